@@ -1,0 +1,59 @@
+"""What jobs show: lines, and progress with an ETA. Live on a terminal, plain lines elsewhere (logs, job submissions)."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+PLAIN_INTERVAL_S = 5.0
+"""Assumed: often enough to see that a job lives, seldom enough for a log."""
+
+
+class Advance(Protocol):
+    def __call__(self, num_done: int = 1, note: str = "") -> None: ...
+
+
+def console() -> Console:
+    """The console on today's stdout; where that is no terminal, lines are neither wrapped nor coloured."""
+    plain = Console()
+    return plain if plain.is_terminal else Console(width=10_000, highlight=False, no_color=True)
+
+
+def say(text: str) -> None:
+    """One line to the user."""
+    out = console()
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    out.file.flush()
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Advance]:
+    """Show `label` advancing to `total`; yields a function to call with the number of items just done."""
+    out = console()
+    if not out.is_terminal:
+        yield _plain_advance(label, total)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("ETA"))
+    with Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=out) as bar:
+        task = bar.add_task(label, total=total, note="")
+        yield lambda num_done=1, note="": bar.update(task, advance=num_done, note=note)
+
+
+def _plain_advance(label: str, total: int) -> Advance:
+    start = last = time.monotonic()
+    done = 0
+
+    def advance(num_done: int = 1, note: str = "") -> None:
+        nonlocal done, last
+        done += num_done
+        now = time.monotonic()
+        if now - last < PLAIN_INTERVAL_S and done < total:
+            return
+        last = now
+        eta_s = (now - start) / max(done, 1) * (total - done)
+        say(f"{label}: {done}/{total}  {now - start:.0f} s, ETA {eta_s:.0f} s  {note}".rstrip())
+
+    return advance

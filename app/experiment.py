@@ -1,0 +1,130 @@
+"""What is trained: an Experiment is one training, a Study is many. Plain data; nothing here runs anything."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from app.configuration import from_dict, to_dict
+
+BatchRule = Literal["fixed-global", "fixed-per-worker"]
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Which optimizer; fields that an optimizer does not have are left alone by it."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    beta1: float = 0.9
+    beta2: float = 0.999
+    amsgrad: bool = False
+    momentum: float = 0.9
+    """Of SGD."""
+    clip_norm: float | None = 12.0
+    """Gradients are scaled down to this L2 norm over all parameters; None leaves them alone."""
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """The learning rate over the training, as a factor of the optimizer's rate."""
+
+    name: Literal["constant", "cosine", "poly"] = "poly"
+    warmup_share: float = 0.02
+    """Share of all steps in which the rate rises linearly from zero."""
+    power: float = 0.9
+    """Of `poly`: (1 - progress) ** power."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One training. The same experiment gives the same loss curve on any number of workers."""
+
+    name: str
+    workload: str
+    """A key of app.workloads.registry."""
+    task: Mapping[str, Any] = field(default_factory=dict)
+    """The workload's own options, strictly checked by the workload."""
+    seed: int = 0
+    epochs: int = 10
+    """One epoch shows every sample of the training split once."""
+    batch_size: int = 2
+    """Samples a step: over all workers (`fixed-global`) or on each worker (`fixed-per-worker`)."""
+    batch_rule: BatchRule = "fixed-global"
+    """`fixed-per-worker` also scales the learning rate by the number of workers."""
+    max_micro_batch_size: int | None = None
+    """Samples a worker runs at a time; more are accumulated. None: the worker's whole share."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """`auto` measures the candidates on this device before the first step and keeps the fastest."""
+    channels_last: Literal["auto", "yes", "no"] = "auto"
+    """Memory layout of activations and weights; `auto` as for precision."""
+    compile: bool = False
+    """torch.compile the network; pays off on GPU for long trainings."""
+    evaluate_every_epochs: int = 1
+    checkpoint_every_s: float = 300.0
+    """A checkpoint is written at least this often, besides the one after each evaluation."""
+    max_retries: int = 3
+    """How often a training that lost a worker goes on from its last checkpoint."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "evaluate_every_epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: got {getattr(self, name)}, wanted 1 or more")
+        if self.max_micro_batch_size is not None and self.max_micro_batch_size < 1:
+            raise ValueError(f"max_micro_batch_size: got {self.max_micro_batch_size}, wanted 1 or more, or none")
+        if not self.name or any(c in self.name for c in "/\\ \n"):
+            raise ValueError(f"name: got {self.name!r}, wanted a name without spaces or slashes (it names a folder)")
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> "Experiment":
+        return from_dict(Experiment, values)
+
+    def to_dict(self) -> dict[str, Any]:
+        plain: dict[str, Any] = to_dict(self)
+        return plain
+
+    def global_batch_size(self, num_workers: int) -> int:
+        """Samples a step over `num_workers` workers.
+
+        Raises:
+            ValueError: the batch does not divide by the workers; names the numbers of workers that do.
+        """
+        if self.batch_rule == "fixed-per-worker":
+            return self.batch_size * num_workers
+        if self.batch_size % num_workers:
+            fitting = [k for k in range(1, self.batch_size + 1) if self.batch_size % k == 0]
+            raise ValueError(
+                f"{num_workers} workers do not divide the global batch of {self.batch_size} samples: "
+                f"take one of {fitting} workers, another batch_size, or batch_rule fixed-per-worker"
+            )
+        return self.batch_size
+
+    def learning_rate(self, num_workers: int) -> float:
+        """Peak learning rate: scaled linearly with the workers when the global batch grows with them."""
+        factor = num_workers if self.batch_rule == "fixed-per-worker" else 1
+        return self.optimizer.learning_rate * factor
+
+
+@dataclass(frozen=True)
+class Study:
+    """Many experiments that share a name and a prepared store."""
+
+    name: str
+    experiments: tuple[Experiment, ...]
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        names = [e.name for e in self.experiments]
+        repeated = sorted({n for n in names if names.count(n) > 1})
+        if repeated:
+            raise ValueError(f"experiments of a study need names of their own; repeated: {', '.join(repeated)}")
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> "Study":
+        return from_dict(Study, values)
+
+    def to_dict(self) -> dict[str, Any]:
+        plain: dict[str, Any] = to_dict(self)
+        return plain

@@ -1,0 +1,77 @@
+"""What the engine asks of a workload. The engine (app.training, app.execution) knows nothing else of it.
+
+Shapes: B batch, C channel, D H W depth, height, width.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+HostBatch = dict[str, npt.NDArray[Any]]
+"""Samples as they are read: named arrays, the first axis of each being B."""
+Batch = dict[str, torch.Tensor]
+"""The same on the device."""
+
+
+class Samples(Protocol):
+    """The training split of a prepared store. Opening costs little; it is pickled to the processes that read."""
+
+    def __len__(self) -> int:
+        """Rows of one epoch."""
+
+    def load(self, rows: npt.NDArray[np.int64], seeds: npt.NDArray[np.uint64]) -> HostBatch:
+        """Read the samples of these rows; all that is random about each is drawn from its own seed."""
+
+
+class Workload(Protocol):
+    """One kind of task: its data, network, loss and score. Stateless: everything hangs on the task's options."""
+
+    name: str
+    score: str
+    """The validation metric (larger is better) that chooses the best checkpoint."""
+    loss_is_mean: bool
+    """True when the loss is a plain mean over samples or elements, so that its gradient with respect to the sums
+    does not depend on the sums: accumulation then needs one pass over the micro-batches instead of two."""
+
+    def parse_task(self, options: Mapping[str, Any]) -> Any:
+        """The workload's frozen options dataclass. Raises ValueError naming an unknown or wrong option."""
+
+    def open_samples(self, task: Any, store: str) -> Samples:
+        """The training split. Raises StoreError when the store is missing, empty or damaged."""
+
+    def build_model(self, task: Any) -> torch.nn.Module: ...
+
+    def example_batch(self, task: Any, batch_size: int) -> HostBatch:
+        """Random samples of the true shapes and types, for measuring a step without data."""
+
+    def to_inputs(self, task: Any, batch: Batch, seeds: npt.NDArray[np.uint64] | None) -> Batch:
+        """Normalise on the device; with seeds also augment, sample i by seeds[i] alone."""
+
+    def forward(self, task: Any, model: torch.nn.Module, inputs: Batch) -> Any:
+        """The network's outputs for a batch of inputs."""
+
+    def loss_sums(self, task: Any, outputs: Any, inputs: Batch) -> torch.Tensor:
+        """Sums over the batch, shape [S], float32, of which the loss is a function. Sums of parts of a batch add up,
+        whichever worker or micro-batch they come from; so the loss of k workers is exactly that of one."""
+
+    def loss_value(self, task: Any, sums: torch.Tensor) -> torch.Tensor:
+        """The scalar loss of a global batch, differentiable in `sums`."""
+
+    def validation_ids(self, task: Any, store: str, split: str) -> list[str]:
+        """Cases of a split in a fixed order; each worker takes its share of them."""
+
+    def evaluate_case(
+        self, task: Any, model: torch.nn.Module, store: str, case_id: str, device: torch.device, thorough: bool
+    ) -> dict[str, float | None]:
+        """Scores of one case. `thorough` is for the final evaluation: costly metrics, more overlap.
+        None marks a score that is not defined for the case."""
+
+    def summarize(self, task: Any, cases: list[dict[str, float | None]]) -> dict[str, float]:
+        """Means over the cases, with the key `score` among them."""
+
+    def save_preprocessing(self, task: Any, folder: Path) -> None:
+        """Write what prediction needs besides weights into an exported folder."""
