@@ -2,7 +2,9 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from opcode import opmap
+from types import TracebackType
 from typing import TypeVar
 
 from app.errors import TwofoldError, UsageError
@@ -10,12 +12,16 @@ from app.errors import TwofoldError, UsageError
 Arguments = TypeVar("Arguments")
 
 ENVIRONMENT = {
+    # Nothing is sent anywhere, whatever the libraries' defaults are.
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_USAGE_DISABLED": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    # A task that asks for no GPU still sees the device, and Ray does not warn about it.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Tokenizers' own threads do not survive a fork and warn about it.
     "TOKENIZERS_PARALLELISM": "false",
 }
-"""Nothing is sent anywhere, whatever the libraries' defaults are."""
+"""Set before a job starts unless the user has set them."""
 
 
 def run(arguments_type: type[Arguments], main: Callable[[Arguments], None], argv: list[str] | None = None) -> None:
@@ -26,16 +32,49 @@ def run(arguments_type: type[Arguments], main: Callable[[Arguments], None], argv
 
     try:
         main(tyro.cli(arguments_type, args=argv))
-    except TwofoldError as error:
-        fail(str(error), error.exit_code)
-    except ValueError as error:  # a configuration that checks itself
-        fail(str(error), UsageError.exit_code)
     except KeyboardInterrupt:
         fail("stopped; the same command goes on from here", 130)
+    except Exception as error:
+        for linked in _linked(error):
+            if isinstance(linked, TwofoldError):
+                fail(str(linked), linked.exit_code)
+        if isinstance(error, ValueError) and _raised_by_us(error.__traceback__):
+            fail(str(error), UsageError.exit_code)
+        raise
 
 
 def fail(message: str, exit_code: int) -> None:
     """Write one line to stderr and exit."""
-    sys.stderr.write(f"error: {message}\n")
+    line = "; ".join(part.strip() for part in message.splitlines() if part.strip())
+    sys.stderr.write(f"error: {line or 'without a message'}\n")
     sys.stderr.flush()
     raise SystemExit(exit_code)
+
+
+def _linked(error: BaseException) -> Iterator[BaseException]:
+    """The errors that `error` wraps, innermost first, and then itself.
+
+    Ray wraps what a worker raised, several times over; by attribute names, so that Ray need not be imported.
+    """
+    failures = getattr(error, "worker_failures", None)  # of ray.train.WorkerGroupError: rank -> error
+    wrapped = [*failures.values()] if isinstance(failures, dict) else []
+    for name in ("cause", "controller_failure", "__cause__"):
+        wrapped.append(getattr(error, name, None))
+    for inner in wrapped:
+        if isinstance(inner, BaseException) and inner is not error:
+            yield from _linked(inner)
+    yield error
+
+
+def _raised_by_us(trace: TracebackType | None) -> bool:
+    """Whether a `raise` statement of ours made the error: a configuration that checks itself.
+
+    A ValueError that numpy or torch raises is a bug of ours, which must show its trace.
+    """
+    if trace is None:
+        return False
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    module = str(trace.tb_frame.f_globals.get("__name__", ""))
+    explicit = trace.tb_frame.f_code.co_code[trace.tb_lasti] == opmap["RAISE_VARARGS"]
+    return explicit and module.split(".")[0] in ("__main__", "app", "jobs", "benchmarks")

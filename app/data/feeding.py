@@ -1,0 +1,97 @@
+"""One worker's share of each step's samples, read in the order of app.data.sample_order. Knows neither Ray nor torch."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from app.data.sample_order import sample_order, sample_seeds, worker_slice
+
+HostBatch = dict[str, npt.NDArray[Any]]
+SEEDS = "sample_seed"
+"""Key under which a batch carries its samples' seeds, uint64 [B]."""
+
+
+class SampleReader(Protocol):
+    def __len__(self) -> int: ...
+
+    def load(self, rows: npt.NDArray[np.int64], seeds: npt.NDArray[np.uint64]) -> HostBatch: ...
+
+
+@dataclass(frozen=True)
+class StepReader:
+    """Reads what worker `rank` of `world_size` sees at a step. Small to pickle; a pure function of the step."""
+
+    samples: SampleReader
+    seed: int
+    global_batch_size: int
+    rank: int
+    world_size: int
+
+    @property
+    def share(self) -> int:
+        """Samples of one step on this worker."""
+        return self.global_batch_size // self.world_size
+
+    def load(self, step: int) -> HostBatch:
+        mine = worker_slice(self.rank, self.world_size, self.global_batch_size)
+        rows = sample_order(self.seed, step, len(self.samples), self.global_batch_size)[mine]
+        seeds = sample_seeds(self.seed, step, len(self.samples), self.global_batch_size)[mine]
+        return {**self.samples.load(rows, seeds), SEEDS: seeds}
+
+
+class Prefetcher(Iterator[HostBatch]):
+    """Pulls batches in a thread of its own, so that reading goes on while the device computes.
+
+    It starts at once: make it before the network is built. An error of the source is raised where the batch is asked
+    for. `close` ends the thread.
+    """
+
+    def __init__(self, source: Callable[[], Iterator[HostBatch]], depth: int = 2) -> None:
+        self._ready: queue.Queue[tuple[HostBatch | None, BaseException | None]] = queue.Queue(maxsize=depth)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._pull, args=(source,), name="prefetch", daemon=True)
+        self._thread.start()
+
+    def __next__(self) -> HostBatch:
+        batch, error = self._ready.get()
+        if batch is None:
+            self._ready.put((None, error))  # whoever asks again gets the same answer
+            raise StopIteration if error is None else error
+        return batch
+
+    def close(self) -> None:
+        self._stopped.set()
+        while self._thread.is_alive():
+            try:
+                self._ready.get_nowait()
+            except queue.Empty:
+                self._thread.join(timeout=0.05)
+
+    def _pull(self, source: Callable[[], Iterator[HostBatch]]) -> None:
+        try:
+            for batch in source():
+                if not self._offer((batch, None)):
+                    return
+            self._offer((None, None))
+        except BaseException as error:  # handed to the consumer, whatever it is
+            self._offer((None, error))
+
+    def _offer(self, item: tuple[HostBatch | None, BaseException | None]) -> bool:
+        while not self._stopped.is_set():
+            try:
+                self._ready.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+
+def read_steps(reader: StepReader, start: int, end: int) -> Iterator[HostBatch]:
+    """The batches of steps [start, end), read here and now."""
+    for step in range(start, end):
+        yield reader.load(step)

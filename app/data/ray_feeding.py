@@ -1,0 +1,46 @@
+"""The same batches through Ray Data: a row is a step number, and a worker's pipeline reads its share of each step.
+
+One pipeline runs over all remaining steps of a training: starting one anew each epoch was measured to cost 2-3 s.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import ray.data
+from ray.data import ExecutionResources
+
+from app.data.feeding import HostBatch, StepReader
+
+TASK_BYTES = 64 * 2**20
+"""A task reads steps up to about this size: large enough that a task's own cost (some 10 ms) does not count."""
+MAX_STEPS_PER_TASK = 16
+CPUS_PER_TASK = 0.5
+"""Reading a patch is half decompression, half waiting (assumed); and half a CPU always finds a place (Ray's tasks
+would wait for ever on a machine whose workers hold every whole CPU)."""
+
+
+def ray_steps(
+    reader: StepReader, start: int, end: int, num_cpus_reserved: float, num_concurrent_tasks: int = 2
+) -> Iterator[HostBatch]:
+    """The batches of steps [start, end), in order, read by Ray tasks anywhere on the cluster.
+
+    `num_cpus_reserved`: CPUs that training workers hold, which Ray Data must not count on.
+    """
+    step_bytes = sum(array.nbytes for array in reader.load(start).values())
+    steps_per_task = max(1, min(MAX_STEPS_PER_TASK, TASK_BYTES // max(step_bytes, 1), -(-(end - start) // 4)))
+
+    def load(rows: dict[str, np.ndarray]) -> Iterator[HostBatch]:  # type: ignore[type-arg]
+        for step in rows["id"]:
+            yield reader.load(start + int(step))
+
+    num_blocks = -(-(end - start) // steps_per_task)
+    dataset = ray.data.range(end - start, override_num_blocks=num_blocks).map_batches(
+        load, batch_size=steps_per_task, num_cpus=CPUS_PER_TASK, concurrency=num_concurrent_tasks
+    )
+    context = dataset.context
+    context.enable_progress_bars = False
+    context.target_max_block_size = max(step_bytes, 2**20)
+    context.execution_options.preserve_order = True
+    context.execution_options.exclude_resources = ExecutionResources(cpu=num_cpus_reserved)
+    for batch in dataset.iter_batches(batch_size=reader.share, batch_format="numpy", prefetch_batches=2):
+        yield dict(batch)

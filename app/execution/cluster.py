@@ -1,0 +1,93 @@
+"""Connecting to Ray: the cluster there is, or a local one; and whether what is asked for fits into it."""
+
+import os
+import time
+from dataclasses import dataclass
+
+import ray
+
+from app.console import say
+from app.errors import ResourceError
+
+SPARE_CPUS = 2
+"""Logical CPUs that a local Ray gets beyond the workers: training must never hold every CPU, or Ray Data's tasks wait
+for ever (measured). They are a count, not a core."""
+WAIT_FOR_RESOURCES_S = 45.0
+"""How long another job may take to free what is asked for before this one gives up; a minute in all, with start-up."""
+
+
+@dataclass(frozen=True)
+class Slots:
+    """What training workers can hold: GPUs where the cluster has any, else CPU cores."""
+
+    kind: str
+    total: int
+
+
+def connect(num_workers: int) -> Slots:
+    """Join the cluster of RAY_ADDRESS (set by `ray job submit`), or start Ray in this process.
+
+    Raises:
+        ResourceError: the cluster has fewer slots than `num_workers`.
+    """
+    if not ray.is_initialized():
+        if os.environ.get("RAY_ADDRESS"):
+            ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
+        else:
+            start_local(num_workers + SPARE_CPUS)
+    slots = count_slots()
+    if num_workers > slots.total:
+        raise ResourceError(
+            f"{num_workers} workers asked for, but the cluster has {slots.total} {slots.kind}s: "
+            f"take --workers {slots.total} or fewer, or a larger cluster"
+        )
+    return slots
+
+
+def start_local(num_logical_cpus: int) -> None:
+    """An embedded Ray on this machine alone, reachable by loopback only."""
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else the first local run writes a token that later heads ask for
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "60")
+    num_cores = len(os.sched_getaffinity(0))
+    ray.init(
+        num_cpus=max(num_logical_cpus, num_cores + SPARE_CPUS),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        resources={"core": num_cores},
+    )
+
+
+def count_slots() -> Slots:
+    """GPUs, or the cores that local Ray noted at its start, or a cluster's CPUs less those reserved for data."""
+    resources = ray.cluster_resources()
+    if resources.get("GPU"):
+        return Slots("GPU", int(resources["GPU"]))
+    if "core" in resources:
+        return Slots("CPU core", int(resources["core"]))
+    return Slots("CPU", max(0, int(resources.get("CPU", 0)) - SPARE_CPUS))
+
+
+def wait_for(needed: dict[str, float], wait_s: float = WAIT_FOR_RESOURCES_S) -> None:
+    """Return once `needed` is free; what other jobs hold may take a while to come free.
+
+    Raises:
+        ResourceError: it is not free in time; says what is, and what the whole cluster has.
+    """
+    deadline = time.monotonic() + wait_s
+    told = False
+    while True:
+        free = ray.available_resources()
+        missing = {name: amount for name, amount in needed.items() if free.get(name, 0.0) < amount}
+        if not missing:
+            return
+        if time.monotonic() > deadline:
+            wanted = ", ".join(
+                f"{needed[name]:g} {name} ({free.get(name, 0):g} of {ray.cluster_resources().get(name, 0):g} free)"
+                for name in missing
+            )
+            raise ResourceError(f"not free within {wait_s:.0f} s: {wanted}; stop other jobs or ask for fewer workers")
+        if not told:
+            say(f"waiting for {missing} to come free")
+            told = True
+        time.sleep(0.5)

@@ -1,0 +1,107 @@
+"""A worker of Ray Train as the training loop sees it; and the function that each worker runs."""
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import ray.train
+import ray.train.torch
+
+from app.data import files
+from app.data.feeding import HostBatch, StepReader
+from app.data.ray_feeding import ray_steps
+from app.errors import DataError, ResourceError, TrainingError, TwofoldError, UsageError
+from app.training.context import ProcessGroupContext
+from app.training.loop import TrainingJob, TrainingResult, train
+from app.training.process import tune_process
+from app.workloads.registry import find_workload
+
+FAILURE_FILE = "failure.json"
+"""In the trial's folder: an error that trying again would only repeat; restarted workers read it and stop."""
+
+ATTEMPTS_FILE = "attempts.jsonl"
+
+
+class TrainContext(ProcessGroupContext):
+    """Samples come through Ray Data; sums and gradients go through the process group that Ray Train has set up."""
+
+    launcher = "ray"
+
+    def __init__(self) -> None:
+        super().__init__(ray.train.torch.get_device())
+
+    def _read(self, reader: StepReader, start: int, end: int) -> Iterator[HostBatch]:
+        if start >= end:
+            return iter(())
+        return ray_steps(reader, start, end, num_cpus_reserved=float(self.world_size))
+
+    def report(self, metrics: dict[str, float]) -> None:
+        ray.train.report(metrics)
+
+
+def worker_function(config: dict[str, Any]) -> TrainingResult | None:
+    """What each worker of the TorchTrainer runs. None when an earlier attempt left an error that would repeat."""
+    job: TrainingJob = config["job"]
+    failure_path = files.join(job.folder, FAILURE_FILE)
+    if files.exists(failure_path):
+        return None
+    tune_process(config["num_threads"])
+    context = TrainContext()
+    if context.rank == 0:
+        job = note_attempt(job)
+    try:
+        return train(job, find_workload(job.experiment.workload), context)
+    except TwofoldError as error:
+        files.write_json(failure_path, {"kind": type(error).__name__, "message": str(error)})
+        raise
+    except (MemoryError, RuntimeError) as error:
+        translated = out_of_memory(error, job)
+        if translated is None:
+            raise
+        files.write_json(failure_path, {"kind": "ResourceError", "message": str(translated)})
+        raise translated from error
+
+
+def note_attempt(job: TrainingJob) -> TrainingJob:
+    """Count this start of the workers. After a restart start-up is counted from now: the time before went into steps
+    that were lost, and into the time that the checkpoint knows."""
+    path = files.join(job.folder, ATTEMPTS_FILE)
+    lines = files.read_bytes(path).decode().splitlines() if files.exists(path) else []
+    restarted = any(json.loads(line)["command_start_s"] == job.start_s for line in lines)
+    lines.append(json.dumps({"command_start_s": job.start_s, "attempt_start_s": time.time()}))
+    files.write_bytes_atomic(path, "".join(f"{line}\n" for line in lines).encode())
+    return dataclasses.replace(job, start_s=time.time()) if restarted else job
+
+
+def recorded_failure(folder: str) -> TwofoldError | None:
+    """The error that a worker left behind, if any."""
+    path = files.join(folder, FAILURE_FILE)
+    if not files.exists(path):
+        return None
+    found = files.read_json(path)
+    kinds = {kind.__name__: kind for kind in (DataError, ResourceError, TrainingError, UsageError)}
+    return kinds.get(found["kind"], TwofoldError)(found["message"])
+
+
+def out_of_memory(error: BaseException, job: TrainingJob) -> ResourceError | None:
+    """What to do about an allocation that failed, or None for an error of another kind."""
+    text = str(error)
+    if not isinstance(error, MemoryError) and "out of memory" not in text and "can't allocate memory" not in text:
+        return None
+    experiment = job.experiment
+    micro = experiment.max_micro_batch_size or "the worker's whole share"
+    first_line = text.splitlines()[0] if text else "MemoryError"
+    return ResourceError(
+        f"out of memory with a batch of {experiment.batch_size} ({experiment.batch_rule}), micro-batch {micro}: "
+        f"{first_line}; set a smaller max_micro_batch_size (the result stays the same) or a smaller patch"
+    )
+
+
+def threads_per_worker(num_workers: int) -> int:
+    """Cores of this machine shared among the workers (all of them counted as being here)."""
+    return max(1, len(os.sched_getaffinity(0)) // num_workers)
+
+

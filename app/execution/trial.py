@@ -1,0 +1,192 @@
+"""One experiment on k workers, from its folder to its record; finished ones are not run again."""
+
+import json
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from app import records
+from app.console import say
+from app.data import files
+from app.errors import TrainingError, TwofoldError, UsageError
+from app.execution.display import TrainingDisplay
+from app.experiment import Experiment
+from app.records import TrialRecord
+from app.training.context import LocalContext
+from app.training.loop import TrainingJob, TrainingResult, train
+from app.workloads.registry import find_workload
+
+
+@dataclass(frozen=True)
+class TrialSetting:
+    """Where and how one experiment runs."""
+
+    store: str
+    folder: str
+    """Of this trial."""
+    num_workers: int = 1
+    launcher: str = "ray"
+    """`local` trains in this process, without Ray; it takes one worker."""
+
+
+def run_trial(experiment: Experiment, setting: TrialSetting, start_s: float | None = None) -> TrialRecord:
+    """Train, or go on with, one experiment; its record is also in the folder, whether it finished or failed.
+
+    Raises:
+        UsageError: the folder holds another experiment, or the workers do not divide the batch.
+        TwofoldError: the training failed; its message says why.
+    """
+    start_s = start_s if start_s is not None else time.time()
+    find_workload(experiment.workload).parse_task(experiment.task)
+    experiment.global_batch_size(setting.num_workers)
+    if setting.launcher == "local" and setting.num_workers != 1:
+        raise UsageError(f"without Ray one worker trains in this process; got {setting.num_workers} workers")
+    finished = _claim_folder(experiment, setting)
+    if finished is not None:
+        say(f"{experiment.name}: finished before, not run again ({setting.folder})")
+        return finished
+    job = TrainingJob(experiment, setting.store, setting.folder, start_s)
+    try:
+        result, num_restarts = _run_local(job) if setting.launcher == "local" else _run_ray(job, setting.num_workers)
+    except TwofoldError as error:
+        _write_failure(experiment, setting, str(error))
+        raise
+    record = _record(experiment, setting, result, num_restarts)
+    files.write_bytes_atomic(files.join(setting.folder, "record.json"), record.to_json().encode())
+    return record
+
+
+def _claim_folder(experiment: Experiment, setting: TrialSetting) -> TrialRecord | None:
+    """The record of a finished trial; else the folder is this experiment's from now on."""
+    config_path = files.join(setting.folder, "config.json")
+    config = experiment.to_dict()
+    if files.exists(config_path):
+        found = files.read_json(config_path)
+        if found != config:
+            changed = sorted(key for key in {**found, **config} if found.get(key) != config.get(key))
+            raise UsageError(
+                f"{setting.folder} holds another experiment (different: {', '.join(changed)}); "
+                "give this one another --name or --runs folder, or delete that folder"
+            )
+    files.write_json(config_path, config)
+    files.remove(files.join(setting.folder, "failure.json"))
+    record_path = files.join(setting.folder, "record.json")
+    if files.exists(record_path):
+        record = TrialRecord.from_json(files.read_bytes(record_path).decode())
+        return record if record.status == "finished" else None
+    return None
+
+
+def _run_local(job: TrainingJob) -> tuple[TrainingResult, int]:
+    from app.training.process import tune_process
+
+    tune_process(None)
+    with TrainingDisplay(job.folder, job.experiment.name, 1):
+        return train(job, find_workload(job.experiment.workload), LocalContext()), 0
+
+
+def _run_ray(job: TrainingJob, num_workers: int) -> tuple[TrainingResult, int]:
+    """A TorchTrainer whose workers read, train and write for themselves; only the result comes back."""
+    import ray.train
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    from app.execution import cluster, train_context
+
+    slots = cluster.connect(num_workers)
+    use_gpu = slots.kind == "GPU"
+    per_worker = {"CPU": 1.0, **({"GPU": 1.0} if use_gpu else {})}
+    cluster.wait_for({name: amount * num_workers for name, amount in per_worker.items()})
+    scratch = tempfile.mkdtemp(prefix="twofold-train-")
+    trainer = TorchTrainer(
+        train_context.worker_function,
+        train_loop_config={"job": job, "num_threads": train_context.threads_per_worker(num_workers)},
+        torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo", timeout_s=1800),
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=num_workers, use_gpu=use_gpu, resources_per_worker=per_worker
+        ),
+        run_config=ray.train.RunConfig(
+            name=job.experiment.name,
+            storage_path=scratch,  # checkpoints are ours, in the trial's folder; nothing of Ray's is kept
+            failure_config=ray.train.FailureConfig(max_failures=job.experiment.max_retries, controller_failure_limit=3),
+        ),
+    )
+    try:
+        with TrainingDisplay(job.folder, job.experiment.name, num_workers):
+            result = _fit(trainer, job)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return result, _count_restarts(job.folder)
+
+
+def _fit(trainer: Any, job: TrainingJob) -> TrainingResult:
+    from ray.train import ControllerError, TrainingFailedError, WorkerGroupError
+
+    from app.execution.train_context import recorded_failure
+
+    try:
+        result = trainer.fit().return_value
+    except TrainingFailedError as error:
+        known = recorded_failure(job.folder)
+        if known is not None:
+            raise known from error
+        causes: Any = error.worker_failures if isinstance(error, WorkerGroupError) else {}
+        if isinstance(error, ControllerError):
+            causes = {"controller": error.controller_failure}
+        lines = "; ".join(f"worker {rank}: {_last_line(cause)}" for rank, cause in causes.items())
+        raise TrainingError(
+            f"{job.experiment.name}: given up after {job.experiment.max_retries} restarts: {lines or _last_line(error)}. "
+            "Its last checkpoint is kept: the same command goes on from there"
+        ) from error
+    known = recorded_failure(job.folder)
+    if known is not None:
+        raise known
+    assert isinstance(result, TrainingResult), result
+    return result
+
+
+def _last_line(error: BaseException) -> str:
+    """A worker's error without its trace, which Ray puts into the text."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__
+
+
+def _count_restarts(folder: str) -> int:
+    from app.execution.train_context import ATTEMPTS_FILE
+
+    path = files.join(folder, ATTEMPTS_FILE)
+    return max(0, len(files.read_bytes(path).splitlines()) - 1) if files.exists(path) else 0
+
+
+def _record(experiment: Experiment, setting: TrialSetting, result: TrainingResult, num_restarts: int) -> TrialRecord:
+    batch_size = experiment.global_batch_size(setting.num_workers)
+    rate = result.timings.samples_per_s(batch_size)
+    return TrialRecord(
+        name=experiment.name,
+        status="finished",
+        experiment=experiment.to_dict(),
+        store=setting.store,
+        num_workers=setting.num_workers,
+        launcher="local" if setting.launcher == "local" else "ray",
+        device=result.device,
+        global_batch_size=batch_size,
+        num_steps=result.num_steps,
+        num_parameters=result.num_parameters,
+        numerics=result.numerics,
+        timings=result.timings,
+        samples_per_s=rate,
+        samples_per_s_per_worker=None if rate is None else rate / setting.num_workers,
+        waiting_share=result.timings.waiting_share(),
+        binding_limit=result.timings.binding_limit(),
+        metrics=result.best,
+        num_restarts=num_restarts,
+        versions=records.versions(),
+        host=records.host(),
+    )
+
+
+def _write_failure(experiment: Experiment, setting: TrialSetting, message: str) -> None:
+    """What is known of a failed trial; the next start of the same command goes on, so no record stands in its way."""
+    content = {"name": experiment.name, "status": "failed", "failure": message, "versions": records.versions()}
+    files.write_bytes_atomic(files.join(setting.folder, "failed.json"), json.dumps(content, indent=1).encode())

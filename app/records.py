@@ -1,0 +1,121 @@
+"""What a finished training leaves behind: plain data, written as record.json."""
+
+import json
+import os
+import platform
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any, Literal
+
+from app.configuration import from_dict, to_dict
+
+PACKAGES = ("ray", "torch", "monai", "timm", "transformers", "numpy", "blosc2")
+
+Limit = Literal["device", "data", "evaluation", "start-up"]
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Where the wall time of a training went, in seconds, on worker 0. Phases do not overlap; they add up to total_s."""
+
+    startup_s: float = 0.0
+    """From the command to the first request for data: processes, imports, network, choice of numerics, resume."""
+    first_batch_s: float = 0.0
+    """Waiting for the first batch, after everything else was ready."""
+    data_wait_s: float = 0.0
+    """Waiting for every later batch."""
+    warmup_steps_s: float = 0.0
+    """The first steps, left out of every rate (see num_warmup_steps)."""
+    step_s: float = 0.0
+    """Steps after the warm-up: forward, backward, exchange of gradients, update."""
+    evaluation_s: float = 0.0
+    checkpoint_s: float = 0.0
+    other_s: float = 0.0
+    """Logging and what no other phase names."""
+    total_s: float = 0.0
+    num_warmup_steps: int = 0
+    num_timed_steps: int = 0
+
+    def samples_per_s(self, global_batch_size: int) -> float | None:
+        """Steady rate over all workers, waiting for data included, warm-up left out. None before any timed step."""
+        busy_s = self.step_s + self.data_wait_s
+        return self.num_timed_steps * global_batch_size / busy_s if self.num_timed_steps and busy_s > 0 else None
+
+    def waiting_share(self) -> float | None:
+        """Share of the steady time that waited for data."""
+        busy_s = self.step_s + self.data_wait_s
+        return self.data_wait_s / busy_s if busy_s > 0 else None
+
+    def binding_limit(self) -> Limit:
+        """The phase that took most of the time."""
+        parts: dict[Limit, float] = {
+            "device": self.step_s + self.warmup_steps_s,
+            "data": self.data_wait_s + self.first_batch_s,
+            "evaluation": self.evaluation_s,
+            "start-up": self.startup_s,
+        }
+        return max(parts, key=lambda name: parts[name])
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One training: what was asked, what was chosen, what it cost, what came out."""
+
+    name: str
+    status: Literal["finished", "failed"]
+    experiment: Mapping[str, Any]
+    store: str
+    num_workers: int
+    launcher: Literal["local", "ray"]
+    device: str
+    global_batch_size: int
+    num_steps: int
+    num_parameters: int
+    numerics: Mapping[str, Any]
+    """Precision, memory layout and the step times measured for the choice."""
+    timings: Timings
+    samples_per_s: float | None
+    samples_per_s_per_worker: float | None
+    waiting_share: float | None
+    binding_limit: str
+    metrics: Mapping[str, Any]
+    """Of the best validation: epoch, step and scores."""
+    num_restarts: int = 0
+    predicted_s: float | None = None
+    """The plan's forecast of total_s; None where there was no plan."""
+    failure: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    host: Mapping[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def from_json(text: str) -> "TrialRecord":
+        return from_dict(TrialRecord, json.loads(text))
+
+    def to_json(self) -> str:
+        return json.dumps(to_dict(self), indent=1)
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of what decides results and speed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def host() -> dict[str, Any]:
+    """The machine this process runs on."""
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "name": socket.gethostname(),
+        "system": platform.platform(),
+        "num_cores": len(os.sched_getaffinity(0)),
+        "memory_bytes": memory_bytes,
+    }
+
+

@@ -1,0 +1,94 @@
+"""Checkpoints: `last.pt` to go on from, `best.pt` to use. Written atomically, loaded without running code from the file.
+
+Random numbers need no place in them: dropout is seeded from (seed, step, rank), samples from (seed, epoch, row), so
+the state of every generator is a function of the step.
+"""
+
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from app.data import files
+from app.errors import DataError
+
+FORMAT = 1
+
+
+@dataclass
+class Progress:
+    """How far a training is. Plain values, so that a checkpoint holds them as they are."""
+
+    step: int = 0
+    """Steps done."""
+    num_epochs: int = 0
+    """Epochs done, evaluation included."""
+    epoch_loss_sum: float = 0.0
+    """Losses of the epoch under way, summed over its steps so far."""
+    epoch_num_steps: int = 0
+    best_score: float | None = None
+    best: dict[str, Any] = field(default_factory=dict)
+    """Metrics of the best validation, with its epoch and step."""
+    trained_s: float = 0.0
+    """Wall time of the attempts before this one."""
+
+
+def save_last(
+    folder: str,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    experiment: dict[str, Any],
+    numerics: dict[str, Any],
+) -> None:
+    """Write `last.pt`; the one before stays until this one is whole."""
+    _write(
+        files.join(folder, "last.pt"),
+        {
+            "format": FORMAT,
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "progress": vars(progress),
+            "experiment": experiment,
+            "numerics": numerics,
+        },
+    )
+
+
+def save_best(folder: str, model: torch.nn.Module, experiment: dict[str, Any], best: dict[str, Any]) -> None:
+    """Write `best.pt`: weights and what they are, enough to evaluate and predict."""
+    content = {"format": FORMAT, "model": model.state_dict(), "experiment": experiment, "metrics": best}
+    _write(files.join(folder, "best.pt"), content)
+
+
+def load(path: str, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read a checkpoint.
+
+    Raises:
+        DataError: the file is missing, cut short or of another format.
+    """
+    content = files.read_bytes(path)
+    try:
+        state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise DataError(
+            f"{path}: not a readable checkpoint ({type(error).__name__}, {len(content)} bytes); "
+            "restore the file, or delete it to train from the start"
+        ) from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        found = state.get("format") if isinstance(state, dict) else type(state).__name__
+        raise DataError(f"{path}: checkpoint format {found!r}, wanted {FORMAT}")
+    return state
+
+
+def load_last(folder: str, device: torch.device) -> dict[str, Any] | None:
+    """The checkpoint to go on from, or None in a new folder."""
+    path = files.join(folder, "last.pt")
+    return load(path, device) if files.exists(path) else None
+
+
+def _write(path: str, content: dict[str, Any]) -> None:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    files.write_bytes_atomic(path, buffer.getvalue())

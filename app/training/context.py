@@ -1,0 +1,94 @@
+"""What a training sees of the world it runs in: who it is, which device, the samples, and sums over the workers.
+
+LocalContext needs nothing but torch. The contexts on Ray are in app.execution.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+import torch.distributed as dist
+
+from app.data.feeding import HostBatch, Prefetcher, StepReader, read_steps
+
+
+class WorkerContext(Protocol):
+    rank: int
+    world_size: int
+    device: torch.device
+    launcher: str
+    """`local` or `ray`; goes into the record."""
+
+    def batches(self, reader: StepReader, start: int, end: int) -> Prefetcher:
+        """This worker's share of steps [start, end), read ahead from now on."""
+
+    def wrap(self, model: torch.nn.Module) -> torch.nn.Module:
+        """The model whose backward pass averages gradients over the workers."""
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """Element-wise sum over the workers, on every worker; carries no gradient."""
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every worker's plain value, in the order of ranks, on every worker."""
+
+    def report(self, metrics: dict[str, float]) -> None:
+        """Tell the launcher of a finished evaluation; every worker calls it equally often."""
+
+
+class ProcessGroupContext:
+    """A worker in a torch.distributed process group, or alone where there is none. Base of every context."""
+
+    launcher = "local"
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        grouped = dist.is_available() and dist.is_initialized()
+        self.rank = dist.get_rank() if grouped else 0
+        self.world_size = dist.get_world_size() if grouped else 1
+        self.device = device or default_device()
+
+    def batches(self, reader: StepReader, start: int, end: int) -> Prefetcher:
+        return Prefetcher(lambda: self._read(reader, start, end))
+
+    def _read(self, reader: StepReader, start: int, end: int) -> Iterator[HostBatch]:
+        return read_steps(reader, start, end)
+
+    def wrap(self, model: torch.nn.Module) -> torch.nn.Module:
+        if self.world_size == 1:
+            return model
+        from torch.nn.parallel import DistributedDataParallel
+
+        ids = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        total = values.detach().clone()
+        if self.world_size > 1:
+            dist.all_reduce(total)
+        return total
+
+    def gather(self, value: Any) -> list[Any]:
+        if self.world_size == 1:
+            return [value]
+        gathered: list[Any] = [None] * self.world_size
+        dist.all_gather_object(gathered, value)
+        return gathered
+
+    def report(self, metrics: dict[str, float]) -> None:
+        """Nobody to tell."""
+
+
+class LocalContext(ProcessGroupContext):
+    """Without Ray: tests, profiling, a single GPU, or torchrun (whose process group it then joins)."""
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        if "TORCHELASTIC_RUN_ID" in os.environ and not dist.is_initialized():
+            dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        super().__init__(device)
+
+
+def default_device() -> torch.device:
+    """The GPU of this worker where there is one, else the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())

@@ -1,0 +1,36 @@
+"""Validation over the workers: every case exactly once, whatever their number."""
+
+from typing import Any
+
+import torch
+
+from app.training.context import WorkerContext
+from app.workloads.base import Workload
+
+Scores = dict[str, float | None]
+
+
+def evaluate(
+    workload: Workload,
+    task: Any,
+    model: torch.nn.Module,
+    store: str,
+    case_ids: list[str],
+    context: WorkerContext,
+    thorough: bool = False,
+) -> dict[str, Scores]:
+    """Scores of each case, on every worker, in the order of `case_ids`; worker r of k takes cases r, r + k, ..."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            mine = {
+                case_id: workload.evaluate_case(task, model, store, case_id, context.device, thorough)
+                for case_id in case_ids[context.rank :: context.world_size]
+            }
+    finally:
+        model.train(was_training)
+    everyone: Scores | dict[str, Any] = {}
+    for part in context.gather(mine):
+        everyone.update(part)
+    return {case_id: everyone[case_id] for case_id in case_ids}  # type: ignore[misc]

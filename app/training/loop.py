@@ -1,0 +1,267 @@
+"""The training loop: plain torch, top to bottom, the same on one worker or many, with Ray or without."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from app.data.feeding import SEEDS, Prefetcher, StepReader
+from app.data.sample_order import end_step_of_epoch, num_steps
+from app.errors import TrainingError
+from app.experiment import Experiment
+from app.records import Timings
+from app.training import checkpoint, numerics
+from app.training.checkpoint import Progress
+from app.training.context import WorkerContext
+from app.training.evaluation import evaluate
+from app.training.log import TrainingLog
+from app.training.schedules import learning_rate_factor
+from app.training.step import StepFunction, make_optimizer
+from app.training.timing import PhaseTimer
+from app.workloads.base import HostBatch, Workload
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """One training as every worker receives it; small and picklable."""
+
+    experiment: Experiment
+    store: str
+    folder: str
+    """Of the trial: metrics.jsonl, checkpoint/, ..."""
+    start_s: float
+    """time.time() at which the command began."""
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    timings: Timings
+    best: dict[str, Any]
+    num_steps: int
+    num_parameters: int
+    numerics: dict[str, Any]
+    device: str
+
+
+def train(job: TrainingJob, workload: Workload, context: WorkerContext) -> TrainingResult:
+    """Train the experiment to its end, from its last checkpoint where there is one.
+
+    Raises:
+        TrainingError: the loss is not finite.
+        DataError: the store or a checkpoint can not be read.
+    """
+    training = _Training(job, workload, context)
+    try:
+        for epoch in range(training.progress.num_epochs, job.experiment.epochs):
+            training.run_epoch(epoch)
+        return training.finish()
+    finally:
+        training.close()
+
+
+class _Training:
+    """State of a training under way on one worker."""
+
+    def __init__(self, job: TrainingJob, workload: Workload, context: WorkerContext) -> None:
+        experiment = job.experiment
+        self.job, self.workload, self.context, self.experiment = job, workload, context, experiment
+        self.timer = PhaseTimer(context.device, job.start_s)
+        self.checkpoints = f"{job.folder}/checkpoint"
+        self.task = workload.parse_task(experiment.task)
+        self.samples = workload.open_samples(self.task, job.store)
+        self.batch_size = experiment.global_batch_size(context.world_size)
+        self.num_steps = num_steps(experiment.epochs, len(self.samples), self.batch_size)
+        saved = checkpoint.load_last(self.checkpoints, context.device)
+        self.progress = Progress(**saved["progress"]) if saved else Progress()
+        self.first_step = self.progress.step
+        self.batches = self._open_batches()  # first: reading begins while the network is built
+        self.val_ids = workload.validation_ids(self.task, job.store, "val")
+        self.numerics, self.numerics_record = self._choose_numerics(saved)
+        torch.manual_seed(experiment.seed)
+        model = workload.build_model(self.task).to(context.device)
+        self.model = self.numerics.place(model)
+        if saved:
+            self.model.load_state_dict(saved["model"])
+        self.wrapped = context.wrap(torch.compile(self.model) if experiment.compile else self.model)  # type: ignore[arg-type]
+        self.optimizer = make_optimizer(experiment, self.model, context.world_size)
+        if saved:
+            self.optimizer.load_state_dict(saved["optimizer"])
+        self.step_function = StepFunction(experiment, workload, self.task, context, self.numerics)
+        self.log = TrainingLog(job.folder, self.first_step) if context.rank == 0 else None
+        self.saved_at = time.monotonic()
+        self.timer.startup_done()
+
+    def run_epoch(self, epoch: int) -> None:
+        """Steps to the end of the epoch, from wherever the training stands; then evaluate and write it down."""
+        while self.progress.step < self._end_step(epoch):
+            self._run_step(epoch)
+            self._checkpoint_if_due()
+        is_last = epoch == self.experiment.epochs - 1
+        scores: dict[str, float] = {}
+        if is_last or (epoch + 1) % self.experiment.evaluate_every_epochs == 0:
+            scores = self._evaluate(epoch)
+        self._end_epoch(epoch, scores)
+
+    def finish(self) -> TrainingResult:
+        timings = self.timer.timings()
+        return TrainingResult(
+            timings=timings,
+            best=self.progress.best,
+            num_steps=self.num_steps,
+            num_parameters=sum(p.numel() for p in self.model.parameters()),
+            numerics=self.numerics_record,
+            device=device_name(self.context.device),
+        )
+
+    def close(self) -> None:
+        self.batches.close()
+        if self.log is not None:
+            self.log.close()
+
+    def _run_step(self, epoch: int) -> None:
+        with self.timer.waiting():
+            host_batch = next(self.batches)
+        step = self.progress.step
+        rate = self.experiment.learning_rate(self.context.world_size) * learning_rate_factor(
+            self.experiment.schedule, step, self.num_steps
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with self.timer.step():
+            seeds = host_batch.pop(SEEDS)
+            batch = to_device(host_batch, self.context.device)
+            loss = float(self.step_function(self.wrapped, self.optimizer, batch, seeds, step))
+        if loss != loss or loss in (float("inf"), float("-inf")):
+            raise TrainingError(
+                f"the loss is {loss} at step {step + 1} of {self.num_steps} (epoch {epoch + 1}, learning rate {rate:.3g}, "
+                f"{self.numerics.label}); the last good checkpoint is kept. Lower the learning rate, "
+                "lengthen the warm-up, or lower clip_norm"
+            )
+        self.progress.step += 1
+        self.progress.epoch_loss_sum += loss
+        self.progress.epoch_num_steps += 1
+        if self.log is not None:
+            self.log.step(step + 1, loss, rate)
+            self.log.status(self._status(epoch, loss))
+
+    def _evaluate(self, epoch: int) -> dict[str, float]:
+        with self.timer.phase("evaluation"):
+            with self.numerics.autocast(self.context.device):
+                cases = evaluate(self.workload, self.task, self.model, self.job.store, self.val_ids, self.context)
+            scores = self.workload.summarize(self.task, list(cases.values()))
+        score = scores[self.workload.score]
+        if self.progress.best_score is None or score > self.progress.best_score:
+            self.progress.best_score = score
+            self.progress.best = {"epoch": epoch + 1, "step": self.progress.step, **scores}
+            if self.context.rank == 0:
+                with self.timer.phase("checkpoint"):
+                    checkpoint.save_best(
+                        self.checkpoints, self.model, self.experiment.to_dict(), self.progress.best
+                    )
+        return scores
+
+    def _end_epoch(self, epoch: int, scores: dict[str, float]) -> None:
+        loss = self.progress.epoch_loss_sum / max(1, self.progress.epoch_num_steps)
+        timings = self.timer.timings()
+        line = {
+            "epoch": epoch + 1,
+            "step": self.progress.step,
+            "loss": loss,
+            **scores,
+            "samples_per_s": timings.samples_per_s(self.batch_size),
+            "waiting_share": timings.waiting_share(),
+            "elapsed_s": self.progress.trained_s + timings.total_s,
+        }
+        self.progress.epoch_loss_sum, self.progress.epoch_num_steps = 0.0, 0
+        self.progress.num_epochs = epoch + 1
+        if self.log is not None:
+            self.log.epoch(line)
+            self.log.status(self._status(epoch, loss, scores), now=True)
+            self._checkpoint()
+        self.context.report({key: value for key, value in line.items() if value is not None})
+
+    def _checkpoint_if_due(self) -> None:
+        due = time.monotonic() - self.saved_at >= self.experiment.checkpoint_every_s
+        if due and self.context.rank == 0:
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        with self.timer.phase("checkpoint"):
+            if self.log is not None:
+                self.log.flush()
+            progress = Progress(**vars(self.progress))
+            progress.trained_s += self.timer.timings().total_s
+            checkpoint.save_last(
+                self.checkpoints, self.model, self.optimizer, progress, self.experiment.to_dict(), self.numerics_record
+            )
+        self.saved_at = time.monotonic()
+
+    def _open_batches(self) -> Prefetcher:
+        reader = StepReader(
+            self.samples, self.experiment.seed, self.batch_size, self.context.rank, self.context.world_size
+        )
+        return self.context.batches(reader, self.first_step, self.num_steps)
+
+    def _choose_numerics(self, saved: dict[str, Any] | None) -> tuple[numerics.Numerics, dict[str, Any]]:
+        """As the checkpoint has it; else the fastest here, decided by worker 0 for all."""
+        if saved:
+            record = saved["numerics"]
+            return numerics.Numerics(record["precision"], record["channels_last"]), record
+        options = numerics.candidates(self.experiment, self.context.device)
+        trial = _TrialStep(self)
+        record = self.context.gather(numerics.choose(options, trial, self.context.device)[1])[0]
+        return numerics.Numerics(record["precision"], record["channels_last"]), record
+
+    def _end_step(self, epoch: int) -> int:
+        return end_step_of_epoch(epoch, len(self.samples), self.batch_size)
+
+    def _status(self, epoch: int, loss: float, scores: dict[str, float] | None = None) -> dict[str, Any]:
+        timings = self.timer.timings()
+        done, total = self.progress.step - self.first_step, self.num_steps - self.first_step
+        busy_s = timings.total_s - timings.startup_s
+        return {
+            "epoch": epoch + 1,
+            "epochs": self.experiment.epochs,
+            "step": self.progress.step,
+            "num_steps": self.num_steps,
+            "loss": loss,
+            "scores": scores or {},
+            "best_score": self.progress.best_score,
+            "samples_per_s": timings.samples_per_s(self.batch_size),
+            "waiting_share": timings.waiting_share(),
+            "eta_s": busy_s / done * (total - done) if done else None,
+        }
+
+
+class _TrialStep:
+    """A step on made-up samples, to time numerics; touches neither the training's network nor its random numbers."""
+
+    def __init__(self, training: _Training) -> None:
+        self._training = training
+        experiment, context = training.experiment, training.context
+        self._share = training.batch_size // context.world_size
+        if experiment.max_micro_batch_size is not None:
+            self._share = min(self._share, experiment.max_micro_batch_size)
+        self._batch = to_device(training.workload.example_batch(training.task, self._share), context.device)
+
+    def __call__(self, option: numerics.Numerics) -> None:
+        workload, task, device = self._training.workload, self._training.task, self._training.context.device
+        torch.manual_seed(0)
+        model = option.place(workload.build_model(task).to(device))
+        inputs = option.place_batch(workload.to_inputs(task, self._batch, None))
+        with option.autocast(device):
+            outputs = workload.forward(task, model, inputs)
+        workload.loss_value(task, workload.loss_sums(task, outputs, inputs)).backward()  # type: ignore[no-untyped-call]
+
+
+def to_device(batch: HostBatch, device: torch.device) -> dict[str, torch.Tensor]:
+    """Host arrays as tensors on the device. Copied: arrays of Ray's object store are read-only."""
+    return {
+        key: torch.as_tensor(value.copy() if not value.flags.writeable else value).to(device, non_blocking=True)
+        for key, value in batch.items()
+    }
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -1,0 +1,118 @@
+"""One optimizer step whose loss and gradient are those of the whole global batch, on any number of workers.
+
+The loss of a step is a function f of sums over all samples of the global batch (app.workloads.base). With S the sum
+over workers and micro-batches, the gradient is f'(S) . dS, and dS is the sum of what each part contributes. So each
+part back-propagates f'(S) . S_part: no worker needs another's activations, and no mean of ratios stands in for the
+ratio of sums, which is what averaging the Dice of workers would be.
+"""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from app.experiment import Experiment
+from app.training.context import WorkerContext
+from app.training.numerics import Numerics
+from app.workloads.base import Batch, Workload
+
+
+class StepFunction:
+    """Carries out training steps of one workload's network on one worker."""
+
+    def __init__(
+        self, experiment: Experiment, workload: Workload, task: Any, context: WorkerContext, numerics: Numerics
+    ) -> None:
+        self._experiment = experiment
+        self._workload = workload
+        self._task = task
+        self._context = context
+        self._numerics = numerics
+
+    def __call__(
+        self,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        batch: Batch,
+        seeds: npt.NDArray[np.uint64] | None,
+        step: int,
+    ) -> torch.Tensor:
+        """Update `model` (wrapped by the context) from this worker's share of the batch; the global loss, detached."""
+        seed_dropout(self._experiment.seed, step, self._context.rank)
+        optimizer.zero_grad(set_to_none=True)
+        parts = self._micro_batches(batch, seeds)
+        if len(parts) == 1:
+            sums = self._sums(model, parts[0])
+            loss, slope = self._loss(self._context.sum(sums))
+            (sums * slope).sum().backward()  # type: ignore[no-untyped-call]
+        else:
+            loss = self._accumulate(model, parts)
+        if self._experiment.optimizer.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), self._experiment.optimizer.clip_norm)
+        optimizer.step()
+        return loss
+
+    def _accumulate(self, model: torch.nn.Module, parts: list[Batch]) -> torch.Tensor:
+        """Micro-batch after micro-batch. Where f' depends on the sums, a pass without gradient finds them first."""
+        rng_state = torch.get_rng_state()
+        with torch.no_grad():
+            local = torch.stack([self._sums(model, part) for part in parts]).sum(0)
+        loss, slope = self._loss(self._context.sum(local))
+        torch.set_rng_state(rng_state)  # the second pass drops out what the first did
+        for index, part in enumerate(parts):
+            last = index == len(parts) - 1
+            with nullcontext() if last or not hasattr(model, "no_sync") else model.no_sync():  # type: ignore[operator]
+                (self._sums(model, part) * slope).sum().backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    def _sums(self, model: torch.nn.Module, inputs: Batch) -> torch.Tensor:
+        with self._numerics.autocast(self._context.device):
+            outputs = self._workload.forward(self._task, model, inputs)
+        return self._workload.loss_sums(self._task, outputs, inputs)
+
+    def _loss(self, global_sums: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss, and its slope by each sum times the workers, because the wrapped model averages gradients."""
+        leaf = global_sums.detach().requires_grad_(True)
+        loss = self._workload.loss_value(self._task, leaf)
+        (slope,) = torch.autograd.grad(loss, leaf)
+        return loss.detach(), slope * self._context.world_size
+
+    def _micro_batches(self, batch: Batch, seeds: npt.NDArray[np.uint64] | None) -> list[Batch]:
+        inputs = self._numerics.place_batch(self._workload.to_inputs(self._task, batch, seeds))
+        size = self._experiment.max_micro_batch_size
+        share = len(next(iter(inputs.values())))
+        if size is None or size >= share:
+            return [inputs]
+        return list(_slices(inputs, share, size))
+
+
+def _slices(inputs: Batch, share: int, size: int) -> Iterator[Batch]:
+    for start in range(0, share, size):
+        yield {key: value[start : start + size] for key, value in inputs.items()}
+
+
+def seed_dropout(seed: int, step: int, rank: int) -> None:
+    """Makes what the network draws at random a function of the step, so that a resumed training draws the same."""
+    torch.manual_seed((seed * 1_000_003 + step) * 4_099 + rank)
+
+
+def make_optimizer(experiment: Experiment, model: torch.nn.Module, num_workers: int) -> torch.optim.Optimizer:
+    """The experiment's optimizer at its peak rate for this number of workers; fused kernels."""
+    options = experiment.optimizer
+    rate = experiment.learning_rate(num_workers)
+    groups = parameter_groups(model, options.weight_decay)
+    if options.name == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=options.momentum, nesterov=options.momentum > 0, fused=True)
+    kind = torch.optim.Adam if options.name == "adam" else torch.optim.AdamW
+    return kind(groups, lr=rate, betas=(options.beta1, options.beta2), amsgrad=options.amsgrad, fused=True)
+
+
+def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay on matrices and kernels; none on biases and norms (vectors), as is usual."""
+    named = [p for p in model.parameters() if p.requires_grad]
+    decayed, plain = [p for p in named if p.ndim > 1], [p for p in named if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]

@@ -1,0 +1,24 @@
+"""The workloads by name: an explicit table, each imported only when asked for."""
+
+from importlib import import_module
+
+from app.configuration import nearest
+from app.errors import UsageError
+from app.workloads.base import Workload
+
+WORKLOADS = {
+    "brats": "app.workloads.brats.workload:BratsWorkload",
+}
+
+
+def find_workload(name: str) -> Workload:
+    """The workload of that name.
+
+    Raises:
+        UsageError: there is none; names the nearest.
+    """
+    if name not in WORKLOADS:
+        raise UsageError(f"unknown workload {name!r}: {nearest(name, list(WORKLOADS))}")
+    module, _, attribute = WORKLOADS[name].partition(":")
+    workload: Workload = getattr(import_module(module), attribute)()
+    return workload

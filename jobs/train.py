@@ -1,0 +1,92 @@
+"""Train one experiment on any number of workers; started again, it goes on where it stopped."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
+from app.workloads.brats.task import BratsTask
+
+
+@dataclass(frozen=True)
+class Common:
+    """What every training has."""
+
+    store: str
+    """Prepared store (a folder or URL), made by jobs/prepare.py."""
+    name: str = "train"
+    """Names the run: its folder is RUNS/NAME."""
+    runs: str = "runs"
+    """Folder (or URL) of all runs."""
+    workers: int = 1
+    """Workers that train together, one GPU or CPU core each."""
+    launcher: Literal["ray", "local"] = "ray"
+    """`local` trains in this process, without Ray."""
+    seed: int = 0
+    epochs: int = 10
+    """One epoch shows every sample of the training split once."""
+    batch_size: int = 2
+    """Samples a step: over all workers, or on each with --batch-rule fixed-per-worker."""
+    batch_rule: Literal["fixed-global", "fixed-per-worker"] = "fixed-global"
+    """fixed-global: the same training on any number of workers; fixed-per-worker also scales the learning rate."""
+    max_micro_batch_size: int | None = None
+    """Samples a worker runs at a time; more are accumulated."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto measures what is fastest on this device."""
+    channels_last: Literal["auto", "yes", "no"] = "auto"
+    """Memory layout; auto measures."""
+    compile: bool = False
+    """torch.compile the network."""
+    evaluate_every_epochs: int = 1
+    checkpoint_every_s: float = 300.0
+    """Besides the checkpoint after each epoch."""
+    max_retries: int = 3
+    """Restarts from the last checkpoint when workers die."""
+
+
+@dataclass(frozen=True)
+class TrainBrats(Common):
+    """Brain tumour segmentation in 3D."""
+
+    task: BratsTask = field(default_factory=BratsTask)
+
+    workload = "brats"
+
+
+def main(arguments: Any) -> None:
+    start_s = time.time()
+    from app.configuration import to_dict
+    from app.console import say
+    from app.execution.trial import TrialSetting, run_trial
+
+    own = {"store", "runs", "workers", "launcher", "task"}
+    values = {key: value for key, value in vars(arguments).items() if key not in own}
+    experiment = Experiment(workload=arguments.workload, task=to_dict(arguments.task), **values)
+    folder = absolute(arguments.runs) + f"/{arguments.name}"
+    setting = TrialSetting(absolute(arguments.store), folder, arguments.workers, arguments.launcher)
+    record = run_trial(experiment, setting, start_s)
+    best = "  ".join(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in record.metrics.items())
+    say(f"{record.name}: best validation: {best}")
+    timings = record.timings
+    rate = "" if record.samples_per_s is None else f", {record.samples_per_s:.2f} samples/s"
+    say(
+        f"{record.name}: {timings.total_s:.0f} s: start-up {timings.startup_s:.0f}, first batch "
+        f"{timings.first_batch_s:.0f}, steps {timings.step_s + timings.warmup_steps_s:.0f}, waiting for data "
+        f"{timings.data_wait_s:.1f}, evaluation {timings.evaluation_s:.0f}, checkpoints {timings.checkpoint_s:.1f}{rate}; "
+        f"bound by {record.binding_limit}"
+    )
+    say(f"{record.name}: written to {folder}")
+
+
+def absolute(path: str) -> str:
+    """Workers run in folders of their own."""
+    return path if "://" in path else str(Path(path).resolve())
+
+
+if __name__ == "__main__":
+    from app.command_line import run
+
+    run({"brats": TrainBrats}, main, description=__doc__)

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from app.errors import DataError
+from app.training import checkpoint
+from app.training.checkpoint import Progress
+
+CPU = torch.device("cpu")
+
+
+def saved(folder: Path, step: int = 5) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    checkpoint.save_last(str(folder), model, optimizer, Progress(step=step, best={"dice": 0.5}), {"name": "x"}, {})
+    return model, optimizer
+
+
+def test_round_trip_keeps_weights_optimizer_and_progress(tmp_path: Path) -> None:
+    model, optimizer = saved(tmp_path)
+    state = checkpoint.load_last(str(tmp_path), CPU)
+    assert state is not None
+    torch.testing.assert_close(state["model"], model.state_dict())
+    torch.testing.assert_close(state["optimizer"]["state"][0]["exp_avg"], optimizer.state_dict()["state"][0]["exp_avg"])
+    assert Progress(**state["progress"]) == Progress(step=5, best={"dice": 0.5})
+
+
+def test_a_new_folder_has_none(tmp_path: Path) -> None:
+    assert checkpoint.load_last(str(tmp_path), CPU) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 cut short"])
+def test_a_damaged_file_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "last.pt").write_bytes(content)
+    with pytest.raises(DataError, match=r"last\.pt: not a readable checkpoint"):
+        checkpoint.load_last(str(tmp_path), CPU)
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Runs:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (str(tmp_path / "ran"),))
+
+    torch.save({"format": 1, "model": Runs()}, tmp_path / "last.pt")
+    with pytest.raises(DataError, match="not a readable checkpoint"):
+        checkpoint.load_last(str(tmp_path), CPU)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_another_format_is_named(tmp_path: Path) -> None:
+    torch.save({"format": 99}, tmp_path / "last.pt")
+    with pytest.raises(DataError, match="format 99, wanted 1"):
+        checkpoint.load_last(str(tmp_path), CPU)
+
+
+def test_a_write_that_fails_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(tmp_path, step=5)
+
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", no_space)
+    with pytest.raises(DataError, match="No space left"):
+        saved(tmp_path, step=6)
+    monkeypatch.undo()
+    state = checkpoint.load_last(str(tmp_path), CPU)
+    assert state is not None and state["progress"]["step"] == 5
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]

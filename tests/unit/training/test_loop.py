@@ -1,0 +1,139 @@
+"""The loop on a toy workload: what it writes, that it resumes where it stopped, and that workers do not change it."""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.multiprocessing
+from toy import ToyWorkload, toy_experiment
+
+from app.errors import TrainingError
+from app.experiment import Experiment
+from app.training import checkpoint
+from app.training.context import LocalContext
+from app.training.loop import TrainingJob, TrainingResult, train
+
+CPU = torch.device("cpu")
+
+
+def run(experiment: Experiment, folder: Path, workload: Any = None) -> TrainingResult:
+    return train(TrainingJob(experiment, "", str(folder), time.time()), workload or ToyWorkload(), LocalContext(CPU))
+
+
+def lines(folder: Path, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / name).read_text().splitlines()]
+
+
+def losses(folder: Path) -> dict[int, float]:
+    found = lines(folder, "steps.jsonl")
+    assert [line["step"] for line in found] == list(range(1, len(found) + 1)), "every step once, in order"
+    return {line["step"]: line["loss"] for line in found}
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return checkpoint.load(str(folder / "checkpoint" / "last.pt"))["model"]
+
+
+def test_a_training_writes_one_line_an_epoch_and_learns(tmp_path: Path) -> None:
+    result = run(toy_experiment(epochs=20), tmp_path)
+    epochs = lines(tmp_path, "metrics.jsonl")
+    assert [line["epoch"] for line in epochs] == list(range(1, 21))
+    assert epochs[-1]["step"] == result.num_steps == 60
+    assert epochs[-1]["loss"] < 0.6 * epochs[0]["loss"]
+    assert result.best["accuracy"] == max(line["accuracy"] for line in epochs)
+    assert result.num_parameters == 3 * 8 + 8 + 8 + 1
+    assert any((tmp_path / "tensorboard").iterdir())
+
+
+def test_epoch_loss_is_the_mean_of_its_steps(tmp_path: Path) -> None:
+    run(toy_experiment(), tmp_path)
+    steps = losses(tmp_path)
+    first = lines(tmp_path, "metrics.jsonl")[0]
+    assert first["loss"] == pytest.approx(np.mean([steps[s] for s in range(1, first["step"] + 1)]))
+
+
+class DiesAtStep(ToyWorkload):
+    """Stops the process of training as a kill would: in the middle of an epoch, after a checkpoint a step."""
+
+    def __init__(self, step: int) -> None:
+        self._left = step
+
+    def loss_value(self, task: Any, sums: torch.Tensor) -> torch.Tensor:
+        self._left -= 1
+        if self._left < 0:
+            raise KeyboardInterrupt
+        return super().loss_value(task, sums)
+
+
+@pytest.mark.parametrize("died_after", [1, 3, 4, 5])
+def test_resumed_in_the_middle_of_an_epoch_it_goes_on_with_the_next_sample(tmp_path: Path, died_after: int) -> None:
+    experiment = toy_experiment(checkpoint_every_s=0.0, task={"num_rows": 10, "dropout": 0.3})
+    run(experiment, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(experiment, tmp_path / "cut", DiesAtStep(died_after))
+    run(experiment, tmp_path / "cut")
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+    for name, value in weights(tmp_path / "whole").items():
+        torch.testing.assert_close(weights(tmp_path / "cut")[name], value, rtol=0, atol=0)
+    whole, cut = (lines(tmp_path / folder, "metrics.jsonl") for folder in ("whole", "cut"))
+    assert [(e["epoch"], e["step"], e["loss"]) for e in cut] == [(e["epoch"], e["step"], e["loss"]) for e in whole]
+
+
+def test_without_a_checkpoint_since_the_lost_steps_are_run_again_and_logged_once(tmp_path: Path) -> None:
+    experiment = toy_experiment(checkpoint_every_s=1e9)
+    with pytest.raises(KeyboardInterrupt):
+        run(experiment, tmp_path, DiesAtStep(5))
+    run(experiment, tmp_path)
+    assert len(losses(tmp_path)) == 9
+
+
+def test_a_loss_that_is_not_a_number_ends_the_training_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    experiment = toy_experiment(task={"poison_step_row": 3}, checkpoint_every_s=0.0)
+    with pytest.raises(TrainingError, match="loss is nan at step [1-3] of 9"):
+        run(experiment, tmp_path)
+    saved = tmp_path / "checkpoint" / "last.pt"
+    assert not saved.exists() or all(torch.isfinite(value).all() for value in weights(tmp_path).values())
+
+
+def test_micro_batches_change_nothing(tmp_path: Path) -> None:
+    run(toy_experiment(), tmp_path / "whole")
+    run(toy_experiment(max_micro_batch_size=1), tmp_path / "parts")
+    whole, parts = losses(tmp_path / "whole"), losses(tmp_path / "parts")
+    assert list(parts.values()) == pytest.approx(list(whole.values()), abs=1e-6)
+
+
+def _worker(rank: int, world_size: int, port_file: str, folder: str, experiment: Experiment) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{port_file}", rank=rank, world_size=world_size)
+    run(experiment, Path(folder))
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("changes", [{}, {"max_micro_batch_size": 1}])
+def test_two_workers_train_as_one_does(tmp_path: Path, changes: dict[str, Any]) -> None:
+    experiment = dataclasses.replace(toy_experiment(**changes), checkpoint_every_s=0.0)
+    run(experiment, tmp_path / "one")
+    torch.multiprocessing.spawn(
+        _worker, (2, str(tmp_path / "rendezvous"), str(tmp_path / "two"), experiment), nprocs=2, join=True
+    )
+    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
+    assert list(two.values()) == pytest.approx(list(one.values()), abs=1e-5)
+    metrics = [lines(tmp_path / folder, "metrics.jsonl") for folder in ("one", "two")]
+    assert [m["accuracy"] for m in metrics[0]] == [m["accuracy"] for m in metrics[1]]
+
+
+def test_resumes_on_another_number_of_workers(tmp_path: Path) -> None:
+    experiment = toy_experiment(checkpoint_every_s=0.0)
+    run(experiment, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(experiment, tmp_path / "cut", DiesAtStep(4))
+    torch.multiprocessing.spawn(
+        _worker, (2, str(tmp_path / "rendezvous"), str(tmp_path / "cut"), experiment), nprocs=2, join=True
+    )
+    whole, cut = losses(tmp_path / "whole"), losses(tmp_path / "cut")
+    assert list(cut.values()) == pytest.approx(list(whole.values()), abs=1e-5)

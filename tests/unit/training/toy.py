@@ -1,0 +1,104 @@
+"""A workload small enough to train in milliseconds, whose loss is a ratio of sums as batch Dice is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from app.configuration import from_dict
+from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
+from app.workloads.base import Batch, HostBatch
+
+NUM_FEATURES = 3
+
+
+@dataclass(frozen=True)
+class ToyTask:
+    num_rows: int = 12
+    dropout: float = 0.0
+    poison_step_row: int = -1
+    """A row whose features are not a number."""
+
+
+@dataclass(frozen=True)
+class ToySamples:
+    num_rows: int
+    poison_row: int = -1
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    def load(self, rows: npt.NDArray[np.int64], seeds: npt.NDArray[np.uint64]) -> HostBatch:
+        features = np.stack([np.random.default_rng(int(row)).normal(size=NUM_FEATURES) for row in rows])
+        features[rows == self.poison_row] = np.nan
+        return {"x": features.astype(np.float32), "y": (features.sum(1, keepdims=True) > 0).astype(np.float32)}
+
+
+class ToyWorkload:
+    name = "toy"
+    score = "accuracy"
+    loss_is_mean = False
+
+    def parse_task(self, options: Mapping[str, Any]) -> ToyTask:
+        return from_dict(ToyTask, options)
+
+    def open_samples(self, task: ToyTask, store: str) -> ToySamples:
+        return ToySamples(task.num_rows, task.poison_step_row)
+
+    def build_model(self, task: ToyTask) -> torch.nn.Module:
+        return torch.nn.Sequential(
+            torch.nn.Linear(NUM_FEATURES, 8), torch.nn.Tanh(), torch.nn.Dropout(task.dropout), torch.nn.Linear(8, 1)
+        )
+
+    def example_batch(self, task: ToyTask, batch_size: int) -> HostBatch:
+        return ToySamples(task.num_rows).load(np.arange(batch_size), np.arange(batch_size, dtype=np.uint64))
+
+    def to_inputs(self, task: ToyTask, batch: Batch, seeds: npt.NDArray[np.uint64] | None) -> Batch:
+        return batch
+
+    def forward(self, task: ToyTask, model: torch.nn.Module, inputs: Batch) -> torch.Tensor:
+        output: torch.Tensor = model(inputs["x"])
+        return output
+
+    def loss_sums(self, task: ToyTask, outputs: torch.Tensor, inputs: Batch) -> torch.Tensor:
+        p = outputs.float().sigmoid()
+        y = inputs["y"]
+        return torch.stack([(p * y).sum(), p.sum(), y.sum()])
+
+    def loss_value(self, task: ToyTask, sums: torch.Tensor) -> torch.Tensor:
+        return 1 - (2 * sums[0] + 1) / (sums[1] + sums[2] + 1)
+
+    def validation_ids(self, task: ToyTask, store: str, split: str) -> list[str]:
+        return [str(row) for row in range(5)]
+
+    def evaluate_case(
+        self, task: ToyTask, model: torch.nn.Module, store: str, case_id: str, device: torch.device, thorough: bool
+    ) -> dict[str, float | None]:
+        batch = ToySamples(task.num_rows).load(np.array([1000 + int(case_id)]), np.zeros(1, np.uint64))
+        right = (model(torch.from_numpy(batch["x"])).sigmoid() > 0.5).float() == torch.from_numpy(batch["y"])
+        return {"accuracy": float(right.float().mean())}
+
+    def summarize(self, task: ToyTask, cases: list[dict[str, float | None]]) -> dict[str, float]:
+        return {"accuracy": float(np.mean([case["accuracy"] for case in cases]))}
+
+    def save_preprocessing(self, task: ToyTask, folder: Path) -> None:
+        """Nothing to keep."""
+
+
+def toy_experiment(**changes: Any) -> Experiment:
+    values: dict[str, Any] = {
+        "name": "toy",
+        "workload": "toy",
+        "epochs": 3,
+        "batch_size": 4,
+        "seed": 7,
+        "precision": "fp32",
+        "channels_last": "no",
+        "optimizer": OptimizerConfig(learning_rate=0.05),
+        "schedule": ScheduleConfig(name="cosine", warmup_share=0.1),
+    }
+    return Experiment(**{**values, **changes})
