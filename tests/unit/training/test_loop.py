@@ -72,7 +72,7 @@ class DiesAtStep(ToyWorkload):
 
 @pytest.mark.parametrize("died_after", [1, 3, 4, 5])
 def test_resumed_in_the_middle_of_an_epoch_it_goes_on_with_the_next_sample(tmp_path: Path, died_after: int) -> None:
-    experiment = toy_experiment(checkpoint_every_s=0.0, task={"num_rows": 10, "dropout": 0.3})
+    experiment = toy_experiment(checkpoint_every_s=1e-9, task={"num_rows": 10, "dropout": 0.3})
     run(experiment, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         run(experiment, tmp_path / "cut", DiesAtStep(died_after))
@@ -93,7 +93,7 @@ def test_without_a_checkpoint_since_the_lost_steps_are_run_again_and_logged_once
 
 
 def test_a_loss_that_is_not_a_number_ends_the_training_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
-    experiment = toy_experiment(task={"poison_step_row": 3}, checkpoint_every_s=0.0)
+    experiment = toy_experiment(task={"poison_step_row": 3}, checkpoint_every_s=1e-9)
     with pytest.raises(TrainingError, match="loss is nan at step [1-3] of 9"):
         run(experiment, tmp_path)
     saved = tmp_path / "checkpoint" / "last.pt"
@@ -116,7 +116,7 @@ def _worker(rank: int, world_size: int, port_file: str, folder: str, experiment:
 
 @pytest.mark.parametrize("changes", [{}, {"max_micro_batch_size": 1}])
 def test_two_workers_train_as_one_does(tmp_path: Path, changes: dict[str, Any]) -> None:
-    experiment = dataclasses.replace(toy_experiment(**changes), checkpoint_every_s=0.0)
+    experiment = dataclasses.replace(toy_experiment(**changes), checkpoint_every_s=1e-9)
     run(experiment, tmp_path / "one")
     torch.multiprocessing.spawn(
         _worker, (2, str(tmp_path / "rendezvous"), str(tmp_path / "two"), experiment), nprocs=2, join=True
@@ -128,7 +128,7 @@ def test_two_workers_train_as_one_does(tmp_path: Path, changes: dict[str, Any]) 
 
 
 def test_resumes_on_another_number_of_workers(tmp_path: Path) -> None:
-    experiment = toy_experiment(checkpoint_every_s=0.0)
+    experiment = toy_experiment(checkpoint_every_s=1e-9)
     run(experiment, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         run(experiment, tmp_path / "cut", DiesAtStep(4))
