@@ -38,13 +38,18 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in values:
             raise ValueError(f"missing key {prefix + name!r} of {cls.__name__}")
-    return cls(**{key: _convert(hints[key], value, prefix + key) for key, value in values.items()})
+    converted = {key: _convert(hints[key], value, prefix + key) for key, value in values.items()}
+    try:
+        return cls(**converted)
+    except ValueError as error:  # the dataclass checks itself; it does not know where it stands
+        raise ValueError(f"{where}: {error}" if where else str(error)) from error
 
 
 def to_dict(value: Any) -> Any:
-    """Plain JSON values of a dataclass: nested dataclasses become dicts, tuples become lists."""
+    """Plain JSON values of a dataclass, such that from_dict gives it back: what is not given to the constructor is
+    left out, nested dataclasses become dicts, tuples become lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_dict(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: to_dict(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
     if isinstance(value, Mapping):
         return {str(k): to_dict(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -59,43 +64,64 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin in (Union, types.UnionType):
         return _convert_union(args, value, where)
     if origin is Literal:
-        if value not in args:
+        if not any(value == a and type(value) is type(a) for a in args):
             raise ValueError(f"{where}: got {value!r}; {nearest(str(value), [str(a) for a in args])}")
         return value
-    if origin is tuple:
-        return _convert_tuple(args, value, where)
+    if origin in (tuple, list):
+        return _convert_sequence(origin, args, value, where)
     if origin is not None and issubclass(origin, Mapping):
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{where}: got {value!r}, wanted a mapping")
-        return dict(value)
+        return _convert_mapping(args, value, where)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return value if isinstance(value, hint) else from_dict(hint, value, where)
+    assert isinstance(hint, type), f"{where}: from_dict does not know the type {hint}"
+    return _convert_plain(hint, value, where)
+
+
+def _convert_plain(hint: type, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(hint, type) and (not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool)):
-        raise ValueError(f"{where}: got {value!r} ({type(value).__name__}), wanted {hint.__name__}")
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ValueError(f"{where}: got {_seen(value)}, wanted {_wanted(hint)}")
     return value
 
 
 def _convert_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
     if value is None and type(None) in args:
         return None
+    options = [a for a in args if a is not type(None)]
+    # An exact match comes first, so that 3 stays an int where both int and float are allowed.
+    options.sort(key=lambda a: a is not type(value))
     errors = []
-    for option in args:
-        if option is type(None):
-            continue
+    for option in options:
         try:
             return _convert(option, value, where)
         except ValueError as error:
             errors.append(str(error))
-    raise ValueError("; ".join(errors))
+    if all(isinstance(o, type) and not dataclasses.is_dataclass(o) for o in options):
+        raise ValueError(f"{where}: got {_seen(value)}, wanted {' or '.join(_wanted(a) for a in args)}")
+    raise ValueError("; or ".join(errors))
 
 
-def _convert_tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+def _convert_sequence(origin: Any, args: tuple[Any, ...], value: Any, where: str) -> Any:
     if not isinstance(value, list | tuple):
-        raise ValueError(f"{where}: got {value!r}, wanted a list")
-    if len(args) == 2 and args[1] is Ellipsis:
-        return tuple(_convert(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
+        raise ValueError(f"{where}: got {_seen(value)}, wanted a list")
+    if origin is list or args[1:] == (Ellipsis,):
+        return origin(_convert(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
     if len(value) != len(args):
         raise ValueError(f"{where}: got {len(value)} values, wanted {len(args)}")
     return tuple(_convert(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(args, value, strict=True)))
+
+
+def _convert_mapping(args: tuple[Any, ...], value: Any, where: str) -> dict[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{where}: got {_seen(value)}, wanted a mapping")
+    hint = args[1] if args else Any
+    return {key: _convert(hint, v, f"{where}.{key}") for key, v in value.items()}
+
+
+def _seen(value: Any) -> str:
+    return "null" if value is None else f"{value!r} ({type(value).__name__})"
+
+
+def _wanted(hint: type) -> str:
+    return "null" if hint is type(None) else hint.__name__

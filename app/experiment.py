@@ -1,5 +1,7 @@
 """What is trained: an Experiment is one training, a Study is many. Plain data; nothing here runs anything."""
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -7,6 +9,19 @@ from typing import Any, Literal
 from app.configuration import from_dict, to_dict
 
 BatchRule = Literal["fixed-global", "fixed-per-worker"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
+"""Names of experiments and studies become names of folders, on local disks and in object stores."""
+
+
+def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
+    if not holds:
+        raise ValueError(f"{name}: got {seen!r}, wanted {wanted}")
+
+
+def _require_name(name: str) -> None:
+    wanted = "letters, digits and . _ + = -, the first a letter or digit (it names a folder)"
+    _require(_NAME.fullmatch(name) is not None, "name", name, wanted)
 
 
 @dataclass(frozen=True)
@@ -24,6 +39,13 @@ class OptimizerConfig:
     clip_norm: float | None = 12.0
     """Gradients are scaled down to this L2 norm over all parameters; None leaves them alone."""
 
+    def __post_init__(self) -> None:
+        _require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "more than 0")
+        _require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more")
+        for name in ("beta1", "beta2", "momentum"):
+            _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and less than 1")
+        _require(self.clip_norm is None or self.clip_norm > 0, "clip_norm", self.clip_norm, "more than 0, or null")
+
 
 @dataclass(frozen=True)
 class ScheduleConfig:
@@ -34,6 +56,10 @@ class ScheduleConfig:
     """Share of all steps in which the rate rises linearly from zero."""
     power: float = 0.9
     """Of `poly`: (1 - progress) ** power."""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.warmup_share <= 1, "warmup_share", self.warmup_share, "between 0 and 1")
+        _require(0 < self.power < math.inf, "power", self.power, "more than 0")
 
 
 @dataclass(frozen=True)
@@ -69,13 +95,13 @@ class Experiment:
     """How often a training that lost a worker goes on from its last checkpoint."""
 
     def __post_init__(self) -> None:
+        _require_name(self.name)
         for name in ("epochs", "batch_size", "evaluate_every_epochs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: got {getattr(self, name)}, wanted 1 or more")
-        if self.max_micro_batch_size is not None and self.max_micro_batch_size < 1:
-            raise ValueError(f"max_micro_batch_size: got {self.max_micro_batch_size}, wanted 1 or more, or none")
-        if not self.name or any(c in self.name for c in "/\\ \n"):
-            raise ValueError(f"name: got {self.name!r}, wanted a name without spaces or slashes (it names a folder)")
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        micro = self.max_micro_batch_size
+        _require(micro is None or micro >= 1, "max_micro_batch_size", micro, "1 or more, or null")
+        _require(self.checkpoint_every_s > 0, "checkpoint_every_s", self.checkpoint_every_s, "more than 0")
+        _require(self.max_retries >= 0, "max_retries", self.max_retries, "0 or more")
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "Experiment":
@@ -89,8 +115,9 @@ class Experiment:
         """Samples a step over `num_workers` workers.
 
         Raises:
-            ValueError: the batch does not divide by the workers; names the numbers of workers that do.
+            ValueError: no worker, or the batch does not divide by them; names the numbers of workers that do.
         """
+        _require(num_workers >= 1, "num_workers", num_workers, "1 or more")
         if self.batch_rule == "fixed-per-worker":
             return self.batch_size * num_workers
         if self.batch_size % num_workers:
@@ -116,6 +143,8 @@ class Study:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _require_name(self.name)
+        _require(len(self.experiments) > 0, "experiments", [], "at least one")
         names = [e.name for e in self.experiments]
         repeated = sorted({n for n in names if names.count(n) > 1})
         if repeated:

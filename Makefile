@@ -1,0 +1,42 @@
+# Everything runs from .venv, which `make setup` makes; each target checks it first (well under a second).
+PY := .venv/bin/python
+SOURCES := app jobs tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-unit lint format bench lock clean
+
+help: ## This list
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+setup: ## .venv with the exact versions of constraints.txt, and the Debian packages that are missing
+	@sh scripts/setup.sh
+
+demo: setup ## Volumes in, a trained and evaluated model, a report out: runs/demo/report.html
+	@$(PY) jobs/demo.py
+
+test: lint ## Lint, then every test: unit, on Ray, end to end
+	@$(PY) -m pytest tests/unit tests/ray tests/e2e
+
+test-unit: setup ## Only the fast tests, without Ray
+	@$(PY) -m pytest tests/unit
+
+lint: setup ## Style and strict types
+	@$(PY) -m ruff check $(SOURCES)
+	@$(PY) -m ruff format --check $(SOURCES)
+	@$(PY) -m mypy
+
+format: setup ## Rewrite the sources as lint wants them
+	@$(PY) -m ruff check --fix $(SOURCES)
+	@$(PY) -m ruff format $(SOURCES)
+
+bench: setup ## Twofold beside its peers and limits, in one run; results as JSON
+	@$(PY) -m benchmarks
+
+# Keeps every version that still fits; `make lock UPGRADE=--upgrade` takes the newest of all.
+lock: setup ## Write constraints.txt anew from pyproject.toml: exact versions, no addresses
+	@echo uv | .venv/bin/uv pip compile --quiet --python $(PY) --extra dev $(UPGRADE) --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --output-file constraints.txt pyproject.toml -
+
+clean: ## Remove caches and what the demo made; .venv and other runs stay
+	@rm -rf runs/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build
+	@find app jobs tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
