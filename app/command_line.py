@@ -2,10 +2,10 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from opcode import opmap
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.errors import TwofoldError, UsageError
 
@@ -24,14 +24,24 @@ ENVIRONMENT = {
 """Set before a job starts unless the user has set them."""
 
 
-def run(arguments_type: type[Arguments], main: Callable[[Arguments], None], argv: list[str] | None = None) -> None:
-    """Parse flags into `arguments_type`, call `main`, and exit: 0 done, 2 usage, 3 data, 4 resources, 5 training, 130 stopped."""
+def run(
+    arguments: type[Arguments] | Mapping[str, type[Any]],
+    main: Callable[[Arguments], None],
+    argv: list[str] | None = None,
+    description: str | None = None,
+) -> None:
+    """Parse flags, call `main` with them, and exit: 0 done, 2 usage, 3 data, 4 resources, 5 training, 130 stopped.
+
+    Args:
+        arguments: the dataclass of the flags, or one for each subcommand.
+        main: does the job.
+        argv: the flags; None: those of this process.
+        description: opens --help; None: the docstring of the job's file.
+    """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    import tyro  # here: a job's --help needs it, importing a job does not
-
     try:
-        main(tyro.cli(arguments_type, args=argv))
+        main(_parse(arguments, argv, description or sys.modules["__main__"].__doc__))
     except KeyboardInterrupt:
         fail("stopped; the same command goes on from here", 130)
     except Exception as error:
@@ -41,6 +51,14 @@ def run(arguments_type: type[Arguments], main: Callable[[Arguments], None], argv
         if isinstance(error, ValueError) and _raised_by_us(error.__traceback__):
             fail(str(error), UsageError.exit_code)
         raise
+
+
+def _parse(arguments: Any, argv: list[str] | None, description: str | None) -> Any:
+    import tyro  # here: a job's --help needs it, importing a job does not
+
+    if isinstance(arguments, Mapping):
+        return tyro.extras.subcommand_cli_from_dict(dict(arguments), args=argv, description=description)
+    return tyro.cli(arguments, args=argv, description=description)
 
 
 def fail(message: str, exit_code: int) -> None:

@@ -1,0 +1,338 @@
+"""The rules that the code as a whole keeps: who imports whom, what importing costs, how long things are.
+
+The table is the one of the design: rows may import the names beside them, their own package and the leaves.
+A new package or module at the top of app/ fails here until someone gives it a row.
+"""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+LEAVES = {"app", "app.records", "app.errors", "app.console", "app.command_line", "app.configuration"}
+"""Modules that anyone may import; they import leaves alone."""
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "app.experiment": set(),
+    "app.recipes": {"app.experiment"},
+    "app.planning": {"app.experiment"},
+    "app.data": {"app.experiment"},
+    "app.workloads": {"app.experiment", "app.data"},
+    "app.training": {
+        "app.experiment",
+        "app.workloads.base",
+        "app.data.sample_order",
+        "app.data.feeding",  # LocalContext reads samples in the process, by the same function that Ray Data calls
+        "app.data.files",  # checkpoints go where stores go, object stores included
+    },
+    "app.execution": {
+        "app.experiment",
+        "app.recipes",
+        "app.planning",
+        "app.data",
+        "app.workloads.base",
+        "app.workloads.registry",
+        "app.training",
+        "app.reporting",
+    },
+    "app.reporting": {"app.planning"},
+    "jobs": {"app"},
+}
+"""The longest name that a module's own name starts with is its row. The engine never names a workload."""
+
+WITHOUT_TORCH = ("app.experiment", "app.recipes", "app.planning", "app.data", "app.reporting")
+HEAVY = {"monai", "transformers", "timm", "pytesseract", "matplotlib", "onnx", "onnxruntime", "onnxscript"}
+"""Imported in functions only: a process pays for what it uses (byte-compiled, monai and transformers 2.4 s each)."""
+
+NUM_FILE_LINES = 300
+NUM_FUNCTION_LINES = 60
+
+
+@dataclass(frozen=True)
+class Import:
+    target: str
+    line: int
+    at_start: bool
+    """Whether importing the module runs it; false in functions and under TYPE_CHECKING."""
+
+
+@dataclass(frozen=True)
+class Module:
+    name: str
+    path: Path
+    tree: ast.Module
+    num_lines: int
+    imports: tuple[Import, ...]
+
+    def at(self, line: int) -> str:
+        return f"{self.path.relative_to(ROOT)}:{line}"
+
+
+def paths() -> list[Path]:
+    return [path for folder in ("app", "jobs") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_within(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+def read_module(path: Path, known: set[str]) -> Module:
+    text = path.read_text()
+    tree = ast.parse(text)
+    return Module(
+        module_name(path), path, tree, len(text.splitlines()), tuple(find_imports(tree, path, known, at_start=True))
+    )
+
+
+def find_imports(node: ast.AST, path: Path, known: set[str], at_start: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        inside = at_start and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            inside = False
+        for target in targets(child, path, known):
+            yield Import(target, getattr(child, "lineno", 0), at_start)
+        yield from find_imports(child, path, known, inside)
+
+
+def targets(node: ast.AST, path: Path, known: set[str]) -> list[str]:
+    """Full names of the modules that a statement imports; also import_module("name")."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        parts = module_name(path).split(".")
+        package = parts if path.name == "__init__.py" else parts[:-1]
+        origin = ".".join(
+            [*package[: len(package) - node.level + 1], node.module or ""] if node.level else [node.module or ""]
+        )
+        full = [f"{origin.strip('.')}.{alias.name}" for alias in node.names]
+        return [name if name in known else origin.strip(".") for name in full]
+    if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
+        return [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    return []
+
+
+KNOWN = {module_name(path) for path in paths()}
+MODULES = [read_module(path, KNOWN) for path in paths()]
+APP = [module for module in MODULES if is_within(module.name, "app")]
+
+
+def row(name: str) -> str | None:
+    if name in LEAVES:
+        return name
+    fitting = [key for key in MAY_IMPORT if is_within(name, key)]
+    return max(fitting, key=len) if fitting else None
+
+
+def is_allowed(importer: str, target: str) -> bool:
+    own = row(importer)
+    if target in LEAVES:
+        return True
+    if own is None or own in LEAVES:
+        return False
+    return is_within(target, own) or any(is_within(target, name) for name in MAY_IMPORT[own])
+
+
+def domain(name: str) -> str | None:
+    """`brats` or `document` for what lies in one of the two domains' packages."""
+    parts = name.split(".")
+    if parts[:2] != ["app", "workloads"] or len(parts) < 3:
+        return None
+    return "brats" if parts[2] == "brats" else "document" if parts[2].startswith("document") else None
+
+
+def test_every_module_has_a_row() -> None:
+    without = [m.name for m in MODULES if row(m.name) is None]
+    assert not without, f"give these a row in MAY_IMPORT, and the design one too: {without}"
+
+
+def test_the_table_names_what_exists_or_is_planned() -> None:
+    folders = {f"app.{path.stem}" for path in (ROOT / "app").iterdir() if path.is_dir() and any(path.glob("*.py"))}
+    assert folders <= set(MAY_IMPORT)
+
+
+def test_imports_follow_the_table() -> None:
+    wrong = [
+        f"{m.at(i.line)} imports {i.target}"
+        for m in MODULES
+        for i in m.imports
+        if i.target.split(".")[0] in ("app", "jobs") and not is_allowed(m.name, i.target)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nothing_imports_jobs_or_tests() -> None:
+    wrong = [
+        m.at(i.line) for m in MODULES for i in m.imports if i.target.split(".")[0] in ("jobs", "tests", "benchmarks")
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_two_domains_do_not_know_each_other() -> None:
+    wrong = [
+        f"{m.at(i.line)} imports {i.target}"
+        for m in APP
+        for i in m.imports
+        if domain(m.name) and domain(i.target) and domain(m.name) != domain(i.target)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def may_use_ray(name: str) -> bool:
+    return is_within(name, "app.execution") or name.startswith("app.data.ray_") or is_within(name, "jobs")
+
+
+def test_ray_stays_at_the_edges() -> None:
+    wrong = [m.at(i.line) for m in MODULES for i in m.imports if is_within(i.target, "ray") and not may_use_ray(m.name)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_torch_stays_where_tensors_are() -> None:
+    wrong = [
+        m.at(i.line)
+        for m in APP
+        for i in m.imports
+        if i.target.split(".")[0] in ("torch", "torchvision") and row(m.name) in LEAVES.union(WITHOUT_TORCH)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_heavy_libraries_are_imported_where_they_are_used() -> None:
+    wrong = [
+        f"{m.at(i.line)} imports {i.target}"
+        for m in APP
+        for i in m.imports
+        if i.at_start and i.target.split(".")[0] in HEAVY
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nothing_in_app_prints() -> None:
+    wrong = [
+        m.at(node.lineno)
+        for m in APP
+        for node in ast.walk(m.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert not wrong, "use app.console.say:\n" + "\n".join(wrong)
+
+
+def test_files_and_functions_stay_short() -> None:
+    long = [f"{m.at(1)}: {m.num_lines} lines" for m in MODULES if m.num_lines > NUM_FILE_LINES]
+    for m in MODULES:
+        for node in ast.walk(m.tree):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            num_lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if num_lines > NUM_FUNCTION_LINES:
+                long.append(f"{m.at(node.lineno)}: {node.name} has {num_lines} lines")
+    assert not long, "\n".join(long)
+
+
+IMPORT_AND_LOOK = """
+import importlib, json, logging, os, sys, threading
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(json.dumps({
+    "loaded": sorted({name.split(".")[0] for name in sys.modules}),
+    "files": os.listdir("."),
+    "threads": [t.name for t in threading.enumerate()],
+    "handlers": [str(h) for h in logging.getLogger().handlers],
+}))
+"""
+
+
+def import_and_look(names: list[str], folder: Path) -> dict[str, list[str]]:
+    """What importing these modules in a fresh process loads and leaves behind."""
+    assert names
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", IMPORT_AND_LOOK, *names], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, list[str]] = json.loads(done.stdout)  # nothing else was written to stdout
+    return found
+
+
+def names_of(*packages: str) -> list[str]:
+    return [m.name for m in APP if any(is_within(m.name, p) for p in packages)]
+
+
+def test_importing_does_nothing(tmp_path: Path) -> None:
+    found = import_and_look([m.name for m in APP], tmp_path)
+    assert found["files"] == []
+    assert found["threads"] == ["MainThread"]
+    assert found["handlers"] == []
+    assert not HEAVY & set(found["loaded"]), "loaded by importing app: pulled in by another library?"
+
+
+LIGHT = [name for name in names_of(*WITHOUT_TORCH) if not may_use_ray(name)] + sorted(LEAVES & KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("names", "absent"),
+    [
+        pytest.param(LIGHT, {"torch", "ray"} | HEAVY, id="planning, data and leaves"),
+        pytest.param(
+            names_of("app.experiment", "app.planning", "app.recipes"), {"numpy", "rich", "tyro"}, id="planning"
+        ),
+        pytest.param(names_of("app.training"), {"ray"} | HEAVY, id="training"),
+        pytest.param(names_of("app.workloads"), {"ray"} | HEAVY, id="workloads"),
+    ],
+)
+def test_importing_loads_no_more_than_it_needs(names: list[str], absent: set[str], tmp_path: Path) -> None:
+    loaded = set(import_and_look(names, tmp_path)["loaded"])
+    assert not absent & loaded
+
+
+@pytest.mark.parametrize(
+    ("importer", "target", "allowed"),
+    [
+        ("app.planning.cost", "app.experiment", True),
+        ("app.planning.cost", "app.planning.profile", True),
+        ("app.planning.cost", "app.records", True),
+        ("app.planning.cost", "app.data.sample_order", False),
+        ("app.data.manifest", "app.workloads.base", False),
+        ("app.training.loop", "app.workloads.base", True),
+        ("app.training.loop", "app.workloads.registry", False),
+        ("app.execution.trial", "app.workloads.registry", True),
+        ("app.execution.trial", "app.workloads.brats.workload", False),
+        ("app.errors", "app.experiment", False),
+        ("app.novelty.thing", "app.experiment", False),
+        ("jobs.train", "app.workloads.brats.task", True),
+    ],
+)
+def test_the_table_itself(importer: str, target: str, allowed: bool) -> None:
+    assert is_allowed(importer, target) is allowed
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import ray.data", [("ray.data", True)]),
+        ("from app import records", [("app.records", True)]),
+        ("from app.records import TrialRecord", [("app.records", True)]),
+        ("from . import context", [("app.training.context", True)]),
+        ("from .context import LocalContext", [("app.training.context", True)]),
+        ("from ..workloads import base", [("app.workloads.base", True)]),
+        ("def f():\n    import torch", [("torch", False)]),
+        ("class A:\n    import torch", [("torch", True)]),
+        ("try:\n    import torch\nexcept ImportError:\n    pass", [("torch", True)]),
+        ("if TYPE_CHECKING:\n    import torch", [("torch", False)]),
+        ("import importlib\nimportlib.import_module('ray')", [("importlib", True), ("ray", True)]),
+    ],
+)
+def test_the_reading_of_imports(source: str, expected: list[tuple[str, bool]]) -> None:
+    known = {"app.records", "app.training.context", "app.workloads.base"}
+    found = find_imports(ast.parse(source), ROOT / "app/training/loop.py", known, at_start=True)
+    assert [(i.target, i.at_start) for i in found] == expected
