@@ -1,0 +1,206 @@
+"""Files by path or URL: local folders, and everything that fsspec knows (s3://, gs://, memory://).
+
+Whatever goes wrong with a path becomes a DataError that names it, so that a store that vanishes or a bucket that can
+not be reached is one clear line. A write is never seen half done: locally a temporary name, fsync and rename; in an
+object store a single put.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from app.errors import DataError
+
+
+@dataclass(frozen=True)
+class FileStamp:
+    """What tells that a file is still the same: size and time of last change (None: the store does not say)."""
+
+    num_bytes: int
+    modified: str | None
+
+
+def is_url(path: str) -> bool:
+    return "://" in path
+
+
+def join(root: str, *parts: str) -> str:
+    """Append path parts; `.` and a leading `./` in them are dropped."""
+    cleaned = [piece for part in parts for piece in part.split("/") if piece not in ("", ".")]
+    return "/".join([root.rstrip("/") or "/", *cleaned]) if cleaned else root
+
+
+def name_of(path: str) -> str:
+    """The last part of a path."""
+    return path.rstrip("/").rsplit("/", 1)[-1]
+
+
+def parent_of(path: str) -> str:
+    """The folder that holds a path; `.` for a bare name."""
+    head, slash, _ = path.rstrip("/").rpartition("/")
+    return head or ("/" if slash else ".")
+
+
+def read_bytes(path: str) -> bytes:
+    """The whole file.
+
+    Raises:
+        DataError: it does not exist or can not be read.
+    """
+    with _explained("read", path):
+        if not is_url(path):
+            with open(path, "rb") as file:
+                return file.read()
+        system, key = _remote(path)
+        content: bytes = system.cat_file(key)
+        return content
+
+
+def write_bytes_atomic(path: str, content: bytes) -> None:
+    """Write a file that is there whole or not at all; makes its folder.
+
+    Raises:
+        DataError: the place can not be written, or is full.
+    """
+    with _explained("write", path):
+        if is_url(path):
+            system, key = _remote(path)
+            system.makedirs(parent_of(key), exist_ok=True)  # a real folder on some systems, nothing on object stores
+            system.pipe_file(key, content)
+            return
+        folder = os.path.dirname(os.path.abspath(path))
+        os.makedirs(folder, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(file.fileno(), 0o644)  # mkstemp's 0600 would hide a shared store from its other readers
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+
+def remove(path: str) -> None:
+    """Remove a file; one that is not there is no error.
+
+    Raises:
+        DataError: the store can not be reached or does not allow it.
+    """
+    with _explained("remove", path):
+        if not is_url(path):
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+            return
+        system, key = _remote(path)
+        if system.exists(key):
+            system.rm_file(key)
+
+
+def exists(path: str) -> bool:
+    """Whether a file or folder is there.
+
+    Raises:
+        DataError: the store can not be reached.
+    """
+    with _explained("look for", path):
+        if not is_url(path):
+            return os.path.exists(path)
+        system, key = _remote(path)
+        return bool(system.exists(key))
+
+
+def is_folder(path: str) -> bool:
+    with _explained("look for", path):
+        if not is_url(path):
+            return os.path.isdir(path)
+        system, key = _remote(path)
+        return bool(system.isdir(key))
+
+
+def stamp(path: str) -> FileStamp:
+    """Size and time of change of a file.
+
+    Raises:
+        DataError: it does not exist or can not be reached.
+    """
+    with _explained("look at", path):
+        if not is_url(path):
+            facts = os.stat(path)
+            return FileStamp(facts.st_size, str(facts.st_mtime_ns))
+        system, key = _remote(path)
+        info = system.info(key)
+        changed = next((info[k] for k in ("etag", "ETag", "mtime", "LastModified", "updated") if info.get(k)), None)
+        return FileStamp(int(info["size"]), None if changed is None else str(changed))
+
+
+def list_files(root: str) -> list[str]:
+    """All files below a folder, whole paths, sorted; hidden files and folders (a leading dot) are left out.
+
+    Raises:
+        DataError: the folder does not exist or can not be read.
+    """
+    with _explained("list", root):
+        found = _list_remote(root) if is_url(root) else _list_local(root)
+    return sorted(found)
+
+
+def read_json(path: str) -> Any:
+    """Raises DataError when the file is missing or is not JSON."""
+    try:
+        return json.loads(read_bytes(path))
+    except ValueError as error:
+        raise DataError(f"{path} is damaged: {error}") from error
+
+
+def write_json(path: str, value: Any) -> None:
+    write_bytes_atomic(path, (json.dumps(value, indent=1) + "\n").encode())
+
+
+def _list_local(root: str) -> list[str]:
+    if not os.path.isdir(root):
+        raise FileNotFoundError("no such folder")
+    found = []
+    for folder, folders, names in os.walk(root, followlinks=True):
+        folders[:] = [f for f in folders if not f.startswith(".")]
+        found += [os.path.join(folder, name) for name in names if not name.startswith(".")]
+    return found
+
+
+def _list_remote(root: str) -> list[str]:
+    system, key = _remote(root)
+    keys = [k for k in system.find(key) if "/." not in k[len(key) :]]
+    if not keys and not system.exists(key):
+        raise FileNotFoundError("no such folder")
+    return [system.unstrip_protocol(k) for k in keys]
+
+
+def _remote(path: str) -> tuple[Any, str]:
+    import fsspec.core  # here: local jobs do not need it
+
+    system, key = fsspec.core.url_to_fs(path)
+    return system, key
+
+
+@contextmanager
+def _explained(action: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except (DataError, MemoryError):
+        raise
+    except FileNotFoundError as error:
+        raise DataError(f"can not {action} {path}: not found") from error
+    except OSError as error:
+        raise DataError(f"can not {action} {path}: {error.strerror or error}") from error
+    except ImportError as error:
+        raise DataError(f"can not {action} {path}: {error}; install the fsspec package for this protocol") from error
+    except Exception as error:  # each remote file system raises classes of its own; none is a bug of ours
+        if not is_url(path):
+            raise
+        raise DataError(f"can not {action} {path}: {type(error).__name__}: {error}") from error

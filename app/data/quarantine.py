@@ -1,0 +1,52 @@
+"""Cases that are not fit for use: they never stop a job and never get in; `quarantine.jsonl` says why."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from app.data import files
+from app.errors import DataError
+
+QUARANTINE_NAME = "quarantine.jsonl"
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """One bad case: which file is at fault and what is wrong with it."""
+
+    id: str
+    file: str
+    reason: str
+
+
+def write_quarantine(store: str, cases: Sequence[Quarantined]) -> None:
+    """Write the list, sorted by id; an empty list leaves an empty file, which says that nothing was bad."""
+    lines = [json.dumps(asdict(case)) + "\n" for case in sorted(cases, key=lambda c: c.id)]
+    files.write_bytes_atomic(files.join(store, QUARANTINE_NAME), "".join(lines).encode())
+
+
+def read_quarantine(store: str) -> list[Quarantined]:
+    """The list of a store. Raises DataError when it is missing or damaged."""
+    path = files.join(store, QUARANTINE_NAME)
+    try:
+        return [Quarantined(**json.loads(line)) for line in files.read_bytes(path).decode().splitlines()]
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path} is damaged: {error}") from error
+
+
+def check_bad_share(num_good: int, bad: Sequence[Quarantined], max_bad_fraction: float, store: str) -> None:
+    """End the job when nothing good is left or too much is bad.
+
+    Raises:
+        DataError: with the counts, the first reason and where the list is.
+    """
+    num_all = num_good + len(bad)
+    if num_all == 0:
+        raise DataError("no case at all was found")
+    if not bad or (num_good and len(bad) <= max_bad_fraction * num_all):
+        return
+    first = min(bad, key=lambda c: c.id)
+    raise DataError(
+        f"{len(bad)} of {num_all} cases are bad, at most {max_bad_fraction:.0%} and one good case were wanted; "
+        f"see {files.join(store, QUARANTINE_NAME)}; the first: {first.file}: {first.reason}"
+    )

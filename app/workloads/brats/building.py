@@ -1,0 +1,75 @@
+"""Making a store from a source: what is to be done, and the end of it. What lies between, a task a case, is left to
+whoever runs tasks (app.execution.prepare on Ray; a plain loop in tests)."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from app.data import files
+from app.data.manifest import write_manifest
+from app.data.quarantine import Quarantined, check_bad_share, write_quarantine
+from app.data.splits import UNLABELLED, SplitRule, split_cases
+from app.errors import DataError, UsageError
+from app.workloads.brats.cases import Case
+from app.workloads.brats.labels import Layout
+from app.workloads.brats.layouts import detect_layout
+from app.workloads.brats.prepare import CaseTask
+from app.workloads.brats.store import STORE_NAME
+
+FORMAT = 1
+"""Of the frames and records; a store of another format is not mixed with this one."""
+
+
+@dataclass(frozen=True)
+class StoreOptions:
+    """All that a store's contents depend on besides the source's files; kept in store.json."""
+
+    workload: str
+    format: int
+    layout: Layout
+    split: SplitRule
+    seed: int | None
+    """Of the seeded split; None for one in order."""
+
+
+def plan_store(source: str, store: str, split: SplitRule = "seeded", seed: int = 0) -> tuple[Layout, list[CaseTask]]:
+    """Recognise the source, check that the store is new or was made with the same options, and list the tasks.
+
+    The split is drawn over all labelled cases found, before any is read; so it does not change when a case turns out
+    to be bad.
+
+    Raises:
+        DataError: the source is not understood or can not be read.
+        UsageError: the store was made with other options.
+    """
+    layout, cases = detect_layout(source)
+    if not any(case.label for case in cases):
+        raise DataError(f"{source}: none of its {len(cases)} cases ({layout}) has a label; wanted cases to train on")
+    _check_options(store, StoreOptions("brats", FORMAT, layout, split, seed if split == "seeded" else None))
+    splits = split_cases(split, [case.id for case in cases if case.label], seed)
+    return layout, [CaseTask(case, layout, splits.get(case.id, UNLABELLED), store) for case in cases]
+
+
+def finish_store(store: str, results: Sequence[Case | Quarantined], max_bad_fraction: float) -> list[Case]:
+    """Write the quarantine and, last, the manifest; returns the good cases, by id.
+
+    Raises:
+        DataError: no labelled case is left, or more than `max_bad_fraction` of all are bad.
+    """
+    good = sorted((r for r in results if isinstance(r, Case)), key=lambda case: case.id)
+    bad = [r for r in results if isinstance(r, Quarantined)]
+    write_quarantine(store, bad)
+    check_bad_share(sum(case.has_label for case in good), bad, max_bad_fraction, store)
+    write_manifest(store, [case.to_row() for case in good])
+    return good
+
+
+def _check_options(store: str, options: StoreOptions) -> None:
+    path = files.join(store, STORE_NAME)
+    wanted = asdict(options)
+    if not files.exists(path):
+        files.write_json(path, wanted)
+        return
+    seen = files.read_json(path)
+    if seen != wanted:
+        pairs = [f"{k} {seen.get(k)!r}, now {v!r}" for k, v in wanted.items() if seen.get(k) != v]
+        raise UsageError(f"the store {store} was made with {'; '.join(pairs)}: take another --store or delete it")
