@@ -54,6 +54,7 @@ def ray_cluster() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("RAY_ADDRESS", raising=False)
         environment.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "60")
+        environment.setenv("PYTHONPATH", str(TESTS / "unit" / "training"))  # Ray's workers import toy.py
         ray.init(
             address="local",
             num_cpus=NUM_LOGICAL_CPUS,

@@ -1,6 +1,7 @@
 """One experiment on k workers, from its folder to its record; finished ones are not run again."""
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -82,7 +83,7 @@ def _claim_folder(experiment: Experiment, setting: TrialSetting) -> TrialRecord 
 def _run_local(job: TrainingJob) -> tuple[TrainingResult, int]:
     from app.training.process import tune_process
 
-    tune_process(None)
+    tune_process(len(os.sched_getaffinity(0)))
     with TrainingDisplay(job.folder, job.experiment.name, 1):
         return train(job, find_workload(job.experiment.workload), LocalContext()), 0
 

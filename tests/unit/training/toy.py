@@ -1,5 +1,7 @@
 """A workload small enough to train in milliseconds, whose loss is a ratio of sums as batch Dice is."""
 
+import os
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from app.configuration import from_dict
+from app.errors import DataError
 from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
 from app.workloads.base import Batch, HostBatch
 
@@ -22,6 +25,10 @@ class ToyTask:
     dropout: float = 0.0
     poison_step_row: int = -1
     """A row whose features are not a number."""
+    store_error: str = ""
+    """Where given, the store can not be opened, and this is why."""
+    kill_marker: str = ""
+    """Where given, the second worker kills itself once, at its seventh step, and leaves this file."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +49,14 @@ class ToyWorkload:
     name = "toy"
     score = "accuracy"
     loss_is_mean = False
+    _num_forwards = 0
 
     def parse_task(self, options: Mapping[str, Any]) -> ToyTask:
         return from_dict(ToyTask, options)
 
     def open_samples(self, task: ToyTask, store: str) -> ToySamples:
+        if task.store_error:
+            raise DataError(task.store_error)
         return ToySamples(task.num_rows, task.poison_step_row)
 
     def build_model(self, task: ToyTask) -> torch.nn.Module:
@@ -61,6 +71,9 @@ class ToyWorkload:
         return batch
 
     def forward(self, task: ToyTask, model: torch.nn.Module, inputs: Batch) -> torch.Tensor:
+        self._num_forwards += 1
+        if task.kill_marker and self._num_forwards == 7 and os.environ.get("RANK") == "1":
+            kill_once(task.kill_marker)
         output: torch.Tensor = model(inputs["x"])
         return output
 
@@ -87,6 +100,12 @@ class ToyWorkload:
 
     def save_preprocessing(self, task: ToyTask, folder: Path) -> None:
         """Nothing to keep."""
+
+
+def kill_once(marker: str) -> None:
+    if not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def toy_experiment(**changes: Any) -> Experiment:
