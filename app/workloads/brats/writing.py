@@ -26,7 +26,10 @@ def write_label(path: str, label: LabelArray, case: Conditioned, layout: Layout)
     Raises:
         DataError: the place can not be written.
     """
-    grid = to_source_grid(to_file_codes(label, layout), case)
+    coded = np.empty_like(label)
+    for plane, target in zip(label, coded, strict=True):  # one by one: the look-up takes eight times its input's memory
+        target[:] = to_file_codes(plane, layout)
+    grid = to_source_grid(coded, case)
     header = label_header(case.header, case.file_shape)
     num_before_voxels = int(header["vox_offset"])
     content = header.binaryblock.ljust(num_before_voxels, b"\0") + grid.tobytes()
@@ -49,7 +52,7 @@ def label_header(source: bytes, shape_xyz: tuple[int, int, int]) -> Any:
     from nibabel.nifti1 import Nifti1Header
     from nibabel.nifti2 import Nifti2Header
 
-    kind = Nifti2Header if len(source) == NIFTI2_HEADER_BYTES else Nifti1Header
+    kind: Any = Nifti2Header if len(source) == NIFTI2_HEADER_BYTES else Nifti1Header
     order = "<" if int.from_bytes(source[:4], "little") == len(source) else ">"
     header = kind(source, endianness=order, check=False)
     header.set_data_dtype(np.uint8)
