@@ -1,0 +1,1 @@
+"""Twofold beside its peers and its limits: `python -m benchmarks [names] [--quick]`."""

@@ -1,0 +1,58 @@
+"""The synthetic volumes that the benchmarks share, made once into the work folder by the project's own jobs."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.common import ROOT, Setting, say
+
+FULL_SHAPE = (240, 240, 155)
+"""x, y, z of every case of MSD Task01."""
+QUICK_SHAPE = (128, 128, 104)
+NUM_FULL_CASES = 24
+NUM_QUICK_CASES = 4
+SEED = 1
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set in MSD Task01's layout and the store prepared from it."""
+
+    source: Path
+    store: Path
+    shape: tuple[int, int, int]
+    """x, y, z of each volume."""
+    case_ids: tuple[str, ...]
+
+    def image(self, case_id: str) -> Path:
+        return self.source / "imagesTr" / f"{case_id}.nii.gz"
+
+    def label(self, case_id: str) -> Path:
+        return self.source / "labelsTr" / f"{case_id}.nii.gz"
+
+
+def make(setting: Setting) -> Data:
+    """The data set of this setting; made where it is not there yet."""
+    shape = setting.choose(FULL_SHAPE, QUICK_SHAPE)
+    num_cases = setting.choose(NUM_FULL_CASES, NUM_QUICK_CASES)
+    name = f"brats-{num_cases}x{'x'.join(map(str, shape))}-seed{SEED}"
+    source, store = setting.work / "data" / name, setting.work / "stores" / name
+    if not (source / "dataset.json").exists():
+        say(f"making {num_cases} synthetic cases of {shape} voxels")
+        size = [str(n) for n in shape]
+        run_job(
+            "synthesize.py", "brats", "--out", str(source), "--num-cases", str(num_cases), "--num-test-cases", "0",
+            "--size", *size, "--seed", str(SEED),
+        )  # fmt: skip
+    if not (store / "manifest.parquet").exists():
+        run_job("prepare.py", "brats", "--source", str(source), "--store", str(store))
+    listed = json.loads((source / "dataset.json").read_text())["training"]
+    ids = tuple(sorted(Path(entry["image"]).name.removesuffix(".nii.gz") for entry in listed))
+    return Data(source, store, shape, ids)
+
+
+def run_job(script: str, *arguments: str) -> None:
+    """Run one of the project's jobs as a user would."""
+    subprocess.run([sys.executable, str(ROOT / "jobs" / script), *arguments], cwd=ROOT, check=True)
