@@ -1,4 +1,4 @@
-"""How a job starts: typed flags from a dataclass, one clear line for an error of the user's, exit codes that mean something."""
+"""How a job starts: typed flags from a dataclass, one clear line for a user's error, exit codes that mean something."""
 
 import os
 import sys
@@ -22,6 +22,9 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 """Set before a job starts unless the user has set them."""
+
+RAY_DATA_ADVICE = "\nFailed to apply UDF transform"
+"""Where the advice on retries begins that Ray Data 2.60 adds to the messages of errors from its tasks."""
 
 
 def run(
@@ -47,7 +50,7 @@ def run(
     except Exception as error:
         for linked in _linked(error):
             if isinstance(linked, TwofoldError):
-                fail(str(linked), linked.exit_code)
+                fail(str(linked).split(RAY_DATA_ADVICE)[0], linked.exit_code)
         if isinstance(error, ValueError) and _raised_by_us(error.__traceback__):
             fail(str(error), UsageError.exit_code)
         raise

@@ -16,8 +16,9 @@ T = TypeVar("T")
 
 def nearest(name: str, valid: list[str]) -> str:
     """The end of an error message: the nearest valid name, or all of them."""
-    close = difflib.get_close_matches(name, valid, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(sorted(valid))}"
+    by_folded = {v.casefold(): v for v in valid}
+    close = difflib.get_close_matches(name.casefold(), list(by_folded), n=1)
+    return f"did you mean {by_folded[close[0]]!r}?" if close else f"valid: {', '.join(sorted(valid))}"
 
 
 def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:

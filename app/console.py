@@ -1,4 +1,4 @@
-"""What jobs show: lines, and progress with an ETA. Live on a terminal, plain lines elsewhere (logs, job submissions)."""
+"""What jobs show: lines, and progress with an ETA. Live on a terminal, plain lines elsewhere (logs, submissions)."""
 
 import time
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def console() -> Console:
 def say(text: str) -> None:
     """One line to the user."""
     out = console()
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    out.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
     out.file.flush()
 
 
@@ -36,8 +36,17 @@ def progress(label: str, total: int) -> Iterator[Advance]:
     if not out.is_terminal:
         yield _plain_advance(label, total)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("ETA"))
-    with Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=out) as bar:
+    name, note = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[note]}", markup=False)
+    columns = (
+        name,
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        note,
+    )
+    with Progress(*columns, console=out) as bar:
         task = bar.add_task(label, total=total, note="")
         yield lambda num_done=1, note="": bar.update(task, advance=num_done, note=note)
 

@@ -1,4 +1,4 @@
-"""Errors that end a job with one clear line and an exit code of their own; anything else is a bug and shows its trace."""
+"""Errors that end a job with one line and an exit code of their own; anything else is a bug and shows its trace."""
 
 
 class TwofoldError(Exception):
