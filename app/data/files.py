@@ -31,7 +31,7 @@ def is_url(path: str) -> bool:
 def join(root: str, *parts: str) -> str:
     """Append path parts; `.` and a leading `./` in them are dropped."""
     cleaned = [piece for part in parts for piece in part.split("/") if piece not in ("", ".")]
-    return "/".join([root.rstrip("/") or "/", *cleaned]) if cleaned else root
+    return "/".join([root.rstrip("/"), *cleaned]) if cleaned else root
 
 
 def name_of(path: str) -> str:

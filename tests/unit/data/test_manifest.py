@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+
+from app.data import files
+from app.data.manifest import MANIFEST_NAME, read_manifest, write_manifest
+from app.errors import DataError
+
+ROWS = [
+    {"id": "a", "split": "train", "crc32": 2**32 - 1, "mean": [0.1, -2.5], "codes": [1, 2, 3], "has_label": True},
+    {"id": "b", "split": "test", "crc32": 0, "mean": [3.0, 4.0], "codes": [], "has_label": False},
+]
+
+
+@pytest.mark.parametrize("root", ["{tmp}/store", "memory://{name}/manifest"])
+def test_rows_come_back_exactly(root: str, tmp_path: Path) -> None:
+    store = root.format(tmp=tmp_path, name=tmp_path.name)
+    write_manifest(store, ROWS)
+    assert read_manifest(store) == ROWS
+
+
+def test_a_store_that_is_not_there_is_told_from_one_that_was_never_finished(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere does not exist .*jobs/prepare\.py"):
+        read_manifest(str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="was never finished"):
+        read_manifest(str(tmp_path))
+
+
+@pytest.mark.parametrize("keep", [0, 10, -20])
+def test_a_damaged_manifest_is_named(tmp_path: Path, keep: int) -> None:
+    write_manifest(str(tmp_path), ROWS)
+    path = tmp_path / MANIFEST_NAME
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(DataError, match=r"manifest\.parquet is damaged"):
+        read_manifest(str(tmp_path))
+
+
+def test_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    write_manifest(str(tmp_path), ROWS)
+    assert files.list_files(str(tmp_path)) == [str(tmp_path / MANIFEST_NAME)]
+    assert len(list(tmp_path.iterdir())) == 1

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from monai.transforms import ConvertToMultiChannelBasedOnBratsClasses
+
+from app.workloads.brats import labels
+from app.workloads.brats.labels import from_regions, region_masks, to_file_codes, to_internal
+
+
+@pytest.mark.parametrize(
+    ("layout", "file_codes", "internal"),
+    [
+        ("msd", [0, 1, 2, 3], [0, 2, 1, 3]),
+        ("brats2021", [0, 1, 2, 4], [0, 1, 2, 3]),
+        ("brats2023", [0, 1, 2, 3], [0, 1, 2, 3]),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64, np.int64, ">i2"])
+def test_codes_of_each_layout(layout: labels.Layout, file_codes: list[int], internal: list[int], dtype: str) -> None:
+    """The tables of the data sets' own descriptions, written out."""
+    label = np.array(file_codes, dtype).reshape(2, 2)
+    ours = to_internal(label, layout)
+    assert ours.dtype == np.uint8
+    assert ours.tolist() == np.array(internal).reshape(2, 2).tolist()
+    assert to_file_codes(ours, layout).ravel().tolist() == file_codes
+
+
+@pytest.mark.parametrize(
+    ("layout", "values", "seen"),
+    [
+        ("msd", [0, 4], "4"),
+        ("brats2021", [3, 1], "3"),
+        ("brats2023", [0, 4], "4"),
+        ("msd", [1.5, 1.0], "1.5"),
+        ("msd", [np.nan, 1.0], "nan"),
+        ("msd", [-1.0, 256.0, np.inf], "-1, 256, inf"),
+        ("msd", [257, 1], "257"),
+    ],
+)
+def test_other_values_are_refused(layout: labels.Layout, values: list[float], seen: str) -> None:
+    with pytest.raises(ValueError, match=f"label values {seen} are no codes of the layout {layout}"):
+        to_internal(np.array(values), layout)
+
+
+def test_regions_are_monais() -> None:
+    """MONAI reads BraTS 2021 codes and gives TC, WT, ET."""
+    file_label = np.array([[0, 1, 2, 4], [4, 2, 1, 0]], np.uint8)
+    tumour_core, whole, enhancing = ConvertToMultiChannelBasedOnBratsClasses()(file_label)
+    ours = region_masks(to_internal(file_label, "brats2021"))
+    assert ours.dtype == np.bool_
+    assert (ours == np.stack([whole, tumour_core, enhancing])).all()
+
+
+def test_whole_is_any_tumour() -> None:
+    masks = region_masks(np.array([0, 1, 2, 3], np.uint8), "whole")
+    assert masks.tolist() == [[False, True, True, True]]
+
+
+def test_codes_come_back_from_regions() -> None:
+    codes = np.array([0, 1, 2, 3], np.uint8)
+    assert from_regions(region_masks(codes)).tolist() == codes.tolist()
+    assert from_regions(region_masks(codes, "whole")).tolist() == [0, 2, 2, 2]
+    assert from_regions(np.array([[False], [False], [True]])).tolist() == [3]  # the inner region wins
