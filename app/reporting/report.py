@@ -1,0 +1,133 @@
+"""The report on one training: a page that needs nothing beside itself, and the same facts as data."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from html import escape
+from typing import Any, TypeVar
+
+from app.configuration import to_dict
+from app.reporting import run_files, sections
+from app.reporting.heading import heading
+from app.reporting.markup import Html
+from app.reporting.run_files import DamagedFileError, Epoch, Files, Problem, Run
+from app.reporting.style import STYLE
+
+MAX_PICTURES = 6
+"""Shown; a picture weighs about 0.5 MB."""
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Report:
+    html: str
+    data: dict[str, Any]
+    """For report.json."""
+
+
+def build_report(
+    name: str,
+    files: Files,
+    pictures: Files | None = None,
+    counts: Mapping[str, int] | None = None,
+    made: str = "",
+) -> Report:
+    """The report of the run `name`.
+
+    Args:
+        files: of the run's folder, by their names in it (run_files.is_wanted says which are used).
+        pictures: PNGs by the name that they are shown under.
+        counts: cases of the prepared store by split.
+        made: when, as it should be shown.
+    """
+    run = read_run(name, files, pictures or {}, counts or {})
+    return Report(page(run, made), data(run, made))
+
+
+def read_run(name: str, files: Files, pictures: Files, counts: Mapping[str, int]) -> Run:
+    """What can be understood of the files; the rest is in `problems`."""
+    problems: list[Problem] = []
+
+    def tried(read: Callable[[], Part], otherwise: Part) -> Part:
+        try:
+            return read()
+        except DamagedFileError as error:
+            problems.append(Problem(error.file, error.reason))
+            return otherwise
+
+    record = tried(lambda: run_files.read_record(files), None)
+    config = tried(lambda: run_files.read_config(files), None)
+    epochs: tuple[Epoch, ...] = tried(lambda: run_files.read_epochs(files), ())
+    splits = run_files.evaluated_splits(files)
+    evaluations = [tried(lambda s=split: run_files.read_evaluation(files, s), None) for split in splits]  # type: ignore[misc]
+    shown = [tried(lambda n=n, c=c: run_files.read_picture(n, c), None) for n, c in sorted(pictures.items())]  # type: ignore[misc]
+    return Run(
+        name=name,
+        record=record,
+        config=config if config is not None or record is None else record.experiment,
+        epochs=epochs,
+        evaluations=[e for e in evaluations if e is not None and (e.means or e.cases)],
+        pictures=[p for p in shown if p is not None],
+        counts=counts,
+        problems=problems,
+    )
+
+
+def page(run: Run, made: str) -> str:
+    """The HTML."""
+    parts = [heading(run), *(_problem(p) for p in run.problems)]
+    parts += [sections.evaluation(found) for found in run.evaluations]
+    if run.pictures:
+        shown = run.pictures[:MAX_PICTURES]
+        parts.append(sections.pictures(shown, len(run.pictures) - len(shown)))
+    if run.epochs:
+        parts.append(sections.learning(run.epochs, best_epoch(run)))
+    if run.record is not None:
+        parts.append(sections.timings(run.record, run.epochs))
+    if run.config is not None:
+        parts.append(sections.what_was_run(run.config, run.record, run.counts))
+    if run.record is not None:
+        parts.append(sections.software(run.record))
+    title = escape(f"{run.name} – training report")
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        # Nothing is fetched: not by mistake either. An empty icon keeps browsers from asking for one.
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+        "style-src 'unsafe-inline'\">"
+        f'<link rel="icon" href="data:,"><title>{title}</title><style>{STYLE}</style></head>\n'
+        f"<body><main>\n{''.join(parts)}{_footer(made)}</main></body></html>\n"
+    )
+
+
+def data(run: Run, made: str) -> dict[str, Any]:
+    """The page's numbers; pictures by name."""
+    return {
+        "name": run.name,
+        "made": made,
+        "record": None if run.record is None else to_dict(run.record),
+        "epochs": [asdict(epoch) for epoch in run.epochs],
+        "evaluations": {found.split: asdict(found) for found in run.evaluations},
+        "cases": dict(run.counts),
+        "pictures": [picture.name for picture in run.pictures],
+        "problems": [asdict(problem) for problem in run.problems],
+    }
+
+
+def best_epoch(run: Run) -> int | None:
+    """The epoch whose weights are kept; None when the record does not say."""
+    found = run.record.metrics.get("epoch") if run.record is not None else None
+    return found if isinstance(found, int) else None
+
+
+def _problem(problem: Problem) -> Html:
+    message = f"{problem.file} could not be used, so what it holds is not shown: {problem.reason}"
+    return Html(f'<p class="problem" role="note">{escape(message)}</p>')
+
+
+def _footer(made: str) -> Html:
+    when = f"Made {made} by" if made else "Made by"
+    sentence = (
+        f"{when} Twofold’s report job from the files of the run’s folder; nothing in this page comes from a network."
+    )
+    return Html(f"<footer>{escape(sentence)}</footer>")
