@@ -8,6 +8,7 @@ import torch
 
 from app.data.feeding import SEEDS, Prefetcher, StepReader
 from app.data.sample_order import end_step_of_epoch, num_steps
+from app.data.splits import VALIDATION
 from app.errors import TrainingError
 from app.experiment import Experiment
 from app.records import Timings
@@ -76,7 +77,7 @@ class _Training:
         self.progress = Progress(**saved["progress"]) if saved else Progress()
         self.first_step = self.progress.step
         self.batches = self._open_batches()  # first: reading begins while the network is built
-        self.val_ids = workload.validation_ids(self.task, job.store, "val")
+        self.val_ids = workload.validation_ids(self.task, job.store, VALIDATION)
         self.numerics, self.numerics_record = self._choose_numerics(saved)
         torch.manual_seed(experiment.seed)
         model = workload.build_model(self.task).to(context.device)

@@ -4,7 +4,6 @@ Shapes: B batch, C channel, D H W depth, height, width.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,6 +71,3 @@ class Workload(Protocol):
 
     def summarize(self, task: Any, cases: list[dict[str, float | None]]) -> dict[str, float]:
         """Means over the cases, with the key `score` among them."""
-
-    def save_preprocessing(self, task: Any, folder: Path) -> None:
-        """Write what prediction needs besides weights into an exported folder."""

@@ -1,23 +1,19 @@
 """Brain tumour segmentation as the engine sees it. Shapes: B batch, C channel, D H W depth, height, width."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from app.configuration import from_dict, to_dict
-from app.data import files
+from app.configuration import from_dict
+from app.errors import DataError
 from app.workloads.base import Batch, HostBatch
-from app.workloads.brats import augment, losses, metrics, networks, sliding_window
-from app.workloads.brats.labels import region_masks
+from app.workloads.brats import augment, evaluation, losses, networks
 from app.workloads.brats.samples import BratsSamples
 from app.workloads.brats.store import BratsStore
-from app.workloads.brats.task import BratsTask
-
-NUM_MODALITIES = 4
+from app.workloads.brats.task import NUM_MODALITIES, REGION_LABELS, BratsTask
 
 
 class BratsWorkload:
@@ -48,7 +44,50 @@ class BratsWorkload:
 
     def to_inputs(self, task: BratsTask, batch: Batch, seeds: npt.NDArray[np.uint64] | None) -> Batch:
         image = normalize(batch["image"], batch["gain"], batch["bias"])
-        target = region_targets(batch["label"], task.outputs)
-        if seeds is not None and task.augment:
-            image, target = augment.augment(image, target, seeds, task)
+        target = region_targets(batch["label"], task.regions)
+        if seeds is not None and task.augment is not None:
+            image, target = augment.augment(task.augment, image, target, seeds)
         return {"image": image, "target": target}
+
+    def forward(self, task: BratsTask, model: torch.nn.Module, inputs: Batch) -> Any:
+        return model(inputs["image"])
+
+    def loss_sums(self, task: BratsTask, outputs: Any, inputs: Batch) -> torch.Tensor:
+        return losses.loss_sums(task, outputs, inputs["target"])
+
+    def loss_value(self, task: BratsTask, sums: torch.Tensor) -> torch.Tensor:
+        return losses.loss_value(task, sums)
+
+    def validation_ids(self, task: BratsTask, store: str, split: str) -> list[str]:
+        ids = [case.id for case in BratsStore(store).split(split) if case.has_label]
+        if not ids:
+            raise DataError(f"the store {store} has no labelled case in its {split!r} split")
+        return ids
+
+    def evaluate_case(
+        self, task: BratsTask, model: torch.nn.Module, store: str, case_id: str, device: torch.device, thorough: bool
+    ) -> dict[str, float | None]:
+        return evaluation.evaluate_case(task, model, store, case_id, device, thorough)
+
+    def summarize(self, task: BratsTask, cases: list[dict[str, float | None]]) -> dict[str, float]:
+        return evaluation.summarize(task, cases)
+
+
+def normalize(image: torch.Tensor, gain: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """z-scores inside the brain, 0 outside: int16 [B, 4, D, H, W] as stored, gain and bias [B, 4] -> float32."""
+    brain = (image != 0).any(dim=1, keepdim=True)
+    axes = (..., None, None, None)
+    return torch.addcmul(bias[axes], image.float(), gain[axes]).mul_(brain)
+
+
+def region_targets(label: torch.Tensor, regions: tuple[str, ...]) -> torch.Tensor:
+    """Internal codes uint8 [B, 1, D, H, W] -> one 0/1 channel a region, uint8 [B, C, D, H, W]."""
+    codes = torch.stack([_code_table(region, label.device) for region in regions])  # [C, number of codes]
+    return codes[:, label[:, 0].long()].transpose(0, 1).contiguous()
+
+
+def _code_table(region: str, device: torch.device) -> torch.Tensor:
+    """1 at each label code that belongs to the region, uint8 [4]."""
+    table = torch.zeros(4, dtype=torch.uint8, device=device)
+    table[list(REGION_LABELS[region])] = 1
+    return table

@@ -98,9 +98,6 @@ class ToyWorkload:
     def summarize(self, task: ToyTask, cases: list[dict[str, float | None]]) -> dict[str, float]:
         return {"accuracy": float(np.mean([case["accuracy"] for case in cases]))}
 
-    def save_preprocessing(self, task: ToyTask, folder: Path) -> None:
-        """Nothing to keep."""
-
 
 def kill_once(marker: str) -> None:
     if not Path(marker).exists():
