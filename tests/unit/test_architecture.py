@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "app.workloads.base",
         "app.data.sample_order",
         "app.data.feeding",  # LocalContext reads samples in the process, by the same function that Ray Data calls
+        "app.data.splits",  # the names of the splits
         "app.data.files",  # checkpoints go where stores go, object stores included
     },
     "app.execution": {
