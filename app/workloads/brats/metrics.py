@@ -1,0 +1,100 @@
+"""Scores of a segmented region against the truth: Dice and the 95 % Hausdorff distance, as the BraTS challenge counts.
+
+A region that is empty in both counts as found (Dice 1, distance 0); one that is empty in one of them only counts as
+missed (Dice 0, distance the diagonal of the challenge's volume of 240 x 240 x 155 mm).
+"""
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+BoolArray = npt.NDArray[np.bool_]
+
+MISSED_HD95_MM = 373.1287
+"""BraTS's distance for a region found in one volume only: the diagonal sqrt(240^2 + 240^2 + 155^2) mm."""
+
+
+def dice(prediction: BoolArray, truth: BoolArray) -> float:
+    """2 |P and T| / (|P| + |T|) of two boolean volumes of one shape; 1 when both are empty, 0 when one is.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    _check_shapes(prediction, truth)
+    total = int(np.count_nonzero(prediction)) + int(np.count_nonzero(truth))
+    if total == 0:
+        return 1.0
+    return 2 * int(np.count_nonzero(prediction & truth)) / total
+
+
+def hd95_mm(prediction: BoolArray, truth: BoolArray, spacing_mm: tuple[float, float, float]) -> float:
+    """The larger of two 95th percentiles: surface voxels of one to the nearest of the other, in both directions.
+
+    A surface voxel is one with a face neighbour outside the region; beyond the volume is outside.
+
+    Args:
+        prediction, truth: boolean volumes [D, H, W].
+        spacing_mm: voxel size along D, H, W.
+
+    Returns:
+        mm; 0 when both are empty, MISSED_HD95_MM when one is.
+
+    Raises:
+        ValueError: the shapes differ, or a spacing is not positive.
+    """
+    _check_shapes(prediction, truth)
+    if min(spacing_mm) <= 0:
+        raise ValueError(f"spacing_mm: got {spacing_mm}, wanted three positive lengths in mm")
+    box = _bounding_box(prediction | truth)
+    if box is None:
+        return 0.0
+    if not prediction.any() or not truth.any():
+        return MISSED_HD95_MM
+    # Nearest surfaces lie inside the common bounding box, so that the distance transform needs no more than it.
+    surfaces = [_surface(np.pad(volume[box], 1)) for volume in (prediction, truth)]
+    distances = [ndimage.distance_transform_edt(~surface, sampling=spacing_mm) for surface in surfaces]
+    forward, backward = distances[1][surfaces[0]], distances[0][surfaces[1]]
+    return float(max(np.percentile(forward, 95), np.percentile(backward, 95)))
+
+
+def bootstrap_interval(
+    values: npt.ArrayLike, seed: int, num_samples: int = 2000, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean (Efron 1979): resampled means' quantiles, the same for the same seed.
+
+    Args:
+        values: one score a case; at least one.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: no values, or a confidence not between 0 and 1.
+    """
+    scores = np.asarray(values, dtype=np.float64)
+    if scores.size == 0:
+        raise ValueError("got no values, wanted at least one score to resample")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence: got {confidence}, wanted a share between 0 and 1")
+    drawn = np.random.default_rng(seed).integers(scores.size, size=(num_samples, scores.size))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(scores[drawn].mean(axis=1), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _surface(volume: BoolArray) -> BoolArray:
+    surface: BoolArray = volume & ~ndimage.binary_erosion(volume)
+    return surface
+
+
+def _bounding_box(volume: BoolArray) -> tuple[slice, ...] | None:
+    slices = []
+    for axis in range(volume.ndim):
+        filled = np.flatnonzero(volume.any(axis=tuple(a for a in range(volume.ndim) if a != axis)))
+        if filled.size == 0:
+            return None
+        slices.append(slice(int(filled[0]), int(filled[-1]) + 1))
+    return tuple(slices)
+
+
+def _check_shapes(prediction: BoolArray, truth: BoolArray) -> None:
+    if prediction.shape != truth.shape:
+        raise ValueError(f"prediction has shape {prediction.shape}, truth {truth.shape}; wanted the same")
