@@ -65,6 +65,7 @@ def prediction_pictures(run: str, folder: str | None) -> dict[str, bytes]:
 def case_counts(found: dict[str, bytes]) -> dict[str, int]:
     """Cases of the store by split; empty where the run does not say which store, or it is gone since."""
     from app.data.manifest import read_manifest
+    from app.data.splits import SPLITS, UNLABELLED
     from app.errors import DataError
     from app.reporting.run_files import DamagedFileError, read_record
 
@@ -74,7 +75,7 @@ def case_counts(found: dict[str, bytes]) -> dict[str, int]:
     except (DamagedFileError, DataError):
         return {}
     splits = [row["split"] for row in rows]
-    return {split: splits.count(split) for split in ("train", "val", "test") if split in splits}
+    return {split: splits.count(split) for split in (*SPLITS, UNLABELLED) if split in splits}
 
 
 def absolute(path: str) -> str:

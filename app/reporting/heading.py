@@ -61,7 +61,7 @@ def main_evaluation(run: Run) -> Evaluation | None:
 
 
 def _outcome(found: Evaluation) -> str:
-    name = next(iter(found.means), None)
+    name = next(iter(words.main_first(found.means)), None)
     if name is None or found.means[name].mean is None:
         return ""
     mean = found.means[name]
@@ -76,8 +76,8 @@ def key_figures(run: Run) -> list[tuple[str, str, str]]:
     figures = []
     evaluation = main_evaluation(run)
     if evaluation is not None:
-        scores = [(name, mean) for name, mean in evaluation.means.items() if words.family(name) == "dice"]
-        for name, mean in (scores or list(evaluation.means.items()))[:MAX_KEY_SCORES]:
+        for name in words.main_first(evaluation.means)[:MAX_KEY_SCORES]:
+            mean = evaluation.means[name]
             note = f"95 %: {interval_text(mean, name)}" if mean.low is not None else ""
             figures.append((words.score_name(name), words.number(mean.mean, name), note))
     if run.record is not None:

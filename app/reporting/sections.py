@@ -44,7 +44,7 @@ def learning(epochs: Sequence[Epoch], best_epoch: int | None) -> Html:
 
 
 def _score_series(epochs: Sequence[Epoch]) -> list[charts.Series]:
-    names = list(dict.fromkeys(name for e in epochs for name in e.scores))
+    names = words.main_first(dict.fromkeys(name for e in epochs for name in e.scores))
     points = {n: tuple((float(e.epoch), e.scores[n]) for e in epochs if n in e.scores) for n in names}
     shown = [n for n in names if all(UNIT_RANGE[0] <= value <= UNIT_RANGE[1] for _, value in points[n])]
     return [charts.Series(words.short_name(n), points[n]) for n in shown]
@@ -59,7 +59,7 @@ def _epoch_table(epochs: Sequence[Epoch], best_epoch: int | None) -> Html:
     if best_epoch is not None:
         kept[best_epoch] = "best, kept"
     shown = [e for e in evaluated if e.epoch in kept]
-    names = list(dict.fromkeys(name for e in shown for name in e.scores))
+    names = words.main_first(dict.fromkeys(name for e in shown for name in e.scores))
     columns = [Column("Epoch"), Column(""), Column("Loss", True), *(Column(words.score_name(n), True) for n in names)]
     rows = [
         [
@@ -77,7 +77,7 @@ def _epoch_table(epochs: Sequence[Epoch], best_epoch: int | None) -> Html:
 def evaluation(found: Evaluation) -> Html:
     """Means with intervals, every case as a dot and as a row."""
     title = f"Results on the {words.split_name(found.split)} split"
-    names = list(dict.fromkeys([*found.means, *(name for case in found.cases for name in case.scores)]))
+    names = [*found.means, *(name for case in found.cases for name in case.scores)]
     families = dict.fromkeys(words.family(name) for name in names)
     explained = " ".join(words.EXPLANATIONS[f] for f in families if f in words.EXPLANATIONS)
     parts = [paragraph(f"{words.plural(_num_cases(found), 'case')} that training did not see. {explained}")]
@@ -85,7 +85,8 @@ def evaluation(found: Evaluation) -> Html:
     if found.means:
         means = _mean_table(found)
         parts.append(row(plot, means) if plot else means)
-    parts += [paragraph(line, "note") for line in found.conventions]
+    if found.conventions:
+        parts.append(paragraph(f"How cases are counted: {'; '.join(found.conventions)}.", "note"))
     if found.cases:
         parts.append(_case_table(found.cases, found.split))
     return section(f"results-{found.split}", title, *parts)
@@ -104,7 +105,7 @@ def _mean_table(found: Evaluation) -> Html:
             interval_text(mean, name),
             words.MISSING if mean.num_cases is None else str(mean.num_cases),
         ]
-        for name, mean in found.means.items()
+        for name, mean in ((name, found.means[name]) for name in words.main_first(found.means))
     ]
     method = paragraph(f"Intervals: {found.interval}.", "note") if found.interval else Html("")
     return join(Html("<div>"), table("Means over the cases", columns, rows), method, Html("</div>"))
@@ -118,7 +119,7 @@ def interval_text(mean: Mean, name: str = "") -> str:
 
 
 def _case_plot(found: Evaluation) -> Html | None:
-    names = [n for n in found.means if words.family(n) == "dice"]
+    names = [n for n in words.main_first(found.means) if words.family(n) == "dice"]
     values = {n: tuple(v for case in found.cases if (v := case.scores.get(n)) is not None) for n in names}
     columns = [
         charts.Column(words.short_name(n), values[n], found.means[n].mean, found.means[n].low, found.means[n].high)
@@ -133,7 +134,7 @@ def _case_plot(found: Evaluation) -> Html | None:
 
 
 def _case_table(cases: Sequence[Case], split: str) -> Html:
-    names = list(dict.fromkeys(name for case in cases for name in case.scores))
+    names = words.main_first(dict.fromkeys(name for case in cases for name in case.scores))
     columns = [Column("Case"), *(Column(words.score_name(n), True) for n in names)]
     rows = [[text(case.id), *(words.number(case.scores.get(n), n) for n in names)] for case in cases]
     caption = f"Every case of the {words.split_name(split)} split"

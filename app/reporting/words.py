@@ -1,34 +1,30 @@
 """Numbers, times and names as a reader of a report wants them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from app.records import Timings
 
 MISSING = "–"
 """What is not known, or not defined for a case."""
 
-GLOSSARY: Mapping[str, str] = {
-    "dice": "Dice over the regions",
-    "dice_WT": "Dice, whole tumour",
-    "dice_TC": "Dice, tumour core",
-    "dice_ET": "Dice, enhancing tumour",
-    "hd95": "HD95 (mm) over the regions",
-    "hd95_WT": "HD95 (mm), whole tumour",
-    "hd95_TC": "HD95 (mm), tumour core",
-    "hd95_ET": "HD95 (mm), enhancing tumour",
-    "accuracy": "Accuracy",
-    "loss": "Loss",
+REGIONS: Mapping[str, str] = {
+    "WT": "whole tumour",
+    "TC": "tumour core",
+    "ET": "enhancing tumour",
+    "whole": "whole tumour",
 }
-"""Names of scores in words; a score that is not here is shown by its own name."""
+FAMILIES: Mapping[str, str] = {"dice": "Dice", "hd95_mm": "HD95 (mm)", "accuracy": "Accuracy", "loss": "Loss"}
+"""Names of scores in words: `dice_WT` is a family and a region. A score that is not here is shown by its own name."""
 
 EXPLANATIONS: Mapping[str, str] = {
     "dice": "Dice is the overlap of prediction and truth, from 0 (none) to 1 (identical).",
-    "hd95": "HD95 is the distance in mm that 95 % of the boundary stays within (smaller is better).",
+    "hd95_mm": "HD95 is the distance in mm that 95 % of the boundary stays within (smaller is better).",
 }
-"""Of families of scores: the part of their names before the underscore."""
+"""Of families of scores."""
 
-SPLITS: Mapping[str, str] = {"train": "training", "val": "validation", "test": "test"}
+SPLITS: Mapping[str, str] = {"train": "training"}
+"""In words, where the name is not a word already."""
 
 PHASES: tuple[tuple[str, str, str], ...] = (
     ("startup_s", "Start-up", "Processes, imports, network, choice of numerics, resuming"),
@@ -43,19 +39,31 @@ PHASES: tuple[tuple[str, str, str], ...] = (
 """Field of Timings, name, meaning."""
 
 
+def family(key: str) -> str:
+    """`dice` of `dice_WT`; the key itself when it belongs to none."""
+    return next((name for name in FAMILIES if key == name or key.startswith(f"{name}_")), key)
+
+
 def score_name(key: str) -> str:
-    return GLOSSARY.get(key, key)
+    """`Dice, whole tumour` of `dice_WT`; the mean over the regions has the family's name alone."""
+    name, region = family(key), key[len(family(key)) + 1 :]
+    if name not in FAMILIES:
+        return key
+    if name == "dice" and not region:
+        return "Dice over the regions"
+    return f"{FAMILIES[name]}, {REGIONS.get(region, region)}" if region else FAMILIES[name]
 
 
 def short_name(key: str) -> str:
     """For the ends of lines: `WT` of `dice_WT`, `mean` of `dice` (the mean over the regions)."""
-    head, _, tail = key.partition("_")
-    return (tail or "mean") if head == "dice" else key
+    return (key[len("dice_") :] or "mean") if family(key) == "dice" else key
 
 
-def family(key: str) -> str:
-    """`dice` of `dice_WT`."""
-    return key.split("_", 1)[0]
+def main_first(keys: Iterable[str]) -> list[str]:
+    """The scores with those over all regions before those of single regions."""
+    return sorted(
+        keys, key=lambda key: (list(FAMILIES).index(family(key)) if family(key) in FAMILIES else 99, "_" in key)
+    )
 
 
 def split_name(split: str) -> str:
@@ -68,7 +76,7 @@ def number(value: float | None, key: str = "") -> str:
         return MISSING
     if math.isinf(value):
         return "∞"
-    return f"{value:.1f}" if family(key) == "hd95" else f"{value:.3f}"
+    return f"{value:.1f}" if family(key) == "hd95_mm" else f"{value:.3f}"
 
 
 def significant(value: float | None, digits: int = 3) -> str:
