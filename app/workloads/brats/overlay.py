@@ -225,11 +225,13 @@ def _legend_cell(figure: Any, x: float, height: float, colour: str | None, lines
     """A swatch (a colour: filled; None: the truth's dashes) and up to three lines beside it."""
     from matplotlib.patches import Rectangle
 
-    place: dict[str, Any] = {"xy": (x, height * 0.58), "width": 0.03, "height": height * 0.28, "transform": figure.transFigure}
+    corner, extent = (x, height * 0.58), (0.03, height * 0.28)
     if colour is not None:
-        figure.add_artist(Rectangle(**place, facecolor=colour, alpha=FILL_OPACITY + 0.1, edgecolor="none"))
-    line = {"edgecolor": colour or "white", "linewidth": 1.6, "linestyle": "-" if colour else DASHES}
-    figure.add_artist(Rectangle(**place, fill=False, **line))
+        figure.add_artist(
+            Rectangle(corner, *extent, transform=figure.transFigure, facecolor=colour, alpha=FILL_OPACITY + 0.1)
+        )
+    line: dict[str, Any] = {"edgecolor": colour or "white", "linewidth": 1.6, "linestyle": "-" if colour else DASHES}
+    figure.add_artist(Rectangle(corner, *extent, transform=figure.transFigure, fill=False, **line))
     for number, text in enumerate(lines):
         size, tone = (12, "white") if number < 2 else (10, "#BBBBBB")
         figure.text(x + 0.04, height * (0.72 - 0.28 * number), text, color=tone, fontsize=size, va="center")

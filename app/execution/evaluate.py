@@ -1,0 +1,137 @@
+"""The final evaluation of a run: every case of a split exactly once over k workers, written as a table and a summary.
+
+The result does not depend on k: each case is scored by itself, and cases are put back into their order.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from app import records
+from app.console import progress
+from app.data import files
+from app.execution.model import TrainedModel, load_model
+from app.execution.predict import Launcher, map_with_model
+
+NUM_RESAMPLES = 10_000
+"""Of the bootstrap; assumed: the ends of a 95 % interval then move by about 1 % of its width between seeds."""
+CONFIDENCE = 0.95
+
+Scores = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """One score over the cases for which it is defined."""
+
+    mean: float | None
+    low: float | None
+    """Ends of the bootstrap interval; None with fewer than two cases."""
+    high: float | None
+    num_cases: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What evaluation/<split>/summary.json holds, but for the cases' own scores (cases.csv)."""
+
+    model: str
+    store: str
+    split: str
+    num_cases: int
+    scores: dict[str, Mean]
+    task: Mapping[str, Any]
+    """The task's options that were replaced for this evaluation."""
+    interval: str = f"{CONFIDENCE:.0%} percentile bootstrap over cases, {NUM_RESAMPLES} resamples"
+    conventions: Sequence[str] = ()
+    best_validation: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def evaluate_run(
+    run: str,
+    store: str,
+    split: str,
+    num_workers: int = 1,
+    launcher: Launcher = "ray",
+    task_options: Mapping[str, Any] | None = None,
+    conventions: Sequence[str] = (),
+) -> Evaluation:
+    """Score every labelled case of the split; writes <run>/evaluation/<split>/cases.csv and summary.json.
+
+    Raises:
+        DataError: the run has no model, or the store no case in the split.
+        ResourceError: the cluster has fewer slots than `num_workers`.
+    """
+    model = load_model(run, task_options=task_options)
+    case_ids = model.workload.validation_ids(model.task, store, split)
+    done: dict[str, Scores] = {}
+    with progress(f"evaluate {split}", len(case_ids)) as advance:
+        score = partial(_score_case, store=store)
+        for case_id, scores in map_with_model(run, score, case_ids, num_workers, launcher, task_options):
+            done[case_id] = scores
+            advance(1, case_id)
+    assert sorted(done) == sorted(case_ids), "every case is scored exactly once"
+    cases = {case_id: done[case_id] for case_id in case_ids}
+    evaluation = Evaluation(
+        model=run,
+        store=store,
+        split=split,
+        num_cases=len(cases),
+        scores=summarize(list(cases.values()), model.workload.summarize(model.task, [dict(c) for c in cases.values()])),
+        task=dict(task_options or {}),
+        conventions=tuple(conventions),
+        best_validation=dict(model.metrics),
+        versions=records.versions(),
+    )
+    folder = files.join(run, "evaluation", split)
+    files.write_bytes_atomic(files.join(folder, "cases.csv"), cases_csv(cases).encode())
+    files.write_json(files.join(folder, "summary.json"), asdict(evaluation))
+    return evaluation
+
+
+def _score_case(model: TrainedModel, case_id: str, store: str) -> tuple[str, Scores]:
+    scores = model.workload.evaluate_case(model.task, model.network, store, case_id, model.device, thorough=True)
+    return case_id, scores
+
+
+def summarize(cases: Sequence[Scores], means: Mapping[str, float]) -> dict[str, Mean]:
+    """The workload's means with an interval and a count each; scores that it does not average are left out."""
+    found = {}
+    for name, mean in means.items():
+        values = [value for case in cases if (value := case.get(name)) is not None]
+        low, high = bootstrap_interval(values)
+        found[name] = Mean(mean if values else None, low, high, len(values))
+    return found
+
+
+def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float | None, float | None]:
+    """Ends of the percentile bootstrap interval of the mean (Efron and Tibshirani 1993, chapter 13).
+
+    (None, None) for fewer than two values: one says nothing about spread.
+    """
+    if len(values) < 2:
+        return None, None
+    rng = np.random.default_rng(seed)
+    sample = np.asarray(values, np.float64)
+    means = [sample[rng.integers(0, len(sample), len(sample))].mean() for _ in range(NUM_RESAMPLES)]
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(means, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def cases_csv(cases: Mapping[str, Scores]) -> str:
+    """One row a case, an empty cell where a score is not defined."""
+    names = list(dict.fromkeys(name for scores in cases.values() for name in scores))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["case", *names])
+    for case_id, scores in cases.items():
+        values = [scores.get(name) for name in names]
+        writer.writerow([case_id, *("" if v is None else f"{v:.6g}" for v in values)])
+    return text.getvalue()

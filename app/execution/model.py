@@ -1,0 +1,84 @@
+"""A trained model opened for use: from its run's folder, or from a folder that jobs/predict.py --export wrote."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from app import records
+from app.data import files
+from app.errors import DataError
+from app.experiment import Experiment
+from app.training import checkpoint
+from app.training.numerics import Numerics, has_bf16
+from app.workloads.base import Workload
+from app.workloads.registry import find_workload
+
+PLACES = ("checkpoint/best.pt", "weights.pt")
+"""Where weights are, in a run's folder and in an exported one."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A network with its best weights, ready for inference on one device."""
+
+    path: str
+    workload: Workload
+    task: Any
+    network: torch.nn.Module
+    experiment: Experiment
+    metrics: Mapping[str, Any]
+    """Of the validation that chose the weights."""
+    device: torch.device
+    numerics: Numerics
+
+
+def weights_file(path: str) -> str:
+    """The file with the weights of a run's folder or an exported folder.
+
+    Raises:
+        DataError: there is none.
+    """
+    if not files.exists(path):
+        raise DataError(f"the model {path} does not exist; wanted the folder of a run or an exported model")
+    for place in PLACES:
+        if files.exists(files.join(path, place)):
+            return files.join(path, place)
+    raise DataError(
+        f"{path} holds no model: neither {' nor '.join(PLACES)} is there; wanted the folder of a run that has finished "
+        "its first evaluation (RUNS/NAME), or a folder written by jobs/predict.py --export"
+    )
+
+
+def export_facts(model: TrainedModel) -> dict[str, Any]:
+    """What an exported folder says of where the model comes from."""
+    return {
+        "experiment": model.experiment.to_dict(),
+        "best_validation": dict(model.metrics),
+        "versions": records.versions(),
+    }
+
+
+def load_model(
+    path: str, device: torch.device | str = "cpu", task_options: Mapping[str, Any] | None = None
+) -> TrainedModel:
+    """Open a model; `task_options` replace some of its task's options (overlap of windows and the like).
+
+    Raises:
+        DataError: no weights there, a damaged file, or weights that do not fit the network they name.
+    """
+    device = torch.device(device)
+    file = weights_file(path)
+    content = checkpoint.load(file, device)
+    experiment = Experiment.from_dict(content["experiment"])
+    workload = find_workload(experiment.workload)
+    task = workload.parse_task({**experiment.task, **(task_options or {})})
+    network = workload.build_model(task)
+    try:
+        network.load_state_dict(content["model"])
+    except RuntimeError as error:
+        raise DataError(f"{file}: its weights do not fit its network: {str(error).splitlines()[0]}") from error
+    numerics = Numerics("bf16" if has_bf16(device) else "fp32", channels_last=True)
+    network = numerics.place(network.to(device).eval())
+    return TrainedModel(path, workload, task, network, experiment, content["metrics"], device, numerics)

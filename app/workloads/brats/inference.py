@@ -1,0 +1,85 @@
+"""From a conditioned volume to a label: overlapping windows, thresholds, nested regions.
+
+Memory for a volume of D x H x W voxels, besides the int16 image itself (8 D H W bytes) and the network's own: 2 D H W
+bytes (mask and label), one more while the mask is made, and a slab of logits that does not grow with D (see
+sliding_window.iterate_slabs). Nothing of the image's size is ever held in float.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from app.workloads.brats.labels import from_regions
+from app.workloads.brats.sliding_window import Box, iterate_slabs
+from app.workloads.brats.task import BratsTask
+
+Int16Array = npt.NDArray[np.int16]
+Vector = tuple[float, ...]
+FloatVector = npt.NDArray[np.float32]
+LabelArray = npt.NDArray[np.uint8]
+BoolArray = npt.NDArray[np.bool_]
+
+GPU_WINDOWS_AT_A_TIME = 4
+"""Assumed: enough to fill a GPU with windows of 96^3; on a CPU one at a time keeps to its caches."""
+
+
+def predict_label(
+    task: BratsTask,
+    network: torch.nn.Module,
+    image: Int16Array,
+    gain: FloatVector,
+    bias: FloatVector,
+    device: torch.device,
+    *,
+    overlap: float,
+    mirror: bool = False,
+) -> LabelArray:
+    """Internal codes [D, H, W] of an image as stored, [4, D, H, W]; 0 outside the brain.
+
+    Args:
+        network: in evaluation mode, on `device`.
+        gain, bias: [4], network input = image * gain + bias where any modality is not 0, else 0.
+        overlap: least share of a window that its neighbour covers.
+        mirror: average over the eight flips: eight times the work.
+    """
+    brain = brain_mask(image)
+    label = np.zeros(brain.shape, np.uint8)
+    factors = [torch.from_numpy(v.reshape(-1, 1, 1, 1)).to(device) for v in (gain, bias)]
+
+    def read(box: Box) -> torch.Tensor:
+        stored = torch.from_numpy(np.ascontiguousarray(image[(slice(None), *box)])).to(device)
+        return normalize_window(stored, factors[0], factors[1])
+
+    slabs = iterate_slabs(
+        network,
+        read,
+        torch.from_numpy(brain),
+        task.patch_size,
+        overlap,
+        batch_size=GPU_WINDOWS_AT_A_TIME if device.type == "cuda" else 1,
+        mirror=mirror,
+    )
+    for slab in slabs:
+        regions = (slab.logits > 0).cpu().numpy()  # a logit over 0 is a probability over a half
+        label[slab.box] = from_regions(regions) * brain[slab.box]
+    return label
+
+
+def input_factors(scale: Vector, mean: Vector, std: Vector) -> tuple[FloatVector, FloatVector]:
+    """gain and bias of each modality, as a store's case gives them: input = stored * gain + bias inside the brain."""
+    gain = np.asarray(scale) / np.asarray(std)
+    return gain.astype(np.float32), (-np.asarray(mean) / np.asarray(std)).astype(np.float32)
+
+
+def normalize_window(stored: torch.Tensor, gain: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """z-scores inside the brain, 0 outside: int16 [4, d, h, w], gain and bias [4, 1, 1, 1] -> float32."""
+    brain = (stored != 0).any(dim=0, keepdim=True)
+    return torch.addcmul(bias, stored.float(), gain).mul_(brain)
+
+
+def brain_mask(image: Int16Array) -> BoolArray:
+    """[D, H, W]: where any modality of [4, D, H, W] is not 0."""
+    mask: BoolArray = image[0] != 0
+    for channel in image[1:]:
+        mask |= channel != 0
+    return mask

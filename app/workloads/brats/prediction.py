@@ -1,0 +1,150 @@
+"""One raw case segmented: read and verified as preparation does it, predicted, written as NIfTI and as a picture.
+
+PEAKMEMORY
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+
+from app.data import files
+from app.data.quarantine import Quarantined
+from app.errors import DataError, UsageError
+from app.workloads.brats.conditioning import Conditioned, condition
+from app.workloads.brats.inference import input_factors, predict_label
+from app.workloads.brats.labels import Layout
+from app.workloads.brats.layouts import CaseFiles, find_inputs
+from app.workloads.brats.overlay import Picture, draw_overlay, volumes_ml
+from app.workloads.brats.reading import BadVolume
+from app.workloads.brats.task import BratsTask
+from app.workloads.brats.writing import LabelArray, write_label
+
+LabelCodes = Literal["auto", "msd", "brats2021", "brats2023"]
+
+TRUTH_ENDINGS = ("", "_seg", "-seg")
+"""What may follow a case's id in the name of its true label."""
+
+
+class OpenModel(Protocol):
+    """A trained model, as app.execution.model opens it."""
+
+    @property
+    def task(self) -> BratsTask: ...
+
+    @property
+    def network(self) -> torch.nn.Module:
+        """In evaluation mode, on `device`."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+
+@dataclass(frozen=True)
+class PredictTask:
+    """One case to segment: what a worker is sent."""
+
+    files: CaseFiles
+    """With the true label as its label, if the picture shall show it."""
+    layout: Layout
+    """Of the input: the true label's codes."""
+    codes: Layout
+    """Of the label to write."""
+    out: str
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A case that was segmented."""
+
+    id: str
+    label: str
+    """The label's file."""
+    picture: str
+    volumes_ml: dict[str, float]
+
+
+def predict_case(model: OpenModel, item: PredictTask) -> Predicted | Quarantined:
+    """Segment one case; writes <out>/<id>.nii.gz and <out>/<id>.png, each replaced as a whole.
+
+    A bad case never raises: it comes back as Quarantined, with the file at fault and the reason.
+
+    Raises:
+        DataError: the outputs can not be written.
+    """
+    case = item.files
+    try:
+        conditioned = condition(case, item.layout)
+    except BadVolume as bad:
+        return Quarantined(case.id, bad.file, bad.reason)
+    label = predict_conditioned(model, conditioned)
+    label_file, picture_file = output_files(item)
+    write_label(label_file, label, conditioned, item.codes)
+    picture = Picture(case.id, conditioned.image, label, conditioned.label, conditioned.spacing_mm, model.task.outputs)
+    files.write_bytes_atomic(picture_file, draw_overlay(picture))
+    return Predicted(case.id, label_file, picture_file, volumes_ml(label, conditioned.spacing_mm, model.task.outputs))
+
+
+def predict_conditioned(model: OpenModel, case: Conditioned) -> LabelArray:
+    """Internal codes [D, H, W] in the case's box, with the final overlap and flips of the task."""
+    gain, bias = input_factors(case.scale, case.mean, case.std)
+    task = model.task
+    overlap, mirror = task.final_overlap, task.mirror
+    return predict_label(task, model.network, case.image, gain, bias, model.device, overlap=overlap, mirror=mirror)
+
+
+def plan_predictions(inputs: Sequence[str], out: str, codes: LabelCodes, truth: str | None) -> list[PredictTask]:
+    """The cases of all inputs, each with its true label where `truth` (a file, or a folder of them) has one.
+
+    Raises:
+        DataError: an input holds no case, or the truth does not exist.
+        UsageError: two cases have one id, or an output would overwrite an input.
+    """
+    truths = _list_truths(truth)
+    tasks: dict[str, PredictTask] = {}
+    for path in inputs:
+        layout, cases = find_inputs(path)
+        for case in cases:
+            if case.id in tasks:
+                first = tasks[case.id].files.images[0]
+                raise UsageError(
+                    f"two inputs are named {case.id}: {first} and {case.images[0]}; predict them one by one"
+                )
+            label = _truth_of(case, truths, alone=len(inputs) == len(cases) == 1 and truths == [truth])
+            task_files = CaseFiles(case.id, case.images, label)
+            tasks[case.id] = PredictTask(task_files, layout, layout if codes == "auto" else codes, out)
+    sources = {path for task in tasks.values() for path in (*task.files.images, *truths)}
+    for task in tasks.values():
+        if sources.intersection(output_files(task)):
+            raise UsageError(f"{output_files(task)[0]} is an input: take another --out folder")
+    return list(tasks.values())
+
+
+def output_files(task: PredictTask) -> tuple[str, str]:
+    """The label's and the picture's file."""
+    return files.join(task.out, f"{task.files.id}.nii.gz"), files.join(task.out, f"{task.files.id}.png")
+
+
+def _list_truths(truth: str | None) -> list[str]:
+    if truth is None:
+        return []
+    if not files.exists(truth):
+        raise DataError(f"the truth {truth} does not exist; wanted a label file or a folder of them")
+    found = files.list_files(truth) if files.is_folder(truth) else [truth]
+    return [path for path in found if path.endswith((".nii.gz", ".nii"))]
+
+
+def _truth_of(case: CaseFiles, truths: list[str], alone: bool) -> str | None:
+    """The label named like the case; of one input and one label any name will do."""
+    if alone:
+        return truths[0]
+    if case.label in truths:
+        return case.label
+    names = {f"{case.id}{ending}{suffix}" for ending in TRUTH_ENDINGS for suffix in (".nii.gz", ".nii")}
+    return next((p for p in truths if files.name_of(p) in names and p not in case.images), None)
+
+
+def summarize_ml(predicted: Predicted) -> str:
+    """Such as `WT 31.0 ml, TC 12.3 ml, ET 8.1 ml`."""
+    return ", ".join(f"{region} {ml:.1f} ml" for region, ml in predicted.volumes_ml.items())

@@ -1,0 +1,125 @@
+"""Segment raw scans with a trained model: for each case a label file on the scan's own grid, and a picture."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class PredictBrats:
+    """Brain tumours in four MRI contrasts, in any orientation."""
+
+    model: str
+    """Folder (or URL) of a run, as jobs/train.py made it, or of an exported model."""
+    input: tuple[str, ...] = ()
+    """Scans: 4D NIfTI files (FLAIR, T1w, T1gd, T2w), one modality file of a BraTS case (the others are found beside
+    it), or folders of them as MSD Task01, BraTS 2021 and BraTS 2023 distribute them."""
+    out: str | None = None
+    """Folder for CASE.nii.gz and CASE.png; those already there are replaced."""
+    truth: str | None = None
+    """True label, or a folder of them named like the cases: drawn into the pictures."""
+    flips: bool = False
+    """Average over the eight flips: eight times the work."""
+    overlap: float | None = None
+    """Share of a window that its neighbour covers; the run's own final_overlap (0.5) if not given."""
+    label_codes: Literal["auto", "msd", "brats2021", "brats2023"] = "auto"
+    """Codes of the written labels; auto: those of the input's layout (msd for a 4D file)."""
+    workers: int = 1
+    """Workers that each hold the model and take a case at a time."""
+    launcher: Literal["ray", "local"] = "ray"
+    """`local` predicts in this process, without Ray."""
+    export: str | None = None
+    """Also write the model as a self-contained folder: weights, preprocessing, ONNX. Needs no --input."""
+
+
+def main(arguments: PredictBrats) -> None:
+    _check(arguments)
+    model = absolute(arguments.model)
+    if arguments.export is not None:
+        export(model, absolute(arguments.export))
+    if arguments.input:
+        predict(model, arguments)
+
+
+def export(model: str, folder: str) -> None:
+    from app.console import say
+    from app.data import files
+    from app.execution.model import export_facts, weights_file
+    from app.workloads.brats.export import export_model
+
+    opened = open_model(model)
+    say(f"exporting {model} ({sum(p.numel() for p in opened.network.parameters()):,} parameters)")
+    weights = files.read_bytes(weights_file(model))
+    difference = export_model(opened.task, opened.network, weights, export_facts(opened), folder)
+    say(f"{folder}: weights.pt, model.json, model.onnx (ONNX Runtime differs from torch by {difference:.1g} at most)")
+
+
+def open_model(model: str) -> Any:
+    """Raises DataError when there is no model, and UsageError when it segments no brains."""
+    from app.errors import UsageError
+    from app.execution.model import load_model
+
+    opened = load_model(model)
+    if opened.workload.name != "brats":
+        raise UsageError(f"{model} is a model of the workload {opened.workload.name!r}, wanted one of 'brats'")
+    return opened
+
+
+def predict(model: str, arguments: PredictBrats) -> None:
+    """Raises DataError when not one case could be segmented."""
+    from app.console import progress, say
+    from app.data.quarantine import Quarantined, write_quarantine
+    from app.errors import DataError
+    from app.workloads.brats.prediction import plan_predictions, summarize_ml
+
+    start_s = time.monotonic()
+    open_model(model)
+    out = absolute(str(arguments.out))
+    truth = None if arguments.truth is None else absolute(arguments.truth)
+    tasks = plan_predictions([absolute(path) for path in arguments.input], out, arguments.label_codes, truth)
+    bad = []
+    with progress("predict", len(tasks)) as advance:
+        for result in _results(model, tasks, arguments):
+            if isinstance(result, Quarantined):
+                bad.append(result)
+                say(f"quarantined {result.id}: {result.file}: {result.reason}")
+            else:
+                say(f"{result.id}: {summarize_ml(result)}")
+            advance(1, result.id)
+    write_quarantine(out, bad)
+    num_good = len(tasks) - len(bad)
+    if num_good == 0:
+        raise DataError(f"none of {len(tasks)} cases could be segmented; the first: {bad[0].file}: {bad[0].reason}")
+    say(f"{arguments.out}: {num_good} cases segmented, {len(bad)} quarantined, {time.monotonic() - start_s:.1f} s")
+
+
+def _results(model: str, tasks: list[Any], arguments: PredictBrats) -> Iterator[Any]:
+    from app.execution.predict import map_with_model
+    from app.workloads.brats.prediction import predict_case
+
+    options = {} if arguments.overlap is None else {"final_overlap": arguments.overlap}
+    if arguments.flips:
+        options["mirror"] = True
+    return map_with_model(model, predict_case, tasks, arguments.workers, arguments.launcher, options)
+
+
+def _check(arguments: PredictBrats) -> None:
+    if arguments.workers < 1:
+        raise ValueError(f"--workers: got {arguments.workers}, wanted 1 or more")
+    if not arguments.input and arguments.export is None:
+        raise ValueError("nothing to do: give scans with --input and a folder with --out, or a folder with --export")
+    if arguments.input and arguments.out is None:
+        raise ValueError("--out is missing: the folder for labels and pictures")
+
+
+def absolute(path: str) -> str:
+    """Workers run in folders of their own."""
+    return path if "://" in path else str(Path(path).resolve())
+
+
+if __name__ == "__main__":
+    from app.command_line import run
+
+    run({"brats": PredictBrats}, main, description=__doc__)
