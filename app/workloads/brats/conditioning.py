@@ -61,14 +61,16 @@ def condition(case: CaseFiles, layout: Layout) -> Conditioned:
     """
     volumes = _read_images(case)
     reference = volumes[0]
-    label = None if case.label is None else _read_label(case.label, layout, reference, case.images[0])
+    label = None if case.label is None else _read_label(case.label, reference, case.images[0])
     quantised = [_quantise(v.data, path) for v, path in zip(volumes, _file_of_modality(case), strict=True)]
     images = [to_ras(stored, reference.affine) for stored, _ in quantised]
     start, shape = _bounding_box(images, label)
     box = tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))
     voxels = np.empty((NUM_MODALITIES + (label is not None), *shape), np.int16)
-    for channel, source in enumerate([*images, *([] if label is None else [label])]):
+    for channel, source in enumerate(images):
         voxels[channel] = source[box]
+    if case.label is not None and label is not None:
+        voxels[NUM_MODALITIES] = _internal(label[box], layout, case.label)  # outside of the box it is 0
     scale = tuple(s for _, s in quantised)
     mean, std = _statistics(voxels[:NUM_MODALITIES], scale, case)
     z, y, x = reference.shape_zyx
@@ -106,16 +108,18 @@ def _read_images(case: CaseFiles) -> list[Volume]:
     return volumes
 
 
-def _read_label(path: str, layout: Layout, reference: Volume, reference_path: str) -> npt.NDArray[np.uint8]:
-    """Internal codes [D, H, W] in RAS+."""
+def _read_label(path: str, reference: Volume, reference_path: str) -> npt.NDArray[Any]:
+    """[D, H, W] in RAS+, codes as in the file."""
     volume = read_volume(path)
     _check_same_place(volume, path, reference, reference_path)
+    return to_ras(volume.data, reference.affine)
+
+
+def _internal(label: npt.NDArray[Any], layout: Layout, path: str) -> npt.NDArray[np.uint8]:
     try:
-        codes = to_internal(volume.data, layout)
+        return to_internal(label, layout)
     except ValueError as error:
         raise BadVolume(path, str(error)) from error
-    ras: npt.NDArray[np.uint8] = to_ras(codes, reference.affine)
-    return ras
 
 
 def _check_same_place(volume: Volume, path: str, reference: Volume, reference_path: str) -> None:
@@ -152,7 +156,7 @@ def _quantise(data: npt.NDArray[Any], path: str) -> tuple[Int16Array, float]:
 
 
 def _bounding_box(
-    images: list[Int16Array], label: npt.NDArray[np.uint8] | None
+    images: list[Int16Array], label: npt.NDArray[Any] | None
 ) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     """Start and shape of the smallest box with all that is not 0 in any modality or the label."""
     present: list[npt.NDArray[Any]] = [*images, *([] if label is None else [label])]
@@ -171,14 +175,14 @@ def _statistics(image: Int16Array, scale: FLOAT_TUPLE, case: CaseFiles) -> tuple
     """Mean and standard deviation of each modality inside the brain (any modality not 0), in measured units."""
     mask: BoolArray = (image != 0).any(axis=0)
     num_brain = int(np.count_nonzero(mask))
-    values = np.empty(mask.size, np.float64)  # one buffer for all: a new one each costs more than the sums
     means, stds = [], []
     for channel, unit, path, name in zip(image, scale, _file_of_modality(case), MODALITIES, strict=True):
         if not channel.any():
             raise BadVolume(path, f"{name} is empty: every voxel is 0")
-        np.copyto(values, channel.reshape(-1))  # exact sums; outside the mask all values are 0 and add nothing
-        mean = float(values.sum()) / num_brain
-        variance = float(np.dot(values, values)) / num_brain - mean**2
+        values = channel.reshape(-1)  # exact sums of integers; outside the mask all values are 0 and add nothing
+        mean = int(values.sum(dtype=np.int64)) / num_brain
+        squares = int(np.einsum("i,i->", values, values, dtype=np.int64, casting="unsafe"))
+        variance = squares / num_brain - mean**2
         if variance <= 1e-9 * mean**2:
             raise BadVolume(path, f"{name} is constant inside the brain")
         means.append(mean * unit)

@@ -1,7 +1,7 @@
 """The training samples of a prepared store: patches, or whole volumes as the seed study took them."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +53,7 @@ class BratsSamples:
     def __len__(self) -> int:
         return len(self.cases) * self.samples_per_case
 
-    def load(self, rows: npt.NDArray[np.int64], seeds: npt.NDArray[np.uint64]) -> dict[str, npt.NDArray[np.generic]]:
+    def load(self, rows: npt.NDArray[np.int64], seeds: npt.NDArray[np.uint64]) -> dict[str, npt.NDArray[Any]]:
         """Read samples, B = len(rows), D H W = patch_size:
 
         image int16 [B, 4, D, H, W] as stored, label uint8 [B, 1, D, H, W] in internal codes, gain and bias float32
