@@ -87,9 +87,8 @@ def show(paths: Sequence[Path]) -> None:
     from rich.table import Table
 
     contents = [json.loads(path.read_text()) for path in paths]
-    table = Table(
-        title="Twofold / peer" + (" (quick: the numbers say nothing)" if any(c["quick"] for c in contents) else "")
-    )
+    note = " (quick: the numbers say nothing)" if any(c["quick"] for c in contents) else ""
+    table = Table(title=f"Twofold / peer{note}")
     for column in ("measure", "ours", "peer", "unit", "ratio", "target", "met"):
         table.add_column(column)
     for row in rows(contents):

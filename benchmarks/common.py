@@ -167,9 +167,10 @@ def num_cores() -> int:
 
 def cpu_facts(cpuinfo: str) -> dict[str, Any]:
     """Model and features of the text of /proc/cpuinfo; a feature that is not listed is False."""
-    lines = dict(tuple(part.strip() for part in line.split(":", 1)) for line in cpuinfo.splitlines() if ":" in line)
-    flags = set(lines.get("flags", "").split())
-    return {"cpu": lines.get("model name"), "cpu_features": {name: name in flags for name in CPU_FEATURES}}
+    lines = (line.partition(":") for line in cpuinfo.splitlines())
+    facts = {name.strip(): value.strip() for name, _, value in lines}
+    flags = set(facts.get("flags", "").split())
+    return {"cpu": facts.get("model name"), "cpu_features": {name: name in flags for name in CPU_FEATURES}}
 
 
 def load_average() -> float:
@@ -180,7 +181,7 @@ def load_average() -> float:
 def alternate(
     sides: Mapping[str, Callable[[], float]], num_rounds: int, num_warmup_rounds: int = 1
 ) -> dict[str, list[float]]:
-    """Measure the sides in turn, round after round, the order reversed every other round; warm-up rounds are left out."""
+    """Measure the sides in turn, the order reversed every other round; warm-up rounds are left out."""
     measured: dict[str, list[float]] = {name: [] for name in sides}
     names = list(sides)
     for round_ in range(num_warmup_rounds + num_rounds):

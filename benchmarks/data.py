@@ -44,7 +44,7 @@ def make(setting: Setting) -> Data:
         size = [str(n) for n in shape]
         run_job(
             "synthesize.py", "brats", "--out", str(source), "--num-cases", str(num_cases), "--num-test-cases", "0",
-            "--size", *size, "--seed", str(SEED),
+            "--shape", *size, "--seed", str(SEED),
         )  # fmt: skip
     if not (store / "manifest.parquet").exists():
         run_job("prepare.py", "brats", "--source", str(source), "--store", str(store))

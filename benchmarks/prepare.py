@@ -4,7 +4,6 @@ All sides run pinned to the same core, one case at a time, in turn; imports, sta
 """
 
 import shutil
-import sys
 from typing import Any
 
 from benchmarks import data
@@ -107,4 +106,4 @@ def _whole_job(setting: Setting, found: data.Data) -> dict[str, Any]:
     shutil.rmtree(store, ignore_errors=True)
     taken_s = seconds(lambda: data.run_job("prepare.py", "brats", "--source", str(found.source), "--store", str(store)))
     shutil.rmtree(store)
-    return {"seconds": taken_s, "num_cases": len(found.case_ids), "num_cores": num_cores(), "python": sys.version}
+    return {"seconds": taken_s, "num_cases": len(found.case_ids), "num_cores": num_cores()}

@@ -21,8 +21,12 @@ ANSWERS = "TWOFOLD_BENCH_ANSWERS"
 """Environment variable with the file descriptor that takes the answers."""
 
 ONE_THREAD = {
-    name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "BLOSC_NTHREADS")
-} | {"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "BLOSC_NTHREADS": "1",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1",
+}
 """A fair core: no side may use a second one through a library's threads."""
 
 
@@ -42,7 +46,7 @@ class Side:
         environment: Mapping[str, str] | None = None,
         log: Path | None = None,
     ) -> None:
-        """Start `python -m module arguments` in the repository; `core` pins the process and its children to one core."""
+        """Start `python -m module arguments` in the repository; `core` pins it and its children to one core."""
         read_end, write_end = os.pipe()
         variables = {**os.environ, **(environment or {}), ANSWERS: str(write_end), "PYTHONUNBUFFERED": "1"}
         self._log = log.open("w") if log is not None else None

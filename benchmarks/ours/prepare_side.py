@@ -4,6 +4,7 @@ import cProfile
 import pstats
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import numpy as np
 
 from benchmarks.common import seconds
 from benchmarks.side import serve
+
+GZIP = 31
+"""zlib's wbits for a gzip wrapper with the largest window."""
 
 
 class Preparation:
@@ -51,12 +55,12 @@ class Limits:
         self._store = Path(store)
 
     def limit(self, case: str) -> dict[str, Any]:
-        """Seconds to inflate image and label with the fastest inflater there is, and to compress the prepared voxels."""
+        """Seconds to inflate image and label with the fastest inflater, and to compress the prepared voxels."""
         from app.workloads.brats.prepare import encode
 
         contents = [(self._source / folder / f"{case}.nii.gz").read_bytes() for folder in ("imagesTr", "labelsTr")]
         voxels = self._voxels(case)
-        inflate_s = sum(seconds(lambda content=content: _inflate(content)) for content in contents)
+        inflate_s = sum(seconds(partial(_inflate, content)) for content in contents)
         compress_s = seconds(lambda: encode(voxels))
         return {"inflate_s": inflate_s, "compress_s": compress_s, "seconds": inflate_s + compress_s}
 
@@ -73,9 +77,9 @@ class Limits:
 
 def _inflate(content: bytes) -> int:
     """Bytes out; one call over the whole file, its checksum verified."""
-    from isal import igzip
+    from isal import isal_zlib
 
-    return len(igzip.decompress(content))
+    return len(isal_zlib.decompress(content, GZIP))
 
 
 if __name__ == "__main__":

@@ -120,10 +120,11 @@ def _convert_case(source: Path, case: str, folder: Path) -> None:
     import nibabel
     import numpy as np
 
+    make_image: Any = nibabel.Nifti1Image
     image: Any = nibabel.load(source / "imagesTr" / f"{case}.nii.gz")
     voxels = np.asarray(image.dataobj)
     for channel in range(voxels.shape[3]):
-        part = nibabel.Nifti1Image(voxels[..., channel], image.affine)
+        part = make_image(voxels[..., channel], image.affine)
         nibabel.save(part, folder / "imagesTr" / f"{case}_{channel:04d}.nii.gz")
     (folder / "labelsTr" / f"{case}.nii.gz").write_bytes((source / "labelsTr" / f"{case}.nii.gz").read_bytes())
 
