@@ -2,12 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from opcode import opmap
 from types import TracebackType
 from typing import Any, TypeVar
 
-from app.errors import TwofoldError, UsageError
+from app.errors import UsageError, find_user_error
 
 Arguments = TypeVar("Arguments")
 
@@ -22,9 +22,6 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 """Set before a job starts unless the user has set them."""
-
-RAY_DATA_ADVICE = "\nFailed to apply UDF transform"
-"""Where the advice on retries begins that Ray Data 2.60 adds to the messages of errors from its tasks."""
 
 
 def run(
@@ -48,9 +45,9 @@ def run(
     except KeyboardInterrupt:
         fail("stopped; the same command goes on from here", 130)
     except Exception as error:
-        for linked in _linked(error):
-            if isinstance(linked, TwofoldError):
-                fail(str(linked).split(RAY_DATA_ADVICE)[0], linked.exit_code)
+        found = find_user_error(error)
+        if found is not None:
+            fail(str(found), found.exit_code)
         if isinstance(error, ValueError) and _raised_by_us(error.__traceback__):
             fail(str(error), UsageError.exit_code)
         raise
@@ -70,21 +67,6 @@ def fail(message: str, exit_code: int) -> None:
     sys.stderr.write(f"error: {line or 'without a message'}\n")
     sys.stderr.flush()
     raise SystemExit(exit_code)
-
-
-def _linked(error: BaseException) -> Iterator[BaseException]:
-    """The errors that `error` wraps, innermost first, and then itself.
-
-    Ray wraps what a worker raised, several times over; by attribute names, so that Ray need not be imported.
-    """
-    failures = getattr(error, "worker_failures", None)  # of ray.train.WorkerGroupError: rank -> error
-    wrapped = [*failures.values()] if isinstance(failures, dict) else []
-    for name in ("cause", "controller_failure", "__cause__"):
-        wrapped.append(getattr(error, name, None))
-    for inner in wrapped:
-        if isinstance(inner, BaseException) and inner is not error:
-            yield from _linked(inner)
-    yield error
 
 
 def _raised_by_us(trace: TracebackType | None) -> bool:

@@ -18,7 +18,7 @@ Limit = Literal["device", "data", "evaluation", "start-up"]
 
 @dataclass(frozen=True)
 class Timings:
-    """Where the wall time of a training went, in seconds, on worker 0. Phases do not overlap; they add up to total_s."""
+    """Where the wall time of a training went, in seconds, on worker 0; the phases add up to total_s."""
 
     startup_s: float = 0.0
     """From the command to the first request for data: processes, imports, network, choice of numerics, resume."""
@@ -117,5 +117,3 @@ def host() -> dict[str, Any]:
         "num_cores": len(os.sched_getaffinity(0)),
         "memory_bytes": memory_bytes,
     }
-
-

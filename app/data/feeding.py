@@ -1,4 +1,4 @@
-"""One worker's share of each step's samples, read in the order of app.data.sample_order. Knows neither Ray nor torch."""
+"""One worker's share of each step's samples, read in the order of app.data.sample_order; without Ray or torch."""
 
 import queue
 import threading

@@ -7,6 +7,7 @@ cost 2-3 s.
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import ray.data
 from ray.data import ExecutionResources
 
@@ -36,6 +37,7 @@ def ray_steps(
         dataset = _dataset(reader, first, min(first + steps_per_pipeline, end), steps_per_task, num_concurrent_tasks)
         context = dataset.context
         context.enable_progress_bars = False
+        context.raise_original_map_exception = True  # else a DataError of the store loses its class
         context.target_max_block_size = max(step_bytes, 2**20)
         context.execution_options.preserve_order = True
         context.execution_options.exclude_resources = ExecutionResources(cpu=num_cpus_reserved)
@@ -46,7 +48,7 @@ def ray_steps(
 def _dataset(
     reader: StepReader, first: int, end: int, steps_per_task: int, num_concurrent_tasks: int
 ) -> ray.data.Dataset:
-    def load(rows: dict[str, np.ndarray]) -> Iterator[HostBatch]:  # type: ignore[type-arg]
+    def load(rows: dict[str, npt.NDArray[np.int64]]) -> Iterator[HostBatch]:
         for step in rows["id"]:
             yield reader.load(first + int(step))
 

@@ -1,5 +1,6 @@
 """Connecting to Ray: the cluster there is, or a local one; and whether what is asked for fits into it."""
 
+import logging
 import os
 import time
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ def connect(num_workers: int) -> Slots:
     """
     if not ray.is_initialized():
         if os.environ.get("RAY_ADDRESS"):
-            ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
+            ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
         else:
             start_local(num_workers + SPARE_CPUS)
     slots = count_slots()
@@ -46,14 +47,16 @@ def connect(num_workers: int) -> Slots:
 
 def start_local(num_logical_cpus: int) -> None:
     """An embedded Ray on this machine alone, reachable by loopback only."""
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else the first local run writes a token that later heads ask for
+    os.environ.setdefault(
+        "RAY_AUTH_MODE", "disabled"
+    )  # else the first local run writes a token that later heads ask for
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "60")
     num_cores = len(os.sched_getaffinity(0))
     ray.init(
         num_cpus=max(num_logical_cpus, num_cores + SPARE_CPUS),
         include_dashboard=False,
         log_to_driver=False,
-        logging_level="ERROR",
+        logging_level=logging.ERROR,
         resources={"core": num_cores},
     )
 

@@ -13,7 +13,7 @@ import ray.train.torch
 from app.data import files
 from app.data.feeding import HostBatch, StepReader
 from app.data.ray_feeding import ray_steps
-from app.errors import DataError, ResourceError, TrainingError, TwofoldError, UsageError
+from app.errors import DataError, ResourceError, TrainingError, TwofoldError, UsageError, find_user_error
 from app.training.context import ProcessGroupContext
 from app.training.loop import TrainingJob, TrainingResult, train
 from app.training.process import tune_process
@@ -85,8 +85,9 @@ def recorded_failure(folder: str) -> TwofoldError | None:
 def final_error(error: Exception, job: TrainingJob) -> TwofoldError | None:
     """The error as the user should see it when trying again would only repeat it; None for what a restart may mend:
     a RuntimeError is what the others see when a worker dies, an OSError what a network does."""
-    if isinstance(error, TwofoldError):
-        return error
+    found = find_user_error(error)  # Ray Data wraps what reading a sample raised
+    if found is not None:
+        return found
     memory = out_of_memory(error, job)
     if memory is not None:
         return memory
@@ -113,5 +114,3 @@ def out_of_memory(error: BaseException, job: TrainingJob) -> ResourceError | Non
 def threads_per_worker(num_workers: int) -> int:
     """Cores of this machine shared among the workers (all of them counted as being here)."""
     return max(1, len(os.sched_getaffinity(0)) // num_workers)
-
-

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from app import records
 from app.console import say
@@ -101,7 +101,7 @@ def _run_ray(job: TrainingJob, num_workers: int) -> tuple[TrainingResult, int]:
     cluster.wait_for({name: amount * num_workers for name, amount in per_worker.items()})
     scratch = tempfile.mkdtemp(prefix="twofold-train-")
     trainer = TorchTrainer(
-        train_context.worker_function,
+        cast(Any, train_context.worker_function),  # its annotation knows no return value; Result has it
         train_loop_config={"job": job, "num_threads": train_context.threads_per_worker(num_workers)},
         torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo", timeout_s=1800),
         scaling_config=ray.train.ScalingConfig(
@@ -110,7 +110,7 @@ def _run_ray(job: TrainingJob, num_workers: int) -> tuple[TrainingResult, int]:
         run_config=ray.train.RunConfig(
             name=job.experiment.name,
             storage_path=scratch,  # checkpoints are ours, in the trial's folder; nothing of Ray's is kept
-            failure_config=ray.train.FailureConfig(max_failures=job.experiment.max_retries, controller_failure_limit=3),
+            failure_config=ray.train.FailureConfig(max_failures=job.experiment.max_retries),
         ),
     )
     try:
@@ -137,8 +137,8 @@ def _fit(trainer: Any, job: TrainingJob) -> TrainingResult:
             causes = {"controller": error.controller_failure}
         lines = "; ".join(f"worker {rank}: {_last_line(cause)}" for rank, cause in causes.items())
         raise TrainingError(
-            f"{job.experiment.name}: given up after {job.experiment.max_retries} restarts: {lines or _last_line(error)}. "
-            "Its last checkpoint is kept: the same command goes on from there"
+            f"{job.experiment.name}: given up after {job.experiment.max_retries} restarts: "
+            f"{lines or _last_line(error)}. Its last checkpoint is kept: the same command goes on from there"
         ) from error
     known = recorded_failure(job.folder)
     if known is not None:

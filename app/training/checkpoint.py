@@ -1,4 +1,4 @@
-"""Checkpoints: `last.pt` to go on from, `best.pt` to use. Written atomically, loaded without running code from the file.
+"""Checkpoints: `last.pt` to go on from, `best.pt` to use. Written atomically, loaded without running code of theirs.
 
 Random numbers need no place in them: dropout is seeded from (seed, step, rank), samples from (seed, epoch, row), so
 the state of every generator is a function of the step.

@@ -61,7 +61,7 @@ class TrainingLog:
 
 
 class _Lines:
-    """A jsonl file whose lines have a `step`; lines of steps that a checkpoint does not cover are dropped on opening."""
+    """A jsonl file whose lines have a `step`; those that the checkpoint does not cover are dropped on opening."""
 
     def __init__(self, path: str, first_step: int) -> None:
         self._path = path

@@ -135,9 +135,9 @@ class _Training:
             loss = float(self.step_function(self.wrapped, self.optimizer, batch, seeds, step))
         if loss != loss or loss in (float("inf"), float("-inf")):
             raise TrainingError(
-                f"the loss is {loss} at step {step + 1} of {self.num_steps} (epoch {epoch + 1}, learning rate {rate:.3g}, "
-                f"{self.numerics.label}); the last good checkpoint is kept. Lower the learning rate, "
-                "lengthen the warm-up, or lower clip_norm"
+                f"the loss is {loss} at step {step + 1} of {self.num_steps} (epoch {epoch + 1}, "
+                f"learning rate {rate:.3g}, {self.numerics.label}); the last good checkpoint is kept. "
+                "Lower the learning rate, lengthen the warm-up, or lower clip_norm"
             )
         self.progress.step += 1
         self.progress.epoch_loss_sum += loss
@@ -157,9 +157,7 @@ class _Training:
             self.progress.best = {"epoch": epoch + 1, "step": self.progress.step, **scores}
             if self.context.rank == 0:
                 with self.timer.phase("checkpoint"):
-                    checkpoint.save_best(
-                        self.checkpoints, self.model, self.experiment.to_dict(), self.progress.best
-                    )
+                    checkpoint.save_best(self.checkpoints, self.model, self.experiment.to_dict(), self.progress.best)
         return scores
 
     def _end_epoch(self, epoch: int, scores: dict[str, float]) -> None:

@@ -34,9 +34,9 @@ class Numerics:
         if self.channels_last:
             for module in model.modules():
                 if isinstance(module, torch.nn.Conv3d | torch.nn.ConvTranspose3d):
-                    module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+                    module.to(memory_format=torch.channels_last_3d)
                 elif isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
-                    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+                    module.to(memory_format=torch.channels_last)
         return model
 
     def place_batch(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -66,7 +66,10 @@ def has_bf16(device: torch.device) -> bool:
     """Whether the device multiplies bf16 in hardware; without it a convolution takes a hundred times as long."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and "avx512" in torch.backends.cpu.get_cpu_capability().lower()
+    return (
+        bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        and "avx512" in torch.backends.cpu.get_cpu_capability().lower()
+    )
 
 
 def choose(

@@ -19,4 +19,4 @@ def learning_rate_factor(schedule: ScheduleConfig, step: int, num_steps: int) ->
         return 1.0
     if schedule.name == "cosine":
         return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
-    return max(0.0, 1.0 - progress) ** schedule.power
+    return float(max(0.0, 1.0 - progress) ** schedule.power)

@@ -9,7 +9,7 @@ import torch
 from app.records import Timings
 
 NUM_WARMUP_STEPS = 3
-"""Left out of rates: memory pools fill and kernels are chosen in the first step or two (measured: step 1 takes 1.3x)."""
+"""Left out of rates: memory pools fill and kernels are chosen in the first steps (measured: step 1 takes 1.3x)."""
 
 
 class PhaseTimer:

@@ -94,7 +94,7 @@ def test_without_a_checkpoint_since_the_lost_steps_are_run_again_and_logged_once
 
 def test_a_loss_that_is_not_a_number_ends_the_training_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
     experiment = toy_experiment(task={"poison_step_row": 3}, checkpoint_every_s=1e-9)
-    with pytest.raises(TrainingError, match="loss is nan at step [1-3] of 9"):
+    with pytest.raises(TrainingError, match=r"loss is nan at step [1-3] of 9"):
         run(experiment, tmp_path)
     saved = tmp_path / "checkpoint" / "last.pt"
     assert not saved.exists() or all(torch.isfinite(value).all() for value in weights(tmp_path).values())
