@@ -1,0 +1,32 @@
+"""The table and the intervals of a final evaluation."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from app.execution.evaluate import bootstrap_interval, cases_csv, summarize
+
+
+def test_the_interval_is_that_of_scipy() -> None:
+    values = np.random.default_rng(3).beta(5, 2, 40)
+    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=10_000, rng=1).confidence_interval
+    assert bootstrap_interval(values.tolist()) == pytest.approx((theirs.low, theirs.high), abs=3e-3)
+
+
+def test_the_interval_is_the_same_each_time_and_needs_two_values() -> None:
+    values = [0.2, 0.9, 0.5]
+    assert bootstrap_interval(values) == bootstrap_interval(values)
+    assert bootstrap_interval([0.4]) == (None, None)
+
+
+def test_a_score_that_is_not_defined_is_an_empty_cell() -> None:
+    cases = {"a": {"dice": 0.5, "hd95_mm_ET": None}, "b": {"dice": 1.0, "hd95_mm_ET": 2.25}}
+    assert cases_csv(cases) == "case,dice,hd95_mm_ET\na,0.5,\nb,1,2.25\n"
+
+
+def test_means_count_the_cases_they_are_over() -> None:
+    cases = [{"dice": 0.5, "hd95_mm_ET": None}, {"dice": 1.0, "hd95_mm_ET": None}]
+    found = summarize(cases, {"dice": 0.75, "hd95_mm_ET": float("nan")})
+    assert (found["dice"].mean, found["dice"].num_cases) == (0.75, 2)
+    assert (found["dice"].low, found["dice"].high) == (0.5, 1.0)
+    assert (found["hd95_mm_ET"].mean, found["hd95_mm_ET"].low, found["hd95_mm_ET"].num_cases) == (None, None, 0)

@@ -1,0 +1,58 @@
+"""A trained model is found in its run's folder or an exported one; what is wrong is said in one line."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from app.errors import DataError
+from app.execution.model import load_model, weights_file
+from app.experiment import Experiment
+from app.training.checkpoint import save_best
+from app.workloads.brats.networks import build_network
+from app.workloads.brats.task import BratsTask
+
+OPTIONS = {"filters": [4, 8], "patch_size": [8, 8, 8]}
+EXPERIMENT = Experiment(name="a", workload="brats", task=OPTIONS)
+
+
+def write_run(folder: Path, options: dict[str, object] = OPTIONS) -> torch.nn.Module:
+    network = build_network(BratsTask.from_dict(OPTIONS))
+    experiment = {**EXPERIMENT.to_dict(), "task": options}
+    save_best(str(folder / "checkpoint"), network, experiment, {"dice": 0.5, "epoch": 3})
+    return network
+
+
+def test_the_best_weights_of_a_run(tmp_path: Path) -> None:
+    network = write_run(tmp_path)
+    model = load_model(str(tmp_path))
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(model.network.state_dict()[name], value)
+    assert not model.network.training
+    assert model.metrics == {"dice": 0.5, "epoch": 3}
+    assert model.task.filters == (4, 8)
+
+
+def test_options_of_the_task_can_be_replaced_and_are_checked(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    assert load_model(str(tmp_path), task_options={"final_overlap": 0.7}).task.final_overlap == 0.7
+    with pytest.raises(ValueError, match="final_overlap"):
+        load_model(str(tmp_path), task_options={"final_overlap": 1.5})
+
+
+def test_an_exported_folder_has_its_weights_at_the_top(tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    (tmp_path / "export").mkdir()
+    (tmp_path / "run/checkpoint/best.pt").rename(tmp_path / "export/weights.pt")
+    assert weights_file(str(tmp_path / "export")).endswith("weights.pt")
+    assert load_model(str(tmp_path / "export")).metrics["epoch"] == 3
+
+
+def test_what_is_no_model_is_said_clearly(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        load_model(str(tmp_path / "nothing"))
+    with pytest.raises(DataError, match="holds no model.*first evaluation"):
+        load_model(str(tmp_path))
+    write_run(tmp_path, {**OPTIONS, "filters": [8, 8]})
+    with pytest.raises(DataError, match="weights do not fit"):
+        load_model(str(tmp_path))
