@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import threading
 import time
 from dataclasses import dataclass
 
@@ -36,6 +38,7 @@ def connect(num_workers: int) -> Slots:
             ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
         else:
             start_local(num_workers + SPARE_CPUS)
+    _stop_on_sigterm()
     slots = count_slots()
     if num_workers > slots.total:
         raise ResourceError(
@@ -43,6 +46,12 @@ def connect(num_workers: int) -> Slots:
             f"take --workers {slots.total} or fewer, or a larger cluster"
         )
     return slots
+
+
+def _stop_on_sigterm() -> None:
+    """A job that is told to end does so as on Ctrl-C. Set after Ray's own handler, which prints a trace of C++."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def start_local(num_logical_cpus: int) -> None:

@@ -60,7 +60,7 @@ def _epoch_table(epochs: Sequence[Epoch], best_epoch: int | None) -> Html:
         kept[best_epoch] = "best, kept"
     shown = [e for e in evaluated if e.epoch in kept]
     names = words.main_first(dict.fromkeys(name for e in shown for name in e.scores))
-    columns = [Column("Epoch"), Column(""), Column("Loss", True), *(Column(words.score_name(n), True) for n in names)]
+    columns = [Column("Epoch"), Column(""), Column("Loss", True), *(Column(words.column_name(n), True) for n in names)]
     rows = [
         [
             str(e.epoch),
@@ -135,10 +135,12 @@ def _case_plot(found: Evaluation) -> Html | None:
 
 def _case_table(cases: Sequence[Case], split: str) -> Html:
     names = words.main_first(dict.fromkeys(name for case in cases for name in case.scores))
-    columns = [Column("Case"), *(Column(words.score_name(n), True) for n in names)]
+    columns = [Column("Case"), *(Column(words.column_name(n), True) for n in names)]
     rows = [[text(case.id), *(words.number(case.scores.get(n), n) for n in names)] for case in cases]
     caption = f"Every case of the {words.split_name(split)} split"
-    return table(caption, columns, rows, "tall" if len(cases) > MANY_CASES else "")
+    regions = words.explain_regions(names)
+    explained = paragraph(f"{regions}.", "note") if regions else Html("")
+    return join(table(caption, columns, rows, "tall" if len(cases) > MANY_CASES else ""), explained)
 
 
 def pictures(found: Sequence[Picture], num_left_out: int) -> Html:

@@ -37,8 +37,8 @@ dl.keys { display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1f
   margin: 1.6rem 0 0; }
 dl.keys div { border-top: 2px solid var(--accent); padding-top: .45rem; }
 dl.keys dt { font: .82rem/1.3 var(--sans); color: var(--soft); }
-dl.keys dd { margin: .1rem 0 0; font: 600 1.5rem/1.25 var(--sans); font-variant-numeric: tabular-nums; }
-dl.keys dd small { display: block; font: 400 .8rem/1.4 var(--sans); color: var(--soft); }
+dl.keys dd { margin: .1rem 0 0; font: 600 1.4rem/1.3 var(--sans); white-space: nowrap; }
+dl.keys dd small { display: block; white-space: normal; font: 400 .8rem/1.4 var(--sans); color: var(--soft); }
 .row { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr));
   gap: 1rem 2.2rem; align-items: start; }
 figure { margin: 1rem 0; }

@@ -59,6 +59,18 @@ def short_name(key: str) -> str:
     return (key[len("dice_") :] or "mean") if family(key) == "dice" else key
 
 
+def column_name(key: str) -> str:
+    """For heads of tables with many columns: `Dice ET` of `dice_ET`; `explain_regions` says what ET is."""
+    name, region = family(key), key[len(family(key)) + 1 :]
+    return f"{FAMILIES[name]} {region}".strip() if name in FAMILIES else key
+
+
+def explain_regions(keys: Iterable[str]) -> str:
+    """`ET enhancing tumour, ...`: the abbreviations in these scores' names; empty when there are none."""
+    found = dict.fromkeys(key[len(family(key)) + 1 :] for key in keys if family(key) in FAMILIES)
+    return ", ".join(f"{region} {REGIONS[region]}" for region in found if region in REGIONS and region != "whole")
+
+
 def main_first(keys: Iterable[str]) -> list[str]:
     """The scores with those over all regions before those of single regions."""
     return sorted(
