@@ -82,3 +82,17 @@ def test_the_binding_limit_names_its_share() -> None:
 @pytest.mark.parametrize(("num_bytes", "expected"), [(512, "512 B"), (3 * 2**20, "3.0 MiB"), (24 * 2**30, "24.0 GiB")])
 def test_sizes(num_bytes: int, expected: str) -> None:
     assert words.size(num_bytes) == expected
+
+
+def test_heads_of_columns_are_short_and_their_abbreviations_explained() -> None:
+    keys = ["dice", "dice_WT", "dice_ET", "hd95_mm_WT", "accuracy", "other"]
+    assert [words.column_name(key) for key in keys] == [
+        "Dice",
+        "Dice WT",
+        "Dice ET",
+        "HD95 (mm) WT",
+        "Accuracy",
+        "other",
+    ]
+    assert words.explain_regions(keys) == "WT whole tumour, ET enhancing tumour"
+    assert words.explain_regions(["accuracy"]) == ""
