@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import ray.data
-from ray.data import ExecutionResources
+from ray.data import TaskPoolStrategy
 
 from app.data.feeding import HostBatch, StepReader
 
@@ -18,18 +18,10 @@ TASK_BYTES = 64 * 2**20
 MAX_STEPS_PER_TASK = 16
 MAX_TASKS_PER_PIPELINE = 1000
 """Ray plans every task before the first runs: 1000 take well under a second, 60,000 took minutes (measured)."""
-CPUS_PER_TASK = 0.5
-"""Reading a patch is half decompression, half waiting (assumed); and half a CPU always finds a place (Ray's tasks
-would wait for ever on a machine whose workers hold every whole CPU)."""
 
 
-def ray_steps(
-    reader: StepReader, start: int, end: int, num_cpus_reserved: float, num_concurrent_tasks: int = 2
-) -> Iterator[HostBatch]:
-    """The batches of steps [start, end), in order, read by Ray tasks anywhere on the cluster.
-
-    `num_cpus_reserved`: CPUs that training workers hold, which Ray Data must not count on.
-    """
+def ray_steps(reader: StepReader, start: int, end: int, num_concurrent_tasks: int = 2) -> Iterator[HostBatch]:
+    """The batches of steps [start, end), in order, read by Ray tasks anywhere on the cluster."""
     step_bytes = sum(array.nbytes for array in reader.load(start).values())
     steps_per_task = max(1, min(MAX_STEPS_PER_TASK, TASK_BYTES // max(step_bytes, 1), (end - start) // 4))
     steps_per_pipeline = steps_per_task * MAX_TASKS_PER_PIPELINE
@@ -40,7 +32,6 @@ def ray_steps(
         context.raise_original_map_exception = True  # else a DataError of the store loses its class
         context.target_max_block_size = max(step_bytes, 2**20)
         context.execution_options.preserve_order = True
-        context.execution_options.exclude_resources = ExecutionResources(cpu=num_cpus_reserved)
         for batch in dataset.iter_batches(batch_size=reader.share, batch_format="numpy", prefetch_batches=2):
             yield dict(batch)
 
@@ -52,7 +43,8 @@ def _dataset(
         for step in rows["id"]:
             yield reader.load(first + int(step))
 
-    num_tasks = -(-(end - first) // steps_per_task)
-    return ray.data.range(end - first, override_num_blocks=num_tasks).map_batches(
-        load, batch_size=steps_per_task, num_cpus=CPUS_PER_TASK, concurrency=num_concurrent_tasks
+    # The same concurrency for both, and whole blocks as batches: else Ray does not fuse them into one task a block.
+    steps = ray.data.range(
+        end - first, override_num_blocks=-(-(end - first) // steps_per_task), concurrency=num_concurrent_tasks
     )
+    return steps.map_batches(load, batch_size=None, compute=TaskPoolStrategy(size=num_concurrent_tasks))

@@ -39,7 +39,7 @@ class TrainContext(ProcessGroupContext):
     def _read(self, reader: StepReader, start: int, end: int) -> Iterator[HostBatch]:
         if start >= end:
             return iter(())
-        return ray_steps(reader, start, end, num_cpus_reserved=float(self.world_size))
+        return ray_steps(reader, start, end)
 
 
 def worker_function(config: dict[str, Any]) -> TrainingResult | None:

@@ -75,7 +75,7 @@ class Feeding:
 
         num_steps = int((warmup_s + duration_s) * MAX_STEPS_PER_S)
         reader = StepReader(self._samples, 0, LOCAL_BATCH_SIZE, 0, 1)
-        stream: Iterator[Any] = ray_steps(reader, 0, num_steps, num_cpus_reserved=0, num_concurrent_tasks=num_tasks)
+        stream: Iterator[Any] = ray_steps(reader, 0, num_steps, num_concurrent_tasks=num_tasks)
         next(stream)
         _consume(stream, warmup_s)
         return {"patches_per_s": _consume(stream, duration_s)}
