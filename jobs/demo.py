@@ -35,12 +35,14 @@ class Size:
     num_cases: int = 24
     shape: tuple[int, int, int] = (96, 96, 80)
     """Voxels of a volume along X Y Z."""
-    epochs: int = 24
-    evaluate_every_epochs: int = 6
-    samples_per_case: int = 2
-    patch_size: tuple[int, int, int] = (64, 64, 64)
+    epochs: int = 15
+    evaluate_every_epochs: int = 5
+    batch_size: int = 4
+    samples_per_case: int = 4
+    patch_size: tuple[int, int, int] = (48, 48, 48)
+    foreground_share: float = 0.7
     filters: tuple[int, ...] = (8, 16, 32, 64)
-    learning_rate: float = 0.005
+    learning_rate: float = 0.01
     wanted_dice: float | None = 0.7
     """Mean over regions and held-out cases that counts as "clearly found"."""
 
@@ -51,6 +53,7 @@ QUICK = Size(
     shape=(48, 48, 40),
     epochs=2,
     evaluate_every_epochs=1,
+    batch_size=2,
     samples_per_case=1,
     patch_size=(32, 32, 32),
     filters=(4, 8),
@@ -214,10 +217,11 @@ def count(size: Size) -> list[str]:
 def training(size: Size) -> list[str]:
     return [
         *("--epochs", str(size.epochs), "--evaluate-every-epochs", str(size.evaluate_every_epochs)),
-        *("--optimizer.learning-rate", str(size.learning_rate)),
+        *("--batch-size", str(size.batch_size), "--optimizer.learning-rate", str(size.learning_rate)),
         *flag("task.filters", size.filters),
         *flag("task.patch-size", size.patch_size),
         *("--task.samples-per-case", str(size.samples_per_case)),
+        *("--task.foreground-share", str(size.foreground_share)),
     ]
 
 

@@ -1,0 +1,50 @@
+"""Running jobs as a user would."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A job that has ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def run_job(name: str, *flags: str | Path, timeout_s: float = 120) -> Done:
+    """Run jobs/<name>.py as a user would, from the repository's folder."""
+    command = [sys.executable, f"jobs/{name}.py", *(str(flag) for flag in flags)]
+    environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # so that a job that takes too long ends with everything it started
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=timeout_s)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return Done(process.returncode, stdout, stderr)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A quick demo that has run once."""
+
+    runs: Path
+    run: Path
+    store: Path
+    done: Done
