@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.common import ROOT, Setting, say
+from benchmarks.common import ROOT, Setting, host, say
 
 FULL_SHAPE = (240, 240, 155)
 """x, y, z of every case of MSD Task01."""
@@ -56,3 +56,18 @@ def make(setting: Setting) -> Data:
 def run_job(script: str, *arguments: str) -> None:
     """Run one of the project's jobs as a user would."""
     subprocess.run([sys.executable, str(ROOT / "jobs" / script), *arguments], cwd=ROOT, check=True)
+
+
+def held_out(found: Data) -> list[str]:
+    """Cases that no training of the project sees: validation and test splits of the store."""
+    from app.workloads.brats.store import BratsStore
+
+    store = BratsStore(str(found.store))
+    return [case.id for split in ("test", "validation") for case in store.split(split)]
+
+
+def fixed_numerics() -> list[str]:
+    """Flags of jobs/train.py: what this CPU runs fastest, fixed so that all runs of a comparison agree."""
+    features = host()["cpu_features"]
+    precision = "bf16" if features["avx512_bf16"] or features["amx_bf16"] else "fp32"
+    return ["--precision", precision, "--channels-last", "yes"]

@@ -66,6 +66,7 @@ class _Comparison:
             "train.py", "brats", "--store", str(self._store), "--runs", str(self._runs), "--name", name,
             "--workers", str(NUM_WORKERS), "--epochs", epochs, "--evaluate-every-epochs", epochs,
             "--batch-size", str(NUM_WORKERS), "--checkpoint-every-s", "100000", "--task.patch-size", *patch,
+            *data.fixed_numerics(),
         )  # fmt: skip
         return self._keep("Ray Train", self._runs / name / "record.json")
 

@@ -1,0 +1,112 @@
+"""Seconds to segment a whole volume: ours against MONAI's default call on the same weights, windows and overlap.
+
+MONAI gets the whole volume, already normalised, and the network out of torch's own layers; we get the stored box and
+normalise it within the time. Both end with a label; how far the two agree is part of the result.
+"""
+
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+from benchmarks import data
+from benchmarks.common import Report, Setting, compare, load_average, say
+from benchmarks.side import Side
+
+TARGET = 0.4
+AGREEMENT_TARGET = 0.97
+"""Dice between the two labels: assumed; the two blend overlapping windows with different weights."""
+OVERLAP = 0.5
+SW_BATCH_SIZES = (1, 4)
+"""Of MONAI's tutorials (BraTS, spleen); the faster one counts."""
+
+
+def run(setting: Setting) -> Report:
+    found = data.make(setting)
+    checkpoint = trained_weights(setting, found)
+    cases = data.held_out(found)[: setting.choose(3, 1)]
+    with (
+        Side(
+            "benchmarks.ours.sliding_window_side", ("ours", str(found.store)), log=setting.work / "window-ours.log"
+        ) as ours,
+        Side(
+            "benchmarks.ours.sliding_window_side", ("monai", str(found.store)), log=setting.work / "window-monai.log"
+        ) as monai,
+    ):
+        opened = ours.call("open", checkpoint=str(checkpoint))
+        monai.call("open", checkpoint=str(checkpoint))
+        rounds = _measure(setting, cases, ours, monai)
+    taken = {name: [answer["seconds"] for answer in rounds[name]] for name in ("ours", "monai")}
+    agreement = [min(answer["dice"]) for answer in rounds["agreement"]]
+    return Report(
+        "sliding_window",
+        ratios=[
+            compare(
+                "sliding window / MONAI default", "s a volume", taken["ours"], taken["monai"],
+                TARGET, "at most", lambda: _what_binds(rounds),
+            ),
+            compare(
+                "sliding window: Dice between both labels", "Dice", agreement, [1.0] * len(agreement),
+                AGREEMENT_TARGET, "at least", lambda: _what_differs(rounds),
+            ),
+        ],
+        facts={
+            "rounds": rounds,
+            "network": opened,
+            "overlap": OVERLAP,
+            "shape_xyz": found.shape,
+            "load_average": load_average(),
+        },
+    )  # fmt: skip
+
+
+def trained_weights(setting: Setting, found: data.Data) -> Path:
+    """Weights that find tumours, from a short training by the project's own job; made once."""
+    runs, name = setting.work / "weights", "unet3d"
+    patch = [str(setting.choose(96, 32))] * 3
+    epochs = str(setting.choose(4, 4))
+    checkpoint = runs / name / "checkpoint" / "best.pt"
+    if not checkpoint.exists():
+        say("training the weights that both sides use")
+        data.run_job(
+            "train.py", "brats", "--store", str(found.store), "--runs", str(runs), "--name", name,
+            "--launcher", "local", "--epochs", epochs, "--evaluate-every-epochs", epochs,
+            "--task.patch-size", *patch, *data.fixed_numerics(),
+        )  # fmt: skip
+    return checkpoint
+
+
+def _measure(setting: Setting, cases: list[str], ours: Side, monai: Side) -> dict[str, list[dict[str, Any]]]:
+    """The first case once more at the beginning, to warm up and to find MONAI's better batch size."""
+    results = {name: str(setting.work / f"window-{name}.npy") for name in ("ours", "monai")}
+    options: dict[str, Any] = {"overlap": OVERLAP, "sw_batch_size": 1}
+    ours.call("segment", case_id=cases[0], result=results["ours"], **options)
+    tried = {
+        size: monai.call("segment", case_id=cases[0], result=results["monai"], overlap=OVERLAP, sw_batch_size=size)
+        for size in SW_BATCH_SIZES
+    }
+    options["sw_batch_size"] = min(tried, key=lambda size: float(tried[size]["seconds"]))
+    rounds: dict[str, list[dict[str, Any]]] = {"ours": [], "monai": [], "agreement": []}
+    for case in cases:
+        for name, side in (("ours", ours), ("monai", monai)):
+            answer = side.call("segment", case_id=case, result=results[name], **options)
+            rounds[name].append({"case": case, **options, **answer})
+        rounds["agreement"].append(ours.call("compare_labels", first=results["ours"], second=results["monai"]))
+        say(f"  {case}: ours {rounds['ours'][-1]}, MONAI {rounds['monai'][-1]}, {rounds['agreement'][-1]}")
+    return rounds
+
+
+def _what_binds(rounds: dict[str, list[dict[str, Any]]]) -> str:
+    parts = []
+    for name in ("ours", "monai"):
+        windows = median(answer["num_windows"] for answer in rounds[name])
+        window_s = median(answer["seconds"] / answer["num_windows"] for answer in rounds[name])
+        parts.append(f"{name}: {windows:.0f} windows of {window_s:.2f} s each, all included")
+    return "; ".join(parts) + "; the windows that hold brain, at the speed of this CPU's convolutions, are what is left"
+
+
+def _what_differs(rounds: dict[str, list[dict[str, Any]]]) -> str:
+    means = {name: fmean(fmean(answer["dice"]) for answer in rounds[name]) for name in ("ours", "monai")}
+    return (
+        f"both against the truth: ours {means['ours']:.4f}, MONAI {means['monai']:.4f}; ours blends with Gaussian "
+        "weights, MONAI's default with equal ones, and windows lie elsewhere"
+    )
