@@ -4,6 +4,7 @@ In training mode the result is a list of logits at full size, finest first: more
 """
 
 import itertools
+import math
 from typing import Any
 
 import torch
@@ -12,6 +13,11 @@ from torch import Tensor, nn
 
 from app.workloads.brats.layers import ConvBeforeNorm, InstanceNorm, PointwiseConv
 from app.workloads.brats.task import NUM_GROUPS, NUM_MODALITIES, BratsTask, Norm
+
+PRIOR = 0.01
+"""Probability of every region at the start, about the share of voxels that belong to one (Lin et al. 2017, focal loss,
+section 4.1). From a probability of 1/2 the first steps drive all weights of the head below zero; as its inputs are
+not negative, regions then stay below 1/2 for long (measured: TC and ET not found once in 250 steps)."""
 
 
 def build_network(task: BratsTask) -> nn.Module:
@@ -34,6 +40,7 @@ class UNet3d(nn.Module):
         self.upsample = nn.ModuleList(nn.ConvTranspose3d(a, b, kernel_size=2, stride=2) for a, b in pairs)
         self.up = nn.ModuleList(_block(2 * b, b, norm) for _, b in pairs)
         self.head = PointwiseConv(filters[0], num_out)
+        nn.init.constant_(self.head.bias, math.log(PRIOR / (1 - PRIOR)))  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         skips: list[Tensor] = []

@@ -27,8 +27,8 @@ ROWS = ((0, "FLAIR"), (2, "T1gd"))
 """Channel and name: FLAIR shows edema, T1w with gadolinium the enhancing part."""
 WINDOW_PERCENTILES = (1.0, 99.7)
 """Of the brain, black to white; assumed."""
-MARGIN_MM = 11.0
-"""Black around the brain, where letters and scale go; assumed."""
+MARGIN_SHARE = 0.07
+"""Black around the brain, where letters and scale go, as a share of its longest edge; assumed."""
 SCALE_BARS_MM = (50, 20, 10, 5, 2, 1)
 """The longest that is shorter than half the axial panel is drawn."""
 DPI = 110
@@ -183,7 +183,8 @@ def _frame_panel(axes: Any, picture: Picture, plane: Plane, size_mm: tuple[float
     width, height = size_mm
     full_height = max(_extent_mm(picture, p)[0] for p in PLANES)
     spare = (full_height - height) / 2
-    axes.set_xlim(-MARGIN_MM, width + MARGIN_MM)
+    margin = margin_mm(picture)
+    axes.set_xlim(-margin, width + margin)
     axes.set_ylim(height + spare, -spare)
     axes.set_axis_off()
     left, right, top, bottom = plane.letters
@@ -194,7 +195,7 @@ def _frame_panel(axes: Any, picture: Picture, plane: Plane, size_mm: tuple[float
     axes.text(0.5, 0.015, bottom, ha="center", va="bottom", **style)
     if plane.axis == 0:
         bar = next((mm for mm in SCALE_BARS_MM if mm < width / 2), SCALE_BARS_MM[-1])
-        y, x = height + spare - 0.015 * full_height, -0.7 * MARGIN_MM
+        y, x = height + spare - 0.015 * full_height, -0.7 * margin
         axes.plot([x, x + bar], [y, y], color="#DDDDDD", linewidth=2, solid_capstyle="butt")
         text = f"{bar / 10:.0f} cm" if bar >= 10 else f"{bar} mm"
         axes.text(x, y - 0.01 * full_height, text, color="#DDDDDD", fontsize=9, va="bottom")
@@ -264,4 +265,10 @@ def _extent_mm(picture: Picture, plane: Plane) -> tuple[float, float]:
     """Height and width of a shown plane with its margin."""
     rows_mm, columns_mm = plane_spacing(picture.spacing_mm, plane)
     num_rows, num_columns = (n for axis, n in enumerate(picture.prediction.shape) if axis != plane.axis)
-    return num_rows * rows_mm + 2 * MARGIN_MM, num_columns * columns_mm + 2 * MARGIN_MM
+    margin = margin_mm(picture)
+    return num_rows * rows_mm + 2 * margin, num_columns * columns_mm + 2 * margin
+
+
+def margin_mm(picture: Picture) -> float:
+    """Black on each side of a panel."""
+    return MARGIN_SHARE * max(float(n * mm) for n, mm in zip(picture.prediction.shape, picture.spacing_mm, strict=True))
