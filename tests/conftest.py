@@ -18,7 +18,8 @@ NUM_LOGICAL_CPUS = 6
 NUM_WORKER_SLOTS = 4
 OBJECT_STORE_BYTES = 512 * 2**20
 
-for name, value in (ENVIRONMENT | {"RAY_AUTH_MODE": "disabled"}).items():
+# One thread: tests are tiny, and threads that wait for each other by spinning take seconds when cores are shared.
+for name, value in (ENVIRONMENT | {"RAY_AUTH_MODE": "disabled", "OMP_NUM_THREADS": "1"}).items():
     os.environ.setdefault(name, value)
 
 # Timing per example says nothing on a machine that other work shares; CI tries the same examples every time.
