@@ -51,7 +51,7 @@ def test_an_exported_folder_has_its_weights_at_the_top(tmp_path: Path) -> None:
 def test_what_is_no_model_is_said_clearly(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         load_model(str(tmp_path / "nothing"))
-    with pytest.raises(DataError, match="holds no model.*first evaluation"):
+    with pytest.raises(DataError, match=r"holds no model.*first evaluation"):
         load_model(str(tmp_path))
     write_run(tmp_path, {**OPTIONS, "filters": [8, 8]})
     with pytest.raises(DataError, match="weights do not fit"):

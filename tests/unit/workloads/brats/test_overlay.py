@@ -12,7 +12,7 @@ from app.workloads.brats.overlay import (
     DPI,
     FOOT_INCHES,
     HEAD_INCHES,
-    MARGIN_MM,
+    MARGIN_SHARE,
     PLANES,
     Picture,
     Plane,
@@ -23,7 +23,8 @@ from app.workloads.brats.overlay import (
     widest_slices,
 )
 
-SHAPE = (20, 30, 24)  # Z Y X of a RAS+ volume
+SHAPE = (20, 30, 24)  # Z Y X of a RAS+ volume, of 4 x 2 x 2 mm: 80 x 60 x 48 mm
+MARGIN_MM = MARGIN_SHARE * 80
 
 
 def picture(prediction: np.ndarray, truth: np.ndarray | None = None, outputs: str = "regions") -> Picture:

@@ -1,5 +1,6 @@
 """Raw scans in, labels and pictures out: in any orientation, in the input's codes, one bad input costing one case."""
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,14 @@ from app.workloads.brats.task import BratsTask
 AFFINE = np.array([[1.2, 0, 0, -10], [0, 0.9, 0, 5], [0, 0, 1.5, 30], [0, 0, 0, 1.0]])
 
 
+CPU = torch.device("cpu")
+
+
 @dataclass(frozen=True)
 class Model:
     task: BratsTask
     network: torch.nn.Module
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +128,25 @@ def test_what_would_be_lost_is_refused(make_msd: Callable[..., Path], tmp_path: 
         plan_predictions([str(scan), str(root)], str(tmp_path / "out"), "auto", None)
     with pytest.raises(DataError, match=r"the truth .* does not exist"):
         plan_predictions([str(scan)], str(tmp_path / "out"), "auto", str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [(np.int16, 3.2), (np.float32, 5.2)])
+def test_memory_stays_within_the_stated_bound(tmp_path: Path, dtype: type, factor: float) -> None:
+    """Scaled from 512^3 to 96^3, the worst case: a brain that fills the volume. I is the image's size in int16."""
+
+    class Echo(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[:, :3].clone()
+
+    image = np.random.default_rng(0).integers(1, 99, (96, 96, 96, 4)).astype(dtype)
+    nib.save(nib.Nifti1Image(image, AFFINE), tmp_path / "scan.nii")
+    num_bytes = image.size * 2
+    model = Model(BratsTask(filters=(4, 8), patch_size=(16, 16, 16)), Echo())
+    (item,) = plan_predictions([str(tmp_path / "scan.nii")], str(tmp_path / "out"), "auto", None)
+    predict_case(model, item)  # first use imports and caches
+    tracemalloc.start()
+    predict_case(model, item)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    drawing_bytes = 2**22  # does not grow with the volume's depth
+    assert peak_bytes < factor * num_bytes + drawing_bytes, peak_bytes / num_bytes
