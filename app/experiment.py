@@ -62,15 +62,10 @@ class ScheduleConfig:
         _require(0 < self.power < math.inf, "power", self.power, "more than 0")
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """One training. The same experiment gives the same loss curve on any number of workers."""
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """How a network is trained, whatever it learns; the defaults of every job and recipe."""
 
-    name: str
-    workload: str
-    """A key of app.workloads.registry."""
-    task: Mapping[str, Any] = field(default_factory=dict)
-    """The workload's own options, strictly checked by the workload."""
     seed: int = 0
     epochs: int = 10
     """One epoch shows every sample of the training split once."""
@@ -93,6 +88,17 @@ class Experiment:
     """A checkpoint is written at least this often, besides the one after each evaluation."""
     max_retries: int = 3
     """How often a training that lost a worker goes on from its last checkpoint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(TrainingOptions):
+    """One training. The same experiment gives the same loss curve on any number of workers."""
+
+    name: str
+    workload: str
+    """A key of app.workloads.registry."""
+    task: Mapping[str, Any] = field(default_factory=dict)
+    """The workload's own options, strictly checked by the workload."""
 
     def __post_init__(self) -> None:
         _require_name(self.name)

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
+from app.experiment import Experiment, TrainingOptions
 from app.workloads.brats.task import BratsTask
 
 
-@dataclass(frozen=True)
-class Common:
+@dataclass(frozen=True, kw_only=True)
+class Common(TrainingOptions):
     """What every training has."""
 
     store: str
@@ -23,31 +23,9 @@ class Common:
     """Workers that train together, one GPU or CPU core each."""
     launcher: Literal["ray", "local"] = "ray"
     """`local` trains in this process, without Ray."""
-    seed: int = 0
-    epochs: int = 10
-    """One epoch shows every sample of the training split once."""
-    batch_size: int = 2
-    """Samples a step: over all workers, or on each with --batch-rule fixed-per-worker."""
-    batch_rule: Literal["fixed-global", "fixed-per-worker"] = "fixed-global"
-    """fixed-global: the same training on any number of workers; fixed-per-worker also scales the learning rate."""
-    max_micro_batch_size: int | None = None
-    """Samples a worker runs at a time; more are accumulated."""
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto measures what is fastest on this device."""
-    channels_last: Literal["auto", "yes", "no"] = "auto"
-    """Memory layout; auto measures."""
-    compile: bool = False
-    """torch.compile the network."""
-    evaluate_every_epochs: int = 1
-    checkpoint_every_s: float = 300.0
-    """Besides the checkpoint after each epoch."""
-    max_retries: int = 3
-    """Restarts from the last checkpoint when workers die."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainBrats(Common):
     """Brain tumour segmentation in 3D."""
 

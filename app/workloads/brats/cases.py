@@ -60,11 +60,11 @@ class Case:
     @property
     def gain(self) -> npt.NDArray[np.float32]:
         """[4]: network input = stored value * gain + bias inside the brain."""
-        return np.divide(self.scale, self.std).astype(np.float32)
+        return input_factors(self.scale, self.mean, self.std)[0]
 
     @property
     def bias(self) -> npt.NDArray[np.float32]:
-        return np.negative(np.divide(self.mean, self.std)).astype(np.float32)
+        return input_factors(self.scale, self.mean, self.std)[1]
 
     @property
     def affine_matrix(self) -> npt.NDArray[np.float64]:
@@ -86,3 +86,11 @@ class Case:
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
         values["foreground"] = np.asarray(row["foreground"], np.int16).reshape(-1, 4)
         return Case(**values)
+
+
+def input_factors(
+    scale: FLOAT_TUPLE, mean: FLOAT_TUPLE, std: FLOAT_TUPLE
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """gain and bias of each modality, as a store's case gives them: input = stored * gain + bias inside the brain."""
+    gain = np.asarray(scale) / np.asarray(std)
+    return gain.astype(np.float32), (-np.asarray(mean) / np.asarray(std)).astype(np.float32)

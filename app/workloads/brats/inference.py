@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from app.workloads.brats.inputs import normalize
 from app.workloads.brats.labels import from_regions
 from app.workloads.brats.sliding_window import Box, iterate_slabs
 from app.workloads.brats.task import BratsTask
 
 Int16Array = npt.NDArray[np.int16]
-Vector = tuple[float, ...]
 FloatVector = npt.NDArray[np.float32]
 LabelArray = npt.NDArray[np.uint8]
 BoolArray = npt.NDArray[np.bool_]
@@ -44,11 +44,11 @@ def predict_label(
     """
     brain = brain_mask(image)
     label = np.zeros(brain.shape, np.uint8)
-    factors = [torch.from_numpy(v.reshape(-1, 1, 1, 1)).to(device) for v in (gain, bias)]
+    factors = [torch.from_numpy(v[None]).to(device) for v in (gain, bias)]
 
     def read(box: Box) -> torch.Tensor:
         stored = torch.from_numpy(np.ascontiguousarray(image[(slice(None), *box)])).to(device)
-        return normalize_window(stored, factors[0], factors[1])
+        return normalize(stored[None], *factors)[0]
 
     slabs = iterate_slabs(
         network,
@@ -63,18 +63,6 @@ def predict_label(
         regions = (slab.logits > 0).cpu().numpy()  # a logit over 0 is a probability over a half
         label[slab.box] = from_regions(regions) * brain[slab.box]
     return label
-
-
-def input_factors(scale: Vector, mean: Vector, std: Vector) -> tuple[FloatVector, FloatVector]:
-    """gain and bias of each modality, as a store's case gives them: input = stored * gain + bias inside the brain."""
-    gain = np.asarray(scale) / np.asarray(std)
-    return gain.astype(np.float32), (-np.asarray(mean) / np.asarray(std)).astype(np.float32)
-
-
-def normalize_window(stored: torch.Tensor, gain: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """z-scores inside the brain, 0 outside: int16 [4, d, h, w], gain and bias [4, 1, 1, 1] -> float32."""
-    brain = (stored != 0).any(dim=0, keepdim=True)
-    return torch.addcmul(bias, stored.float(), gain).mul_(brain)
 
 
 def brain_mask(image: Int16Array) -> BoolArray:

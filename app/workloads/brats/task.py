@@ -14,8 +14,6 @@ Loss = Literal["dice", "squared-dice", "dice-bce"]
 
 NUM_MODALITIES = cases.NUM_MODALITIES
 """FLAIR, T1w, T1gd, T2w, in this order."""
-REGION_LABELS = labels.REGIONS
-"""The internal label codes that make up each region."""
 NUM_GROUPS = 4
 """Groups of group norm; divides every filter count of the seed's network (8 to 64)."""
 SEGRESNET_GROUPS = 8

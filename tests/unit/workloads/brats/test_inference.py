@@ -8,10 +8,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from app.workloads.brats.cases import Case
-from app.workloads.brats.inference import brain_mask, input_factors, normalize_window, predict_label
+from app.workloads.brats.inference import brain_mask, predict_label
 from app.workloads.brats.task import BratsTask
-from app.workloads.brats.workload import normalize
 
 CPU = torch.device("cpu")
 GAIN, BIAS = np.array([0.01, 0.02, 0.03, 0.04], np.float32), np.array([-1.0, -2.0, 0.5, 1.0], np.float32)
@@ -65,23 +63,6 @@ def test_whole_tumour_voxels_are_coded_1_or_more_and_background_0() -> None:
 def test_an_image_without_brain_has_no_tumour() -> None:
     label = predict_label(task(), Echo(), np.zeros((4, 9, 9, 9), np.int16), GAIN, BIAS + 9, CPU, overlap=0.5)
     assert not label.any()
-
-
-def test_prediction_normalises_as_training_does() -> None:
-    image = torch.from_numpy(random_image((6, 7, 8)))
-    gain, bias = torch.from_numpy(GAIN), torch.from_numpy(BIAS)
-    trained = normalize(image[None], gain[None], bias[None])[0]
-    torch.testing.assert_close(normalize_window(image, gain.view(4, 1, 1, 1), bias.view(4, 1, 1, 1)), trained)
-
-
-def test_factors_are_those_of_a_stored_case() -> None:
-    values: dict[str, Any] = dict.fromkeys(Case.__dataclass_fields__)
-    scale, mean, std = (1.0, 0.5, 0.25, 2.0), (300.0, 20.0, 7.0, 1.0), (90.0, 4.0, 3.0, 0.5)
-    case = Case(**{**values, "scale": scale, "mean": mean, "std": std})
-    gain, bias = input_factors(scale, mean, std)
-    np.testing.assert_array_equal(gain, case.gain)
-    np.testing.assert_array_equal(bias, case.bias)
-    assert gain.dtype == bias.dtype == np.float32
 
 
 class LargestTensor(TorchDispatchMode):
