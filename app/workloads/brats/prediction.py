@@ -1,9 +1,9 @@
 """One raw case segmented: read and verified as preparation does it, predicted, written as NIfTI and as a picture.
 
-Memory for a case of 4 x 512^3 voxels stays below 4 GB from int16 files and below 6.5 GB from float32 ones, besides the
-network's own activations for one window: with I = 1.07 GB, the image in int16, reading holds the source (I or 2 I), the
-box that is cut out of it (I) and one modality in float64 (I) at its peak, prediction after it little more than I.
-Measured: 3.4 GB for int16 with a brain that fills the volume, 0.6 GB of them libraries.
+Memory of the process for a case of 4 x 512^3 voxels stays below 5.5 GB from int16 files and below 6 GB from float32
+ones, besides the network's own activations for one window: measured 4.9 and 5.5 GB with a brain that fills the volume,
+0.6 GB of them libraries and 1.5 GB freed memory that a worker keeps for speed (app.training.process). With I = 1.07 GB,
+the image in int16, reading holds the source (I or 2 I), the box cut out of it (I) and one modality in float64 (I).
 """
 
 import ctypes
