@@ -43,7 +43,11 @@ def run(setting: Setting) -> Report:
 
 def _against_peers(setting: Setting, found: data.Data, cases: list[str], report: Report) -> None:
     num_monai, num_fast = setting.choose(16, 4), setting.choose(200, 10)
-    with _monai(setting, found) as monai, _nnunet(setting, found, cases) as peer, _ours(found, core=0) as ours:
+    with (
+        _monai(setting, found) as monai,
+        _nnunet(setting, found, cases) as peer,
+        _ours(setting, found, "local", core=0) as ours,
+    ):
         sides = {
             "nnU-Net": _loads(peer, num_patches=num_fast),
             "ours": _loads(ours, num_patches=num_fast),
@@ -71,7 +75,7 @@ def _against_peers(setting: Setting, found: data.Data, cases: list[str], report:
 def _through_ray(setting: Setting, found: data.Data, report: Report) -> None:
     """One reading process with Ray and without, and two; steady state."""
     num_rounds, duration_s, warmup_s = setting.choose(3, 1), setting.choose(15.0, 3.0), setting.choose(8.0, 2.0)
-    with _ours(found, core=None) as plain, _ours(found, core=None) as ray:
+    with _ours(setting, found, "plain") as plain, _ours(setting, found, "ray") as ray:
         ray.call("start_ray")
         for num in (1, 2):
 
@@ -111,9 +115,13 @@ def _nnunet(setting: Setting, found: data.Data, cases: list[str]) -> Side:
     return side
 
 
-def _ours(found: data.Data, core: int | None) -> Side:
+def _ours(setting: Setting, found: data.Data, name: str, core: int | None = None) -> Side:
+    """Pinned to a core, it keeps to one thread as well."""
     environment = ONE_THREAD if core is not None else None
-    return Side("benchmarks.ours.feeding_side", (str(found.store), str(EDGE)), core=core, environment=environment)
+    log = setting.work / f"feeding-ours-{name}.log"
+    return Side(
+        "benchmarks.ours.feeding_side", (str(found.store), str(EDGE)), core=core, environment=environment, log=log
+    )
 
 
 def _loads(side: Side, command: str = "load", **arguments: Any) -> Callable[[], float]:

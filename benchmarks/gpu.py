@@ -100,7 +100,7 @@ def _make_step(
 
     workload, context = BratsWorkload(), LocalContext()
     task = workload.parse_task({**network, "patch_size": shape["patch_size"]})
-    experiment = Experiment("gpu", "brats", task.to_dict(), batch_size=shape["batch_size"])
+    experiment = Experiment(name="gpu", workload="brats", task=task.to_dict(), batch_size=shape["batch_size"])
     numerics = Numerics(precision, channels_last)
     torch.manual_seed(0)
     model = numerics.place(workload.build_model(task).to(context.device))

@@ -132,7 +132,7 @@ def read_cases(text: str) -> Cases:
 def _train_job(
     setting: Setting, found: data.Data, runs: Path, name: str, epochs: int, evaluate_every: int
 ) -> dict[str, Any]:
-    patch = [str(setting.choose(96, 32))] * 3
+    patch = [str(setting.choose(96, 64))] * 3
     data.run_job(
         "train.py", "brats", "--store", str(found.store), "--runs", str(runs), "--name", name, "--launcher", "local",
         "--epochs", str(epochs), "--evaluate-every-epochs", str(evaluate_every), *data.fixed_numerics(),
@@ -172,7 +172,7 @@ def _peer_config(setting: Setting, found: data.Data) -> dict[str, Any]:
         "source": str(found.source),
         **splits,
         "held_out": data.held_out(found),
-        "patch": [setting.choose(96, 32)] * 3,
+        "patch": [setting.choose(96, 64)] * 3,
         "batch_size": 2,
         "num_validations": setting.choose(3, 1),
     }

@@ -62,8 +62,8 @@ def run(setting: Setting) -> Report:
 def trained_weights(setting: Setting, found: data.Data) -> Path:
     """Weights that find tumours, from a short training by the project's own job; made once."""
     runs, name = setting.work / "weights", "unet3d"
-    patch = [str(setting.choose(96, 32))] * 3
-    epochs = str(setting.choose(4, 4))
+    patch = [str(setting.choose(96, 64))] * 3
+    epochs = str(setting.choose(4, 2))
     checkpoint = runs / name / "checkpoint" / "best.pt"
     if not checkpoint.exists():
         say("training the weights that both sides use")

@@ -102,14 +102,14 @@ class _WindowCounter:
 
 def _whole_volume(case: Any, image: npt.NDArray[np.int16]) -> tuple[torch.Tensor, tuple[Any, ...]]:
     """[1, 4, D, H, W] of the original size, normalised, 0 outside the stored box; and where the box lies in it."""
-    from app.workloads.brats.inference import normalize_window
+    from app.workloads.brats.inputs import normalize
 
-    factors = [torch.from_numpy(v.reshape(-1, 1, 1, 1)) for v in (case.gain, case.bias)]
+    factors = [torch.from_numpy(v[None]) for v in (case.gain, case.bias)]
     box: tuple[Any, ...] = tuple(
         slice(start, start + n) for start, n in zip(case.crop_start, case.crop_shape, strict=True)
     )
     whole = torch.zeros(1, 4, *case.shape_zyx)
-    whole[(0, slice(None), *box)] = normalize_window(torch.from_numpy(image), factors[0], factors[1])
+    whole[(0, slice(None), *box)] = normalize(torch.from_numpy(image)[None], *factors)[0]
     return whole, box
 
 

@@ -73,7 +73,7 @@ class Steps:
 
         tune_process(len(os.sched_getaffinity(0)))
         optimizer = OptimizerConfig(name="adam", learning_rate=LEARNING_RATE, clip_norm=None)
-        experiment = Experiment("step", "brats", self._task.to_dict(), optimizer=optimizer)
+        experiment = Experiment(name="step", workload="brats", task=self._task.to_dict(), optimizer=optimizer)
         context = LocalContext(torch.device("cpu"))
         options = numerics.candidates(experiment, context.device)
         chosen, record = numerics.choose(options, self._try_numerics, context.device)
@@ -117,7 +117,7 @@ class Steps:
         loss = self._workload.loss_value(self._task, sums)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
-        return float(loss)
+        return loss.item()
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ class Training:
         loss = self.loss(self.model(batch["image"].as_tensor()), batch["label"].as_tensor())
         loss.backward()
         self.optimizer.step()
-        self.losses.append(float(loss))
+        self.losses.append(loss.item())
 
     def _loader(self) -> Any:
         from monai.data.dataloader import DataLoader
