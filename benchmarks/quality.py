@@ -81,12 +81,12 @@ def difference(ours: Cases, peer: Cases) -> Cases:
     return {case: {region: scores[region] - peer[case][region] for region in scores} for case, scores in ours.items()}
 
 
-def interval(cases: Cases) -> dict[str, float]:
+def interval(cases: Cases) -> dict[str, float | None]:
     """Mean of the cases' means with its 95 % bootstrap interval over cases."""
-    from app.workloads.brats.metrics import bootstrap_interval
+    from app.execution.evaluate import bootstrap_interval
 
     values = [fmean(scores.values()) for scores in cases.values()]
-    low, high = bootstrap_interval(values, seed=0)
+    low, high = bootstrap_interval(values)
     return {"mean": fmean(values), "low": low, "high": high}
 
 

@@ -57,29 +57,6 @@ def hd95_mm(prediction: BoolArray, truth: BoolArray, spacing_mm: tuple[float, fl
     return float(max(np.percentile(forward, 95), np.percentile(backward, 95)))
 
 
-def bootstrap_interval(
-    values: npt.ArrayLike, seed: int, num_samples: int = 2000, confidence: float = 0.95
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean (Efron 1979): resampled means' quantiles, the same for the same seed.
-
-    Args:
-        values: one score a case; at least one.
-        seed: of the resampling.
-
-    Raises:
-        ValueError: no values, or a confidence not between 0 and 1.
-    """
-    scores = np.asarray(values, dtype=np.float64)
-    if scores.size == 0:
-        raise ValueError("got no values, wanted at least one score to resample")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence: got {confidence}, wanted a share between 0 and 1")
-    drawn = np.random.default_rng(seed).integers(scores.size, size=(num_samples, scores.size))
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(scores[drawn].mean(axis=1), [tail, 1 - tail])
-    return float(low), float(high)
-
-
 def _surface(volume: BoolArray) -> BoolArray:
     surface: BoolArray = volume & ~ndimage.binary_erosion(volume)
     return surface

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from app.workloads.brats.metrics import MISSED_HD95_MM, bootstrap_interval, dice, hd95_mm
+from app.workloads.brats.metrics import MISSED_HD95_MM, dice, hd95_mm
 
 BoolArray = npt.NDArray[np.bool_]
 EMPTY = np.zeros((6, 6, 6), bool)
@@ -63,18 +63,3 @@ def test_wrong_arguments_are_refused() -> None:
         dice(EMPTY, EMPTY[:3])
     with pytest.raises(ValueError, match="spacing_mm"):
         hd95_mm(EMPTY, EMPTY, (1, 0, 1))
-    with pytest.raises(ValueError, match="at least one score"):
-        bootstrap_interval([], seed=0)
-
-
-def test_bootstrap_interval_is_seeded_and_about_the_normal_one() -> None:
-    scores = np.random.default_rng(0).normal(0.8, 0.1, size=200)
-    low, high = bootstrap_interval(scores, seed=1)
-    assert (low, high) == bootstrap_interval(scores, seed=1)
-    assert (low, high) != bootstrap_interval(scores, seed=2)
-    half_width = 1.96 * scores.std() / math.sqrt(200)
-    assert low == pytest.approx(scores.mean() - half_width, abs=0.1 * half_width)
-    assert high == pytest.approx(scores.mean() + half_width, abs=0.1 * half_width)
-    narrow = bootstrap_interval(scores, seed=1, confidence=0.5)
-    assert low < narrow[0] < narrow[1] < high
-    assert bootstrap_interval([0.5], seed=0) == (0.5, 0.5)
