@@ -35,14 +35,17 @@ class Size:
     num_cases: int = 24
     shape: tuple[int, int, int] = (96, 96, 80)
     """Voxels of a volume along X Y Z."""
-    epochs: int = 15
-    evaluate_every_epochs: int = 5
+    seed: int = 1
+    """Of the invented scans: the first seed whose validation and test scans all hold every region. Where one is
+    missing, its Dice is 0 or 1 by a single voxel, which says little with four scans."""
+    epochs: int = 14
+    evaluate_every_epochs: int = 7
     batch_size: int = 4
     samples_per_case: int = 4
-    patch_size: tuple[int, int, int] = (48, 48, 48)
+    patch_size: tuple[int, int, int] = (64, 64, 64)
     foreground_share: float = 0.7
     filters: tuple[int, ...] = (8, 16, 32, 64)
-    learning_rate: float = 0.01
+    learning_rate: float = 0.02
     wanted_dice: float | None = 0.7
     """Mean over regions and held-out cases that counts as "clearly found"."""
 
@@ -211,7 +214,7 @@ def picturing(raw: Path, predictions: Path) -> list[str]:
 
 
 def count(size: Size) -> list[str]:
-    return ["--num-cases", str(size.num_cases), "--num-test-cases", "1"]
+    return ["--num-cases", str(size.num_cases), "--num-test-cases", "1", "--seed", str(size.seed)]
 
 
 def training(size: Size) -> list[str]:
