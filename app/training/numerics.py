@@ -75,7 +75,7 @@ def has_bf16(device: torch.device) -> bool:
 def choose(
     options: list[Numerics], trial_step: Callable[[Numerics], None], device: torch.device
 ) -> tuple[Numerics, dict[str, Any]]:
-    """The fastest option and, for the record, the seconds of each. A single option is not measured; several take turns."""
+    """The fastest option and, for the record, the seconds of each. One alone is not measured; several take turns."""
     if len(options) == 1:
         return options[0], {**asdict(options[0]), "measured_s": {}}
     durations: dict[Numerics, list[float]] = {option: [] for option in options}

@@ -1,0 +1,60 @@
+"""What the README says of the repository is so: its file tree, its links, its commands' flags."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def tree() -> list[str]:
+    """Paths of the file tree, folders with a slash at their end."""
+    block = README.split("## Files")[1].split("```")[1]
+    folders: list[str] = []
+    found = []
+    for line in block.strip().splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        name = line.split()[0]
+        found.append("".join(folders[:depth]) + name)
+        folders[depth:] = [name]
+    return found
+
+
+def test_everything_in_the_tree_exists() -> None:
+    assert len(tree()) > 50
+    assert [path for path in tree() if not (ROOT / path).exists()] == []
+
+
+def test_every_module_is_in_the_tree() -> None:
+    modules = [
+        path for folder in ("app", "jobs") for path in (ROOT / folder).rglob("*.py") if path.name != "__init__.py"
+    ]
+    assert {str(path.relative_to(ROOT)) for path in modules} - set(tree()) == set()
+
+
+def test_links_inside_the_repository_lead_somewhere() -> None:
+    targets = [target for target in re.findall(r"\]\(([^)]+)\)", README) if "://" not in target]
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+COMMANDS = sorted(set(re.findall(r"^\.venv/bin/python (jobs/\w+\.py [^#\n]*)", README, re.MULTILINE)))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_flags_of_its_commands_exist(command: str) -> None:
+    job, *words = command.split()
+    subcommand = [word for word in words[:1] if not word.startswith("-")]
+    done = subprocess.run(
+        [sys.executable, job, *subcommand, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert [word for word in words if word.startswith("--") and f"{word} " not in done.stdout] == []
+
+
+def test_there_are_commands_to_check() -> None:
+    assert len(COMMANDS) >= 6
