@@ -42,7 +42,7 @@ class Size:
     evaluate_every_epochs: int = 7
     batch_size: int = 4
     samples_per_case: int = 4
-    patch_size: tuple[int, int, int] = (64, 64, 64)
+    patch_size: tuple[int, int, int] = (48, 48, 48)
     foreground_share: float = 0.7
     filters: tuple[int, ...] = (8, 16, 32, 64)
     learning_rate: float = 0.02
