@@ -19,6 +19,8 @@ LEFT, TOP, BOTTOM = 46, 14, 40
 LABEL_HEIGHT = 14
 CHARACTER_WIDTH = 6.6
 """Of the 12 unit font, for keeping room; measured on the widest of the page's fonts."""
+MAX_DOTS = 15
+"""A line of more points has a dot at its end only."""
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 2", "1 2")
 
 
@@ -92,8 +94,10 @@ def line_chart(
     description: str,
     y_range: tuple[float, float] | None = None,
     marked_x: float | None = None,
+    x_range: tuple[float, float] | None = None,
 ) -> str:
-    """Lines over an axis of counts, their names at their ends; `marked_x` gets a thin upright line.
+    """Lines over an axis of counts, their names at their ends; `marked_x` gets a thin upright line. Ranges that are not
+    given are those of the points.
 
     Raises:
         ValueError: no points, or some are not finite.
@@ -103,7 +107,7 @@ def line_chart(
         raise ValueError("a chart needs at least one point and finite numbers only")
     label_room = 14 + CHARACTER_WIDTH * max(len(one.name) for one in series)
     right = WIDTH - label_room
-    x_low, x_high = min(x for x, _ in points), max(x for x, _ in points)
+    x_low, x_high = x_range or (min(x for x, _ in points), max(x for x, _ in points))
     y_low, y_high = y_range or (min(y for _, y in points), max(y for _, y in points))
     y_ticks = ticks(y_low, y_high)
     y_low, y_high = min(y_low, y_ticks[0]), max(y_high, y_ticks[-1])
@@ -127,11 +131,10 @@ def _line(one: Series, number: int, places: list[tuple[float, float]], right: fl
     dash = DASHES[(number - 1) % len(DASHES)]
     stroke = f' stroke-dasharray="{dash}"' if dash else ""
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    x, y = places[-1]
-    return (
-        f'<polyline class="line c{number}" points="{path}"{stroke}/>'
-        f'<circle class="dot c{number}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
-        + _text(f"name c{number}", right + 10, label_y + 4, one.name)
+    shown = places if len(places) <= MAX_DOTS else places[-1:]
+    dots = "".join(f'<circle class="dot c{number}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in shown)
+    return f'<polyline class="line c{number}" points="{path}"{stroke}/>{dots}' + _text(
+        f"name c{number}", right + 10, label_y + 4, one.name
     )
 
 

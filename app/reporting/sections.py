@@ -37,7 +37,9 @@ def learning(epochs: Sequence[Epoch], best_epoch: int | None) -> Html:
     scores = _score_series(epochs)
     if scores:
         ends = ", ".join(f"{one.name} {words.number(one.points[-1][1])}" for one in scores)
-        chart = charts.line_chart(scores, "epoch", f"Validation scores per epoch; last: {ends}", UNIT_RANGE, best_epoch)
+        all_epochs = (float(epochs[0].epoch), float(last.epoch))
+        spoken = f"Validation scores per epoch; last: {ends}"
+        chart = charts.line_chart(scores, "epoch", spoken, UNIT_RANGE, best_epoch, all_epochs)
         mark = "; the dotted line marks the epoch whose weights are kept" if best_epoch else ""
         figures.append(figure(Html(chart), f"Validation scores{mark}"))
     return section("learning", "Learning", row(*figures), _epoch_table(epochs, best_epoch))

@@ -90,6 +90,12 @@ def test_lines_differ_in_more_than_colour_and_carry_their_names() -> None:
     assert root.find(f"{NAMESPACE}title").text == "Scores & more"  # type: ignore[union-attr]
 
 
+def test_a_given_range_places_the_points_in_it() -> None:
+    svg = charts.line_chart([charts.Series("a", ((7, 0.5), (13, 1.0)))], "epoch", "d", (0, 1), None, (1, 13))
+    dots = [float(dot.get("cx") or 0) for dot in ET.fromstring(svg).findall(f"{NAMESPACE}circle")]
+    assert dots[0] == pytest.approx((charts.LEFT + dots[1]) / 2, abs=0.06)
+
+
 @pytest.mark.parametrize("points", [(), ((1.0, float("nan")),)])
 def test_a_chart_without_numbers_raises(points: tuple[tuple[float, float], ...]) -> None:
     with pytest.raises(ValueError, match="finite"):
