@@ -1,13 +1,14 @@
 """Ray Data gives each worker exactly the batches that are read without Ray, in the same order, from any step on."""
 
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from app.data.feeding import StepReader, read_steps
-from app.data.ray_feeding import MAX_TASKS_PER_PIPELINE, ray_steps
+from app.data.ray_feeding import MAX_TASKS_PER_PIPELINE, PAUSE_S, Pace, ray_steps
 from app.errors import DataError, find_user_error
 from app.workloads.brats.building import finish_store, plan_store
 from app.workloads.brats.prepare import prepare_or_keep
@@ -51,6 +52,35 @@ def test_a_long_training_starts_as_soon_as_a_short_one(ray_cluster: None, sample
     stream = ray_steps(reader, 0, 100 * 16 * MAX_TASKS_PER_PIPELINE)
     np.testing.assert_array_equal(next(stream)["image"], reader.load(0)["image"])
     stream.close()
+
+
+def test_a_consumer_that_lags_behind_does_not_set_the_scheduling_loop_spinning(
+    ray_cluster: None, samples: BratsSamples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left alone, the loop turns several hundred times a second here and takes most of a core from the training."""
+    turns = []
+    pace = Pace.on_execution_step
+    monkeypatch.setattr(Pace, "on_execution_step", lambda self, executor: (turns.append(1), pace(self, executor))[1])
+    stream = ray_steps(StepReader(LargeSamples(samples), 5, 4, 0, 1), 0, 400)
+    next(stream)
+    time.sleep(5)  # by now all that may be read ahead is read
+    turns.clear()
+    time.sleep(4)
+    stream.close()
+    assert 0 < len(turns) <= 4 / PAUSE_S
+
+
+class LargeSamples:
+    """Samples of some MB, so that few of them fill what Ray Data reads ahead."""
+
+    def __init__(self, samples: BratsSamples) -> None:
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def load(self, rows: np.ndarray, seeds: np.ndarray) -> dict[str, np.ndarray]:
+        return {**self._samples.load(rows, seeds), "ballast": np.zeros((len(rows), 2**20), np.float32)}
 
 
 def test_a_store_that_vanishes_is_a_data_error_that_names_the_file(
