@@ -51,14 +51,17 @@ class OptimizerConfig:
 class ScheduleConfig:
     """The learning rate over the training, as a factor of the optimizer's rate."""
 
-    name: Literal["constant", "cosine", "poly"] = "poly"
+    name: Literal["constant", "cosine", "poly", "slanted-triangular"] = "poly"
     warmup_share: float = 0.02
     """Share of all steps in which the rate rises linearly from zero."""
     power: float = 0.9
     """Of `poly`: (1 - progress) ** power."""
+    ratio: float = 32.0
+    """Of `slanted-triangular`: how much smaller the rates at both ends are than the peak."""
 
     def __post_init__(self) -> None:
         _require(0 <= self.warmup_share <= 1, "warmup_share", self.warmup_share, "between 0 and 1")
+        _require(1 <= self.ratio < math.inf, "ratio", self.ratio, "1 or more")
         _require(0 < self.power < math.inf, "power", self.power, "more than 0")
 
 

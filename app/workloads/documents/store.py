@@ -106,3 +106,7 @@ class DocumentStore:
             DataError: the store has no OCR text for a page; says to run jobs/ocr.py.
         """
         raise NotImplementedError
+
+    def duplicated_test_ids(self) -> set[str]:
+        """Test pages of which a near-duplicate is in the training split."""
+        raise NotImplementedError
