@@ -30,6 +30,9 @@ class OptimizerConfig:
 
     name: Literal["adam", "adamw", "sgd"] = "adamw"
     learning_rate: float = 1e-3
+    reference_batch_size: int | None = None
+    """Where given, the rate above is for a global batch of so many samples and grows linearly with the batch (Goyal
+    et al. 2017)."""
     weight_decay: float = 0.0
     beta1: float = 0.9
     beta2: float = 0.999
@@ -41,6 +44,8 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         _require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "more than 0")
+        reference = self.reference_batch_size
+        _require(reference is None or reference >= 1, "reference_batch_size", reference, "1 or more, or null")
         _require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more")
         for name in ("beta1", "beta2", "momentum"):
             _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and less than 1")
@@ -138,7 +143,11 @@ class Experiment(TrainingOptions):
         return self.batch_size
 
     def learning_rate(self, num_workers: int) -> float:
-        """Peak learning rate: scaled linearly with the workers when the global batch grows with them."""
+        """Peak learning rate: scaled linearly with the global batch where the optimizer names a reference, else with
+        the workers when the global batch grows with them."""
+        if self.optimizer.reference_batch_size is not None:
+            share = self.global_batch_size(num_workers) / self.optimizer.reference_batch_size
+            return self.optimizer.learning_rate * share
         factor = num_workers if self.batch_rule == "fixed-per-worker" else 1
         return self.optimizer.learning_rate * factor
 
