@@ -48,9 +48,7 @@ def build_sheet(title: str, pages: Sequence[SheetPage], made: str = "") -> str:
     ordered = sorted(pages, key=lambda page: (-page.doubt, page.name))
     shown = ordered[:MAX_SHOWN]
     left_out = len(ordered) - len(shown)
-    note = (
-        f" {words.plural(left_out, 'page')} with less doubt are in the table of predictions alone." if left_out else ""
-    )
+    note = f" {words.plural(left_out, 'page')} of less doubt: only in the table of predictions." if left_out else ""
     head = Html(
         f'<header><p class="kind">Classified pages</p><h1>{escape(title)}</h1>'
         f'<p class="lede">{escape(_lede(pages))}{escape(note)}</p></header>'
