@@ -122,7 +122,8 @@ def draw(seed: int, name: tuple[int, ...], count: int) -> UInt64Array:
     key = _mix(_as_uint64(seed))
     for part in name:
         key = _mix(key ^ np.uint64(part))
-    return _mix(key + np.arange(count, dtype=np.uint64))
+    numbers: UInt64Array = np.arange(count, dtype=np.uint64)
+    return _mix(key + numbers)
 
 
 def _as_uint64(value: int) -> UInt64Array:
