@@ -190,8 +190,10 @@ def resume(page: Canvas, writer: Writer) -> None:
 def file_folder(page: Canvas, writer: Writer) -> None:
     rng = page.rng
     ink = Type(rng.choice(("sans", "typewriter", "mono")), rng.uniform(16, 24))
+    texts = [writer.title(), f"{writer.label()} {writer.number()}", writer.phrase(), writer.code()]
+    lines = texts[: rng.randint(2, 4)]
     x, y = rng.uniform(60, page.width - 330), rng.choice((rng.uniform(20, 80), rng.uniform(200, 600)))
-    width, height = rng.uniform(230, 290), rng.uniform(75, 150)
+    width, height = rng.uniform(230, 290), ink.size * 1.4 * len(lines) + rng.uniform(15, 70)
     kind = rng.randrange(3)
     if kind == 0:  # the tab of a folder
         page.pen([(0, y + height), (x - 20, y + height), (x, y), (x + width, y), (x + width + 20, y + height),
@@ -201,8 +203,7 @@ def file_folder(page: Canvas, writer: Writer) -> None:
     else:
         page.box(0, 0, page.width, 1000, 0, rng.randint(190, 235))
         page.box(x, y, x + width, y + height, 1, 255)
-    lines = [writer.title(), f"{writer.label()} {writer.number()}", writer.phrase(), writer.code()]
-    for i, line in enumerate(lines[: rng.randint(2, 4)]):
+    for i, line in enumerate(lines):
         factor = min(1.0, (width - 24) / max(1.0, page.text_width(line, ink)))
         page.text(x + 12, y + 10 + i * ink.size * 1.4, line, ink.scaled(max(0.62, factor)))
     if rng.random() < 0.4:

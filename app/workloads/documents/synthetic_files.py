@@ -14,7 +14,9 @@ from app.workloads.documents.synthetic_page import Format
 Split = Literal["train", "val", "test", ""]
 Corruption = Literal["cut", "empty", "noise", ""]
 
-BLOCK_SPLITS: tuple[Split, ...] = ("train", "test", "train", "val", *["train"] * 6)  # type: ignore[assignment]
+BLOCK_SPLITS: tuple[Split, ...] = (
+    "train", "test", "train", "val", "train", "train", "train", "train", "train", "train",
+)  # fmt: skip
 """Of blocks of 16 pages with one of each class: 80, 10 and 10 %, as RVL-CDIP."""
 
 NUM_DUPLICATED = 4

@@ -157,11 +157,11 @@ def _specks(pixels: npt.NDArray[np.float32], rng: Random, noise: np.random.Gener
 
 def encode_page(scan: "Image.Image", format_: Format, quality: int = 85) -> bytes:
     """The bytes of a file."""
-    options: dict[str, Any] = {
+    by_format: dict[str, dict[str, Any]] = {
         "tiff-g4": {"format": "TIFF", "compression": "group4"},
         "tiff-lzw": {"format": "TIFF", "compression": "tiff_lzw"},
         "jpeg": {"format": "JPEG", "quality": quality},
-    }[format_]
+    }
     content = io.BytesIO()
-    scan.save(content, **options)
+    scan.save(content, **by_format[format_])
     return content.getvalue()

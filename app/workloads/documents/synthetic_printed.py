@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from app.workloads.documents import synthetic_correspondence as correspondence
 from app.workloads.documents import synthetic_records as records
-from app.workloads.documents.synthetic_ink import Canvas, Type
+from app.workloads.documents.synthetic_ink import Canvas, Family, Type
 from app.workloads.documents.synthetic_text import Writer
 
 
@@ -167,7 +167,7 @@ def news_article(page: Canvas, writer: Writer) -> None:
 
 def presentation(page: Canvas, writer: Writer) -> None:
     rng = page.rng
-    face = rng.choice(("sans", "serif", "roman"))
+    face: Family = rng.choice(("sans", "serif", "roman"))
     title = Type(face, rng.uniform(30, 44), "bold")
     body = Type(face, rng.uniform(20, 28))
     top = 60.0 if page.width > 900 else rng.uniform(90, 260)

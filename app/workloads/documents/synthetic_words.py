@@ -55,8 +55,8 @@ GENERIC = ClassWords(
 GROUPS: dict[str, tuple[str, ...]] = {
     "common": NOUNS,
     "correspondence": _split(
-        "letter message reply enclosure discussion suggestion appointment schedule visit call telephone thanks interest "
-        "opportunity arrangement conference invitation conversation comments attorney counsel travel file"
+        "letter message reply enclosure discussion suggestion appointment schedule visit call telephone thanks "
+        "interest opportunity arrangement conference invitation conversation comments attorney counsel travel file"
     ),
     "science": _split(
         "study analysis nicotine tar sample method experiment data measurement compound exposure animals rats carbon "
@@ -227,8 +227,8 @@ CLASSES: dict[str, ClassWords] = {
         _lines("To|From|Date|Subject|Copies|Distribution|Through"),
         _split("memorandum memo distribution staff internal headquarters task committee assignment interoffice policy"),
         _lines(
-            "This is to confirm our discussion|Please advise your staff of this policy|As discussed in the staff meeting"
-            "|Your comments are requested by Friday|The committee will meet next week"
+            "This is to confirm our discussion|Please advise your staff of this policy"
+            "|As discussed in the staff meeting|Your comments are requested by Friday|The committee will meet next week"
         ),
     ),
 }
