@@ -102,7 +102,7 @@ def write_page(folder: str, which: SyntheticDocuments, page: PageFile) -> str:
 def make_file(seed: int, page: PageFile, height: int) -> bytes:
     """The bytes of a page's file."""
     clean = synthetic_page.draw_page(seed, page.page, page.look, height)
-    scan = synthetic_page.scan_page(clean, seed, page.scan, page.format == "tiff-g4")
+    scan = synthetic_page.scan_page(clean, seed, page.page, page.scan, page.is_bilevel)
     content = synthetic_page.encode_page(scan, page.format)
     if page.corrupt == "cut":
         return content[: len(content) // 2]

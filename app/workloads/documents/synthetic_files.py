@@ -44,6 +44,8 @@ TOBACCO_LOOKS: dict[str, str] = {
 }
 """Class of Tobacco3482 -> class of RVL-CDIP."""
 
+BILEVEL_SHARE = 0.35
+"""Of pages; assumed."""
 FIRST_TOBACCO_PAGE, TOBACCO_PAGES = 50_000_000, 1_000_000
 """Numbers of pages that only Tobacco3482 has: so many for each class, after all of RVL-CDIP's."""
 NUM_IDS, ID_STEP = 90_000_000, 7_919_131
@@ -66,6 +68,8 @@ class PageFile:
     """Number of what is drawn."""
     scan: int
     """Number of the scan."""
+    is_bilevel: bool
+    """Scanned in black and white, not in greys."""
     format: Format
     corrupt: Corruption = ""
 
@@ -83,8 +87,9 @@ def rvl_page(seed: int, index: int) -> PageFile:
     drawn = index
     if split == "test" and kind in _duplicated(seed, block):
         drawn = rvl_index(seed, block - 1, kind)
-    format_: Format = "tiff-g4" if rng.random() < 0.35 else "tiff-lzw"
-    return PageFile(path, kind, kind, split, document_id, drawn, index, format_)
+    is_bilevel = _is_bilevel(seed, drawn)
+    format_: Format = "tiff-g4" if is_bilevel else "tiff-lzw"
+    return PageFile(path, kind, kind, split, document_id, drawn, index, is_bilevel, format_)
 
 
 def rvl_index(seed: int, block: int, kind: str) -> int:
@@ -103,9 +108,10 @@ def tobacco_page(seed: int, kind: str, number: int) -> PageFile:
         other = rvl_page(seed, rvl_index(seed, 3 * (number // 10) + block, look))
         drawn = own if what == "id" else other.page
         document_id = document_id if what == "page" else other.document_id
-    format_: Format = "jpeg" if rng.random() < 0.85 else rng.choice(("tiff-g4", "tiff-lzw"))
+    is_bilevel = _is_bilevel(seed, drawn)
+    format_: Format = "jpeg" if rng.random() < 0.85 else "tiff-g4" if is_bilevel else "tiff-lzw"
     path = f"{kind}/{document_id}.{'jpg' if format_ == 'jpeg' else 'tif'}"
-    return PageFile(path, kind, look, "", document_id, drawn, own, format_)
+    return PageFile(path, kind, look, "", document_id, drawn, own, is_bilevel, format_)
 
 
 def list_rvl_cdip(seed: int, num_pages: int, num_corrupt: int = 0) -> list[PageFile]:
@@ -138,6 +144,11 @@ def _block_order(seed: int, block: int) -> list[str]:
 def _duplicated(seed: int, block: int) -> list[str]:
     """Classes whose page in a test block is a scan of a training page."""
     return Random(f"duplicated {seed} {block}").sample(RVL_CDIP, NUM_DUPLICATED)
+
+
+def _is_bilevel(seed: int, page: int) -> bool:
+    """Of the page, so that all scans of it are alike: a stain is lost in black and white."""
+    return Random(f"tone {seed} {page}").random() < BILEVEL_SHARE
 
 
 def _document_id(seed: int, page: int) -> str:

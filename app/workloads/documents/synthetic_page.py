@@ -1,7 +1,7 @@
 """One synthetic document page: which layout and whose words, the drawing, and the scan of it.
 
-A page is a pure function of a seed and its number; a scan of it is one of another number. Two scans of a page differ
-in noise, skew, place and tone, as two copies of a document in an archive do.
+A page is a pure function of a seed and its number; a scan of it is one of another number. Two scans of a page have
+its stains and about its skew, and differ in noise, place and tone: near-duplicates, as archives are full of them.
 """
 
 import io
@@ -81,20 +81,22 @@ def draw_page(seed: int, page: int, kind: str, height: int) -> "Image.Image":
     return canvas.image
 
 
-def scan_page(clean: "Image.Image", seed: int, scan: int, is_bilevel: bool) -> "Image.Image":
-    """A scan of a page: skewed and shifted a little, with stains, specks and grain; mode 1 or L, same size."""
-    rng = Random(f"scan {seed} {scan}")
+def scan_page(clean: "Image.Image", seed: int, page: int, scan: int, is_bilevel: bool) -> "Image.Image":
+    """The scan number `scan` of a page: skewed, stained, shifted, with specks and grain; mode 1 or L, same size."""
+    sheet, rng = Random(f"sheet {seed} {page}"), Random(f"scan {seed} {scan}")
     noise = np.random.default_rng([seed, scan])
-    pixels = np.asarray(_skew(clean, rng), np.float32)
-    dark, paper = rng.uniform(0, 70), rng.uniform(238, 262)
+    pixels = np.asarray(_skew(clean, sheet, rng), np.float32)
+    dark, paper = sheet.uniform(5, 65) + rng.uniform(-5, 5), sheet.uniform(240, 260) + rng.uniform(-3, 3)
     pixels = dark + pixels * ((paper - dark) / 255)
-    if rng.random() < 0.5:
-        pixels -= _stains(pixels.shape, rng)
+    if sheet.random() < 0.5:
+        pixels -= _stains(pixels.shape, sheet)
     if rng.random() < 0.6:
         grain = noise.integers(0, 256, pixels.shape, np.uint8)
         pixels += (grain.astype(np.float32) - 127.5) * (rng.uniform(0.01, 0.1))
     pixels = np.clip(pixels, 0, 255)
     _specks(pixels, rng, noise)
+    if sheet.random() < 0.15:
+        _punch(pixels)
     from PIL import Image
 
     if is_bilevel:
@@ -103,17 +105,18 @@ def scan_page(clean: "Image.Image", seed: int, scan: int, is_bilevel: bool) -> "
     return Image.fromarray(pixels.astype(np.uint8))
 
 
-def _skew(clean: "Image.Image", rng: Random) -> "Image.Image":
-    """Turned by up to two degrees around the middle and moved by up to five thousandths of the height."""
+def _skew(clean: "Image.Image", sheet: Random, rng: Random) -> "Image.Image":
+    """Turned by up to two degrees around the middle, scans of a sheet by nearly the same, and moved by up to three
+    thousandths of the height."""
     from PIL import Image
 
-    angle = math.radians(max(-2.0, min(2.0, rng.gauss(0, 0.7))))
+    angle = math.radians(max(-1.9, min(1.9, sheet.gauss(0, 0.7))) + rng.uniform(-0.1, 0.1))
     width, height = clean.size
-    dx, dy = (rng.uniform(-0.005, 0.005) * height for _ in range(2))
+    dx, dy = (rng.uniform(-0.003, 0.003) * height for _ in range(2))
     cos, sin = math.cos(angle), math.sin(angle)
     x0 = width / 2 - cos * (width / 2 + dx) - sin * (height / 2 + dy)
     y0 = height / 2 + sin * (width / 2 + dx) - cos * (height / 2 + dy)
-    edge = int(rng.random() < 0.15) * rng.randint(0, 60) or 255  # of some scans the lid's shadow is seen
+    edge = int(sheet.random() < 0.15) * sheet.randint(1, 60) or 255  # of some scans the lid's shadow is seen
     return clean.transform(
         clean.size, Image.Transform.AFFINE, (cos, sin, x0, -sin, cos, y0), Image.Resampling.BILINEAR, fillcolor=edge
     )
@@ -141,18 +144,22 @@ def _stains(shape: tuple[int, ...], rng: Random) -> npt.NDArray[np.float32]:
 
 
 def _specks(pixels: npt.NDArray[np.float32], rng: Random, noise: np.random.Generator) -> None:
-    """Dust: dark dots and, seldom, a black hole of a punch; in place."""
+    """Dust: dark dots, in place."""
     height, width = pixels.shape
     num_specks = rng.choice((0, 5, 20, 60, 150)) * height // 1000
     rows, columns = noise.integers(0, height - 1, num_specks), noise.integers(0, width - 1, num_specks)
     for dy, dx in ((0, 0), (0, 1), (1, 0))[: rng.randint(1, 3)]:
         pixels[rows + dy, columns + dx] = rng.randint(0, 90)
-    if rng.random() < 0.15:
-        r = max(1, height // 70)
-        y, x = np.ogrid[-r : r + 1, -r : r + 1]
-        for share in (0.15, 0.5, 0.85):
-            top, left = int(share * height), int(0.02 * width)
-            pixels[top : top + 2 * r + 1, left : left + 2 * r + 1][x * x + y * y <= r * r] = 20
+
+
+def _punch(pixels: npt.NDArray[np.float32]) -> None:
+    """The holes of a punch along the left edge, black, in place."""
+    height, width = pixels.shape
+    r = max(1, height // 70)
+    y, x = np.ogrid[-r : r + 1, -r : r + 1]
+    for share in (0.15, 0.5, 0.85):
+        top, left = int(share * height), int(0.02 * width)
+        pixels[top : top + 2 * r + 1, left : left + 2 * r + 1][x * x + y * y <= r * r] = 20
 
 
 def encode_page(scan: "Image.Image", format_: Format, quality: int = 85) -> bytes:
@@ -163,5 +170,6 @@ def encode_page(scan: "Image.Image", format_: Format, quality: int = 85) -> byte
         "jpeg": {"format": "JPEG", "quality": quality},
     }
     content = io.BytesIO()
-    scan.save(content, **by_format[format_])
+    picture = scan.convert("L") if format_ == "jpeg" else scan
+    picture.save(content, **by_format[format_])
     return content.getvalue()
