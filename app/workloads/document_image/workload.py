@@ -102,7 +102,7 @@ class DocumentImageWorkload:
         inputs = self.to_inputs(task, {"image": image, "label": torch.from_numpy(opened.labels[rows]).to(device)}, None)
         image = inputs["image"].contiguous(memory_format=torch.channels_last)
         logits = self.forward(task, model, {"image": image}).float().cpu()
-        return page_scores(logits, opened, rows, task.classes, thorough)
+        return page_scores(logits, opened, rows, task.classes, task.partition, thorough)
 
     def summarize(self, task: DocumentImageTask, cases: list[dict[str, float | None]]) -> dict[str, float]:
         return summarize(cases)

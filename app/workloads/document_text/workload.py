@@ -96,7 +96,7 @@ class DocumentTextWorkload:
         logits = self.forward(task, model, self.to_inputs(task, batch, None)).float().cpu()
         opened = open_store(store)
         rows = np.array([opened.row_of(case_id) for case_id in case_ids])
-        return page_scores(logits, opened, rows, task.classes, thorough)
+        return page_scores(logits, opened, rows, task.classes, task.partition, thorough)
 
     def summarize(self, task: DocumentTextTask, cases: list[dict[str, float | None]]) -> dict[str, float]:
         return summarize(cases)

@@ -1,5 +1,6 @@
 """Scores of classified pages, shared by image and text."""
 
+from functools import lru_cache
 from statistics import fmean
 
 import numpy as np
@@ -18,7 +19,12 @@ CONVENTIONS = (
 
 
 def page_scores(
-    logits: torch.Tensor, store: DocumentStore, rows: npt.NDArray[np.int64], classes: tuple[str, ...], thorough: bool
+    logits: torch.Tensor,
+    store: DocumentStore,
+    rows: npt.NDArray[np.int64],
+    classes: tuple[str, ...],
+    partition: int | None,
+    thorough: bool,
 ) -> list[Scores]:
     """accuracy (0 or 1) and loss of each page from its logits [B, K]; if thorough also accuracy_deduplicated (None
     for a page with a near-duplicate in training) and the probability p_CLASS of each class."""
@@ -29,7 +35,7 @@ def page_scores(
         {"accuracy": float(hit), "loss": float(loss)} for hit, loss in zip(right, losses, strict=True)
     ]
     if thorough:
-        duplicated = store.duplicated_test_ids()
+        duplicated = _duplicated(store, partition)
         probabilities = logits.softmax(1)
         for score, row, shares in zip(scores, rows, probabilities, strict=True):
             is_duplicate = store.ids[row] in duplicated
@@ -46,3 +52,9 @@ def summarize(cases: list[Scores]) -> dict[str, float]:
         values = [value for case in cases if (value := case.get(name)) is not None]
         means[name] = fmean(values) if values else float("nan")
     return means
+
+
+@lru_cache(maxsize=16)
+def _duplicated(store: DocumentStore, partition: int | None) -> set[str]:
+    """Asked for with every few pages, read once a process."""
+    return store.duplicated_test_ids(partition)
