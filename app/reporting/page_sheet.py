@@ -12,6 +12,8 @@ from app.reporting.shell import document, footer
 MAX_SHOWN = 500
 """Thumbnails on one sheet; one weighs about 15 KB."""
 NUM_CLASSES_SHOWN = 3
+NUM_CHARACTERS = 200
+"""Of a page's text."""
 
 
 @dataclass(frozen=True)

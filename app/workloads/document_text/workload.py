@@ -12,9 +12,10 @@ from app.configuration import from_dict
 from app.errors import UsageError
 from app.workloads.base import Batch, HostBatch
 from app.workloads.document_text import network
+from app.workloads.document_text.pretrained import load_tokenizer
 from app.workloads.document_text.samples import TextSamples, load_pages, open_samples
 from app.workloads.document_text.task import DocumentTextTask
-from app.workloads.document_text.tokens import open_store
+from app.workloads.document_text.tokens import open_store, tokenize
 from app.workloads.documents.scoring import page_scores, summarize
 
 
@@ -97,6 +98,12 @@ class DocumentTextWorkload:
         opened = open_store(store)
         rows = np.array([opened.row_of(case_id) for case_id in case_ids])
         return page_scores(logits, opened, rows, task.classes, task.partition, thorough)
+
+    def encode_pages(self, task: DocumentTextTask, pages: list[str]) -> HostBatch:
+        """Texts as a batch without labels, for prediction."""
+        table = tokenize(load_tokenizer(task.model), pages, task.max_length)
+        ids = table.padded(np.arange(len(pages)), task.max_length)
+        return {"ids": ids, "length": table.lengths, "label": np.zeros(len(pages), np.int64)}
 
     def summarize(self, task: DocumentTextTask, cases: list[dict[str, float | None]]) -> dict[str, float]:
         return summarize(cases)
