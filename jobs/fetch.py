@@ -128,7 +128,7 @@ def fetch_documents(arguments: FetchRvlCdip | FetchTobacco3482) -> None:
         if not arguments.source.startswith("file:") and not arguments.keep_archive:
             archive.unlink()
     num_files = sum(1 for path in target.rglob("*") if path.is_file())
-    say(f"{target}: {num_files} files; next: jobs/prepare.py documents --source {target}")
+    say(f"{target}: {num_files} files; next: jobs/prepare.py documents")
 
 
 def fetch_mirror(hub_id: str, revision: str | None, target: Path) -> Path | None:
@@ -164,9 +164,8 @@ def fetch_archive(source: str, target: Path, checksum: "Checksum") -> Path:
         raise DataError(f"{archive} is not the file that was wanted: {wrong}")
     if not checksum:
         with archive.open("rb") as file:
-            say(
-                f"no checksum given: {source} is taken as it is; its sha256 is {hashlib.file_digest(file, 'sha256').hexdigest()}"
-            )
+            seen = hashlib.file_digest(file, "sha256").hexdigest()
+        say(f"no checksum given: {source} is taken as it is; its sha256 is {seen}")
     return archive
 
 

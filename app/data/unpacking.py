@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -101,13 +102,14 @@ def _tar_entries(tar: tarfile.TarFile, raw: IO[bytes], archive: Path) -> Iterato
             continue
         if not member.isfile():
             raise DataError(f"{archive}: {member.name} is neither a file nor a folder; unpack it by hand")
-
-        def open_member(member: tarfile.TarInfo = member) -> IO[bytes]:
-            content = tar.extractfile(member)
-            assert content is not None, member.name
-            return content
-
+        open_member = partial(_open_member, tar, member)
         yield _Entry(member.name, member.size, int(member.mtime), open_member, raw.tell())
+
+
+def _open_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    content = tar.extractfile(member)
+    assert content is not None, member.name
+    return content
 
 
 def _zip_entries(opened: zipfile.ZipFile, archive: Path) -> Iterator[_Entry]:
@@ -117,7 +119,8 @@ def _zip_entries(opened: zipfile.ZipFile, archive: Path) -> Iterator[_Entry]:
         if stat.S_ISLNK(info.external_attr >> 16):
             raise DataError(f"{archive}: {info.filename} is neither a file nor a folder; unpack it by hand")
         modified_s = int(time.mktime((*info.date_time, 0, 0, -1)))
-        yield _Entry(info.filename, info.file_size, modified_s, lambda info=info: opened.open(info), info.header_offset)
+        open_member = partial(opened.open, info)
+        yield _Entry(info.filename, info.file_size, modified_s, open_member, info.header_offset)
 
 
 def _safe_path(name: str, archive: Path) -> PurePosixPath:
