@@ -142,6 +142,7 @@ def describe_truth(which: SyntheticDocuments, pages: list[PageFile]) -> dict[str
             "document_id": page.document_id,
             "layout": plan.layout,
             "text": plan.text,
+            "is_legible": plan.is_legible,
             "corrupt": page.corrupt,
         }
     return {"set": asdict(which), "near_duplicates": twins, "files": entries}
