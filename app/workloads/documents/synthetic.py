@@ -3,7 +3,7 @@
 A file's bytes depend on the set's seed, the height and the file's own number alone, not on how many pages or processes
 there are. `synthetic.json` beside the data holds the truth for tools that look for leaks: files with an equal `page`
 are scans of one drawn page, files with an equal `document_id` are of one document, also between a set of RVL-CDIP and
-one of Tobacco3482 with the same seed. A document's id is the stem of its file name, as in the real sets.
+one of Tobacco3482 with the same seed. A document's id is the number that its file's name begins with.
 """
 
 from collections.abc import Iterator
@@ -142,6 +142,7 @@ def describe_truth(which: SyntheticDocuments, pages: list[PageFile]) -> dict[str
             "document_id": page.document_id,
             "layout": plan.layout,
             "text": plan.text,
+            "is_legible": plan.is_legible,
             "corrupt": page.corrupt,
         }
     return {"set": asdict(which), "near_duplicates": twins, "files": entries}

@@ -32,7 +32,7 @@ def letter(page: Canvas, writer: Writer) -> None:
         page.text(left, y, line, body)
         y += step
     y += step
-    opening = writer.title() if rng.random() < 0.5 else f"Dear {writer.name()}"
+    opening = writer.title() if rng.random() < 0.5 else f"{writer.usual('letter', 'Dear')} {writer.name()}"
     page.text(left, y, opening + ":", body)
     y += 2 * step
     leading, end = rng.choice((1.2, 1.3, 1.45)), rng.uniform(600, 790)
@@ -67,7 +67,7 @@ def _letterhead(page: Canvas, writer: Writer, y: float, left: float) -> float:
 
 def signature(page: Canvas, writer: Writer, x: float, y: float, body: Type) -> None:
     """Closing words, a stroke of a pen and the name under it."""
-    page.text(x, y, page.rng.choice(("Sincerely,", "Very truly yours,", "Yours truly,", writer.phrase() + ",")), body)
+    page.text(x, y, writer.usual("letter", "Sincerely", "Very truly yours", "Yours truly", "Best regards") + ",", body)
     page.cursive(x + 5, y + 55, writer.name(), page.rng.uniform(17, 26), page.rng.choice((2, 3)), 0.45)
     page.text(x, y + 75, writer.name(), body)
     if page.rng.random() < 0.5:
@@ -125,7 +125,7 @@ def email(page: Canvas, writer: Writer) -> None:
         for _ in range(rng.randint(1, 3)):
             y = page.paragraph(left, y, right - left, writer.paragraph(rng.randint(1, 4)), body)
             y += step * 0.7
-        page.text(left, y, rng.choice(("Thanks,", "Regards,", "")) + f" {writer.name()}", body)
+        page.text(left, y, f"{writer.usual('email', 'Thanks,', 'Regards,', '')} {writer.name()}", body)
         y += step * 2
         if y > 780:
             break

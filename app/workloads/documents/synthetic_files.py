@@ -64,6 +64,7 @@ class PageFile:
     """Class of RVL-CDIP that it looks like."""
     split: Split
     document_id: str
+    """The number that its file's name begins with."""
     page: int
     """Number of what is drawn."""
     scan: int
@@ -83,7 +84,7 @@ def rvl_page(seed: int, index: int) -> PageFile:
     document_id = _document_id(seed, index)
     letters = "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(3))
     volume = f"{letters}{rng.randrange(100):02d}{rng.choice('acdef')}00"
-    path = f"images/images{letters[0]}/{'/'.join(letters)}/{volume}/{document_id}.tif"
+    path = f"images/images{letters[0]}/{'/'.join(letters)}/{volume}/{_stamp(document_id, rng)}.tif"
     drawn = index
     if split == "test" and kind in _duplicated(seed, block):
         drawn = rvl_index(seed, block - 1, kind)
@@ -110,7 +111,7 @@ def tobacco_page(seed: int, kind: str, number: int) -> PageFile:
         document_id = document_id if what == "page" else other.document_id
     is_bilevel = _is_bilevel(seed, drawn)
     format_: Format = "jpeg" if rng.random() < 0.85 else "tiff-g4" if is_bilevel else "tiff-lzw"
-    path = f"{kind}/{document_id}.{'jpg' if format_ == 'jpeg' else 'tif'}"
+    path = f"{kind}/{_stamp(document_id, rng)}.{'jpg' if format_ == 'jpeg' else 'tif'}"
     return PageFile(path, kind, look, "", document_id, drawn, own, is_bilevel, format_)
 
 
@@ -152,10 +153,15 @@ def _is_bilevel(seed: int, page: int) -> bool:
 
 
 def _document_id(seed: int, page: int) -> str:
-    """A number as the archives' stamps have: of the first page, and of the last one where there are several."""
-    rng = Random(f"document {seed} {page}")
-    first = 10_000_000 + (page * ID_STEP + seed * 1_000_003) % NUM_IDS
-    return f"{first}" if rng.random() < 0.5 else f"{first}-{(first + rng.randint(1, 9)) % 10_000:04d}"
+    """The number that an archive stamped on the document's first page."""
+    return f"{10_000_000 + (page * ID_STEP + seed * 1_000_003) % NUM_IDS}"
+
+
+def _stamp(document_id: str, rng: Random) -> str:
+    """A file's name: the stamp of the first page, and of the last one in one of the ways that the real sets write."""
+    last = int(document_id) + rng.randint(1, 9)
+    short = f"{last % 10_000:04d}"
+    return document_id + rng.choice(("", "", f"-{short}", f"+-{short}", f"_{last}"))
 
 
 def _corrupted(pages: list[PageFile], num_corrupt: int) -> list[PageFile]:

@@ -20,10 +20,14 @@ from app.workloads.documents.synthetic_text import Writer
 if TYPE_CHECKING:
     from PIL import Image
 
-BORROWED_SHARE = 0.15
+BORROWED_SHARE = 0.12
 """Of pages that have the layout of a related class, so that only their text tells."""
 GENERIC_SHARE = 0.15
 """Of pages whose text could be of any class, so that only their look tells."""
+ILLEGIBLE_SHARE = 0.1
+"""Of pages so blurred that OCR reads little; at the size that image models see, they look like the others."""
+ILLEGIBLE_HEIGHT = 330
+"""Lines of detail left on them (measured: Tesseract reads next to nothing of body text)."""
 
 RELATED: dict[str, tuple[str, ...]] = {
     "letter": ("memo", "email"),
@@ -56,10 +60,11 @@ Format = Literal["tiff-g4", "tiff-lzw", "jpeg"]
 
 @dataclass(frozen=True)
 class PagePlan:
-    """What is drawn: a layout, and whose words (None: nobody's)."""
+    """What is drawn: a layout, whose words (None: nobody's), and whether OCR can read them."""
 
     layout: str
     text: str | None
+    is_legible: bool = True
 
 
 def plan_page(seed: int, page: int, kind: str) -> PagePlan:
@@ -68,7 +73,9 @@ def plan_page(seed: int, page: int, kind: str) -> PagePlan:
     draw = rng.random()
     if draw < BORROWED_SHARE:
         return PagePlan(rng.choice(RELATED[kind]), kind)
-    return PagePlan(kind, None if draw < BORROWED_SHARE + GENERIC_SHARE else kind)
+    if draw < BORROWED_SHARE + GENERIC_SHARE:
+        return PagePlan(kind, None)
+    return PagePlan(kind, kind, draw >= BORROWED_SHARE + GENERIC_SHARE + ILLEGIBLE_SHARE)
 
 
 def draw_page(seed: int, page: int, kind: str, height: int) -> "Image.Image":
@@ -78,7 +85,13 @@ def draw_page(seed: int, page: int, kind: str, height: int) -> "Image.Image":
     is_wide = rng.random() < (0.45 if plan.layout == "presentation" else 0.02)
     canvas = Canvas(WIDE if is_wide else WIDTH + rng.choice((-20, 0, 0, 0, 12, 19)), height, rng)
     LAYOUTS[plan.layout](canvas, Writer(rng, plan.text))
-    return canvas.image
+    if plan.is_legible or height <= ILLEGIBLE_HEIGHT:
+        return canvas.image
+    from PIL import Image
+
+    size = canvas.image.size
+    coarse = canvas.image.resize((size[0] * ILLEGIBLE_HEIGHT // height, ILLEGIBLE_HEIGHT), Image.Resampling.BOX)
+    return coarse.resize(size, Image.Resampling.BILINEAR)
 
 
 def scan_page(clean: "Image.Image", seed: int, page: int, scan: int, is_bilevel: bool) -> "Image.Image":

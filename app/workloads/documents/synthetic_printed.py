@@ -144,7 +144,7 @@ def news_article(page: Canvas, writer: Writer) -> None:
         y += 34
     head = Type(rng.choice(("roman", "sans", "serif")), rng.uniform(34, 52), "bold")
     y = page.paragraph(left, y, right - left, writer.headline(), head, 1.15) + 10
-    page.text(left, y, f"By {writer.name()}", body.scaled(1.05, "bold"))
+    page.text(left, y, f"{writer.usual('news article', 'By')} {writer.name()}", body.scaled(1.05, "bold"))
     y += 28
     num_columns = rng.choice((3, 3, 4)) if right - left > 600 else 3
     gap = 14.0

@@ -187,7 +187,9 @@ def budget(page: Canvas, writer: Writer) -> None:
         ]
         if len(rows) < 2:
             break
-        rows.append(["Total", *(f"${rng.randint(100_000, 990_000):,}" for _ in header[1:])])
+        rows.append(
+            [writer.usual("budget", "Total", "Net total"), *(f"${rng.randint(100_000, 990_000):,}" for _ in header[1:])]
+        )
         y = table(page, left, y, right, header, rows, body, ruled, 0.34 if num_columns > 4 else 0.4)
         page.rule(left + (right - left) * 0.42, y + 3, right, y + 3, 2)
         y += rng.uniform(20, 45)
@@ -227,7 +229,7 @@ def invoice(page: Canvas, writer: Writer) -> None:
         [_short(writer), str(rng.randint(1, 400)), writer.money(900), writer.money()] for _ in range(rng.randint(3, 11))
     ]
     y = table(page, left, y, right, header, rows, body, rng.random() < 0.6, 0.45)
-    for name in (writer.label(), "Total"):
+    for name in (writer.label(), writer.usual("invoice", "Total", "Amount due")):
         page.text(right - 150, y + 8, name, _bold(body), align="right")
         page.text(right - 7, y + 8, "$" + writer.money(), body, align="right")
         y += step * 1.3
@@ -237,4 +239,11 @@ def invoice(page: Canvas, writer: Writer) -> None:
     elif rng.random() < 0.6:
         stamp = Type("sans", 26, "bold")
         page.box(right - 240, y + 60, right - 60, y + 105, 3)
-        page.text(right - 150, y + 66, rng.choice(("PAID", "APPROVED", "RECEIVED")), stamp, 60, "center")
+        page.text(
+            right - 150,
+            y + 66,
+            writer.usual("invoice", "paid", "approved", "received").upper()[:10],
+            stamp,
+            60,
+            "center",
+        )

@@ -4,7 +4,7 @@ from random import Random
 
 from app.workloads.documents import synthetic_words as words
 
-OWN_SHARE, GROUP_SHARE = 0.2, 0.3
+OWN_SHARE, GROUP_SHARE = 0.15, 0.25
 """Of the nouns of a sentence: of the class, of its group; the rest is of all (assumed)."""
 PHRASE_SHARE = 0.12
 """Of sentences: one of the class's own phrases."""
@@ -21,6 +21,7 @@ class Writer:
     def __init__(self, rng: Random, kind: str | None) -> None:
         self.rng = rng
         self.words = words.GENERIC if kind is None else words.CLASSES[kind]
+        self.kind = kind
         self._labels: list[str] = []
 
     def noun(self) -> str:
@@ -80,6 +81,13 @@ class Writer:
             self._labels = own + self.rng.sample(words.GENERIC.labels, 4)
             self.rng.shuffle(self._labels)
         return self._labels.pop()
+
+    def usual(self, kind: str, *choices: str) -> str:
+        """Words that belong to pages of `kind`; a label where this page is of another or of none.
+
+        So a borrowed layout says nothing about its class in words.
+        """
+        return self.rng.choice(choices) if self.kind == kind else self.label()
 
     def labels(self, preferred: tuple[str, ...]) -> list[str]:
         """The layout's usual labels where they are the class's own too, others in place of the rest."""
