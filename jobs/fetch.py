@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.data.download import Checksum
 
 
 @dataclass(frozen=True)
@@ -18,10 +22,56 @@ class FetchMsdBrain:
     """Keep the downloaded archive beside what was unpacked."""
 
 
+@dataclass(frozen=True)
+class FetchRvlCdip:
+    """RVL-CDIP: 400,000 document pages of 16 classes; 37 GB, and as much to unpack it."""
+
+    out: str
+    """Folder that gets the folder rvl-cdip."""
+    source: str = "aharley/rvl_cdip"
+    """Id of a data set on the Hugging Face hub (Parquet files or an archive), or the address of a tar or zip with
+    images/ and labels/ (https://, http:// or file:///)."""
+    revision: str | None = None
+    """Of the hub's data set; refs/convert/parquet is the hub's own conversion."""
+    md5: str | None = None
+    """Checksum of the archive; with one, an interrupted download goes on where it was."""
+    sha256: str | None = None
+    """The same."""
+    keep_archive: bool = False
+    """Keep the downloaded archive beside what was unpacked."""
+
+
+@dataclass(frozen=True)
+class FetchTobacco3482:
+    """Tobacco3482: 3,482 document pages of 10 classes; under 2 GB."""
+
+    out: str
+    """Folder that gets the folder tobacco3482."""
+    source: str = "maveriq/tobacco3482"
+    """Id of a data set on the Hugging Face hub (Parquet files or an archive), or the address of a tar or zip with a
+    folder a class (https://, http:// or file:///). Parquet mirrors have no document ids: what RVL-CDIP shares is then
+    found by the look of pages alone."""
+    revision: str | None = None
+    """Of the hub's data set; refs/convert/parquet is the hub's own conversion."""
+    md5: str | None = None
+    """Checksum of the archive; with one, an interrupted download goes on where it was."""
+    sha256: str | None = None
+    """The same."""
+    keep_archive: bool = False
+    """Keep the downloaded archive beside what was unpacked."""
+
+
 NAME = "Task01_BrainTumour"
 
 
-def main(arguments: FetchMsdBrain) -> None:
+def main(arguments: FetchMsdBrain | FetchRvlCdip | FetchTobacco3482) -> None:
+    if isinstance(arguments, FetchMsdBrain):
+        fetch_msd_brain(arguments)
+    else:
+        fetch_documents(arguments)
+
+
+def fetch_msd_brain(arguments: FetchMsdBrain) -> None:
     from app.console import say
     from app.data.archive import extract_tar
     from app.data.download import Checksum, download, local_path
@@ -55,7 +105,75 @@ def published_address() -> tuple[str, str]:
     return DecathlonDataset.resource[NAME], DecathlonDataset.md5[NAME]
 
 
+def fetch_documents(arguments: FetchRvlCdip | FetchTobacco3482) -> None:
+    """Bring a document data set to <out>/<name>, as files in its own layout or as a mirror's Parquet files."""
+    from app.console import say
+    from app.data.download import Checksum
+    from app.data.hub import is_hub_id
+    from app.data.unpacking import extract_data_set
+    from app.workloads.documents.classes import TOBACCO
+
+    is_rvl = isinstance(arguments, FetchRvlCdip)
+    target = Path(arguments.out) / ("rvl-cdip" if is_rvl else "tobacco3482")
+    must_hold = ("images", "labels/train.txt", "labels/val.txt", "labels/test.txt") if is_rvl else TOBACCO
+    if target.exists():
+        say(f"{target} is there already; nothing to do")
+        return
+    if is_hub_id(arguments.source):
+        archive = fetch_mirror(arguments.source, arguments.revision, target)
+    else:
+        archive = fetch_archive(arguments.source, target, Checksum(arguments.md5, arguments.sha256))
+    if archive is not None:
+        extract_data_set(archive, target, must_hold)
+        if not arguments.source.startswith("file:") and not arguments.keep_archive:
+            archive.unlink()
+    num_files = sum(1 for path in target.rglob("*") if path.is_file())
+    say(f"{target}: {num_files} files; next: jobs/prepare.py documents")
+
+
+def fetch_mirror(hub_id: str, revision: str | None, target: Path) -> Path | None:
+    """Bring a hub data set: its Parquet files as `target`, or else the path of its one archive."""
+    from app.data.hub import fetch_snapshot
+    from app.errors import DataError
+
+    staging = target.with_name(f".{target.name}.hub")
+    found = fetch_snapshot(hub_id, revision, staging)
+    if any(path.suffix == ".parquet" for path in found):
+        staging.rename(target)
+        return None
+    archives = [path for path in found if path.suffix != ".txt"]
+    if len(archives) != 1:
+        names = ", ".join(path.name for path in archives)
+        raise DataError(f"{hub_id} has {len(archives)} archives ({names}), wanted one; give one's address as --source")
+    return archives[0]
+
+
+def fetch_archive(source: str, target: Path, checksum: "Checksum") -> Path:
+    """The archive on this machine, checked; its sha256 is shown where there is nothing to check it against."""
+    import hashlib
+    from urllib.parse import urlsplit
+
+    from app.console import say
+    from app.data.download import download, local_path
+    from app.errors import DataError
+
+    archive = local_path(source)
+    if archive is None:
+        archive = download(source, target.parent / f"{target.name}-{Path(urlsplit(source).path).name}", checksum)
+    elif wrong := checksum.mismatch(archive):
+        raise DataError(f"{archive} is not the file that was wanted: {wrong}")
+    if not checksum:
+        with archive.open("rb") as file:
+            seen = hashlib.file_digest(file, "sha256").hexdigest()
+        say(f"no checksum given: {source} is taken as it is; its sha256 is {seen}")
+    return archive
+
+
 if __name__ == "__main__":
     from app.command_line import run
 
-    run({"msd-brain": FetchMsdBrain}, main, description=__doc__)
+    run(
+        {"msd-brain": FetchMsdBrain, "rvl-cdip": FetchRvlCdip, "tobacco3482": FetchTobacco3482},
+        main,
+        description=__doc__,
+    )

@@ -8,6 +8,7 @@ import lzma
 import os
 import shutil
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ def extract_tar(archive: Path, folder: Path, name: str, must_hold: str) -> Path:
     if target.exists():
         return target
     staging = folder / f".{name}.extracting"
-    with _explained(archive), tarfile.open(archive) as tar:
+    with explained(archive), tarfile.open(archive) as tar:
         members = [member for member in tar.getmembers() if not _is_resource_fork(member)]
         paths = [_safe_path(member, archive, name) for member in members]
         if PurePosixPath(name, must_hold) not in paths:
@@ -90,10 +91,10 @@ def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, arc
 
 
 @contextmanager
-def _explained(archive: Path) -> Iterator[None]:
+def explained(archive: Path) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise DataError(f"{archive} is damaged or no tar ({error}); delete it and fetch it again") from error
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise DataError(f"{archive} is damaged or no archive ({error}); delete it and fetch it again") from error
     except FileNotFoundError as error:
         raise DataError(f"there is no file {archive}") from error

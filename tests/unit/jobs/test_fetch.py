@@ -1,17 +1,22 @@
 """The fetch job, from an archive on this machine; and what it says without a network."""
 
+import hashlib
 import importlib.util
 import socket
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from app.command_line import run
+from app.data import hub
+from app.errors import DataError
 from app.workloads.brats.layouts import detect_layout
 from app.workloads.brats.synthetic import SyntheticSet, finish_set, open_set, write_cases
+from app.workloads.documents.classes import TOBACCO
 
 JOB = Path(__file__).parents[3] / "jobs" / "fetch.py"
 
@@ -39,8 +44,11 @@ def archive(tmp_path: Path) -> Path:
     return path
 
 
-def call(fetch: ModuleType, *flags: str) -> None:
-    run({"msd-brain": fetch.FetchMsdBrain}, fetch.main, ["msd-brain", *flags], fetch.__doc__)
+def call(fetch: ModuleType, *flags: str, name: str = "msd-brain") -> None:
+    kinds = {
+        "msd-brain": fetch.FetchMsdBrain, "rvl-cdip": fetch.FetchRvlCdip, "tobacco3482": fetch.FetchTobacco3482
+    }  # fmt: skip
+    run(kinds, fetch.main, [name, *flags], fetch.__doc__)
 
 
 def test_archive_on_this_machine(
@@ -85,3 +93,82 @@ def test_published_address(fetch: ModuleType) -> None:
     assert address.startswith("https://")
     assert address.endswith("/Task01_BrainTumour.tar")
     assert len(bytes.fromhex(md5)) == 16
+
+
+RVL_FILES = {
+    "images/imagesa/a/b/c/abc00a00/1.tif": b"page",
+    "labels/train.txt": b"imagesa/a/b/c/abc00a00/1.tif 3\n",
+    "labels/val.txt": b"",
+    "labels/test.txt": b"",
+}
+
+
+def test_documents_from_archives_on_this_machine(
+    fetch: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, content in RVL_FILES.items():
+        (tmp_path / "rvl" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "rvl" / name).write_bytes(content)
+    rvl, tobacco, out = tmp_path / "rvl.tar.gz", tmp_path / "tobacco.zip", tmp_path / "out"
+    with tarfile.open(rvl, "w:gz") as tar:
+        for name in ("images", "labels"):
+            tar.add(tmp_path / "rvl" / name, name)
+    with zipfile.ZipFile(tobacco, "w") as made:
+        for kind in TOBACCO:
+            made.writestr(f"Tobacco3482-jpg/Tobacco3482-jpg/{kind}/1.jpg", kind)
+    sha256 = hashlib.sha256(rvl.read_bytes()).hexdigest()
+    call(fetch, "--out", str(out), "--source", rvl.as_uri(), name="rvl-cdip")
+    assert f"its sha256 is {sha256}" in capsys.readouterr().out
+    call(fetch, "--out", str(out), "--source", tobacco.as_uri(), name="tobacco3482")
+    assert "10 files" in capsys.readouterr().out
+    for name, content in RVL_FILES.items():
+        assert (out / "rvl-cdip" / name).read_bytes() == content
+    assert {p.parent.name: p.read_text() for p in (out / "tobacco3482").rglob("*.jpg")} == {k: k for k in TOBACCO}
+    call(fetch, "--out", str(out), "--source", "file:///nowhere", name="rvl-cdip")
+    assert "is there already" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        call(fetch, "--out", str(tmp_path), "--source", rvl.as_uri(), "--sha256", "0" * 64, name="rvl-cdip")
+    assert ended.value.code == 3
+    assert f"its sha256 is {sha256}, wanted 0000" in capsys.readouterr().err
+
+
+def test_documents_from_the_hub(fetch: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parquet files are the data set; an archive is unpacked. The hub's client is a stand-in."""
+    asked = []
+
+    def snapshot(hub_id: str, repo_type: str, revision: str | None, local_dir: Path, allow_patterns: list[str]) -> None:
+        asked.append((hub_id, repo_type, revision))
+        (local_dir / "data").mkdir(parents=True)
+        if hub_id == "some/mirror":
+            (local_dir / "data" / "train-00000-of-00001.parquet").write_bytes(b"PAR1")
+            return
+        with zipfile.ZipFile(local_dir / "data" / "rvl-cdip.zip", "w") as made:
+            for name, content in RVL_FILES.items():
+                made.writestr(name, content)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    flags = ("--out", str(tmp_path / "mirror"), "--source", "some/mirror", "--revision", "refs/convert/parquet")
+    call(fetch, *flags, name="tobacco3482")
+    found = tmp_path / "mirror" / "tobacco3482" / "data" / "train-00000-of-00001.parquet"
+    assert found.read_bytes() == b"PAR1"
+    call(fetch, "--out", str(tmp_path / "tar"), "--source", "some/archive", name="rvl-cdip")
+    assert (tmp_path / "tar" / "rvl-cdip" / "labels" / "train.txt").read_bytes() == RVL_FILES["labels/train.txt"]
+    assert asked == [("some/mirror", "dataset", "refs/convert/parquet"), ("some/archive", "dataset", None)]
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, local_dir, **__: local_dir.mkdir())
+    with pytest.raises(DataError, match="neither Parquet files nor archives"):
+        hub.fetch_snapshot("some/words", None, tmp_path / "words")
+
+
+def test_hub_that_can_not_be_reached(
+    fetch: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(SystemExit) as ended:
+        call(fetch, "--out", str(tmp_path), name="tobacco3482")
+    assert ended.value.code == 3
+    told = capsys.readouterr().err
+    assert told.startswith("error: can not reach the hub for maveriq/tobacco3482")
+    assert told.count("\n") == 1
+    assert not list(tmp_path.iterdir())

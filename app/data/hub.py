@@ -1,0 +1,46 @@
+"""A data set from the Hugging Face hub, by its id; what is there already is not fetched again."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from app.errors import DataError
+
+WANTED_FILES = ("*.parquet", "*.tar", "*.tar.gz", "*.tgz", "*.zip", "*.txt")
+"""Data, in a mirror's Parquet files or in archives, and lists of labels."""
+
+
+def is_hub_id(source: str) -> bool:
+    """Whether this names a data set of the hub, as owner/name."""
+    return re.fullmatch(r"[\w.-]+/[\w.-]+", source) is not None
+
+
+def fetch_snapshot(hub_id: str, revision: str | None, folder: Path) -> list[Path]:
+    """Bring the data files of a hub data set below `folder`; returns them, sorted.
+
+    An interrupted call goes on where it was; the hub client checks each file against the hub's own size and hash.
+
+    Raises:
+        DataError: the hub can not be reached, has no such data set or revision, or none of its files is data.
+    """
+    from huggingface_hub import snapshot_download  # here: seconds to import
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    fetch: Any = snapshot_download
+    try:
+        fetch(hub_id, repo_type="dataset", revision=revision, local_dir=folder, allow_patterns=[*WANTED_FILES])
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+        raise DataError(
+            f"can not reach the hub for {hub_id}: check the network or its proxy, or download an archive elsewhere "
+            "and name it with --source file:///path"
+        ) from error
+    except HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", "an error")
+        raise DataError(f"the hub answered {status} for the data set {hub_id}; check its id and --revision") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"can not fetch {hub_id} from the hub: {str(error).splitlines()[0]}") from error
+    hidden = folder / ".cache"
+    found = sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_relative_to(hidden))
+    if not any(path.suffix != ".txt" for path in found):
+        raise DataError(f"{hub_id} has neither Parquet files nor archives; try --revision refs/convert/parquet")
+    return found
