@@ -81,8 +81,10 @@ class _Epoch:
 
     def _pool_starts(self) -> Int64Array:
         """First batch of each pool, and the end of the last, [num_pools + 1]."""
-        numbers = np.arange(self.num_pools + 1, dtype=np.int64)
-        return np.floor_divide(numbers * self.num_batches, self.num_pools, dtype=np.int64)
+        starts: Int64Array = np.arange(self.num_pools + 1, dtype=np.int64)
+        starts *= self.num_batches
+        starts //= self.num_pools
+        return starts
 
     def _pool(self, pool: int) -> tuple[Int64Array, Int64Array, Int64Array]:
         """Rows of the head (empty but in the first pool), of the batches [n, batch] and of the tail (last pool)."""
