@@ -38,9 +38,9 @@ def test_weights_that_are_not_there_are_an_error(bert: str, tmp_path: Path) -> N
 
 
 def test_more_than_the_model_has(bert: str) -> None:
-    with pytest.raises(UsageError, match="num_layers: got 4, but .* has 3"):
+    with pytest.raises(UsageError, match=r"num_layers: got 4, but .* has 3"):
         load_bert(bert, 4, 64)
-    with pytest.raises(UsageError, match="max_length: got 65, but .* has 64 positions"):
+    with pytest.raises(UsageError, match=r"max_length: got 65, but .* has 64 positions"):
         load_bert(bert, 2, 65)
 
 

@@ -11,6 +11,7 @@ import torch
 from app.data.feeding import StepReader
 from app.errors import UsageError
 from app.experiment import Experiment, OptimizerConfig
+from app.training import checkpoint
 from app.training.context import LocalContext
 from app.training.loop import TrainingJob, train
 from app.training.step import make_optimizer
@@ -120,6 +121,10 @@ def test_training_learns_the_classes(options: dict[str, Any], store: str, tmp_pa
     )
     result = train(TrainingJob(experiment, store, str(tmp_path / "run"), time.time()), Evaluating(), LocalContext(CPU))
     assert result.best["accuracy"] > 0.7  # 1/3 by chance
+    saved = checkpoint.load_last(str(tmp_path / "run/checkpoint"), CPU)
+    assert saved
+    body, _, head, _ = saved["optimizer"]["param_groups"]
+    assert head["lr"] == pytest.approx(2.5 * body["lr"]) and body["lr"] > 0
 
 
 class Evaluating(DocumentTextWorkload):
