@@ -77,7 +77,8 @@ class _Epoch:
         if place >= self.num_batches:
             return self._pool(self.num_pools - 1)[2]
         pool = int(np.searchsorted(self._pool_starts(), place, side="right")) - 1
-        return self._pool(pool)[1][place - self._pool_starts()[pool]]
+        rows: Int64Array = self._pool(pool)[1][place - self._pool_starts()[pool]]
+        return rows
 
     def _pool_starts(self) -> Int64Array:
         """First batch of each pool, and the end of the last, [num_pools + 1]."""

@@ -35,7 +35,7 @@ def test_texts_find_their_pages(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_texts_of_the_pages(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="has no .txt file"):
+    with pytest.raises(DataError, match=r"has no \.txt file"):
         find_texts(str(tmp_path), [("a", "a.png")])
     write(tmp_path, "other.txt", "x")
     with pytest.raises(DataError, match=r"none of a page of the store: saw other.txt, wanted for example c/a.txt"):
