@@ -4,7 +4,16 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.data.quarantine import Quarantined
+    from app.workloads.documents.store import DocumentStore
+
+MAX_BAD_SAID = 20
+"""Bad pages shown one by one; of 400,000 too many may be bad to read."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,39 @@ class PrepareBrats:
     """Cases worked on at a time; all cores of the machine or cluster if not given."""
 
 
-def main(arguments: PrepareBrats) -> None:
+@dataclass(frozen=True)
+class PrepareDocuments:
+    """Document pages: RVL-CDIP, Tobacco3482, a folder for each class, or Parquet mirrors (the layout is recognised)."""
+
+    source: str
+    """Folder or URL of the data set as it is distributed."""
+    store: str
+    """Folder or URL of the store to make or to finish."""
+    image_size: int = 384
+    """Pixels along each edge of a stored page; larger networks want more."""
+    num_partitions: int | None = None
+    """Random partitions into train, validation and test; if not given, 10 for Tobacco3482 and 0 for all other sets."""
+    per_class: int = 100
+    """Pages of each class that train (80 %) and validate (20 %) in a partition; all others test."""
+    seed: int = 0
+    """Of the partitions; also of the 70/15/15 % split of sets that have no split and no partitions."""
+    compare_with: str | None = None
+    """Another store, as Tobacco3482's for RVL-CDIP: pages that are also there are listed and left out of training."""
+    max_bad_fraction: float = 0.2
+    """More bad pages than this share of all end the job with an error."""
+    num_cpus: int | None = None
+    """Batches of pages worked on at a time; all cores of the machine or cluster if not given."""
+
+
+def main(arguments: PrepareBrats | PrepareDocuments) -> None:
+    _check(arguments)
+    if isinstance(arguments, PrepareBrats):
+        prepare_brats(arguments)
+    else:
+        prepare_documents(arguments)
+
+
+def prepare_brats(arguments: PrepareBrats) -> None:
     from app.console import progress, say
     from app.data.quarantine import Quarantined
     from app.execution.prepare import run_cases
@@ -33,7 +74,6 @@ def main(arguments: PrepareBrats) -> None:
     from app.workloads.brats.prepare import prepare_or_keep
 
     start_s = time.monotonic()
-    _check(arguments)
     store = absolute(arguments.store)
     layout, tasks = plan_store(absolute(arguments.source), store, arguments.split, arguments.seed)
     num_labelled = sum(task.files.label is not None for task in tasks)
@@ -55,7 +95,64 @@ def main(arguments: PrepareBrats) -> None:
     )
 
 
-def _check(arguments: PrepareBrats) -> None:
+def prepare_documents(arguments: PrepareDocuments) -> None:
+    from app.console import progress, say
+    from app.data.splits import TEST
+    from app.execution.prepare import run_cases
+    from app.workloads.documents.building import finish_store, plan_store
+    from app.workloads.documents.prepare import prepare_or_keep
+
+    start_s = time.monotonic()
+    plan = plan_store(
+        absolute(arguments.source),
+        (root := absolute(arguments.store)),
+        arguments.image_size,
+        arguments.num_partitions,
+        arguments.per_class,
+        arguments.seed,
+        absolute(arguments.compare_with) if arguments.compare_with else None,
+    )
+    layout, names = plan.options.layout, plan.options.classes
+    say(f"{arguments.source}: layout {layout}, {plan.num_pages} pages, {len(names)} classes")
+    _say_bad(plan.bad, 0)
+    shards, num_bad = [], len(plan.bad)
+    with progress("prepare", plan.num_pages) as advance:
+        for shard in run_cases(prepare_or_keep, plan.tasks, arguments.num_cpus):
+            _say_bad(shard.bad, num_bad)
+            num_bad += len(shard.bad)
+            shards.append(shard)
+            advance(len(shard.pages) + len(shard.bad), f"{num_bad} quarantined" if num_bad else "")
+    store = finish_store(root, plan, shards, arguments.max_bad_fraction)
+    if plan.compare_with:
+        say(f"{len(store.excluded_ids())} pages are also in {plan.compare_with}: training leaves them out")
+    partitions = range(plan.options.num_partitions) or [None]
+    alike = [f"{len(store.duplicated_test_ids(p))} of {len(store.rows(TEST, p))}" for p in partitions]
+    say(f"test pages that look like a training page: {', '.join(alike)}{' (by partition)' if len(alike) > 1 else ''}")
+    num_bytes = int(sum(shard.pages["num_bytes"].to_numpy().sum() for shard in shards))
+    say(
+        f"{arguments.store}: {len(store)} pages ({_splits(store)}), {num_bad} quarantined, {num_bytes} bytes, "
+        f"{time.monotonic() - start_s:.1f} s"
+    )
+
+
+def _say_bad(bad: "Sequence[Quarantined]", num_before: int) -> None:
+    from app.console import say
+
+    for entry in bad[: max(0, MAX_BAD_SAID - num_before)]:
+        say(f"quarantined {entry.id}: {entry.file}: {entry.reason}")
+    if num_before < MAX_BAD_SAID <= num_before + len(bad):
+        say("further ones are not shown here; the list will be in the store's quarantine.jsonl")
+
+
+def _splits(store: "DocumentStore") -> str:
+    from app.data.splits import SPLITS
+
+    partition = 0 if store.options.num_partitions else None
+    counts = ", ".join(f"{len(store.rows(split, partition))} {split}" for split in SPLITS)
+    return f"{store.options.num_partitions} partitions of {counts}" if partition is not None else counts
+
+
+def _check(arguments: PrepareBrats | PrepareDocuments) -> None:
     if not 0 <= arguments.max_bad_fraction <= 1:
         raise ValueError(f"--max-bad-fraction: got {arguments.max_bad_fraction}, wanted 0 to 1")
     if arguments.num_cpus is not None and arguments.num_cpus < 1:
@@ -70,4 +167,4 @@ def absolute(path: str) -> str:
 if __name__ == "__main__":
     from app.command_line import run
 
-    run({"brats": PrepareBrats}, main, description=__doc__)
+    run({"brats": PrepareBrats, "documents": PrepareDocuments}, main, description=__doc__)

@@ -5,10 +5,11 @@ not be reached is one clear line. A write is never seen half done: locally a tem
 object store a single put.
 """
 
+import itertools
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -58,6 +59,28 @@ def read_bytes(path: str) -> bytes:
         system, key = _remote(path)
         content: bytes = system.cat_file(key)
         return content
+
+
+def read_ranges(ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
+    """Parts of files of one file system: path, first byte, the byte after the last. Remote ones come at the same time
+    where the file system can; consecutive parts of a local file open it once.
+
+    Raises:
+        DataError: a file does not exist, can not be read, or ends within its part.
+    """
+    parts: list[bytes] = []
+    if ranges and is_url(ranges[0][0]):
+        with _explained("read", ranges[0][0]):
+            system, _ = _remote(ranges[0][0])
+            keys = [system._strip_protocol(path) for path, _, _ in ranges]
+            parts = system.cat_ranges(keys, [r[1] for r in ranges], [r[2] for r in ranges], on_error="raise")
+    for path, group in () if parts else itertools.groupby(ranges, key=lambda r: r[0]):
+        with _explained("read", path), open(path, "rb", buffering=0) as file:
+            parts += [os.pread(file.fileno(), end - start, start) for _, start, end in group]
+    for (path, start, end), part in zip(ranges, parts, strict=True):
+        if len(part) != end - start:
+            raise DataError(f"{path} is damaged: it ends before byte {end}")
+    return parts
 
 
 def write_bytes_atomic(path: str, content: bytes) -> None:

@@ -1,16 +1,34 @@
 """A prepared store of document pages opened for reading: rows by split, images by row, OCR text by row.
 
 Layout of a store: `store.json` (StoreOptions), `manifest.parquet` (one row a page, see Page), `images/NNNNN.bin`
-(grey pages of image_size x image_size, each compressed by itself, one after the other), `excluded.parquet` (ids that
-training leaves out, with the reason) and `ocr/*.parquet` (text by id, made by jobs/ocr.py).
+(grey pages of image_size x image_size, each compressed by itself, one after the other) with a record beside each,
+`excluded.parquet` (ids that training leaves out, with the reason), `duplicates.parquet` (test pages that training pages
+look like) and `ocr/*.parquet` (text by id, made by jobs/ocr.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from app.configuration import from_dict
+from app.data import files
+from app.data.manifest import MANIFEST_NAME, read_manifest_table, read_table
+from app.data.splits import SPLITS, TRAIN, UNLABELLED, VALIDATION
+from app.errors import DataError, UsageError
+from app.workloads.documents.leakage import DUPLICATES_NAME, EXCLUDED_NAME, NO_PARTITION
+from app.workloads.documents.partitions import partition_splits
+from app.workloads.documents.shards import Places, read_pages
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 Int64Array = npt.NDArray[np.int64]
+
+WORKLOAD = "documents"
+FORMAT = 1
+"""Of shards, records and the manifest; a store of another format is not mixed with this one."""
 
 STORE_NAME = "store.json"
 OCR_FOLDER = "ocr"
@@ -31,7 +49,9 @@ class StoreOptions:
     num_partitions: int
     """Random partitions into train, validation and test (Tobacco3482: 10); 0 where the data set has its own split."""
     seed: int
-    """Of the partitions."""
+    """Of the partitions, or of the split where the data set has none."""
+    per_class: int
+    """Pages of each class that train and validate in a partition; 0 without partitions."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +78,7 @@ class Page:
 
 
 class DocumentStore:
-    """The manifest of a store and access to its pages. Pickles to little.
+    """The manifest of a store and access to its pages. Pickles to little: a process opens a store once.
 
     Raises:
         DataError: on opening when the store is missing, unfinished or damaged; on reading when a page is.
@@ -67,14 +87,27 @@ class DocumentStore:
     options: StoreOptions
     ids: list[str]
     labels: Int64Array
+    """Indices into the classes; -1: unlabelled."""
+    phashes: Int64Array
 
     def __init__(self, root: str) -> None:
-        self.root = root
-        raise NotImplementedError
+        self.root = str(root)
+        self._table = table = _checked(read_manifest_table(self.root), self.root)
+        self.options = read_options(self.root)
+        self.ids = _strings(table["id"])
+        self.labels = table["label"].to_numpy()
+        self.phashes = table["phash"].to_numpy()
+        self._places = Places(*(table[name].to_numpy() for name in ("shard", "offset", "num_bytes", "crc32")))
+        self._excluded = _is_in(table["id"], files.join(self.root, EXCLUDED_NAME))
+        self._splits: dict[int, npt.NDArray[np.str_]] = {}
+        self._row_of: dict[str, int] = {}
 
     def __len__(self) -> int:
         """Pages, of all splits."""
-        raise NotImplementedError
+        return len(self.ids)
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return _reopened, (self.root,)
 
     def rows(self, split: str, partition: int | None = None, with_excluded: bool = False) -> Int64Array:
         """Row numbers of a split (train, validation, test), ascending.
@@ -85,11 +118,24 @@ class DocumentStore:
         Raises:
             UsageError: no such split or partition.
         """
-        raise NotImplementedError
+        if split not in (*SPLITS, UNLABELLED):
+            raise UsageError(f"the store {self.root} has no split {split!r}; wanted one of {', '.join(SPLITS)}")
+        inside = self._split_of_rows(partition) == split
+        if split in (TRAIN, VALIDATION) and not with_excluded:
+            inside &= ~self._excluded
+        return np.flatnonzero(inside)
 
     def row_of(self, page_id: str) -> int:
         """Raises DataError when the store has no such page."""
-        raise NotImplementedError
+        if not self._row_of:
+            self._row_of = {page_id: row for row, page_id in enumerate(self.ids)}
+        if page_id not in self._row_of:
+            raise DataError(f"the store {self.root} has no page {page_id!r}; it has {len(self)} pages")
+        return self._row_of[page_id]
+
+    def page(self, row: int) -> Page:
+        """All that the manifest says of a page."""
+        return Page(**{field.name: self._table[field.name][int(row)].as_py() for field in fields(Page)})
 
     def read_images(self, rows: Int64Array) -> npt.NDArray[np.uint8]:
         """Pages [B, image_size, image_size], grey, 0 black; checksums are verified.
@@ -97,7 +143,7 @@ class DocumentStore:
         Raises:
             DataError: a shard is missing or damaged.
         """
-        raise NotImplementedError
+        return read_pages(self.root, self._places.take(np.asarray(rows, np.int64)), self.options.image_size)
 
     def read_texts(self, rows: Int64Array) -> list[str]:
         """OCR text of each page; "" for a page that Tesseract found empty or could not read.
@@ -105,4 +151,90 @@ class DocumentStore:
         Raises:
             DataError: the store has no OCR text for a page; says to run jobs/ocr.py.
         """
-        raise NotImplementedError
+        from app.workloads.documents.texts import read_texts
+
+        found: list[str] = read_texts(self.root, [self.ids[row] for row in rows])
+        return found
+
+    def excluded_ids(self) -> dict[str, str]:
+        """Pages that training leaves out, each with the reason."""
+        path = files.join(self.root, EXCLUDED_NAME)
+        return dict(zip(*read_table(path).to_pydict().values(), strict=True)) if files.exists(path) else {}
+
+    def duplicated_test_ids(self, partition: int | None = None) -> set[str]:
+        """Test pages that look like a training page (of the partition, in a store that has partitions).
+
+        Raises:
+            UsageError: no such partition.
+            DataError: the list is missing or damaged.
+        """
+        self._check_partition(partition)
+        found = read_table(files.join(self.root, DUPLICATES_NAME))
+        inside = found["partition"].to_numpy() == (NO_PARTITION if partition is None else partition)
+        return set(found.filter(inside)["test_id"].to_pylist())
+
+    def _split_of_rows(self, partition: int | None) -> npt.NDArray[np.str_]:
+        self._check_partition(partition)
+        key = NO_PARTITION if partition is None else partition
+        if key not in self._splits:
+            options = self.options
+            if partition is None:
+                self._splits[key] = np.asarray(_strings(self._table["split"]), dtype=np.str_)
+            else:
+                self._splits[key] = partition_splits(self.ids, self.labels, options.seed, partition, options.per_class)
+        return self._splits[key]
+
+    def _check_partition(self, partition: int | None) -> None:
+        count = self.options.num_partitions
+        if count == 0 and partition is not None:
+            raise UsageError(f"the store {self.root} has its own split and no partitions; got partition {partition}")
+        if count and (partition is None or not 0 <= partition < count):
+            raise UsageError(f"the store {self.root} has {count} partitions: got {partition}, wanted 0 to {count - 1}")
+
+
+def read_options(root: str) -> StoreOptions:
+    """Raises DataError when store.json is missing, damaged, or of another workload or format."""
+    path = files.join(root, STORE_NAME)
+    try:
+        options = from_dict(StoreOptions, files.read_json(path))
+    except ValueError as error:
+        raise DataError(f"{path} is not of a store of documents: {error}; run jobs/prepare.py documents") from error
+    if (options.workload, options.format) != (WORKLOAD, FORMAT):
+        raise DataError(
+            f"{path} is of workload {options.workload!r}, format {options.format}; wanted {WORKLOAD!r}, format {FORMAT}"
+        )
+    return options
+
+
+_OPENED: dict[str, tuple[files.FileStamp, DocumentStore]] = {}
+
+
+def _reopened(root: str) -> DocumentStore:
+    """What a pickled store becomes: the one that this process has open, while its manifest is the same."""
+    stamp = files.stamp(files.join(root, MANIFEST_NAME))
+    if root not in _OPENED or _OPENED[root][0] != stamp:
+        _OPENED[root] = stamp, DocumentStore(root)
+    return _OPENED[root][1]
+
+
+def _checked(table: "pa.Table", root: str) -> "pa.Table":
+    missing = {field.name for field in fields(Page)} - set(table.column_names)
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise DataError(f"{root}/{MANIFEST_NAME} lacks {names}; it is not of a store of documents")
+    return table.combine_chunks()
+
+
+def _strings(column: "pa.ChunkedArray") -> list[str]:
+    values: list[str] = column.to_numpy().tolist()  # several times as fast as to_pylist
+    return values
+
+
+def _is_in(ids: "pa.ChunkedArray", path: str) -> npt.NDArray[np.bool_]:
+    """Which pages a list names; none where there is no list."""
+    import pyarrow.compute as pc
+
+    if not files.exists(path):
+        return np.zeros(len(ids), np.bool_)
+    found: npt.NDArray[np.bool_] = pc.is_in(ids, value_set=read_table(path)["id"]).to_numpy()
+    return found

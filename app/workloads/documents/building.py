@@ -1,0 +1,172 @@
+"""Making a store from a source: what is to be done, and the end of it. What lies between, a task a shard, is left to
+whoever runs tasks (app.execution.prepare on Ray; a plain loop in tests)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.configuration import to_dict
+from app.data import files
+from app.data.manifest import MANIFEST_NAME, read_manifest_table, read_table, write_table
+from app.data.quarantine import Quarantined, check_bad_share, write_quarantine
+from app.data.splits import TEST, TRAIN, UNLABELLED, seeded_split
+from app.errors import DataError, UsageError
+from app.workloads.documents import classes, leakage
+from app.workloads.documents.layouts import DataSet, PageSource, detect_layout
+from app.workloads.documents.partitions import check_classes, partition_splits
+from app.workloads.documents.prepare import Shard, ShardTask, schema
+from app.workloads.documents.store import FORMAT, STORE_NAME, WORKLOAD, DocumentStore, StoreOptions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+NUM_PARTITIONS, PER_CLASS = 10, 100
+"""Of Tobacco3482's protocol (Kumar, Ye and Doermann, 2014): 800 pages train, 200 validate, 2482 test."""
+
+MAX_PAGES_PER_SHARD = 256
+"""A task of one to two seconds and a file of some 15 MB; assumed: a task's own cost (some 10 ms) does not count."""
+MIN_PAGES_PER_SHARD = 16
+MIN_SHARDS = 64
+"""A small set is cut finer, so that all cores end at about the same time."""
+
+MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 4096
+
+
+@dataclass(frozen=True)
+class StorePlan:
+    options: StoreOptions
+    tasks: list[ShardTask]
+    bad: tuple[Quarantined, ...]
+    """Known before any page is read."""
+    compare_with: str | None
+    """The store whose pages are left out of training."""
+
+    @property
+    def num_pages(self) -> int:
+        return sum(len(task.pages) for task in self.tasks)
+
+
+def plan_store(
+    source: str,
+    store: str,
+    image_size: int = 384,
+    num_partitions: int | None = None,
+    per_class: int = PER_CLASS,
+    seed: int = 0,
+    compare_with: str | None = None,
+) -> StorePlan:
+    """Recognise the source, check that the store is new or was made with the same options, and list the tasks.
+
+    Args:
+        num_partitions: None: 10 for Tobacco3482, whatever its layout; none for all other sets.
+        compare_with: None: what the store was compared with before, if it was.
+
+    Raises:
+        DataError: the source is not understood or can not be read; the store to compare with can not be opened.
+        UsageError: the store was made with other options; the options do not fit the source.
+    """
+    if not MIN_IMAGE_SIZE <= image_size <= MAX_IMAGE_SIZE:
+        raise UsageError(f"--image-size: got {image_size}, wanted {MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE} pixels")
+    found = detect_layout(source)
+    labels = np.array([page.label for page in found.pages])
+    if not (labels >= 0).any():
+        raise DataError(f"{source}: none of its {len(labels)} pages ({found.layout}) has a label")
+    if num_partitions is None:
+        num_partitions = NUM_PARTITIONS if found.classes == classes.TOBACCO and not found.has_split else 0
+    if num_partitions < 0 or (num_partitions and found.has_split):
+        raise UsageError(
+            f"--num-partitions: got {num_partitions} for {source} ({found.layout}), which has its own split; wanted 0"
+            if num_partitions > 0
+            else f"--num-partitions: got {num_partitions}, wanted 0 or more"
+        )
+    if num_partitions:
+        check_classes(labels, found.classes, per_class)
+    per_class = per_class if num_partitions else 0
+    options = StoreOptions(WORKLOAD, FORMAT, found.layout, image_size, found.classes, num_partitions, seed, per_class)
+    other = compare_with or _compared_before(store)
+    if other:
+        read_manifest_table(other)
+    _check_options(store, options)
+    return StorePlan(options, _tasks(_with_splits(found, options), source, store, image_size), found.bad, other)
+
+
+def finish_store(store: str, plan: StorePlan, shards: Sequence[Shard], max_bad_fraction: float) -> DocumentStore:
+    """Write the quarantine, the lists of leaking pages and the manifest; returns the store, opened.
+
+    Raises:
+        DataError: no good page is left, or more than `max_bad_fraction` of all are bad.
+    """
+    import pyarrow as pa
+
+    bad = [*plan.bad, *(entry for shard in shards for entry in shard.bad)]
+    shards = [shard for shard in shards if len(shard.pages)]
+    write_quarantine(store, bad)
+    check_bad_share(sum(len(shard.pages) for shard in shards), bad, max_bad_fraction, store)
+    table = pa.concat_tables([shard.pages.replace_schema_metadata() for shard in shards])
+    table = table.cast(schema()).sort_by([("shard", "ascending"), ("offset", "ascending")])
+    excluded = leakage.find_shared(table, read_manifest_table(plan.compare_with)) if plan.compare_with else []
+    listed = leakage.excluded_table(excluded, plan.compare_with or "")
+    duplicates = leakage.duplicates_table(_duplicates(table, plan.options))
+    write_table(files.join(store, leakage.EXCLUDED_NAME), listed)
+    write_table(files.join(store, leakage.DUPLICATES_NAME), duplicates)
+    write_table(files.join(store, MANIFEST_NAME), table)
+    return DocumentStore(store)
+
+
+def _duplicates(table: "pa.Table", options: StoreOptions) -> list[tuple[int, str, str, int]]:
+    """Rows of duplicates.parquet. Excluded pages count as training pages: who trains with them needs them here."""
+    ids, labels, hashes = table["id"].to_pylist(), table["label"].to_numpy(), table["phash"].to_numpy()
+    if options.num_partitions:
+        numbers = range(options.num_partitions)
+        splits = {n: partition_splits(ids, labels, options.seed, n, options.per_class) for n in numbers}
+    else:
+        splits = {leakage.NO_PARTITION: np.asarray(table["split"].to_pylist(), dtype=np.str_)}
+    return [
+        (number, *pair)
+        for number, split in splits.items()
+        for pair in leakage.find_duplicates(ids, hashes, np.flatnonzero(split == TRAIN), np.flatnonzero(split == TEST))
+    ]
+
+
+def _with_splits(found: DataSet, options: StoreOptions) -> tuple[PageSource, ...]:
+    """The split is drawn over all labelled pages found, before any is read; so it does not change when one turns out
+    to be bad."""
+    if options.num_partitions:
+        return found.pages
+    splits: dict[str, str] = {}
+    if not found.has_split:
+        splits = seeded_split([page.id for page in found.pages if page.label >= 0], options.seed)
+    return tuple(
+        replace(page, split=UNLABELLED if page.label < 0 else splits.get(page.id, page.split or UNLABELLED))
+        for page in found.pages
+    )
+
+
+def _tasks(pages: tuple[PageSource, ...], source: str, store: str, image_size: int) -> list[ShardTask]:
+    size = min(MAX_PAGES_PER_SHARD, max(MIN_PAGES_PER_SHARD, -(-len(pages) // MIN_SHARDS)))
+    return [
+        ShardTask(pages[first : first + size], number, source, store, image_size)
+        for number, first in enumerate(range(0, len(pages), size))
+    ]
+
+
+def _compared_before(store: str) -> str | None:
+    path = files.join(store, leakage.EXCLUDED_NAME)
+    if not files.exists(path):
+        return None
+    notes: dict[bytes, bytes] = read_table(path).schema.metadata or {}
+    return notes.get(leakage.COMPARED_WITH, b"").decode() or None
+
+
+def _check_options(store: str, options: StoreOptions) -> None:
+    path = files.join(store, STORE_NAME)
+    wanted = to_dict(options)
+    if not files.exists(path):
+        files.write_json(path, wanted)
+        return
+    seen = files.read_json(path)
+    if seen != wanted:
+        pairs = [f"{k} {seen.get(k)!r}, now {v!r}" for k, v in wanted.items() if seen.get(k) != v]
+        raise UsageError(f"the store {store} was made with {'; '.join(pairs)}: take another --store or delete it")
