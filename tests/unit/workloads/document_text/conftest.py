@@ -25,7 +25,9 @@ class FakeStore:
 
     root: str
     options: StoreOptions = field(
-        default_factory=lambda: StoreOptions("documents", 1, "tobacco", 8, CLASSES, num_partitions=2, seed=0)
+        default_factory=lambda: StoreOptions(
+            "documents", 1, "tobacco", 8, CLASSES, num_partitions=2, seed=0, per_class=5
+        )
     )
 
     def __post_init__(self) -> None:

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from app.data.manifest import write_manifest
 from app.errors import DataError, ResourceError
 from app.workloads.documents import ocr, ocr_engines
-from app.workloads.documents.ocr import keep, load_page, missing_pages, plan_tasks, read_batch, read_page
+from app.workloads.documents.ocr import keep, missing_pages, plan_tasks, read_batch, read_text
 from app.workloads.documents.ocr_engines import OcrFailure, OcrOptions, OcrTimeout, check_engine
 from app.workloads.documents.texts import PageText, read_texts
 
@@ -53,15 +52,14 @@ def test_pages_of_all_kinds(source: Path) -> None:
     assert fax.text.splitlines()[0] == LINES[0]
     assert fax.status == "ok" and fax.confidence is not None and 80 < fax.confidence <= 100
     assert (blank.status, blank.text, blank.confidence) == ("empty", "", None)
-    assert (bad.status, bad.reason) == ("failed", "can not be decoded: cannot identify image file")
+    assert bad.status == "failed" and bad.reason.startswith("can not be decoded: no image of TIFF")
     assert none.status == "failed" and "not found" in none.reason
 
 
 @needs_tesseract
 def test_a_page_upside_down_is_turned_when_asked(source: Path) -> None:
-    path = str(source / "turned.png")
-    plain = read_page("t", path, OcrOptions(num_retries=0))
-    turned = read_page("t", path, OcrOptions(num_retries=0, orientation=True))
+    plain = read_text(str(source), "t", "turned.png", OcrOptions(num_retries=0))
+    turned = read_text(str(source), "t", "turned.png", OcrOptions(num_retries=0, orientation=True))
     assert set(plain.text.split()).isdisjoint({"invoice", "amount"})
     assert {"invoice", "amount"} <= set(turned.text.split())
     assert turned.reason == "turned by 180 degrees"
@@ -69,7 +67,7 @@ def test_a_page_upside_down_is_turned_when_asked(source: Path) -> None:
 
 @needs_tesseract
 def test_a_page_that_takes_too_long(source: Path) -> None:
-    page = read_page("f", str(source / "fax.tif"), OcrOptions(time_limit_s=0.01, num_retries=0))
+    page = read_text(str(source), "f", "fax.tif", OcrOptions(time_limit_s=0.01, num_retries=0))
     assert (page.status, page.text, page.reason) == ("timeout", "", "not done after 0.01 s")
 
 
@@ -84,10 +82,11 @@ def test_failures_are_tried_again(source: Path, monkeypatch: pytest.MonkeyPatch)
         return found
 
     monkeypatch.setattr(ocr, "recognise", recognise)
-    path = str(source / "blank.png")
-    assert read_page("b", path, OcrOptions(num_retries=2)) == PageText("b", "text", 88.0, "ok")
+    assert read_text(str(source), "b", "blank.png", OcrOptions(num_retries=2)) == PageText("b", "text", 88.0, "ok")
     answers[:] = [OcrTimeout(), OcrFailure("signal 9"), ("text", 88.0)]
-    assert read_page("b", path, OcrOptions(num_retries=1)) == PageText("b", "", None, "failed", "signal 9")
+    assert read_text(str(source), "b", "blank.png", OcrOptions(num_retries=1)) == PageText(
+        "b", "", None, "failed", "signal 9"
+    )
 
 
 def test_one_thread_a_page(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +96,7 @@ def test_one_thread_a_page(source: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     stand_in.chmod(0o755)
     monkeypatch.setattr("pytesseract.pytesseract.tesseract_cmd", str(stand_in))
     monkeypatch.delenv("OMP_THREAD_LIMIT", raising=False)
-    page = read_page("b", str(source / "blank.png"), OcrOptions(language="deu", num_retries=0))
+    page = read_text(str(source), "b", "blank.png", OcrOptions(language="deu", num_retries=0))
     told = (source / "told").read_text()
     assert told.startswith("1 ") and "-l deu" in told and "--psm 3 --oem 1" in told
     assert page.status == "failed" and "tesseract ended with 3" in page.reason
@@ -113,23 +112,6 @@ def test_words_become_lines_and_blocks() -> None:
     }
     assert ocr_engines._join(table) == ("Dear Sir\ntotal\n\ndue", pytest.approx((90 + 80.5 + 70 + 60) / 4))
     assert ocr_engines._join({name: [] for name in table}) == ("", None)
-
-
-@pytest.mark.parametrize("kind", ["deep", "palette", "cmyk", "transparent"])
-def test_every_kind_of_page_becomes_grey(kind: str, tmp_path: Path) -> None:
-    grey = np.full((20, 30), 255, np.uint8)
-    grey[5:10] = 60
-    page = Image.fromarray(grey)
-    path = tmp_path / f"page.{'jpg' if kind == 'cmyk' else 'png'}"
-    if kind == "deep":
-        Image.fromarray(grey.astype(np.uint16) * 257).save(path)
-    elif kind == "transparent":  # black ink of some opacity on nothing
-        ink = np.zeros((20, 30, 4), np.uint8)
-        ink[..., 3] = 255 - grey
-        Image.fromarray(ink).save(path)
-    else:
-        page.convert({"palette": "P", "cmyk": "CMYK"}[kind]).save(path)
-    assert np.abs(np.asarray(load_page(str(path))).astype(int) - grey).max() <= 3
 
 
 def test_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
