@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from app.data.grouped_order import grouped_sample_order, grouped_sample_seeds
 from app.data.sample_order import sample_order, sample_seeds, worker_slice
 
 HostBatch = dict[str, npt.NDArray[Any]]
@@ -24,7 +25,10 @@ class SampleReader(Protocol):
 
 @dataclass(frozen=True)
 class StepReader:
-    """Reads what worker `rank` of `world_size` sees at a step. Small to pickle; a pure function of the step."""
+    """Reads what worker `rank` of `world_size` sees at a step. Small to pickle; a pure function of the step.
+
+    Samples that have `lengths` (np.int32, one a row) come in batches of like length (app.data.grouped_order).
+    """
 
     samples: SampleReader
     seed: int
@@ -39,9 +43,23 @@ class StepReader:
 
     def load(self, step: int) -> HostBatch:
         mine = worker_slice(self.rank, self.world_size, self.global_batch_size)
-        rows = sample_order(self.seed, step, len(self.samples), self.global_batch_size)[mine]
-        seeds = sample_seeds(self.seed, step, len(self.samples), self.global_batch_size)[mine]
+        rows, seeds = self._order(step)
+        rows, seeds = rows[mine], seeds[mine]
         return {**self.samples.load(rows, seeds), SEEDS: seeds}
+
+    def _order(self, step: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+        """Rows and seeds of the whole global batch."""
+        lengths: npt.NDArray[np.int32] | None = getattr(self.samples, "lengths", None)
+        if lengths is not None:
+            return (
+                grouped_sample_order(self.seed, step, lengths, self.global_batch_size),
+                grouped_sample_seeds(self.seed, step, lengths, self.global_batch_size),
+            )
+        size = len(self.samples)
+        return (
+            sample_order(self.seed, step, size, self.global_batch_size),
+            sample_seeds(self.seed, step, size, self.global_batch_size),
+        )
 
 
 class Prefetcher(Iterator[HostBatch]):

@@ -50,7 +50,11 @@ def sample_seeds(seed: int, step: int, dataset_size: int, global_batch_size: int
     It depends on the training's seed, the epoch and the row alone and decides all that is random about the sample:
     where a patch is cut, how it is augmented.
     """
-    epochs, rows = _stream(seed, step, dataset_size, global_batch_size)
+    return seeds_of(seed, *_stream(seed, step, dataset_size, global_batch_size))
+
+
+def seeds_of(seed: int, epochs: Int64Array, rows: Int64Array) -> UInt64Array:
+    """The seeds of the samples of these epochs and rows."""
     return _mix(_mix(_mix(_as_uint64(seed)) + epochs.astype(np.uint64)) + rows.astype(np.uint64))
 
 
@@ -73,11 +77,11 @@ def _stream(seed: int, step: int, dataset_size: int, global_batch_size: int) -> 
     rows = np.empty_like(offsets)
     for epoch in np.unique(epochs):
         here = epochs == epoch
-        rows[here] = _permute(seed, int(epoch), offsets[here], dataset_size)
+        rows[here] = permute(seed, int(epoch), offsets[here], dataset_size)
     return epochs, rows
 
 
-def _permute(seed: int, epoch: int, positions: Int64Array, size: int) -> Int64Array:
+def permute(seed: int, epoch: int, positions: Int64Array, size: int) -> Int64Array:
     """Images of `positions` under the pseudo-random permutation of range(size) that seed and epoch choose."""
     if size <= MAX_TABLE_ROWS:
         return _table(seed, epoch, size)[positions]
@@ -111,6 +115,15 @@ def _keys(seed: int, epoch: int, count: int) -> UInt64Array:
     """Independent 64-bit keys, shape [count]."""
     numbers: UInt64Array = np.arange(count, dtype=np.uint64)
     return _mix(_mix(_mix(_as_uint64(seed)) + np.uint64(epoch)) + numbers)
+
+
+def draw(seed: int, name: tuple[int, ...], count: int) -> UInt64Array:
+    """Random numbers that belong to a name, shape [count], uint64."""
+    key = _mix(_as_uint64(seed))
+    for part in name:
+        key = _mix(key ^ np.uint64(part))
+    numbers: UInt64Array = np.arange(count, dtype=np.uint64)
+    return _mix(key + numbers)
 
 
 def _as_uint64(value: int) -> UInt64Array:

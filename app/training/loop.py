@@ -85,7 +85,7 @@ class _Training:
         if saved:
             self.model.load_state_dict(saved["model"])
         self.wrapped = context.wrap(torch.compile(self.model) if experiment.compile else self.model)  # type: ignore[arg-type]
-        self.optimizer = make_optimizer(experiment, self.model, context.world_size)
+        self.optimizer = make_optimizer(experiment, self.model, context.world_size, self._parameter_groups())
         if saved:
             self.optimizer.load_state_dict(saved["optimizer"])
         self.step_function = StepFunction(experiment, workload, self.task, context, self.numerics)
@@ -128,7 +128,7 @@ class _Training:
             self.experiment.schedule, step, self.num_steps
         )
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("lr_factor", 1.0)
         with self.timer.step():
             seeds = host_batch.pop(SEEDS)
             batch = to_device(host_batch, self.context.device)
@@ -211,6 +211,12 @@ class _Training:
         trial = _TrialStep(self)
         record = self.context.gather(numerics.choose(options, trial, self.context.device)[1])[0]
         return numerics.Numerics(record["precision"], record["channels_last"]), record
+
+    def _parameter_groups(self) -> list[dict[str, Any]] | None:
+        """The workload's own groups, where it has any."""
+        own = getattr(self.workload, "parameter_groups", None)
+        options = self.experiment.optimizer
+        return own(self.task, self.model, options.weight_decay, options.learning_rate) if own else None
 
     def _end_step(self, epoch: int) -> int:
         return end_step_of_epoch(epoch, len(self.samples), self.batch_size)

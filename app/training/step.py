@@ -99,11 +99,18 @@ def seed_dropout(seed: int, step: int, rank: int) -> None:
     torch.manual_seed((seed * 1_000_003 + step) * 4_099 + rank)
 
 
-def make_optimizer(experiment: Experiment, model: torch.nn.Module, num_workers: int) -> torch.optim.Optimizer:
-    """The experiment's optimizer at its peak rate for this number of workers; fused kernels."""
+def make_optimizer(
+    experiment: Experiment,
+    model: torch.nn.Module,
+    num_workers: int,
+    groups: list[dict[str, Any]] | None = None,
+) -> torch.optim.Optimizer:
+    """The experiment's optimizer at its peak rate for this number of workers; fused kernels.
+
+    A group's `lr_factor`, where it has one, is what its rate is of the optimizer's (app.training.loop)."""
     options = experiment.optimizer
     rate = experiment.learning_rate(num_workers)
-    groups = parameter_groups(model, options.weight_decay)
+    groups = groups or parameter_groups(model, options.weight_decay)
     if options.name == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=options.momentum, nesterov=options.momentum > 0, fused=True)
     kind = torch.optim.Adam if options.name == "adam" else torch.optim.AdamW

@@ -30,6 +30,19 @@ def test_workers_together_read_what_one_reads(world_size: int) -> None:
             np.testing.assert_array_equal(np.concatenate([part[step][key] for part in parts]), batch[key])
 
 
+@dataclass(frozen=True)
+class RowsWithLengths(Rows):
+    lengths: npt.NDArray[np.int32]
+
+
+def test_samples_with_lengths_come_in_batches_of_like_length() -> None:
+    samples = RowsWithLengths(64, np.arange(64, dtype=np.int32))
+    batches = list(read_steps(StepReader(samples, 0, 8, 0, 1), 0, 8))
+    assert sorted(np.concatenate([batch["row"] for batch in batches]).tolist()) == list(range(64))
+    assert {int(np.ptp(batch["row"])) for batch in batches} == {7}
+    assert len({int(seed) for batch in batches for seed in batch[SEEDS]}) == 64
+
+
 def test_prefetcher_gives_all_batches_in_order_and_then_stops() -> None:
     batches = Prefetcher(lambda: read_steps(StepReader(Rows(10), 0, 2, 0, 1), 0, 20))
     got = [batch["row"] for batch in batches]

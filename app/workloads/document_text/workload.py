@@ -1,0 +1,121 @@
+"""Classifying pages by their text as the engine sees it. Shapes: B batch, L tokens, K classes."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from app.configuration import from_dict
+from app.errors import UsageError
+from app.workloads.base import Batch, HostBatch
+from app.workloads.document_text import network
+from app.workloads.document_text.samples import TextSamples, load_pages, open_samples
+from app.workloads.document_text.task import DocumentTextTask
+from app.workloads.document_text.tokens import open_store
+
+
+class DocumentTextWorkload:
+    name = "document_text"
+    score = "accuracy"
+    loss_is_mean = True
+    cases_at_once = 32
+
+    def parse_task(self, options: Mapping[str, Any]) -> DocumentTextTask:
+        return from_dict(DocumentTextTask, options, "task")
+
+    def resolve_task(self, task: DocumentTextTask, store: str) -> DocumentTextTask:
+        """The task with the store's classes. Raises UsageError when it has other ones."""
+        classes = open_store(store).options.classes
+        if task.classes and task.classes != classes:
+            raise UsageError(
+                f"the task has the classes {', '.join(task.classes)}; the store {store} has {', '.join(classes)}"
+            )
+        return dataclasses.replace(task, classes=classes)
+
+    def open_samples(self, task: DocumentTextTask, store: str) -> TextSamples:
+        return open_samples(task, store)
+
+    def build_model(self, task: DocumentTextTask) -> network.BertClassifier:
+        return network.build_network(task)
+
+    def parameter_groups(
+        self, task: DocumentTextTask, model: torch.nn.Module, weight_decay: float, learning_rate: float
+    ) -> list[dict[str, Any]]:
+        return network.parameter_groups(task, model, weight_decay, learning_rate)
+
+    def example_batch(self, task: DocumentTextTask, batch_size: int) -> HostBatch:
+        """Pages of full length; any vocabulary has these few tokens."""
+        random = np.random.default_rng(0)
+        return {
+            "ids": random.integers(0, 16, (batch_size, task.max_length), dtype=np.int32),
+            "length": np.full(batch_size, task.max_length, np.int32),
+            "label": random.integers(0, len(task.classes), batch_size, dtype=np.int64),
+        }
+
+    def to_inputs(self, task: DocumentTextTask, batch: Batch, seeds: npt.NDArray[np.uint64] | None) -> Batch:
+        """{"ids": [B, L], "mask": [B, L], "label": [B]}, int64, L being the longest page of the batch."""
+        longest = int(batch["length"].max())
+        places = torch.arange(longest, device=batch["length"].device)
+        mask = (places < batch["length"][:, None]).long()
+        return {"ids": batch["ids"][:, :longest].long(), "mask": mask, "label": batch["label"]}
+
+    def forward(self, task: DocumentTextTask, model: torch.nn.Module, inputs: Batch) -> Any:
+        return model(inputs["ids"], inputs["mask"])
+
+    def loss_sums(self, task: DocumentTextTask, outputs: Any, inputs: Batch) -> torch.Tensor:
+        """[2]: sum of the cross entropies, number of samples."""
+        total = torch.nn.functional.cross_entropy(
+            outputs.float(), inputs["label"], reduction="sum", label_smoothing=task.label_smoothing
+        )
+        return torch.stack([total, torch.full_like(total, len(inputs["label"]))])
+
+    def loss_value(self, task: DocumentTextTask, sums: torch.Tensor) -> torch.Tensor:
+        return sums[0] / sums[1]
+
+    def validation_ids(self, task: DocumentTextTask, store: str, split: str) -> list[str]:
+        """Labelled pages of a split, short ones first, so that those that are scored together pad little."""
+        samples, ids = open_samples(task, store, split), open_store(store).ids
+        order = np.argsort(samples.lengths, kind="stable")
+        return [ids[row] for row in samples.store_rows[order]]
+
+    def evaluate_cases(
+        self,
+        task: DocumentTextTask,
+        model: torch.nn.Module,
+        store: str,
+        case_ids: list[str],
+        device: torch.device,
+        thorough: bool,
+    ) -> list[dict[str, float | None]]:
+        """Accuracy (0 or 1) and cross entropy of each page, None where it has no label; thorough: its probabilities
+        too, as p_<class>."""
+        host = load_pages(task, store, case_ids)
+        batch = {key: torch.from_numpy(value).to(device) for key, value in host.items()}
+        logits = self.forward(task, model, self.to_inputs(task, batch, None)).float()
+        return [
+            _scores(row, int(label), task.classes if thorough else ())
+            for row, label in zip(torch.log_softmax(logits, 1).cpu(), host["label"], strict=True)
+        ]
+
+    def summarize(self, task: DocumentTextTask, cases: list[dict[str, float | None]]) -> dict[str, float]:
+        """Means over the labelled pages."""
+        means = {}
+        for name in ("accuracy", "loss"):
+            known = [value for case in cases if (value := case[name]) is not None]
+            means[name] = float(np.mean(known)) if known else float("nan")
+        return means
+
+
+def _scores(log_probabilities: torch.Tensor, label: int, classes: tuple[str, ...]) -> dict[str, float | None]:
+    """Of one page, [K]."""
+    known = label >= 0
+    scores: dict[str, float | None] = {
+        "accuracy": float(int(log_probabilities.argmax()) == label) if known else None,
+        "loss": -float(log_probabilities[label]) if known else None,
+    }
+    for name, value in zip(classes, log_probabilities.exp().tolist(), strict=False):
+        scores[f"p_{name}"] = value
+    return scores

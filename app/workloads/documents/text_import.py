@@ -1,0 +1,74 @@
+"""Ready OCR text taken over, as QS-OCR distributes it: one .txt for each page, at the page's own relative path."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from app.data import files
+from app.errors import DataError
+from app.workloads.documents.texts import PageText
+
+NUM_PAGES_PER_BATCH = 1000
+ENDING = ".txt"
+
+
+def find_texts(folder: str, pages: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Page id and text file of each page that has one.
+
+    A file belongs to a page when its path below `folder`, without the ending, is the page's id or source file, or ends
+    that of the source (QS-OCR leaves `images/` out), or when it is the only one of that name.
+
+    Args:
+        folder: what is imported.
+        pages: id and source file of each.
+
+    Raises:
+        DataError: there is no text file, or none of a page.
+    """
+    paths = [path for path in files.list_files(folder) if path.lower().endswith(ENDING)]
+    if not paths:
+        raise DataError(f"{folder} has no {ENDING} file; wanted one for each page, as QS-OCR has them")
+    start = len(folder.rstrip("/")) + 1
+    by_stem = {path[start : -len(ENDING)]: path for path in paths}
+    names = Counter(files.name_of(stem) for stem in by_stem)
+    by_name = {files.name_of(stem): path for stem, path in by_stem.items() if names[files.name_of(stem)] == 1}
+    found = []
+    for page_id, source in pages:
+        path = next((by_stem[stem] for stem in _stems(page_id, source) if stem in by_stem), None)
+        path = path or by_name.get(files.name_of(_stem(source)))
+        if path is not None:
+            found.append((page_id, path))
+    if pages and not found:
+        raise DataError(
+            f"{folder} has {len(paths)} {ENDING} files, but none of a page of the store: "
+            f"saw {paths[0][start:]}, wanted for example {_stem(pages[0][1])}{ENDING}"
+        )
+    return found
+
+
+def import_texts(found: Sequence[tuple[str, str]]) -> Iterator[list[PageText]]:
+    """Batches of the pages' texts."""
+    for start in range(0, len(found), NUM_PAGES_PER_BATCH):
+        yield [_read(page_id, path) for page_id, path in found[start : start + NUM_PAGES_PER_BATCH]]
+
+
+def _read(page_id: str, path: str) -> PageText:
+    try:
+        text = files.read_bytes(path).decode("utf-8", "replace").strip()
+    except DataError as error:
+        return PageText(page_id, "", None, "failed", str(error))
+    if not text:
+        return PageText(page_id, "", None, "empty", f"imported from {files.name_of(path)}")
+    return PageText(page_id, text, None, "ok", "imported")
+
+
+def _stems(page_id: str, source: str) -> Iterator[str]:
+    yield page_id
+    stem = _stem(source)
+    while stem:
+        yield stem
+        stem = stem.partition("/")[2]
+
+
+def _stem(path: str) -> str:
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{name.rpartition('.')[0] or name}"

@@ -1,0 +1,123 @@
+"""Read the text of a prepared store's pages by OCR, or take over ready text; started again, it does what is missing."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    from app.workloads.documents.ocr import OcrTask
+    from app.workloads.documents.texts import PageText
+
+NUM_TASKS_PER_RUN = 1000
+"""Ray Data plans all tasks of a run before the first starts: 1000 take well under a second."""
+
+
+@dataclass(frozen=True)
+class Ocr:
+    """Tesseract on every core of the machine or cluster, one thread a page; text and confidence go into STORE/ocr."""
+
+    store: str
+    """Prepared store, made by jobs/prepare.py documents."""
+    source: str | None = None
+    """Folder or URL of the data set that the store was made from; not needed with --import."""
+    ready: Annotated[str | None, tyro.conf.arg(name="import")] = None
+    """Folder with ready OCR text to take over instead: one .txt for each page at its relative path, as QS-OCR has."""
+    engine: Literal["pytesseract", "tesserocr"] = "pytesseract"
+    """`tesserocr` calls the library in the process; it has to be installed."""
+    language: str = "eng"
+    """Tesseract's language codes, several joined by +."""
+    psm: int = 3
+    """Page segmentation mode; 3 is fully automatic."""
+    oem: int = 1
+    """Engine mode; 1 is the LSTM."""
+    time_limit_s: float = 60.0
+    """Of one attempt at a page."""
+    num_retries: int = 1
+    """Attempts after one that failed or ran out of time."""
+    orientation: bool = False
+    """Turn pages that come out as noise the way up that Tesseract thinks right, and read them again."""
+    again: tuple[Literal["failed", "timeout", "empty"], ...] = ()
+    """Pages of these statuses are read anew."""
+    num_cpus: int | None = None
+    """Pages read at a time; all cores of the machine or cluster if not given."""
+
+
+def main(arguments: Ocr) -> None:
+    from collections import Counter
+
+    from app.console import progress, say
+    from app.errors import UsageError
+    from app.workloads.documents.ocr import keep, missing_pages
+
+    start_s = time.monotonic()
+    if arguments.num_cpus is not None and arguments.num_cpus < 1:
+        raise UsageError(f"--num-cpus: got {arguments.num_cpus}, wanted 1 or more")
+    store = absolute(arguments.store)
+    pages = missing_pages(store, arguments.again)
+    batches = _ready(arguments, pages) if arguments.ready else _recognised(arguments, pages)
+    counts: Counter[str] = Counter()
+    with progress("ocr", len(pages)) as advance:
+        for batch in keep(store, batches):
+            counts.update(page.status for page in batch)
+            for page in batch:
+                if page.status in ("failed", "timeout"):
+                    say(f"{page.status} {page.id}: {page.reason}")
+            advance(len(batch))
+    elapsed_s = time.monotonic() - start_s
+    num_done = sum(counts.values())
+    told = ", ".join(f"{number} {status}" for status, number in sorted(counts.items())) or "nothing was missing"
+    rate = f", {num_done / elapsed_s:.2f} pages/s" if num_done and not arguments.ready else ""
+    say(f"{arguments.store}: {told}{rate}, {elapsed_s:.1f} s")
+    if num_done < len(pages):
+        say(f"{len(pages) - num_done} pages have no text yet: run this job with --source to read them")
+
+
+def _recognised(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[PageText]]":
+    """Batches of pages read by OCR. Raises before the first when this machine lacks the engine."""
+    from app.errors import UsageError
+    from app.workloads.documents.ocr import plan_tasks
+    from app.workloads.documents.ocr_engines import OcrOptions, check_engine
+
+    if arguments.source is None:
+        raise UsageError("got neither --source (the data set to read) nor --import (text to take over); wanted one")
+    options = OcrOptions(
+        arguments.engine,
+        arguments.language,
+        arguments.psm,
+        arguments.oem,
+        arguments.time_limit_s,
+        arguments.num_retries,
+        arguments.orientation,
+    )
+    check_engine(options)
+    return _run(plan_tasks(absolute(arguments.source), pages, options), arguments.num_cpus)
+
+
+def _run(tasks: "list[OcrTask]", num_cpus: int | None) -> "Iterator[list[PageText]]":
+    from app.execution.prepare import run_cases
+    from app.workloads.documents.ocr import read_batch
+
+    for start in range(0, len(tasks), NUM_TASKS_PER_RUN):
+        yield from run_cases(read_batch, tasks[start : start + NUM_TASKS_PER_RUN], num_cpus)
+
+
+def _ready(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[PageText]]":
+    from app.workloads.documents.text_import import find_texts, import_texts
+
+    assert arguments.ready is not None
+    return import_texts(find_texts(absolute(arguments.ready), pages))
+
+
+def absolute(path: str) -> str:
+    """Workers run in folders of their own."""
+    return path if "://" in path else str(Path(path).resolve())
+
+
+if __name__ == "__main__":
+    from app.command_line import run
+
+    run(Ocr, main, description=__doc__)
