@@ -77,12 +77,15 @@ class _Epoch:
         if place >= self.num_batches:
             return self._pool(self.num_pools - 1)[2]
         pool = int(np.searchsorted(self._pool_starts(), place, side="right")) - 1
-        return self._pool(pool)[1][place - self._pool_starts()[pool]]
+        rows: Int64Array = self._pool(pool)[1][place - self._pool_starts()[pool]]
+        return rows
 
     def _pool_starts(self) -> Int64Array:
         """First batch of each pool, and the end of the last, [num_pools + 1]."""
-        numbers = np.arange(self.num_pools + 1, dtype=np.int64)
-        return np.floor_divide(numbers * self.num_batches, self.num_pools, dtype=np.int64)
+        starts: Int64Array = np.arange(self.num_pools + 1, dtype=np.int64)
+        starts *= self.num_batches
+        starts //= self.num_pools
+        return starts
 
     def _pool(self, pool: int) -> tuple[Int64Array, Int64Array, Int64Array]:
         """Rows of the head (empty but in the first pool), of the batches [n, batch] and of the tail (last pool)."""

@@ -18,6 +18,11 @@ def error_line(done: Done) -> str:
     [
         (("train", "brats", "--store", "s", "--epoch", "3"), "--epoch", "--epochs"),
         (("prepare", "brats", "--sorce", "a", "--store", "b"), "--sorce", "--source"),
+        (
+            ("prepare", "documents", "--source", "a", "--store", "b", "--image-sise", "9"),
+            "--image-sise",
+            "--image-size",
+        ),
         (("report", "--rn", "a"), "--rn", "--run"),
         (("demo", "--quik"), "--quik", "--quick"),
     ],

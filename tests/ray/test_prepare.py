@@ -12,7 +12,8 @@ from app.data.quarantine import read_quarantine
 from app.errors import DataError
 from app.execution.prepare import run_cases
 from app.workloads.brats.store import BratsStore
-from jobs.prepare import PrepareBrats, main
+from app.workloads.documents.store import DocumentStore
+from jobs.prepare import PrepareBrats, PrepareDocuments, main
 
 
 @dataclass(frozen=True)
@@ -90,3 +91,24 @@ def test_a_folder_becomes_a_store(
 def test_too_much_that_is_bad_fails(ray_cluster: str, source: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="2 of 10 cases are bad, at most 10%"):
         main(PrepareBrats(str(source), str(tmp_path / "store"), max_bad_fraction=0.1, num_cpus=2))
+
+
+def test_folders_of_pages_become_a_store(ray_cluster: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        path = tmp_path / "tobacco" / ("Memo", "Note")[i % 2] / f"{50000000 + i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (16, 12), np.uint8)).resize((120, 160)).save(path)
+    (tmp_path / "tobacco" / "Note" / "50000003.png").write_bytes(b"broken")
+    store = str(tmp_path / "store")
+    main(PrepareDocuments(str(tmp_path / "tobacco"), store, image_size=64, per_class=5, num_partitions=2))
+    said = capsys.readouterr().out
+    assert "layout tobacco, 40 pages, 10 classes" in said
+    assert "quarantined Note/50000003: Note/50000003.png: no image" in said
+    assert "prepare: 40/40" in said
+    assert "0 of 29, 0 of 29 (by partition)" in said
+    assert "39 pages (2 partitions of 8 train, 2 validation, 29 test), 1 quarantined" in said.splitlines()[-1]
+    opened = DocumentStore(store)
+    assert opened.read_images(opened.rows("test", 1)).shape == (29, 64, 64)

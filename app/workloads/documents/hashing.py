@@ -42,7 +42,7 @@ def _block_means(page: UInt8Array) -> npt.NDArray[np.float32]:
         return np.asarray(small, dtype=np.float32)
     rows = page.reshape(SIDE, height // SIDE, width).sum(1, dtype=np.uint32)
     blocks = rows.reshape(SIDE, SIDE, width // SIDE).sum(2, dtype=np.uint32)
-    return blocks.astype(np.float32) / np.float32(page.size // SIDE**2)
+    return np.asarray(blocks / (page.size // SIDE**2), dtype=np.float32)
 
 
 def nearest(

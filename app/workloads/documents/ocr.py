@@ -1,14 +1,12 @@
 """Reading the text of a store's pages by OCR, a batch of pages a task. Pure Python, no cluster."""
 
-import io
 import time
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.data import files
 from app.data.manifest import read_manifest
+from app.errors import DataError
 from app.workloads.documents.ocr_engines import (
     OcrFailure,
     OcrOptions,
@@ -17,6 +15,8 @@ from app.workloads.documents.ocr_engines import (
     find_rotation,
     recognise,
 )
+from app.workloads.documents.prepare import read_encoded
+from app.workloads.documents.reading import BadPage, read_page
 from app.workloads.documents.texts import PageText, Status, open_texts, write_part
 
 if TYPE_CHECKING:
@@ -66,16 +66,15 @@ def read_batch(task: OcrTask) -> list[PageText]:
         ResourceError: this machine lacks the engine or a language.
     """
     check_engine(task.options)
-    return [read_page(page_id, files.join(task.source, name), task.options) for page_id, name in task.pages]
+    return [read_text(task.source, page_id, name, task.options) for page_id, name in task.pages]
 
 
-def read_page(page_id: str, path: str, options: OcrOptions) -> PageText:
+def read_text(source: str, page_id: str, name: str, options: OcrOptions) -> PageText:
     """Text of one page, with retries."""
     try:
-        image = load_page(path)
-    except Exception as error:  # decoders raise what they like on damaged bytes
-        reason = str(error).split(" <_io.")[0] or type(error).__name__  # PIL names the object in memory
-        return PageText(page_id, "", None, "failed", f"can not be decoded: {reason}")
+        image = read_page(read_encoded(source, name))
+    except (BadPage, DataError) as error:
+        return PageText(page_id, "", None, "failed", f"can not be decoded: {error}")
     found = PageText(page_id, "", None, "failed", "not tried")
     for _ in range(1 + options.num_retries):
         found = _attempt(page_id, image, options)
@@ -84,25 +83,6 @@ def read_page(page_id: str, path: str, options: OcrOptions) -> PageText:
     if options.orientation and _is_noise(found):
         return _turned(found, image, options)
     return found
-
-
-def load_page(path: str) -> "Image":
-    """The first page of an image file as grey values of 8 bits; what is transparent becomes white.
-
-    Raises:
-        DataError: the file is missing.
-        Exception: of PIL, when it is no image, is damaged or claims to have more than 179 million pixels.
-    """
-    from PIL import Image
-
-    encoded = files.read_bytes(path)
-    with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(encoded)) as image:
-        if image.mode.startswith("I;16"):
-            return image.point(lambda value: value * (1 / 257)).convert("L")
-        if image.has_transparency_data:
-            page = image.convert("RGBA")
-            return Image.alpha_composite(Image.new("RGBA", page.size, "white"), page).convert("L")
-        return image.convert("L")
 
 
 def keep(store: str, batches: Iterable[list[PageText]]) -> Iterator[list[PageText]]:

@@ -110,7 +110,7 @@ def find_rotation(image: "Image", options: OcrOptions) -> int:
     os.environ["OMP_THREAD_LIMIT"] = "1"
     try:
         found = pytesseract.image_to_osd(
-            image,
+            _plain(image),
             output_type=pytesseract.Output.DICT,
             timeout=options.time_limit_s,
             config=OSD_CONFIG,
@@ -123,12 +123,9 @@ def find_rotation(image: "Image", options: OcrOptions) -> int:
 def _with_pytesseract(image: "Image", options: OcrOptions) -> tuple[str, float | None]:
     import pytesseract
 
-    image = image.copy()
-    image.info = {}  # else the copy is written with the original's compression, which may be for another mode
-    image.format = "TIFF"  # in which pytesseract hands it over; its default, PNG, takes longer to write
     try:
         words = pytesseract.image_to_data(
-            image,
+            _plain(image),
             lang=options.language,
             config=f"--psm {options.psm} --oem {options.oem}",
             output_type=pytesseract.Output.DICT,
@@ -142,6 +139,15 @@ def _with_pytesseract(image: "Image", options: OcrOptions) -> tuple[str, float |
     except RuntimeError as error:  # how pytesseract reports its timeout
         raise OcrTimeout(str(error)) from error
     return _join(words)
+
+
+def _plain(image: "Image") -> "Image":
+    """A copy that pytesseract hands over uncompressed: its default, PNG, takes longer to write, and a format or a
+    compression kept from the file may lose something or be of another mode."""
+    image = image.copy()
+    image.info = {}
+    image.format = "TIFF"
+    return image
 
 
 def _join(words: dict[str, list[Any]]) -> tuple[str, float | None]:

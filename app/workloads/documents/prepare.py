@@ -7,7 +7,7 @@ interrupted preparation goes on with what has none.
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -177,7 +177,7 @@ def _fingerprint(task: ShardTask) -> str:
         path = _parquet_row(page.source)[0] or page.source
         if path not in stamps:
             stamps[path] = "" if files.is_url(task.source) else _stamp(files.join(task.source, path))
-        digest.update(repr((astuple(page), stamps[path])).encode())
+        digest.update(f"{page!r} {stamps[path]}\n".encode())
     return digest.hexdigest()
 
 

@@ -57,7 +57,8 @@ def _shrink(image: "Image", size: int) -> "Image":
 
     factors = (max(1, int(image.width / size * SLACK)), max(1, int(image.height / size * SLACK)))
     reduced = image.reduce(factors) if max(factors) > 1 else image
-    return reduced.resize((size, size), Image.Resampling.BILINEAR)
+    edge = (0, 0, image.width / factors[0], image.height / factors[1])  # the last reduced pixel may be a partial one
+    return reduced.resize((size, size), Image.Resampling.BILINEAR, box=edge)
 
 
 def _decode(content: bytes, page: int, at_least: int | None) -> tuple["Image", tuple[int, int]]:

@@ -28,6 +28,18 @@ def test_what_is_written_is_read_again(root: str) -> None:
     assert files.stamp(path).num_bytes == 3
 
 
+def test_parts_of_files_are_read(root: str) -> None:
+    a, b = files.join(root, "a.bin"), files.join(root, "b.bin")
+    files.write_bytes_atomic(a, b"0123456789")
+    files.write_bytes_atomic(b, b"abcdef")
+    assert files.read_ranges([(b, 2, 4), (a, 0, 3), (a, 9, 10), (b, 5, 5)]) == [b"cd", b"012", b"9", b""]
+    assert files.read_ranges([]) == []
+    with pytest.raises(DataError, match=r"b\.bin is damaged: it ends before byte 7"):
+        files.read_ranges([(a, 0, 10), (b, 3, 7)])
+    with pytest.raises(DataError, match=r"c\.bin"):
+        files.read_ranges([(files.join(root, "c.bin"), 0, 1)])
+
+
 def test_json_is_plain_text(root: str) -> None:
     path = files.join(root, "x.json")
     files.write_json(path, {"a": [1, None]})

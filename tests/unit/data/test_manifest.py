@@ -3,7 +3,14 @@ from pathlib import Path
 import pytest
 
 from app.data import files
-from app.data.manifest import MANIFEST_NAME, read_manifest, write_manifest
+from app.data.manifest import (
+    MANIFEST_NAME,
+    read_manifest,
+    read_manifest_table,
+    read_table,
+    write_manifest,
+    write_table,
+)
 from app.errors import DataError
 
 ROWS = [
@@ -39,3 +46,13 @@ def test_nothing_is_left_beside_it(tmp_path: Path) -> None:
     write_manifest(str(tmp_path), ROWS)
     assert files.list_files(str(tmp_path)) == [str(tmp_path / MANIFEST_NAME)]
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_columns_are_those_of_the_rows(tmp_path: Path) -> None:
+    write_manifest(str(tmp_path), ROWS)
+    table = read_manifest_table(str(tmp_path))
+    assert table["id"].to_pylist() == ["a", "b"]
+    write_table(str(tmp_path / "more.parquet"), table)
+    assert read_table(str(tmp_path / "more.parquet")).equals(table)
+    with pytest.raises(DataError, match=r"nothing\.parquet: not found"):
+        read_table(str(tmp_path / "nothing.parquet"))

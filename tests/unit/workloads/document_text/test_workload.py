@@ -1,0 +1,152 @@
+"""The text workload with a tiny BERT saved in a temporary folder; no network, no Ray."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from app.data.feeding import StepReader
+from app.errors import UsageError
+from app.experiment import Experiment, OptimizerConfig
+from app.training import checkpoint
+from app.training.context import LocalContext
+from app.training.loop import TrainingJob, train
+from app.training.step import make_optimizer
+from app.workloads.document_text.workload import DocumentTextWorkload
+
+CPU = torch.device("cpu")
+WORKLOAD = DocumentTextWorkload()
+
+
+def resolved(options: dict[str, Any], store: str, **changes: Any) -> Any:
+    return WORKLOAD.resolve_task(WORKLOAD.parse_task({**options, **changes}), store)
+
+
+def tensors(batch: dict[str, Any]) -> dict[str, torch.Tensor]:
+    return {key: torch.from_numpy(value) for key, value in batch.items()}
+
+
+def test_classes_come_from_the_store(options: dict[str, Any], store: str) -> None:
+    task = resolved(options, store)
+    assert task.classes == ("letter", "invoice", "memo")
+    assert WORKLOAD.resolve_task(task, store) == task
+    with pytest.raises(UsageError, match="the task has the classes a, b"):
+        resolved(options, store, classes=["a", "b"])
+
+
+def test_batches_are_padded_to_their_longest_page_alone(options: dict[str, Any], store: str) -> None:
+    task = resolved(options, store)
+    samples = WORKLOAD.open_samples(task, store)
+    rows = np.argsort(samples.lengths)[:4]
+    host = samples.load(rows, np.zeros(4, np.uint64))
+    assert host["ids"].shape == (4, 32) and host["ids"].dtype == np.int32
+    inputs = WORKLOAD.to_inputs(task, tensors(host), None)
+    longest = samples.lengths[rows].max()
+    assert inputs["ids"].shape == (4, longest) and longest < 32
+    assert inputs["mask"].sum(1).tolist() == samples.lengths[rows].tolist()
+
+
+def test_padding_does_not_change_the_outputs(options: dict[str, Any], store: str) -> None:
+    task = resolved(options, store)
+    model = WORKLOAD.build_model(task).eval()
+    samples = WORKLOAD.open_samples(task, store)
+    rows = np.arange(8)
+    host = samples.load(rows, np.zeros(8, np.uint64))
+    together = WORKLOAD.forward(task, model, WORKLOAD.to_inputs(task, tensors(host), None))
+    for i in rows:
+        one = {key: value[i : i + 1] for key, value in tensors(host).items()}
+        alone = WORKLOAD.forward(task, model, WORKLOAD.to_inputs(task, one, None))
+        torch.testing.assert_close(together[i : i + 1], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_loss_is_the_mean_cross_entropy_and_its_parts_add_up(options: dict[str, Any], store: str) -> None:
+    task = resolved(options, store, label_smoothing=0.1)
+    logits, label = torch.randn(6, 3), torch.tensor([0, 1, 2, 2, 1, 0])
+    parts = [WORKLOAD.loss_sums(task, logits[s], {"label": label[s]}) for s in (slice(0, 2), slice(2, 6))]
+    expected = torch.nn.functional.cross_entropy(logits, label, label_smoothing=0.1)
+    assert float(WORKLOAD.loss_value(task, parts[0] + parts[1])) == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_pages_are_scored_one_by_one(options: dict[str, Any], store: str) -> None:
+    task = resolved(options, store)
+    model = WORKLOAD.build_model(task).eval()
+    ids = WORKLOAD.validation_ids(task, store, "validation")
+    assert sorted(ids) == [f"page-{row}" for row in range(30, 39)]
+    with torch.inference_mode():
+        brief = WORKLOAD.evaluate_cases(task, model, store, ids, CPU, False)
+        (one,) = WORKLOAD.evaluate_cases(task, model, store, ["page-31"], CPU, True)
+        (unlabelled,) = WORKLOAD.evaluate_cases(task, model, store, ["page-47"], CPU, True)
+    shares = [one[f"p_{name}"] for name in task.classes]
+    label = 31 % 3
+    assert sum(shares) == pytest.approx(1, abs=1e-5)
+    assert one["accuracy"] == float(np.argmax(shares) == label)
+    assert one["loss"] == pytest.approx(-np.log(shares[label]), abs=1e-5)
+    assert brief[ids.index("page-31")]["loss"] == pytest.approx(one["loss"], abs=1e-4)
+    assert set(brief[0]) == {"accuracy", "loss"}
+    assert unlabelled["accuracy"] is None and unlabelled["loss"] is None and unlabelled["p_letter"] is not None
+    means = WORKLOAD.summarize(task, [*brief, unlabelled])
+    assert means["accuracy"] == pytest.approx(np.mean([case["accuracy"] for case in brief]))
+
+
+def test_two_rates_and_decay_of_matrices_alone(options: dict[str, Any], store: str) -> None:
+    task = resolved(options, store, head_learning_rate=1e-3)
+    model = WORKLOAD.build_model(task)
+    groups = WORKLOAD.parameter_groups(task, model, 0.01, 2e-5)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    found = {names[id(p)]: (group["weight_decay"], group["lr_factor"]) for group in groups for p in group["params"]}
+    assert len(found) == len(names)
+    for name, (decay, factor) in found.items():
+        assert decay == (0.0 if name.endswith("bias") or "LayerNorm" in name else 0.01), name
+        assert factor == pytest.approx(50 if name.startswith("head.") else 1), name
+    same = WORKLOAD.parameter_groups(resolved(options, store, head_learning_rate=None), model, 0.01, 2e-5)
+    assert {group["lr_factor"] for group in same} == {1.0}
+
+
+def test_training_learns_the_classes(options: dict[str, Any], store: str, tmp_path: Path) -> None:
+    """Through the engine's own loop, up to its checkpoint and back."""
+    task = resolved(options, store, dropout=0.0, head_learning_rate=5e-3)
+    experiment = Experiment(
+        name="text",
+        workload="document_text",
+        task={**options, "dropout": 0.0, "head_learning_rate": 5e-3, "classes": list(task.classes)},
+        epochs=12,
+        batch_size=6,
+        precision="fp32",
+        channels_last="no",
+        optimizer=OptimizerConfig(learning_rate=2e-3, weight_decay=0.01),
+        evaluate_every_epochs=12,
+    )
+    result = train(TrainingJob(experiment, store, str(tmp_path / "run"), time.time()), Evaluating(), LocalContext(CPU))
+    assert result.best["accuracy"] > 0.7  # 1/3 by chance
+    saved = checkpoint.load_last(str(tmp_path / "run/checkpoint"), CPU)
+    assert saved
+    body, _, head, _ = saved["optimizer"]["param_groups"]
+    assert head["lr"] == pytest.approx(2.5 * body["lr"]) and body["lr"] > 0
+
+
+class Evaluating(DocumentTextWorkload):
+    """With the hook that the engine had before it scored cases in batches."""
+
+    def evaluate_case(
+        self, task: Any, model: torch.nn.Module, store: str, case_id: str, device: torch.device, thorough: bool
+    ) -> dict[str, float | None]:
+        return self.evaluate_cases(task, model, store, [case_id], device, thorough)[0]
+
+
+def test_rates_of_the_groups_follow_the_schedule(options: dict[str, Any], store: str) -> None:
+    task = resolved(options, store)
+    model = WORKLOAD.build_model(task)
+    experiment = Experiment(name="t", workload="document_text", optimizer=OptimizerConfig(learning_rate=1e-4))
+    groups = WORKLOAD.parameter_groups(task, model, 0.0, experiment.optimizer.learning_rate)
+    optimizer = make_optimizer(experiment, model, 1, groups)
+    assert [group["lr_factor"] for group in optimizer.param_groups] == [1.0, 1.0, pytest.approx(10), pytest.approx(10)]
+
+
+def test_an_epoch_pads_little(options: dict[str, Any], store: str) -> None:
+    samples = WORKLOAD.open_samples(resolved(options, store), store)
+    batches = [StepReader(samples, 0, 3, 0, 1).load(step) for step in range(10)]
+    padded = sum(int(batch["length"].max()) * 3 for batch in batches)
+    assert 1 - sum(int(batch["length"].sum()) for batch in batches) / padded < 0.1

@@ -1,0 +1,179 @@
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from drawn_sets import draw_page, encoded, save_rvl, save_tobacco
+
+from app.errors import DataError
+from app.workloads.documents import classes
+from app.workloads.documents.layouts import detect_layout, document_id
+from app.workloads.documents.prepare import read_encoded
+
+PAGE = encoded(draw_page(0), "PNG")
+
+
+def touch(root: Path, *paths: str) -> Path:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(b"")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("imagese/e/j/e/eje42e00/2500126531_2500126536.tif", "2500126531"),
+        ("Email/50486482-6483.jpg", "50486482"),
+        ("509132587+-2587.tif", "509132587"),
+        ("ADVE/0000136188.jpg", "0000136188"),
+        ("Note/2065381675A.tif", "2065381675a"),
+        ("CTRCONTRACTS016981-X.jpg", "ctrcontracts016981"),
+        ("scan_0001.png", "scan_0001"),
+        ("2024-report.png", "2024-report"),
+    ],
+)
+def test_documents_are_known_by_their_first_stamped_number(name: str, expected: str) -> None:
+    assert document_id(name) == expected
+
+
+def test_rvl_cdip_is_listed_by_its_labels(tmp_path: Path) -> None:
+    root = save_rvl(
+        tmp_path, {"train": [("50123456_50123460", 6, 1)], "val": [("50200000", 0, 2)], "test": [("50300000", 15, 3)]}
+    )
+    found = detect_layout(str(root))
+    assert found.layout == "rvl-cdip"
+    assert found.classes == classes.RVL_CDIP
+    assert [(p.id, p.source, p.label, p.split, p.document_id) for p in found.pages][:2] == [
+        (
+            "imagesa/a/b/c/abc01d00/50123456_50123460",
+            "images/imagesa/a/b/c/abc01d00/50123456_50123460.tif",
+            6,
+            "train",
+            "50123456",
+        ),
+        ("imagesa/a/b/c/abc02d00/50200000", "images/imagesa/a/b/c/abc02d00/50200000.tif", 0, "validation", "50200000"),
+    ]
+    assert found.pages[2].split == "test"
+    assert not found.bad
+
+
+def test_bad_lines_cost_only_themselves(tmp_path: Path) -> None:
+    root = save_rvl(
+        tmp_path, {"train": [("50000001", 0, 1)], "val": [("50000001", 0, 1)], "test": [("50000003", 2, 3)]}
+    )
+    with (root / "labels" / "train.txt").open("a") as file:
+        file.write("a/b.tif 16\n\nno-class.tif\n../../etc/x.tif 3\na b/c d.tif 4\n")
+    found = detect_layout(str(root))
+    assert [p.source for p in found.pages if p.split == "train"] == [
+        "images/imagesa/a/b/c/abc01d00/50000001.tif",
+        "images/a b/c d.tif",
+    ]
+    assert [b.id for b in found.bad[:3]] == ["labels/train.txt:2", "labels/train.txt:4", "labels/train.txt:5"]
+    assert "'a/b.tif 16'; wanted `path class` with a class from 0 to 15" in found.bad[0].reason
+    assert found.bad[3].reason == "listed more than once, again in labels/val.txt"
+
+
+def test_tobacco_is_known_by_its_folders(tmp_path: Path) -> None:
+    found = detect_layout(str(save_tobacco(tmp_path, {"Note": [3], "ADVE": [1, 2], "Email": [4]})))
+    assert found.layout == "tobacco"
+    assert found.classes == classes.TOBACCO
+    assert [(p.id, p.label, p.document_id) for p in found.pages] == [
+        ("ADVE/50000001_0001", 0, "50000001"),
+        ("ADVE/50000002_0002", 0, "50000002"),
+        ("Email/50000004_0004", 1, "50000004"),
+        ("Note/50000003_0003", 6, "50000003"),
+    ]
+    assert not found.has_split
+
+
+def test_any_folders_are_classes(tmp_path: Path) -> None:
+    root = touch(tmp_path, "b/x.PNG", "a/y.jpg", "a/deep/z.tif", "a/notes.txt", "read me.png")
+    found = detect_layout(str(root))
+    assert (found.layout, found.classes) == ("folders", ("a", "b"))
+    assert [(p.id, p.label, p.split) for p in found.pages] == [("a/deep/z", 0, ""), ("a/y", 0, ""), ("b/x", 1, "")]
+
+
+def test_folders_of_splits_are_the_split(tmp_path: Path) -> None:
+    found = detect_layout(str(touch(tmp_path, "set/train/a/1.png", "set/val/b/2.png", "set/test/a/3.png")))
+    assert found.classes == ("a", "b")
+    assert [(p.source, p.split) for p in found.pages] == [
+        ("set/test/a/3.png", "test"),
+        ("set/train/a/1.png", "train"),
+        ("set/val/b/2.png", "validation"),
+    ]
+
+
+def test_two_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    found = detect_layout(str(touch(tmp_path, "a/1.png", "a/1.jpg", "b/1.png")))
+    assert [p.id for p in found.pages] == ["a/1@1.jpg", "a/1@1.png", "b/1"]
+
+
+def write_mirror(path: Path, names: list[str] | None, labels: list[int | None], **images: object) -> None:
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    image = pa.array([{"bytes": PAGE + bytes([i]), "path": f"5000000{i}.tif"} for i in range(len(labels))], kind)
+    table = pa.table({"image": images.get("image", image), "label": pa.array(labels, pa.int64())})
+    if names:
+        notes = {"info": {"features": {"label": {"names": names}}}}
+        table = table.replace_schema_metadata({"huggingface": json.dumps(notes)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, row_group_size=2)
+
+
+def test_a_parquet_mirror_names_split_classes_and_documents(tmp_path: Path) -> None:
+    names = [name.replace(" ", "_") for name in reversed(classes.RVL_CDIP)]
+    write_mirror(tmp_path / "data/train-00000-of-00001.parquet", names, [15, 0, 3])
+    write_mirror(tmp_path / "data/test-00000-of-00001.parquet", names, [1, None])
+    found = detect_layout(str(tmp_path))
+    assert (found.layout, found.classes) == ("parquet", classes.RVL_CDIP)
+    assert [(p.split, p.label, p.document_id) for p in found.pages] == [
+        ("test", 14, "50000000"),
+        ("test", -1, "50000001"),
+        ("train", 0, "50000000"),
+        ("train", 15, "50000001"),
+        ("train", 12, "50000002"),
+    ]
+    assert found.pages[0].id == "50000000@test-00000-of-00001.parquet#0"
+    assert found.pages[4].id == "50000002"
+    assert read_encoded(str(tmp_path), found.pages[4].source) == PAGE + b"\2"
+
+
+def test_plain_bytes_and_numbers_will_do(tmp_path: Path) -> None:
+    write_mirror(tmp_path / "part.parquet", None, [0, 2], image=pa.array([PAGE, PAGE], pa.large_binary()))
+    found = detect_layout(str(tmp_path))
+    assert found.classes == ("0", "1", "2")
+    assert [(p.id, p.source) for p in found.pages] == [
+        ("part/000000", "part.parquet#0"),
+        ("part/000001", "part.parquet#1"),
+    ]
+
+
+def test_parquet_without_images_or_labels_says_what_it_has(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["a"], "label": [1]}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"columns text \(string\), label \(int64\); wanted one column of images"):
+        detect_layout(str(tmp_path))
+    pq.write_table(pa.table({"image": [b"a"], "label": ["x"]}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="wanted an integer column `label`"):
+        detect_layout(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        (("readme.md", "a.png"), r"has no layout that is known: saw a\.png, readme\.md; wanted one of"),
+        ((), "saw no file at all"),
+        (("labels/train.txt",), r"has labels/ but no labels/val\.txt"),
+    ],
+)
+def test_what_is_not_understood_says_what_was_seen(tmp_path: Path, paths: tuple[str, ...], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        detect_layout(str(touch(tmp_path, *paths)))
+
+
+def test_a_missing_source_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere does not exist"):
+        detect_layout(str(tmp_path / "nowhere"))
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(DataError, match="is a file; wanted the data set's folder"):
+        detect_layout(str(tmp_path / "file"))

@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+from app.errors import DataError
+from app.workloads.documents.text_import import find_texts, import_texts
+
+
+def write(root: Path, name: str, text: str) -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text(text)
+
+
+def test_texts_find_their_pages(tmp_path: Path) -> None:
+    """As QS-OCR has them for Tobacco3482 (a folder a class) and RVL-CDIP (without `images/`), or all in one folder."""
+    write(tmp_path, "Letter/50486482-6483.txt", "a letter")
+    write(tmp_path, "imagesa/a/a/x.y/12.txt", "deep\n")
+    write(tmp_path, "all/alone.txt", " ")
+    write(tmp_path, "all/twice.txt", "which")
+    write(tmp_path, "more/twice.txt", "of the two")
+    pages = [
+        ("Letter/50486482-6483", "Letter/50486482-6483.jpg"),
+        ("imagesa/a/a/x.y/12", "images/imagesa/a/a/x.y/12.tif"),
+        ("b/alone", "b/alone.png"),
+        ("b/twice", "b/twice.png"),
+        ("b/none", "b/none.png"),
+    ]
+    found = find_texts(str(tmp_path), pages)
+    (batch,) = import_texts(found)
+    assert [(page.id, page.text, page.status) for page in batch] == [
+        ("Letter/50486482-6483", "a letter", "ok"),
+        ("imagesa/a/a/x.y/12", "deep", "ok"),
+        ("b/alone", "", "empty"),
+    ]
+
+
+def test_a_folder_without_texts_of_the_pages(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"has no \.txt file"):
+        find_texts(str(tmp_path), [("a", "a.png")])
+    write(tmp_path, "other.txt", "x")
+    with pytest.raises(DataError, match=r"none of a page of the store: saw other.txt, wanted for example c/a.txt"):
+        find_texts(str(tmp_path), [("a", "c/a.png")])
