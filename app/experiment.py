@@ -30,6 +30,9 @@ class OptimizerConfig:
 
     name: Literal["adam", "adamw", "sgd"] = "adamw"
     learning_rate: float = 1e-3
+    reference_batch_size: int | None = None
+    """Where given, the rate above is for a global batch of so many samples and grows linearly with the batch (Goyal
+    et al. 2017)."""
     weight_decay: float = 0.0
     beta1: float = 0.9
     beta2: float = 0.999
@@ -41,6 +44,8 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         _require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "more than 0")
+        reference = self.reference_batch_size
+        _require(reference is None or reference >= 1, "reference_batch_size", reference, "1 or more, or null")
         _require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more")
         for name in ("beta1", "beta2", "momentum"):
             _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and less than 1")
@@ -51,14 +56,17 @@ class OptimizerConfig:
 class ScheduleConfig:
     """The learning rate over the training, as a factor of the optimizer's rate."""
 
-    name: Literal["constant", "cosine", "poly"] = "poly"
+    name: Literal["constant", "cosine", "poly", "slanted-triangular"] = "poly"
     warmup_share: float = 0.02
     """Share of all steps in which the rate rises linearly from zero."""
     power: float = 0.9
     """Of `poly`: (1 - progress) ** power."""
+    ratio: float = 32.0
+    """Of `slanted-triangular`: how much smaller the rates at both ends are than the peak."""
 
     def __post_init__(self) -> None:
         _require(0 <= self.warmup_share <= 1, "warmup_share", self.warmup_share, "between 0 and 1")
+        _require(1 <= self.ratio < math.inf, "ratio", self.ratio, "1 or more")
         _require(0 < self.power < math.inf, "power", self.power, "more than 0")
 
 
@@ -135,7 +143,11 @@ class Experiment(TrainingOptions):
         return self.batch_size
 
     def learning_rate(self, num_workers: int) -> float:
-        """Peak learning rate: scaled linearly with the workers when the global batch grows with them."""
+        """Peak learning rate: scaled linearly with the global batch where the optimizer names a reference, else with
+        the workers when the global batch grows with them."""
+        if self.optimizer.reference_batch_size is not None:
+            share = self.global_batch_size(num_workers) / self.optimizer.reference_batch_size
+            return self.optimizer.learning_rate * share
         factor = num_workers if self.batch_rule == "fixed-per-worker" else 1
         return self.optimizer.learning_rate * factor
 

@@ -82,6 +82,8 @@ class TrialRecord:
     binding_limit: str
     metrics: Mapping[str, Any]
     """Of the best validation: epoch, step and scores."""
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """Of the network's first weights: name or file, and which keys were missing or left over; empty: random."""
     num_restarts: int = 0
     predicted_s: float | None = None
     """The plan's forecast of total_s; None where there was no plan."""

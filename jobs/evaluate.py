@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 
-@dataclass(frozen=True)
-class EvaluateBrats:
-    """Dice and 95 % Hausdorff distance of each region, over sliding windows."""
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """What every evaluation has."""
 
     run: str
     """Folder (or URL) of the run, as jobs/train.py made it, or of an exported model."""
@@ -16,19 +16,70 @@ class EvaluateBrats:
     """Prepared store, made by jobs/prepare.py."""
     split: Literal["train", "validation", "test"] = "test"
     workers: int = 1
-    """Workers that each hold the model and take a case at a time; the result does not depend on their number."""
-    overlap: float | None = None
-    """Share of a window that its neighbour covers; the run's own final_overlap (0.5) if not given."""
-    flips: bool = False
-    """Average over the eight flips: eight times the work."""
+    """Workers that each hold the model and take cases in turn; the result does not depend on their number."""
     launcher: Literal["ray", "local"] = "ray"
     """`local` evaluates in this process, without Ray."""
 
 
-def main(arguments: EvaluateBrats) -> None:
+@dataclass(frozen=True, kw_only=True)
+class EvaluateBrats(Common):
+    """Dice and 95 % Hausdorff distance of each region, over sliding windows."""
+
+    overlap: float | None = None
+    """Share of a window that its neighbour covers; the run's own final_overlap (0.5) if not given."""
+    flips: bool = False
+    """Average over the eight flips: eight times the work."""
+
+    def task_options(self) -> dict[str, Any]:
+        """The task's options that the flags replace."""
+        overlap = {} if self.overlap is None else {"final_overlap": self.overlap}
+        return {**overlap, **({"mirror": True} if self.flips else {})}
+
+    def conventions(self) -> tuple[str, ...]:
+        from app.workloads.brats.evaluation import CONVENTIONS
+
+        return CONVENTIONS
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateDocuments(Common):
+    """Accuracy and loss of a page classifier, by image or by text; probabilities of each page in cases.csv."""
+
+    def task_options(self) -> dict[str, Any]:
+        return {}
+
+    def conventions(self) -> tuple[str, ...]:
+        from app.workloads.documents.scoring import CONVENTIONS
+
+        return CONVENTIONS
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateEnsemble:
+    """Image and text together against each alone, over the partitions given; learned on validation, scored on test.
+
+    Wants `evaluate documents` of every run first, with --split validation and with --split test."""
+
+    image: tuple[str, ...]
+    """Runs of document-image, one a partition."""
+    text: tuple[str, ...]
+    """Runs of document-text, in the same order."""
+    store: str
+    """Prepared store of all of them."""
+    out: str
+    """Folder for ensemble.json."""
+
+
+def main(arguments: Any) -> None:
+    if isinstance(arguments, EvaluateEnsemble):
+        evaluate_ensemble(arguments)
+    else:
+        evaluate(arguments)
+
+
+def evaluate(arguments: Any) -> None:
     from app.console import say
     from app.execution.evaluate import evaluate_run
-    from app.workloads.brats.evaluation import CONVENTIONS
 
     start_s = time.monotonic()
     if arguments.workers < 1:
@@ -39,8 +90,8 @@ def main(arguments: EvaluateBrats) -> None:
         arguments.split,
         arguments.workers,
         arguments.launcher,
-        window_options(arguments.overlap, arguments.flips),
-        CONVENTIONS,
+        arguments.task_options(),
+        arguments.conventions(),
     )
     for line in table(evaluation):
         say(line)
@@ -58,9 +109,21 @@ def table(evaluation: Any) -> list[str]:
     return lines + [f"({convention})" for convention in evaluation.conventions]
 
 
-def window_options(overlap: float | None, flips: bool) -> dict[str, Any]:
-    """The task's options that the flags replace."""
-    return {**({} if overlap is None else {"final_overlap": overlap}), **({"mirror": True} if flips else {})}
+def evaluate_ensemble(arguments: EvaluateEnsemble) -> None:
+    from app.console import say
+    from app.data import files
+    from app.workloads.documents.ensembling import ensemble_runs, table
+
+    summary = ensemble_runs(
+        [absolute(run) for run in arguments.image],
+        [absolute(run) for run in arguments.text],
+        absolute(arguments.store),
+    )
+    for line in table(summary):
+        say(line)
+    path = files.join(absolute(arguments.out), "ensemble.json")
+    files.write_json(path, summary)
+    say(f"written: {path}")
 
 
 def absolute(path: str) -> str:
@@ -71,4 +134,8 @@ def absolute(path: str) -> str:
 if __name__ == "__main__":
     from app.command_line import run
 
-    run({"brats": EvaluateBrats}, main, description=__doc__)
+    run(
+        {"brats": EvaluateBrats, "documents": EvaluateDocuments, "documents-ensemble": EvaluateEnsemble},
+        main,
+        description=__doc__,
+    )

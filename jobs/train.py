@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from app.experiment import Experiment, TrainingOptions
+from app.workloads.document_text.task import DocumentTextTask
+
+from app.experiment import Experiment, OptimizerConfig, ScheduleConfig, TrainingOptions
 from app.workloads.brats.task import BratsTask
+from app.workloads.document_image.task import DocumentImageTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,40 @@ class TrainBrats(Common):
     task: BratsTask = field(default_factory=BratsTask)
 
     workload = "brats"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainDocumentImage(Common):
+    """Pages by their image; the defaults are the seed study's for RVL-CDIP (20 epochs, rate 0.2 x batch / 256)."""
+
+    epochs: int = 20
+    batch_size: int = 16
+    optimizer: OptimizerConfig = field(
+        default_factory=lambda: OptimizerConfig(
+            name="sgd", learning_rate=0.2, reference_batch_size=256, weight_decay=4e-5, clip_norm=None
+        )
+    )
+    schedule: ScheduleConfig = field(
+        default_factory=lambda: ScheduleConfig(name="slanted-triangular", warmup_share=0.1)
+    )
+    task: DocumentImageTask = field(default_factory=DocumentImageTask)
+
+    workload = "document_image"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainDocumentText(Common):
+    """Pages by their OCR text (jobs/ocr.py); the defaults are the seed study's (AdamW 3e-5, batch 6)."""
+
+    epochs: int = 5
+    batch_size: int = 6
+    optimizer: OptimizerConfig = field(
+        default_factory=lambda: OptimizerConfig(name="adamw", learning_rate=3e-5, weight_decay=0.01, clip_norm=1.0)
+    )
+    schedule: ScheduleConfig = field(default_factory=lambda: ScheduleConfig(name="poly", warmup_share=0.1, power=1.0))
+    task: DocumentTextTask = field(default_factory=DocumentTextTask)
+
+    workload = "document_text"
 
 
 def main(arguments: Any) -> None:
@@ -64,7 +101,9 @@ def absolute(path: str) -> str:
     return path if "://" in path else str(Path(path).resolve())
 
 
+WORKLOADS = {"brats": TrainBrats, "document-image": TrainDocumentImage, "document-text": TrainDocumentText}
+
 if __name__ == "__main__":
     from app.command_line import run
 
-    run({"brats": TrainBrats}, main, description=__doc__)
+    run(WORKLOADS, main, description=__doc__)

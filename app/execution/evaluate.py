@@ -17,6 +17,7 @@ from app.console import progress
 from app.data import files
 from app.execution.model import TrainedModel, load_model
 from app.execution.predict import Launcher, map_with_model
+from app.training.evaluation import chunks
 
 NUM_RESAMPLES = 10_000
 """Of the bootstrap; assumed: the ends of a 95 % interval then move by about 1 % of its width between seeds."""
@@ -72,10 +73,11 @@ def evaluate_run(
     case_ids = model.workload.validation_ids(model.task, store, split)
     done: dict[str, Scores] = {}
     with progress(f"evaluate {split}", len(case_ids)) as advance:
-        score = partial(_score_case, store=store)
-        for case_id, scores in map_with_model(run, score, case_ids, num_workers, launcher, task_options):
-            done[case_id] = scores
-            advance(1, case_id)
+        score = partial(_score_cases, store=store)
+        items = chunks(case_ids, model.workload.cases_at_once)
+        for scored in map_with_model(run, score, items, num_workers, launcher, task_options):
+            done.update(scored)
+            advance(len(scored), list(scored)[-1])
     assert sorted(done) == sorted(case_ids), "every case is scored exactly once"
     cases = {case_id: done[case_id] for case_id in case_ids}
     evaluation = Evaluation(
@@ -95,9 +97,9 @@ def evaluate_run(
     return evaluation
 
 
-def _score_case(model: TrainedModel, case_id: str, store: str) -> tuple[str, Scores]:
-    scores = model.workload.evaluate_case(model.task, model.network, store, case_id, model.device, thorough=True)
-    return case_id, scores
+def _score_cases(model: TrainedModel, case_ids: list[str], store: str) -> dict[str, Scores]:
+    scores = model.workload.evaluate_cases(model.task, model.network, store, case_ids, model.device, thorough=True)
+    return dict(zip(case_ids, scores, strict=True))
 
 
 def summarize(cases: Sequence[Scores], means: Mapping[str, float]) -> dict[str, Mean]:

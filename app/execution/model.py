@@ -74,7 +74,7 @@ def load_model(
     experiment = Experiment.from_dict(content["experiment"])
     workload = find_workload(experiment.workload)
     task = workload.parse_task({**experiment.task, **(task_options or {})})
-    network = workload.build_model(task)
+    network = workload.build_model(task, with_weights=False)
     try:
         network.load_state_dict(content["model"])
     except RuntimeError as error:

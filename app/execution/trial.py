@@ -1,5 +1,6 @@
 """One experiment on k workers, from its folder to its record; finished ones are not run again."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from app import records
+from app.configuration import to_dict
 from app.console import say
 from app.data import files
 from app.errors import TrainingError, TwofoldError, UsageError
@@ -40,7 +42,7 @@ def run_trial(experiment: Experiment, setting: TrialSetting, start_s: float | No
         TwofoldError: the training failed; its message says why.
     """
     start_s = start_s if start_s is not None else time.time()
-    find_workload(experiment.workload).parse_task(experiment.task)
+    experiment = resolve(experiment, setting.store)
     experiment.global_batch_size(setting.num_workers)
     if setting.launcher == "local" and setting.num_workers != 1:
         raise UsageError(f"without Ray one worker trains in this process; got {setting.num_workers} workers")
@@ -57,6 +59,18 @@ def run_trial(experiment: Experiment, setting: TrialSetting, start_s: float | No
     record = _record(experiment, setting, result, num_restarts)
     files.write_bytes_atomic(files.join(setting.folder, "record.json"), record.to_json().encode())
     return record
+
+
+def resolve(experiment: Experiment, store: str) -> Experiment:
+    """The experiment with all that its task takes from the store written out.
+
+    Raises:
+        ValueError: the task has a wrong option.
+        DataError: the store can not be opened.
+    """
+    workload = find_workload(experiment.workload)
+    task = workload.resolve_task(workload.parse_task(experiment.task), store)
+    return dataclasses.replace(experiment, task=to_dict(task))
 
 
 def _claim_folder(experiment: Experiment, setting: TrialSetting) -> TrialRecord | None:
@@ -181,6 +195,7 @@ def _record(experiment: Experiment, setting: TrialSetting, result: TrainingResul
         waiting_share=result.timings.waiting_share(),
         binding_limit=result.timings.binding_limit(),
         metrics=result.best,
+        origin=result.origin,
         num_restarts=num_restarts,
         versions=records.versions(),
         host=records.host(),

@@ -10,7 +10,7 @@ from app.reporting import run_files, sections
 from app.reporting.heading import heading
 from app.reporting.markup import Html
 from app.reporting.run_files import DamagedFileError, Epoch, Files, Problem, Run
-from app.reporting.style import STYLE
+from app.reporting.shell import document, footer
 
 MAX_PICTURES = 6
 """Shown; a picture weighs about 0.5 MB."""
@@ -88,16 +88,8 @@ def page(run: Run, made: str) -> str:
         parts.append(sections.what_was_run(run.config, run.record, run.counts))
     if run.record is not None:
         parts.append(sections.software(run.record))
-    title = escape(f"{run.name} – training report")
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        # Nothing is fetched: not by mistake either. An empty icon keeps browsers from asking for one.
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\">"
-        f'<link rel="icon" href="data:,"><title>{title}</title><style>{STYLE}</style></head>\n'
-        f"<body><main>\n{''.join(parts)}{_footer(made)}</main></body></html>\n"
-    )
+    end = footer(made, "report job from the files of the run’s folder")
+    return document(f"{run.name} – training report", *parts, end)
 
 
 def data(run: Run, made: str) -> dict[str, Any]:
@@ -123,11 +115,3 @@ def best_epoch(run: Run) -> int | None:
 def _problem(problem: Problem) -> Html:
     message = f"{problem.file} could not be used, so what it holds is not shown: {problem.reason}"
     return Html(f'<p class="problem" role="note">{escape(message)}</p>')
-
-
-def _footer(made: str) -> Html:
-    when = f"Made {made} by" if made else "Made by"
-    sentence = (
-        f"{when} Twofold’s report job from the files of the run’s folder; nothing in this page comes from a network."
-    )
-    return Html(f"<footer>{escape(sentence)}</footer>")

@@ -32,6 +32,8 @@ class Progress:
     """Metrics of the best validation, with its epoch and step."""
     trained_s: float = 0.0
     """Wall time of the attempts before this one."""
+    origin: dict[str, Any] = field(default_factory=dict)
+    """Where the network's first weights came from."""
 
 
 def save_last(

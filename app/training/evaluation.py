@@ -24,13 +24,18 @@ def evaluate(
     model.eval()
     try:
         with torch.inference_mode():
-            mine = {
-                case_id: workload.evaluate_case(task, model, store, case_id, context.device, thorough)
-                for case_id in case_ids[context.rank :: context.world_size]
-            }
+            mine: dict[str, Scores] = {}
+            for ids in chunks(case_ids[context.rank :: context.world_size], workload.cases_at_once):
+                scores = workload.evaluate_cases(task, model, store, ids, context.device, thorough)
+                mine.update(zip(ids, scores, strict=True))
     finally:
         model.train(was_training)
     everyone: Scores | dict[str, Any] = {}
     for part in context.gather(mine):
         everyone.update(part)
     return {case_id: everyone[case_id] for case_id in case_ids}  # type: ignore[misc]
+
+
+def chunks(case_ids: list[str], size: int) -> list[list[str]]:
+    """Lists of `size` ids, the last perhaps shorter."""
+    return [case_ids[start : start + size] for start in range(0, len(case_ids), size)]

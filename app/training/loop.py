@@ -43,6 +43,8 @@ class TrainingResult:
     num_parameters: int
     numerics: dict[str, Any]
     device: str
+    origin: dict[str, Any]
+    """Where the network's first weights came from; empty: drawn at random."""
 
 
 def train(job: TrainingJob, workload: Workload, context: WorkerContext) -> TrainingResult:
@@ -80,10 +82,12 @@ class _Training:
         self.val_ids = workload.validation_ids(self.task, job.store, VALIDATION)
         self.numerics, self.numerics_record = self._choose_numerics(saved)
         torch.manual_seed(experiment.seed)
-        model = workload.build_model(self.task).to(context.device)
+        model = workload.build_model(self.task, with_weights=saved is None).to(context.device)
         self.model = self.numerics.place(model)
         if saved:
             self.model.load_state_dict(saved["model"])
+        else:
+            self.progress.origin = dict(getattr(self.model, "origin", {}))
         self.wrapped = context.wrap(torch.compile(self.model) if experiment.compile else self.model)  # type: ignore[arg-type]
         self.optimizer = make_optimizer(experiment, self.model, context.world_size, self._parameter_groups())
         if saved:
@@ -113,6 +117,7 @@ class _Training:
             num_parameters=sum(p.numel() for p in self.model.parameters()),
             numerics=self.numerics_record,
             device=device_name(self.context.device),
+            origin=self.progress.origin,
         )
 
     def close(self) -> None:
@@ -253,7 +258,7 @@ class _TrialStep:
     def __call__(self, option: numerics.Numerics) -> None:
         workload, task, device = self._training.workload, self._training.task, self._training.context.device
         torch.manual_seed(0)
-        model = option.place(workload.build_model(task).to(device))
+        model = option.place(workload.build_model(task, with_weights=False).to(device))
         inputs = option.place_batch(workload.to_inputs(task, self._batch, None))
         with option.autocast(device):
             outputs = workload.forward(task, model, inputs)

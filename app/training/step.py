@@ -57,16 +57,28 @@ class StepFunction:
 
     def _accumulate(self, model: torch.nn.Module, parts: list[Batch]) -> torch.Tensor:
         """Micro-batch after micro-batch. Where f' depends on the sums, a pass without gradient finds them first."""
+        if self._workload.loss_is_mean:
+            num_samples = sum(len(next(iter(part.values()))) for part in parts)
+            slope = torch.tensor([1 / num_samples, 0.0], device=self._context.device)  # the mean over workers follows
+            return self._loss(self._context.sum(self._backward(model, parts, slope)))[0]
         rng_state = torch.get_rng_state()
         with torch.no_grad():
             local = torch.stack([self._sums(model, part) for part in parts]).sum(0)
         loss, slope = self._loss(self._context.sum(local))
         torch.set_rng_state(rng_state)  # the second pass drops out what the first did
+        self._backward(model, parts, slope)
+        return loss
+
+    def _backward(self, model: torch.nn.Module, parts: list[Batch], slope: torch.Tensor) -> torch.Tensor:
+        """Accumulate the gradients of all parts and exchange them once; the parts' sums, detached."""
+        total = torch.zeros_like(slope)
         for index, part in enumerate(parts):
             last = index == len(parts) - 1
             with nullcontext() if last or not hasattr(model, "no_sync") else model.no_sync():  # type: ignore[operator]
-                (self._sums(model, part) * slope).sum().backward()  # type: ignore[no-untyped-call]
-        return loss
+                sums = self._sums(model, part)
+                (sums * slope).sum().backward()  # type: ignore[no-untyped-call]
+            total += sums.detach()
+        return total
 
     def _sums(self, model: torch.nn.Module, inputs: Batch) -> torch.Tensor:
         with self._numerics.autocast(self._context.device):

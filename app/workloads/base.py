@@ -33,16 +33,29 @@ class Workload(Protocol):
     score: str
     """The validation metric (larger is better) that chooses the best checkpoint."""
     loss_is_mean: bool
-    """True when the loss is a plain mean over samples or elements, so that its gradient with respect to the sums
-    does not depend on the sums: accumulation then needs one pass over the micro-batches instead of two."""
+    """True when the loss is a plain mean over samples: `loss_sums` gives [sum over samples, number of samples] and
+    `loss_value` their ratio. Accumulation then needs one pass over the micro-batches instead of two."""
+
+    cases_at_once: int
+    """Cases that `evaluate_cases` is given at a time; fewer at the end."""
 
     def parse_task(self, options: Mapping[str, Any]) -> Any:
         """The workload's frozen options dataclass. Raises ValueError naming an unknown or wrong option."""
 
+    def resolve_task(self, task: Any, store: str) -> Any:
+        """The task with what the store decides filled in (the classes, ...); done once, before the training, and
+        kept in its record. Raises DataError when the store can not be opened."""
+
     def open_samples(self, task: Any, store: str) -> Samples:
         """The training split. Raises StoreError when the store is missing, empty or damaged."""
 
-    def build_model(self, task: Any) -> torch.nn.Module: ...
+    def build_model(self, task: Any, with_weights: bool = True) -> torch.nn.Module:
+        """The network; `with_weights` loads the pretrained ones that the task asks for, and is left out where others
+        follow. What was loaded is in its attribute `origin`, a dict, where it has one.
+
+        Raises:
+            UsageError: the weights asked for can not be had.
+        """
 
     def example_batch(self, task: Any, batch_size: int) -> HostBatch:
         """Random samples of the true shapes and types, for measuring a step without data."""
@@ -63,10 +76,10 @@ class Workload(Protocol):
     def validation_ids(self, task: Any, store: str, split: str) -> list[str]:
         """Cases of a split in a fixed order; each worker takes its share of them."""
 
-    def evaluate_case(
-        self, task: Any, model: torch.nn.Module, store: str, case_id: str, device: torch.device, thorough: bool
-    ) -> dict[str, float | None]:
-        """Scores of one case. `thorough` is for the final evaluation: costly metrics, more overlap.
+    def evaluate_cases(
+        self, task: Any, model: torch.nn.Module, store: str, case_ids: list[str], device: torch.device, thorough: bool
+    ) -> list[dict[str, float | None]]:
+        """Scores of each case. `thorough` is for the final evaluation: costly metrics, more overlap.
         None marks a score that is not defined for the case."""
 
     def summarize(self, task: Any, cases: list[dict[str, float | None]]) -> dict[str, float]:

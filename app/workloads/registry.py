@@ -8,6 +8,8 @@ from app.workloads.base import Workload
 
 WORKLOADS = {
     "brats": "app.workloads.brats.workload:BratsWorkload",
+    "document_image": "app.workloads.document_image.workload:DocumentImageWorkload",
+    "document_text": "app.workloads.document_text.workload:DocumentTextWorkload",
 }
 
 

@@ -134,3 +134,10 @@ def test_studies_survive_json(several: list[Experiment], seed: int) -> None:
 def test_experiments_do_not_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         experiment().epochs = 3  # type: ignore[misc]
+
+
+def test_learning_rate_grows_with_the_batch_where_a_reference_is_given() -> None:
+    optimizer = OptimizerConfig(learning_rate=0.2, reference_batch_size=256)
+    assert experiment(batch_size=16, optimizer=optimizer).learning_rate(4) == pytest.approx(0.0125)
+    each = experiment(batch_size=16, batch_rule="fixed-per-worker", optimizer=optimizer)
+    assert each.learning_rate(4) == pytest.approx(0.05)

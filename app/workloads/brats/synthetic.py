@@ -6,15 +6,9 @@ cases or processes there are. A set that was interrupted is finished by the same
 
 import gzip
 import math
-import multiprocessing
-import os
-import signal
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,16 +16,14 @@ import numpy.typing as npt
 
 from app.configuration import to_dict
 from app.data import files
-from app.errors import ResourceError, UsageError
+from app.data.synthetic_folder import open_folder, write_in_processes
+from app.errors import UsageError
 from app.workloads.brats.labels import Layout, to_file_codes
 from app.workloads.brats.layouts import DATASET_JSON, MODALITIES, SUFFIXES
 from app.workloads.brats.synthetic_case import MIN_LENGTH, make_case
 
 GENERATOR_VERSION = 1
 """Raised whenever the same seed gives other bytes than before."""
-
-MARKER = ".synthetic.json"
-"""Says which set a folder holds; hidden, so that whatever reads the data set does not see it."""
 
 GZIP_LEVEL = 1
 """Measured on full-size cases: level 6 takes 3x the time for 4 % fewer bytes, for noise does not compress."""
@@ -102,16 +94,7 @@ def open_set(folder: str, which: SyntheticSet) -> list[SetCase]:
         UsageError: the folder holds something else.
         DataError: it can not be written.
     """
-    marker = files.join(folder, MARKER)
-    wanted = {"generator": GENERATOR_VERSION, **to_dict(which)}
-    if files.exists(marker):
-        found = files.read_json(marker)
-        if found != wanted:
-            raise UsageError(f"{folder} holds another synthetic set ({_difference(found, wanted)}); name a new folder")
-    elif Path(folder).exists() and (not Path(folder).is_dir() or any(Path(folder).iterdir())):
-        raise UsageError(f"{folder} exists and holds something else; name a folder that is new or empty")
-    else:
-        files.write_json(marker, wanted)
+    open_folder(folder, {"generator": GENERATOR_VERSION, **to_dict(which)})
 
     def is_missing(case: SetCase) -> bool:
         return not all(files.exists(files.join(folder, path)) for path in case_files(which.layout, case))
@@ -126,28 +109,8 @@ def write_cases(folder: str, which: SyntheticSet, cases: list[SetCase], num_proc
         DataError: the folder can not be written, or its disk is full.
         ResourceError: a process was killed, most likely for want of memory.
     """
-    write = partial(write_case, folder, which)
-    if num_processes == 1 or len(cases) < 2:
-        yield from map(write, cases)
-        return
-    pool = ProcessPoolExecutor(
-        min(num_processes, len(cases)),
-        multiprocessing.get_context("spawn"),
-        signal.signal,
-        (signal.SIGINT, signal.SIG_IGN),
-    )  # an interrupt is the parent's to answer: workers finish the case that they are at
-    try:
-        for future in as_completed([pool.submit(write, case) for case in cases]):
-            yield future.result()
-    except BrokenProcessPool as error:
-        num_bytes = PROCESS_BYTES + PROCESS_BYTES_PER_VOXEL * math.prod(which.shape)
-        needed = f"each needs {num_bytes / 2**20:.0f} MiB"
-        raise ResourceError(
-            f"one of {num_processes} processes was killed, most likely for want of memory ({needed}); "
-            "run it again with a smaller --num-processes: it goes on where it stopped"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    num_bytes = PROCESS_BYTES + PROCESS_BYTES_PER_VOXEL * math.prod(which.shape)
+    return write_in_processes(partial(write_case, folder, which), cases, num_processes, num_bytes)
 
 
 def write_case(folder: str, which: SyntheticSet, case: SetCase) -> str:
@@ -208,19 +171,9 @@ def encode_nifti(volume: npt.NDArray[Any], layout: Layout) -> bytes:
     return gzip.compress(content, GZIP_LEVEL, mtime=0)  # no time: same case, same bytes
 
 
-def num_usable_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _case_id(layout: Layout, number: int) -> str:
     return {
         "msd": f"BRATS_{number:03d}",
         "brats2021": f"BraTS2021_{number:05d}",
         "brats2023": f"BraTS-GLI-{number:05d}-000",
     }[layout]
-
-
-def _difference(found: Any, wanted: dict[str, Any]) -> str:
-    have = found if isinstance(found, dict) else {}
-    return ", ".join(f"{k} {have.get(k)} there, {v} wanted" for k, v in wanted.items() if have.get(k) != v)

@@ -21,16 +21,20 @@ class BratsWorkload:
     name = "brats"
     score = "dice"
     loss_is_mean = False
+    cases_at_once = 1
 
     def parse_task(self, options: Mapping[str, Any]) -> BratsTask:
         return from_dict(BratsTask, options, "task")
+
+    def resolve_task(self, task: BratsTask, store: str) -> BratsTask:
+        return task
 
     def open_samples(self, task: BratsTask, store: str) -> BratsSamples:
         return BratsSamples(
             BratsStore(store), task.patch_size, task.samples_per_case, task.foreground_share, mode=task.sampling
         )
 
-    def build_model(self, task: BratsTask) -> torch.nn.Module:
+    def build_model(self, task: BratsTask, with_weights: bool = True) -> torch.nn.Module:
         return networks.build_network(task)
 
     def example_batch(self, task: BratsTask, batch_size: int) -> HostBatch:
@@ -65,10 +69,16 @@ class BratsWorkload:
             raise DataError(f"the store {store} has no labelled case in its {split!r} split")
         return ids
 
-    def evaluate_case(
-        self, task: BratsTask, model: torch.nn.Module, store: str, case_id: str, device: torch.device, thorough: bool
-    ) -> dict[str, float | None]:
-        return evaluation.evaluate_case(task, model, store, case_id, device, thorough)
+    def evaluate_cases(
+        self,
+        task: BratsTask,
+        model: torch.nn.Module,
+        store: str,
+        case_ids: list[str],
+        device: torch.device,
+        thorough: bool,
+    ) -> list[dict[str, float | None]]:
+        return [evaluation.evaluate_case(task, model, store, case_id, device, thorough) for case_id in case_ids]
 
     def summarize(self, task: BratsTask, cases: list[dict[str, float | None]]) -> dict[str, float]:
         return evaluation.summarize(task, cases)

@@ -19,7 +19,7 @@ class BertClassifier(torch.nn.Module):
         self.head = torch.nn.Linear(hidden_size, num_classes)
         torch.nn.init.normal_(self.head.weight, std=std)
         torch.nn.init.zeros_(self.head.bias)
-        self.loaded: dict[str, Any] = {}
+        self.origin: dict[str, Any] = {}
         """What was loaded from where (pretrained.load_bert)."""
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -28,18 +28,19 @@ class BertClassifier(torch.nn.Module):
         return logits
 
 
-def build_network(task: DocumentTextTask) -> BertClassifier:
-    """The task's BERT with its pretrained weights and a random head.
+def build_network(task: DocumentTextTask, with_weights: bool = True) -> BertClassifier:
+    """The task's BERT with its pretrained weights and a random head; without `with_weights` all random, for weights
+    that follow.
 
     Raises:
         UsageError: the model can not be had, or the task has no classes yet.
     """
     if not task.classes:
         raise UsageError("classes: got none; they are filled in from the store (resolve_task) before a training")
-    bert, loaded = load_bert(task.model, task.num_layers, task.max_length)
+    bert, loaded = load_bert(task.model, task.num_layers, task.max_length, with_weights)
     config = bert.config
     model = BertClassifier(bert, config.hidden_size, len(task.classes), task.dropout, config.initializer_range)
-    model.loaded = loaded
+    model.origin = loaded
     return model
 
 

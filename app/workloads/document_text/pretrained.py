@@ -49,8 +49,10 @@ def load_config(model: str, num_layers: int | None, max_length: int) -> Any:
     return config
 
 
-def load_bert(model: str, num_layers: int | None, max_length: int) -> tuple[Any, dict[str, Any]]:
-    """The encoder without its pooler, and a plain record of what was loaded.
+def load_bert(
+    model: str, num_layers: int | None, max_length: int, with_weights: bool = True
+) -> tuple[Any, dict[str, Any]]:
+    """The encoder without its pooler, and a plain record of what was loaded (empty without weights).
 
     Raises:
         UsageError: it can not be had, or its file lacks weights, which would be random.
@@ -62,6 +64,8 @@ def load_bert(model: str, num_layers: int | None, max_length: int) -> tuple[Any,
     with quiet(), _explained(model, "weights"):
         from transformers import BertModel
 
+        if not with_weights:
+            return BertModel(config, add_pooling_layer=False), {}
         loaded: Any = BertModel.from_pretrained(model, config=config, add_pooling_layer=False, output_loading_info=True)
     bert, found = loaded
     missing = sorted(found["missing_keys"])

@@ -12,9 +12,11 @@ from app.configuration import from_dict
 from app.errors import UsageError
 from app.workloads.base import Batch, HostBatch
 from app.workloads.document_text import network
+from app.workloads.document_text.pretrained import load_tokenizer
 from app.workloads.document_text.samples import TextSamples, load_pages, open_samples
 from app.workloads.document_text.task import DocumentTextTask
-from app.workloads.document_text.tokens import open_store
+from app.workloads.document_text.tokens import open_store, tokenize
+from app.workloads.documents.scoring import page_scores, summarize
 
 
 class DocumentTextWorkload:
@@ -38,8 +40,8 @@ class DocumentTextWorkload:
     def open_samples(self, task: DocumentTextTask, store: str) -> TextSamples:
         return open_samples(task, store)
 
-    def build_model(self, task: DocumentTextTask) -> network.BertClassifier:
-        return network.build_network(task)
+    def build_model(self, task: DocumentTextTask, with_weights: bool = True) -> network.BertClassifier:
+        return network.build_network(task, with_weights)
 
     def parameter_groups(
         self, task: DocumentTextTask, model: torch.nn.Module, weight_decay: float, learning_rate: float
@@ -90,32 +92,18 @@ class DocumentTextWorkload:
         device: torch.device,
         thorough: bool,
     ) -> list[dict[str, float | None]]:
-        """Accuracy (0 or 1) and cross entropy of each page, None where it has no label; thorough: its probabilities
-        too, as p_<class>."""
         host = load_pages(task, store, case_ids)
         batch = {key: torch.from_numpy(value).to(device) for key, value in host.items()}
-        logits = self.forward(task, model, self.to_inputs(task, batch, None)).float()
-        return [
-            _scores(row, int(label), task.classes if thorough else ())
-            for row, label in zip(torch.log_softmax(logits, 1).cpu(), host["label"], strict=True)
-        ]
+        logits = self.forward(task, model, self.to_inputs(task, batch, None)).float().cpu()
+        opened = open_store(store)
+        rows = np.array([opened.row_of(case_id) for case_id in case_ids])
+        return page_scores(logits, opened, rows, task.classes, task.partition, thorough)
+
+    def encode_pages(self, task: DocumentTextTask, pages: list[str]) -> HostBatch:
+        """Texts as a batch without labels, for prediction."""
+        table = tokenize(load_tokenizer(task.model), pages, task.max_length)
+        ids = table.padded(np.arange(len(pages)), task.max_length)
+        return {"ids": ids, "length": table.lengths, "label": np.zeros(len(pages), np.int64)}
 
     def summarize(self, task: DocumentTextTask, cases: list[dict[str, float | None]]) -> dict[str, float]:
-        """Means over the labelled pages."""
-        means = {}
-        for name in ("accuracy", "loss"):
-            known = [value for case in cases if (value := case[name]) is not None]
-            means[name] = float(np.mean(known)) if known else float("nan")
-        return means
-
-
-def _scores(log_probabilities: torch.Tensor, label: int, classes: tuple[str, ...]) -> dict[str, float | None]:
-    """Of one page, [K]."""
-    known = label >= 0
-    scores: dict[str, float | None] = {
-        "accuracy": float(int(log_probabilities.argmax()) == label) if known else None,
-        "loss": -float(log_probabilities[label]) if known else None,
-    }
-    for name, value in zip(classes, log_probabilities.exp().tolist(), strict=False):
-        scores[f"p_{name}"] = value
-    return scores
+        return summarize(cases)

@@ -34,6 +34,40 @@ def test_gradient_is_that_of_the_whole_batch(micro: int | None) -> None:
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-5, atol=1e-7)
 
 
+class MeanWorkload(ToyWorkload):
+    """Its loss is a mean over samples."""
+
+    loss_is_mean = True
+    num_forwards = 0
+
+    def forward(self, task: ToyTask, model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        self.num_forwards += 1
+        return super().forward(task, model, inputs)
+
+    def loss_sums(self, task: ToyTask, outputs: torch.Tensor, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        errors = (outputs - inputs["y"]) ** 2
+        return torch.stack([errors.sum(), errors.new_tensor(float(len(errors)))])
+
+    def loss_value(self, task: ToyTask, sums: torch.Tensor) -> torch.Tensor:
+        return sums[0] / sums[1]
+
+
+def test_micro_batches_of_a_mean_loss_take_one_pass_each() -> None:
+    workload, task = MeanWorkload(), ToyTask()
+    torch.manual_seed(0)
+    model = workload.build_model(task)
+    batch = batch_of(workload, 6)
+    reference = ((model(batch["x"]) - batch["y"]) ** 2).mean()
+    expected = torch.autograd.grad(reference, list(model.parameters()))
+    experiment = toy_experiment(max_micro_batch_size=4, optimizer=OptimizerConfig(clip_norm=None))
+    step = StepFunction(experiment, workload, task, LocalContext(CPU), Numerics("fp32", False))
+    loss = step(model, torch.optim.SGD(model.parameters(), lr=0.0), batch, None, 0)
+    assert workload.num_forwards == 2
+    assert float(loss) == pytest.approx(float(reference.detach()), abs=1e-6)
+    for parameter, gradient in zip(model.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-5, atol=1e-7)
+
+
 def test_gradients_are_clipped_to_the_norm() -> None:
     workload, task = ToyWorkload(), ToyTask()
     model = workload.build_model(task)

@@ -49,17 +49,21 @@ class ToyWorkload:
     name = "toy"
     score = "accuracy"
     loss_is_mean = False
+    cases_at_once = 2
     _num_forwards = 0
 
     def parse_task(self, options: Mapping[str, Any]) -> ToyTask:
         return from_dict(ToyTask, options)
+
+    def resolve_task(self, task: ToyTask, store: str) -> ToyTask:
+        return task
 
     def open_samples(self, task: ToyTask, store: str) -> ToySamples:
         if task.store_error:
             raise DataError(task.store_error)
         return ToySamples(task.num_rows, task.poison_step_row)
 
-    def build_model(self, task: ToyTask) -> torch.nn.Module:
+    def build_model(self, task: ToyTask, with_weights: bool = True) -> torch.nn.Module:
         return torch.nn.Sequential(
             torch.nn.Linear(NUM_FEATURES, 8), torch.nn.Tanh(), torch.nn.Dropout(task.dropout), torch.nn.Linear(8, 1)
         )
@@ -88,12 +92,19 @@ class ToyWorkload:
     def validation_ids(self, task: ToyTask, store: str, split: str) -> list[str]:
         return [str(row) for row in range(5)]
 
-    def evaluate_case(
-        self, task: ToyTask, model: torch.nn.Module, store: str, case_id: str, device: torch.device, thorough: bool
-    ) -> dict[str, float | None]:
-        batch = ToySamples(task.num_rows).load(np.array([1000 + int(case_id)]), np.zeros(1, np.uint64))
+    def evaluate_cases(
+        self,
+        task: ToyTask,
+        model: torch.nn.Module,
+        store: str,
+        case_ids: list[str],
+        device: torch.device,
+        thorough: bool,
+    ) -> list[dict[str, float | None]]:
+        assert len(case_ids) <= self.cases_at_once
+        batch = ToySamples(task.num_rows).load(1000 + np.array(case_ids, int), np.zeros(len(case_ids), np.uint64))
         right = (model(torch.from_numpy(batch["x"])).sigmoid() > 0.5).float() == torch.from_numpy(batch["y"])
-        return {"accuracy": float(right.float().mean())}
+        return [{"accuracy": float(value)} for value in right.float()]
 
     def summarize(self, task: ToyTask, cases: list[dict[str, float | None]]) -> dict[str, float]:
         return {"accuracy": float(np.mean([case["accuracy"] for case in cases]))}

@@ -1,0 +1,79 @@
+"""A folder of synthetic data that several processes fill and that an interrupted call goes on with."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, TypeVar
+
+from app.data import files
+from app.errors import ResourceError, UsageError
+
+MARKER = ".synthetic.json"
+"""Says which set a folder holds; hidden, so that whatever reads the data set does not see it."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def open_folder(folder: str, wanted: dict[str, Any]) -> None:
+    """Begin a set described by `wanted` in a new or empty folder, or go on with the same one.
+
+    Raises:
+        UsageError: the folder holds something else.
+        DataError: it can not be written.
+    """
+    marker = files.join(folder, MARKER)
+    if files.exists(marker):
+        found = files.read_json(marker)
+        if found != wanted:
+            raise UsageError(f"{folder} holds another synthetic set ({_difference(found, wanted)}); name a new folder")
+    elif Path(folder).exists() and (not Path(folder).is_dir() or any(Path(folder).iterdir())):
+        raise UsageError(f"{folder} exists and holds something else; name a folder that is new or empty")
+    else:
+        files.write_json(marker, wanted)
+
+
+def write_in_processes(
+    write: Callable[[Item], Result], items: Sequence[Item], num_processes: int, num_bytes: float
+) -> Iterator[Result]:
+    """Yield `write(item)` of each item as soon as it is done; `write` and what it takes and gives are pickled.
+
+    `num_bytes` is the memory of a process, for the message when one is killed.
+
+    Raises:
+        ResourceError: a process was killed, most likely for want of memory; and whatever `write` raises.
+    """
+    if num_processes == 1 or len(items) < 2:
+        yield from map(write, items)
+        return
+    pool = ProcessPoolExecutor(
+        min(num_processes, len(items)),
+        multiprocessing.get_context("spawn"),
+        signal.signal,
+        (signal.SIGINT, signal.SIG_IGN),
+    )  # an interrupt is the parent's to answer: workers finish the item that they are at
+    try:
+        for future in as_completed([pool.submit(write, item) for item in items]):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise ResourceError(
+            f"one of {num_processes} processes was killed, most likely for want of memory "
+            f"(each needs {num_bytes / 2**20:.0f} MiB); "
+            "run it again with a smaller --num-processes: it goes on where it stopped"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def num_usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _difference(found: Any, wanted: dict[str, Any]) -> str:
+    have = found if isinstance(found, dict) else {}
+    return ", ".join(f"{k} {have.get(k)} there, {v} wanted" for k, v in wanted.items() if have.get(k) != v)

@@ -1,0 +1,137 @@
+"""timm networks for pages: where their first weights come from, and how batch normalisation behaves."""
+
+import io
+from typing import Any
+
+import torch
+from torch import nn
+
+from app.data import files
+from app.errors import DataError, UsageError
+from app.workloads.document_image.task import DocumentImageTask
+
+RUN_WEIGHTS = "checkpoint/best.pt"
+"""In the folder of a run."""
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm)
+
+
+class PageNetwork(nn.Module):
+    """A timm network whose batch normalisation keeps its statistics where the task says so."""
+
+    def __init__(self, backbone: nn.Module, freeze_norm: bool, origin: dict[str, Any]) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.origin = origin
+        """Of the first weights: what was loaded, what was missing, what was left over."""
+        self._freeze_norm = freeze_norm
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Normalised pages [B, 3, H, W] -> logits [B, number of classes]."""
+        logits: torch.Tensor = self.backbone(image)
+        return logits
+
+    def train(self, mode: bool = True) -> "PageNetwork":
+        super().train(mode)
+        if self._freeze_norm:
+            for module in self.backbone.modules():
+                if isinstance(module, NORMS):
+                    module.eval()
+        return self
+
+
+def build_network(task: DocumentImageTask, with_weights: bool = True) -> PageNetwork:
+    """The task's network; without `with_weights` random, for weights that follow.
+
+    Raises:
+        UsageError: timm does not know the name, or the weights can not be had.
+    """
+    import timm
+
+    if not task.classes:
+        raise UsageError("the task has no classes: they come from the store (resolve_task), or give task.classes")
+    try:
+        backbone = timm.create_model(task.model, num_classes=len(task.classes), drop_rate=task.dropout)
+    except RuntimeError as error:
+        near = ", ".join(timm.list_models(f"*{task.model.split('_')[0]}*")[:6]) or "see timm.list_models()"
+        raise UsageError(f"unknown network {task.model!r}: {str(error).splitlines()[0]}; timm has {near}") from error
+    if task.norm == "sync":
+        backbone = nn.SyncBatchNorm.convert_sync_batchnorm(backbone)
+    origin: dict[str, Any] = {}
+    if with_weights and task.weights != "random":
+        source, weights = _read_weights(task, backbone)
+        origin = load_fitting(backbone, weights, source)
+    return PageNetwork(backbone, task.norm == "frozen", origin)
+
+
+def mean_and_std(task: DocumentImageTask) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Of each colour channel from 0 to 1, as the network's pretrained weights want them."""
+    import timm
+    from timm.data import resolve_model_data_config
+
+    config = resolve_model_data_config(timm.create_model(task.model, num_classes=0))
+    return tuple(config["mean"]), tuple(config["std"])
+
+
+def load_fitting(backbone: nn.Module, weights: dict[str, torch.Tensor], source: str) -> dict[str, Any]:
+    """Load every tensor whose name and shape fit, and say what was not loaded.
+
+    Raises:
+        UsageError: less than half of the network's tensors fit: these are weights of another network.
+    """
+    own = backbone.state_dict()
+    fitting = {key: value for key, value in weights.items() if key in own and own[key].shape == value.shape}
+    if 2 * len(fitting) < len(own):
+        raise UsageError(
+            f"{source} fits {len(fitting)} of the network's {len(own)} tensors: weights of another network"
+        )
+    backbone.load_state_dict(fitting, strict=False)
+    return {
+        "source": source,
+        "num_loaded": len(fitting),
+        "new": sorted(set(own) - set(fitting)),
+        "left_over": sorted(set(weights) - set(fitting)),
+    }
+
+
+def _read_weights(task: DocumentImageTask, backbone: nn.Module) -> tuple[str, dict[str, torch.Tensor]]:
+    """Where they came from, and the tensors."""
+    if task.weights == "pretrained":
+        return _read_hub(task, backbone)
+    path = task.weights
+    if files.is_folder(path):
+        path = files.join(path, RUN_WEIGHTS)
+    if not files.exists(path):
+        raise UsageError(
+            f"task.weights: {task.weights} is neither a file nor the folder of a finished run (it has no "
+            f"{RUN_WEIGHTS}); wanted one of these, `pretrained` or `random`"
+        )
+    content = _parse(path)
+    return path, {key.removeprefix("backbone."): value for key, value in content.items()}
+
+
+def _parse(path: str) -> dict[str, torch.Tensor]:
+    content = files.read_bytes(path)
+    try:
+        if path.endswith(".safetensors"):
+            from safetensors.torch import load
+
+            return dict(load(content))
+        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # each format raises classes of its own
+        raise DataError(f"{path} holds no weights that can be read: {str(error).splitlines()[0]}") from error
+    return dict(found.get("model", found.get("state_dict", found)))
+
+
+def _read_hub(task: DocumentImageTask, backbone: nn.Module) -> tuple[str, dict[str, torch.Tensor]]:
+    import timm
+
+    config = getattr(backbone, "pretrained_cfg", {})
+    name = config.get("hf_hub_id") or config.get("url") or task.model
+    try:
+        loaded = timm.create_model(task.model, pretrained=True)
+    except Exception as error:  # the hub's client raises many classes
+        raise UsageError(
+            f"the pretrained weights of {task.model} ({name}) can not be had: {str(error).splitlines()[0]}; give a "
+            "local file with --task.weights FILE, or train from scratch with --task.weights random"
+        ) from error
+    return str(name), loaded.state_dict()

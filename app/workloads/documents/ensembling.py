@@ -1,0 +1,70 @@
+"""The ensemble of several partitions, from the runs' predictions to one summary with its ablation."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+
+from app.errors import UsageError
+from app.workloads.documents.ensemble import METHODS, Fitted, align, compare, fit, read_predictions
+from app.workloads.documents.store import DocumentStore
+
+ABLATION = ("image", "text")
+
+
+def ensemble_runs(image_runs: Sequence[str], text_runs: Sequence[str], store: str) -> dict[str, Any]:
+    """Accuracy of each method: mean and standard deviation over the partitions; each ensemble against each part.
+
+    Raises:
+        UsageError: not one text run for each image run, or runs that do not belong together.
+        DataError: a run was not evaluated on validation and test.
+    """
+    if len(image_runs) != len(text_runs) or not image_runs:
+        raise UsageError(f"got {len(image_runs)} image runs and {len(text_runs)} text runs, wanted as many of each")
+    opened = DocumentStore(store)
+    found = [
+        fit(_read(image, text, opened, "validation"), _read(image, text, opened, "test"))
+        for image, text in zip(image_runs, text_runs, strict=True)
+    ]
+    return {
+        "num_partitions": len(found),
+        "num_pages": [len(fitted.hits["image"]) for fitted in found],
+        "accuracy": {name: _spread([fitted.accuracy[name] for fitted in found]) for name in METHODS},
+        "image_weight": [fitted.image_weight for fitted in found],
+        "against": {
+            method: {part: _against(found, method, part) for part in ABLATION}
+            for method in METHODS
+            if method not in ABLATION
+        },
+        "interval": "95 % paired percentile bootstrap over the pages of each partition; mean over partitions",
+        "runs": {"image": list(image_runs), "text": list(text_runs)},
+    }
+
+
+def table(summary: Mapping[str, Any]) -> list[str]:
+    """One line a method, then one a comparison."""
+    lines = [f"{'method':<10}{'accuracy':>9}{'std':>9}   over {summary['num_partitions']} partition(s)"]
+    for name, spread in summary["accuracy"].items():
+        std = "-" if spread["std"] is None else f"{spread['std']:.4f}"
+        lines.append(f"{name:<10}{spread['mean']:>9.4f}{std:>9}")
+    for method, parts in summary["against"].items():
+        for part, found in parts.items():
+            interval = f"{found['low']:+.4f} to {found['high']:+.4f}"
+            lines.append(f"{method} against {part} alone: {found['difference']:+.4f} ({interval}): {found['verdict']}")
+    return lines
+
+
+def _read(image_run: str, text_run: str, store: DocumentStore, split: str) -> tuple[Any, Any, Any]:
+    ids, image, text = align(read_predictions(image_run, split), read_predictions(text_run, split))
+    labels = store.labels[np.array([store.row_of(page) for page in ids])]
+    return image, text, labels
+
+
+def _spread(values: Sequence[float]) -> dict[str, Any]:
+    return {"mean": fmean(values), "std": stdev(values) if len(values) > 1 else None, "values": list(values)}
+
+
+def _against(found: Sequence[Fitted], method: str, part: str) -> dict[str, Any]:
+    comparison = compare([fitted.hits[method] for fitted in found], [fitted.hits[part] for fitted in found])
+    return {**vars(comparison), "verdict": comparison.verdict}

@@ -1,0 +1,98 @@
+"""Classes of new pages: what image, text and both say of each, as a table."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from app.data import files
+from app.errors import DataError
+from app.workloads.documents.ocr_engines import OcrFailure, OcrOptions, OcrTimeout, recognise
+from app.workloads.documents.pages import PageFile, open_page
+from app.workloads.documents.reading import BadPage
+
+NUM_PAGES_AT_ONCE = 32
+Shares = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class PagePrediction:
+    """One page."""
+
+    id: str
+    path: str
+    page: int
+    shares: Mapping[str, Shares]
+    """Of each source (`image`, `text`, `both`): probability of each class. The last one decides."""
+    text: str = ""
+
+    @property
+    def final(self) -> Shares:
+        return self.shares[list(self.shares)[-1]]
+
+    @property
+    def predicted(self) -> str:
+        return max(self.final, key=lambda name: self.final[name])
+
+
+def classify(model: Any, contents: list[Any]) -> list[list[float]]:
+    """Probabilities of each page [K], from grey pages [S, S] or from texts, as the model's workload takes them.
+
+    `model` is an app.execution.model.TrainedModel.
+    """
+    workload, task = model.workload, model.task
+    host = workload.encode_pages(task, contents)
+    batch = {key: torch.from_numpy(value).to(model.device) for key, value in host.items()}
+    inputs = model.numerics.place_batch(workload.to_inputs(task, batch, None))
+    logits = workload.forward(task, model.network, inputs).float()
+    rows: list[list[float]] = logits.softmax(1).cpu().tolist()
+    return rows
+
+
+def classify_numbered(model: Any, item: tuple[int, list[Any]]) -> tuple[int, list[list[float]]]:
+    """Keeps the number of the item beside its result: results come in any order."""
+    return item[0], classify(model, item[1])
+
+
+def read_text(file: PageFile, options: OcrOptions) -> tuple[str, str]:
+    """Id and text of a page; "" for one that OCR can not read."""
+    try:
+        return file.id, recognise(open_page(file), options)[0]
+    except (BadPage, DataError, OcrFailure, OcrTimeout, OSError):
+        return file.id, ""
+
+
+def combine(image: Shares | None, text: Shares | None) -> dict[str, Shares]:
+    """What there is, and the average where there are both (the seed study's ensemble)."""
+    found = {name: shares for name, shares in (("image", image), ("text", text)) if shares is not None}
+    if image is not None and text is not None:
+        found["both"] = {name: (share + text[name]) / 2 for name, share in image.items()}
+    return found
+
+
+def write_table(path: str, predictions: Sequence[PagePrediction]) -> None:
+    """As CSV, or Parquet where the name ends so: id, file, page, class, probability, then SOURCE_CLASS columns."""
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    rows = [
+        {
+            "id": one.id,
+            "file": one.path,
+            "page": one.page + 1,
+            "class": one.predicted,
+            "probability": one.final[one.predicted],
+            **{f"{source}_{name}": share for source, shares in one.shares.items() for name, share in shares.items()},
+            "text": one.text,
+        }
+        for one in predictions
+    ]
+    table, buffer = pa.Table.from_pylist(rows), io.BytesIO()
+    if path.endswith(".parquet"):
+        pyarrow.parquet.write_table(table, buffer)
+    else:
+        pyarrow.csv.write_csv(table, buffer)
+    files.write_bytes_atomic(path, buffer.getvalue())

@@ -1,0 +1,60 @@
+"""Scores of classified pages, shared by image and text."""
+
+from functools import lru_cache
+from statistics import fmean
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from app.workloads.documents.store import DocumentStore
+
+Scores = dict[str, float | None]
+
+CONVENTIONS = (
+    "accuracy_deduplicated leaves out pages of which a near-duplicate is in the training split",
+    "intervals are over pages of this split; they do not say how another training would end",
+)
+
+
+def page_scores(
+    logits: torch.Tensor,
+    store: DocumentStore,
+    rows: npt.NDArray[np.int64],
+    classes: tuple[str, ...],
+    partition: int | None,
+    thorough: bool,
+) -> list[Scores]:
+    """accuracy (0 or 1) and loss of each page from its logits [B, K]; if thorough also accuracy_deduplicated (None
+    for a page with a near-duplicate in training) and the probability p_CLASS of each class."""
+    labels = torch.from_numpy(store.labels[rows])
+    losses = functional.cross_entropy(logits, labels, reduction="none")
+    right = logits.argmax(1) == labels
+    scores: list[Scores] = [
+        {"accuracy": float(hit), "loss": float(loss)} for hit, loss in zip(right, losses, strict=True)
+    ]
+    if thorough:
+        duplicated = _duplicated(store, partition)
+        probabilities = logits.softmax(1)
+        for score, row, shares in zip(scores, rows, probabilities, strict=True):
+            is_duplicate = store.ids[row] in duplicated
+            score["accuracy_deduplicated"] = None if is_duplicate else score["accuracy"]
+            score |= {f"p_{name}": float(share) for name, share in zip(classes, shares, strict=True)}
+    return scores
+
+
+def summarize(cases: list[Scores]) -> dict[str, float]:
+    """Means over the pages for which a score is defined; probabilities are left out."""
+    names = [name for name in dict.fromkeys(n for case in cases for n in case) if not name.startswith("p_")]
+    means = {}
+    for name in names:
+        values = [value for case in cases if (value := case.get(name)) is not None]
+        means[name] = fmean(values) if values else float("nan")
+    return means
+
+
+@lru_cache(maxsize=16)
+def _duplicated(store: DocumentStore, partition: int | None) -> set[str]:
+    """Asked for with every few pages, read once a process."""
+    return store.duplicated_test_ids(partition)

@@ -1,0 +1,65 @@
+"""First weights: loaded where they fit, named in the record, never silently random; frozen statistics stay."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from app.errors import DataError, UsageError
+from app.workloads.document_image.networks import build_network, mean_and_std
+from app.workloads.document_image.task import DocumentImageTask
+
+MODEL = "test_efficientnet"
+"""A network of timm's for tests: 0.4 M parameters."""
+
+
+def task(**options: object) -> DocumentImageTask:
+    values = {"model": MODEL, "weights": "random", "classes": ("a", "b", "c"), "image_size": 32}
+    return DocumentImageTask(**{**values, **options})  # type: ignore[arg-type]
+
+
+def test_efficientnet_b0_has_the_published_number_of_parameters() -> None:
+    network = build_network(task(model="efficientnet_b0", classes=tuple("abcdefghijklmnop")))
+    assert round(sum(p.numel() for p in network.parameters()) / 1e6, 2) == 4.03
+
+
+def test_weights_of_a_run_are_loaded_but_for_the_head(tmp_path: Path) -> None:
+    source = build_network(task(classes=("x", "y")))
+    (tmp_path / "checkpoint").mkdir()
+    torch.save({"model": source.state_dict()}, tmp_path / "checkpoint" / "best.pt")
+    found = build_network(task(weights=str(tmp_path)))
+    assert found.origin["new"] == ["classifier.bias", "classifier.weight"]
+    assert found.origin["source"] == str(tmp_path / "checkpoint" / "best.pt")
+    theirs, ours = source.state_dict(), found.state_dict()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours if "classifier" not in key)
+
+
+def test_weights_that_can_not_be_had_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="neither a file nor the folder"):
+        build_network(task(weights=str(tmp_path / "nowhere")))
+    other = tmp_path / "other.pt"
+    torch.save({"something": torch.zeros(3)}, other)
+    with pytest.raises(UsageError, match="another network"):
+        build_network(task(weights=str(other)))
+    other.write_bytes(b"PK no zip")
+    with pytest.raises(DataError, match="can be read"):
+        build_network(task(weights=str(other)))
+    with pytest.raises(UsageError, match="unknown network 'efficientnet_b99'"):
+        build_network(task(model="efficientnet_b99"))
+    with pytest.raises(UsageError, match="no classes"):
+        build_network(task(classes=()))
+
+
+def test_frozen_statistics_stay_in_training() -> None:
+    image = torch.randn(2, 3, 32, 32) + 5
+    for norm, stays in (("frozen", True), ("batch", False)):
+        network = build_network(task(norm=norm)).train()
+        before = {key: value.clone() for key, value in network.state_dict().items() if "running_mean" in key}
+        network(image)
+        after = network.state_dict()
+        assert all(torch.equal(before[key], after[key]) for key in before) is stays
+        assert all(p.requires_grad for p in network.parameters())
+
+
+def test_mean_and_std_are_those_of_imagenet() -> None:
+    assert mean_and_std(task(model="efficientnet_b0")) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

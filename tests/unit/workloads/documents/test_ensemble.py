@@ -1,0 +1,67 @@
+"""Ensembles of image and text: learned on validation, scored on test, compared in pairs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.errors import DataError, UsageError
+from app.workloads.documents.ensemble import Predictions, align, compare, fit, learn_weight, read_predictions
+
+
+def draw(num: int, skill: tuple[float, float], seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities of two models whose logits lean towards the label by `skill`."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, num)
+    shares = []
+    for lean in skill:
+        logits = rng.normal(size=(num, 4))
+        logits[np.arange(num), labels] += lean
+        values = np.exp(logits)
+        shares.append(values / values.sum(1, keepdims=True))
+    return shares[0], shares[1], labels
+
+
+def test_two_models_that_err_independently_are_better_together() -> None:
+    found = fit(draw(400, (1.5, 1.5), 1), draw(2000, (1.5, 1.5), 2))
+    for method in ("average", "weighted", "stacking"):
+        assert found.accuracy[method] > max(found.accuracy["image"], found.accuracy["text"]) + 0.05
+    assert 0.15 < found.image_weight < 0.85
+    assert compare([found.hits["average"]], [found.hits["image"]]).verdict == "better"
+
+
+def test_a_model_that_guesses_gets_no_weight() -> None:
+    image, text, labels = draw(500, (3.0, 0.0), 3)
+    assert learn_weight(image, text, labels) > 0.9
+
+
+def test_better_only_where_the_interval_excludes_zero() -> None:
+    a = np.array([True] * 60 + [False] * 40)
+    b = np.array([True] * 58 + [False] * 40 + [True] * 2)
+    found = compare([a], [b])
+    assert found.difference == 0 and found.low < 0 < found.high and found.verdict == "not told apart"
+    worse = compare([np.zeros(100, bool)], [np.ones(100, bool)])
+    assert (worse.difference, worse.low, worse.high, worse.verdict) == (-1, -1, -1, "worse")
+
+
+def test_predictions_are_read_from_a_run_and_put_into_one_order(tmp_path: Path) -> None:
+    folder = tmp_path / "evaluation" / "test"
+    folder.mkdir(parents=True)
+    (folder / "cases.csv").write_text("case,accuracy,p_memo,p_note\nb,1,0.9,0.1\na,0,0.2,0.8\n")
+    read = read_predictions(str(tmp_path), "test")
+    assert read.classes == ("memo", "note") and read.ids == ("b", "a")
+    other = Predictions(("a", "b"), ("memo", "note"), np.array([[0.3, 0.7], [0.6, 0.4]]))
+    ids, image, text = align(read, other)
+    assert ids == ("b", "a")
+    np.testing.assert_array_equal(image, [[0.9, 0.1], [0.2, 0.8]])
+    np.testing.assert_array_equal(text, [[0.6, 0.4], [0.3, 0.7]])
+
+
+def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
+    one = Predictions(("a",), ("memo",), np.ones((1, 1)))
+    with pytest.raises(UsageError, match="different pages"):
+        align(one, Predictions(("b",), ("memo",), np.ones((1, 1))))
+    with pytest.raises(UsageError, match="different classes"):
+        align(one, Predictions(("a",), ("note",), np.ones((1, 1))))
+    with pytest.raises(DataError, match="--split test"):
+        read_predictions(str(tmp_path), "test")
