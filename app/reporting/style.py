@@ -65,7 +65,8 @@ tbody th { font-weight: 400; } thead th { color: var(--soft); font-weight: 600; 
 .card { border-top: 2px solid var(--line); padding-top: .6rem; font-size: .85rem; overflow-wrap: anywhere;
   break-inside: avoid; }
 .card img { width: 100%; height: auto; border: 1px solid var(--line); background: #fff; }
-.card h3 { margin: .5rem 0 .1rem; } .card table { font-size: .75rem; } .card th { color: var(--soft); white-space: nowrap; }
+.card h3 { margin: .5rem 0 .1rem; } .card table { font-size: .75rem; }
+.card th { color: var(--soft); white-space: nowrap; }
 .right { color: var(--c3); font-weight: 600; } .wrong { color: var(--c2); font-weight: 600; }
 ul { margin: .4rem 0; padding-left: 1.2rem; max-width: 44rem; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .8rem; color: var(--soft);

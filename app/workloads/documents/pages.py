@@ -61,6 +61,7 @@ def find_pages(inputs: Sequence[str]) -> list[PageFile]:
     """
     found: list[PageFile] = []
     for path in inputs:
+        files.stamp(path)  # says now if it is missing
         root = path.rstrip("/") if files.is_folder(path) else files.parent_of(path)
         listed = files.list_files(path) if files.is_folder(path) else [path]
         for file in listed:

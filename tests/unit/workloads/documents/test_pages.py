@@ -1,0 +1,74 @@
+"""Pages to predict on: found in files, folders and PDFs; what can not be read is one page's trouble."""
+
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.data.quarantine import Quarantined
+from app.errors import DataError, ResourceError
+from app.workloads.documents.pages import PageFile, ReadPage, find_pages, read_for_prediction
+
+
+def draw(path: Path, grey: int = 255, size: tuple[int, int] = (60, 80)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", size, grey).save(path)
+    return path
+
+
+def fake_poppler(folder: Path, monkeypatch: pytest.MonkeyPatch, page: Path) -> None:
+    """Programs that say that every PDF has two pages, and draw the picture given as each."""
+    for name, line in (("pdfinfo", "echo Pages: 2"), ("pdftoppm", f"cat {page}")):
+        program = folder / name
+        program.write_text(f"#!/bin/sh\n{line}\n")
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_pages_of_a_folder_carry_its_paths_and_clashing_names_their_endings(tmp_path: Path) -> None:
+    for name in ("a.png", "b/a.tif", "b/a.png", "notes.txt"):
+        draw(tmp_path / name) if not name.endswith("txt") else (tmp_path / name).write_text("no page")
+    assert [page.id for page in find_pages([str(tmp_path)])] == ["a", "b/a.png", "b/a.tif"]
+
+
+def test_a_page_is_read_for_network_and_sheet(tmp_path: Path) -> None:
+    page = read_for_prediction(PageFile("a", str(draw(tmp_path / "a.png", 100))), 32)
+    assert isinstance(page, ReadPage)
+    np.testing.assert_array_equal(page.pixels, np.full((32, 32), 100, np.uint8))
+    assert page.thumbnail_size == (180, 240) and page.thumbnail.startswith(b"\x89PNG")
+
+
+def test_a_pdf_is_its_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_poppler(tmp_path, monkeypatch, draw(tmp_path / "drawn" / "page.png", 7))
+    pdf = tmp_path / "letter.pdf"
+    pdf.write_bytes(b"%PDF-1.4")
+    pages = find_pages([str(pdf)])
+    assert [(page.id, page.page) for page in pages] == [("letter-p1", 0), ("letter-p2", 1)]
+    read = read_for_prediction(pages[1], 16)
+    assert isinstance(read, ReadPage) and int(read.pixels.max()) == 7
+
+
+def test_without_poppler_a_pdf_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    pdf = tmp_path / "letter.pdf"
+    pdf.write_bytes(b"%PDF-1.4")
+    with pytest.raises(ResourceError, match="poppler-utils"):
+        find_pages([str(pdf)])
+
+
+def test_what_is_no_page_is_named(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.tif"
+    bad.write_bytes(b"junk")
+    found = read_for_prediction(PageFile("bad", str(bad)), 16)
+    assert isinstance(found, Quarantined) and "begins with b'junk'" in found.reason
+    (tmp_path / "notes.txt").write_text("no page")
+    with pytest.raises(DataError, match="wanted an image"):
+        find_pages([str(tmp_path / "notes.txt")])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no page in"):
+        find_pages([str(tmp_path / "empty")])
+    with pytest.raises(DataError, match="not found"):
+        find_pages([str(tmp_path / "nowhere.png")])
