@@ -108,10 +108,11 @@ def test_two_rates_and_decay_of_matrices_alone(options: dict[str, Any], store: s
 
 def test_training_learns_the_classes(options: dict[str, Any], store: str, tmp_path: Path) -> None:
     """Through the engine's own loop, up to its checkpoint and back."""
+    task = resolved(options, store)
     experiment = Experiment(
         name="text",
         workload="document_text",
-        task={**options, "dropout": 0.0, "head_learning_rate": 5e-3},
+        task={**options, "dropout": 0.0, "head_learning_rate": 5e-3, "classes": list(task.classes)},
         epochs=12,
         batch_size=6,
         precision="fp32",
