@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.data.manifest import read_manifest
+from app.data.manifest import read_manifest_table
 from app.errors import DataError
 from app.workloads.documents.ocr_engines import (
     OcrFailure,
@@ -56,7 +56,8 @@ def missing_pages(store: str, again: Sequence[Status] = ()) -> list[tuple[str, s
         DataError: the store is missing or damaged.
     """
     done = {page_id for page_id, status in open_texts(store).statuses().items() if status not in again}
-    return [(row["id"], row["source"]) for row in read_manifest(store) if row["id"] not in done]
+    table = read_manifest_table(store).select(["id", "source"])
+    return [(row["id"], row["source"]) for row in table.to_pylist() if row["id"] not in done]
 
 
 def read_batch(task: OcrTask) -> list[PageText]:

@@ -19,7 +19,7 @@ COMMON = "the of and a in page company report meeting please find with this that
 NUM_PAGES = 48
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeStore:
     """What DocumentStore promises, in memory; OCR text is read from the root. Row r is of class r % 3."""
 
@@ -44,6 +44,9 @@ class FakeStore:
 
     def row_of(self, page_id: str) -> int:
         return self.ids.index(page_id)
+
+    def duplicated_test_ids(self, partition: int | None = None) -> set[str]:
+        return {"page-40"}
 
     def read_texts(self, rows: npt.NDArray[np.int64]) -> list[str]:
         return read_texts(self.root, [self.ids[row] for row in rows])

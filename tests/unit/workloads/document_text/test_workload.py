@@ -78,7 +78,7 @@ def test_pages_are_scored_one_by_one(options: dict[str, Any], store: str) -> Non
     with torch.inference_mode():
         brief = WORKLOAD.evaluate_cases(task, model, store, ids, CPU, False)
         (one,) = WORKLOAD.evaluate_cases(task, model, store, ["page-31"], CPU, True)
-        (unlabelled,) = WORKLOAD.evaluate_cases(task, model, store, ["page-47"], CPU, True)
+        (duplicate,) = WORKLOAD.evaluate_cases(task, model, store, ["page-40"], CPU, True)
     shares = [one[f"p_{name}"] for name in task.classes]
     label = 31 % 3
     assert sum(shares) == pytest.approx(1, abs=1e-5)
@@ -86,8 +86,9 @@ def test_pages_are_scored_one_by_one(options: dict[str, Any], store: str) -> Non
     assert one["loss"] == pytest.approx(-np.log(shares[label]), abs=1e-5)
     assert brief[ids.index("page-31")]["loss"] == pytest.approx(one["loss"], abs=1e-4)
     assert set(brief[0]) == {"accuracy", "loss"}
-    assert unlabelled["accuracy"] is None and unlabelled["loss"] is None and unlabelled["p_letter"] is not None
-    means = WORKLOAD.summarize(task, [*brief, unlabelled])
+    assert one["accuracy_deduplicated"] == one["accuracy"] and duplicate["accuracy_deduplicated"] is None
+    assert "page-47" not in WORKLOAD.validation_ids(task, store, "test")  # it has no label
+    means = WORKLOAD.summarize(task, brief)
     assert means["accuracy"] == pytest.approx(np.mean([case["accuracy"] for case in brief]))
 
 
@@ -107,7 +108,7 @@ def test_two_rates_and_decay_of_matrices_alone(options: dict[str, Any], store: s
 
 def test_training_learns_the_classes(options: dict[str, Any], store: str, tmp_path: Path) -> None:
     """Through the engine's own loop, up to its checkpoint and back."""
-    task = resolved(options, store, dropout=0.0, head_learning_rate=5e-3)
+    task = resolved(options, store)
     experiment = Experiment(
         name="text",
         workload="document_text",
@@ -119,21 +120,12 @@ def test_training_learns_the_classes(options: dict[str, Any], store: str, tmp_pa
         optimizer=OptimizerConfig(learning_rate=2e-3, weight_decay=0.01),
         evaluate_every_epochs=12,
     )
-    result = train(TrainingJob(experiment, store, str(tmp_path / "run"), time.time()), Evaluating(), LocalContext(CPU))
+    result = train(TrainingJob(experiment, store, str(tmp_path / "run"), time.time()), WORKLOAD, LocalContext(CPU))
     assert result.best["accuracy"] > 0.7  # 1/3 by chance
     saved = checkpoint.load_last(str(tmp_path / "run/checkpoint"), CPU)
     assert saved
     body, _, head, _ = saved["optimizer"]["param_groups"]
     assert head["lr"] == pytest.approx(2.5 * body["lr"]) and body["lr"] > 0
-
-
-class Evaluating(DocumentTextWorkload):
-    """With the hook that the engine had before it scored cases in batches."""
-
-    def evaluate_case(
-        self, task: Any, model: torch.nn.Module, store: str, case_id: str, device: torch.device, thorough: bool
-    ) -> dict[str, float | None]:
-        return self.evaluate_cases(task, model, store, [case_id], device, thorough)[0]
 
 
 def test_rates_of_the_groups_follow_the_schedule(options: dict[str, Any], store: str) -> None:

@@ -1,0 +1,37 @@
+"""OCR as a user runs it, its tasks on Ray Data."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from app.data.manifest import write_manifest
+from app.workloads.documents.ocr import NUM_PAGES_PER_TASK
+from app.workloads.documents.texts import open_texts, read_texts
+from jobs.ocr import Ocr, main
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.usefixtures("ray_cluster"),
+    pytest.mark.skipif(shutil.which("tesseract") is None, reason="no tesseract here"),
+]
+
+NUM_PAGES = NUM_PAGES_PER_TASK + 2
+"""Two tasks."""
+
+
+def test_pages_on_the_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, store = tmp_path / "source", str(tmp_path / "store")
+    source.mkdir()
+    font = ImageFont.load_default(30)
+    for i in range(NUM_PAGES - 1):
+        page = Image.new("L", (420, 80), 255)
+        ImageDraw.Draw(page).text((30, 20), f"invoice number {100 + i}", 0, font)
+        page.save(source / f"{i}.png")
+    write_manifest(store, [{"id": f"page-{i}", "source": f"{i}.png"} for i in range(NUM_PAGES)])
+    main(Ocr(store=store, source=str(source), num_cpus=2))
+    assert f"1 failed, {NUM_PAGES - 1} ok" in capsys.readouterr().out
+    statuses = open_texts(store).statuses()
+    assert len(statuses) == NUM_PAGES and statuses[f"page-{NUM_PAGES - 1}"] == "failed"
+    assert read_texts(store, ["page-3", f"page-{NUM_PAGES - 1}"]) == ["invoice number 103", ""]
