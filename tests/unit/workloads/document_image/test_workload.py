@@ -1,0 +1,120 @@
+"""The image workload on a real store of small pages, through the real training loop."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from app.errors import DataError, UsageError
+from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
+from app.training.context import LocalContext
+from app.training.loop import TrainingJob, TrainingResult, train
+from app.workloads.document_image.task import DocumentImageTask
+from app.workloads.document_image.workload import DocumentImageWorkload, normalize, resize
+from app.workloads.documents.building import finish_store, plan_store
+from app.workloads.documents.prepare import prepare_or_keep
+
+CPU = torch.device("cpu")
+SIZE = 32
+WORKLOAD = DocumentImageWorkload()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """40 pages of two classes: `top` has its ink above, `bottom` below."""
+    folder = tmp_path_factory.mktemp("pages")
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        name = ("bottom", "top")[number % 2]
+        page = rng.integers(180, 255, (60, 48), dtype=np.uint8)
+        row = int(rng.integers(4, 20)) + (0 if name == "top" else 28)
+        page[row : row + 8, 6:42] = rng.integers(0, 60)
+        path = folder / "raw" / name / f"{number:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(page).save(path)
+    root = str(folder / "store")
+    plan = plan_store(str(folder / "raw"), root, image_size=SIZE)
+    finish_store(root, plan, [prepare_or_keep(task) for task in plan.tasks], 0.0)
+    return root
+
+
+def task(store: str, **options: object) -> DocumentImageTask:
+    values = {"model": "test_efficientnet", "weights": "random", "image_size": SIZE, "augment": None, **options}
+    return WORKLOAD.resolve_task(WORKLOAD.parse_task(values), store)
+
+
+def train_on(store: str, folder: Path, **options: object) -> TrainingResult:
+    experiment = Experiment(
+        name="pages",
+        workload="document_image",
+        task=vars(task(store, dropout=0.0, label_smoothing=0.0, **options)) | {"augment": None},
+        epochs=12,
+        batch_size=7,
+        evaluate_every_epochs=4,
+        precision="fp32",
+        channels_last="no",
+        optimizer=OptimizerConfig(learning_rate=3e-3),
+        schedule=ScheduleConfig(warmup_share=0.1),
+    )
+    job = TrainingJob(experiment, store, str(folder), time.time())
+    return train(job, WORKLOAD, LocalContext(CPU))
+
+
+def test_it_learns_where_the_ink_is_and_starts_from_what_it_learned(store: str, tmp_path: Path) -> None:
+    first = train_on(store, tmp_path / "first")
+    assert first.best["accuracy"] >= 0.8 and first.origin == {}
+    second = train_on(store, tmp_path / "second", weights=str(tmp_path / "first"))
+    assert second.origin["source"].endswith("checkpoint/best.pt") and second.origin["new"] == []
+
+
+def test_the_classes_come_from_the_store(store: str) -> None:
+    assert task(store).classes == ("bottom", "top")
+    with pytest.raises(UsageError, match="partition"):
+        task(store, partition=3)
+    with pytest.raises(DataError, match="prepare"):
+        task(store + "-nowhere")
+
+
+def test_scores_of_a_page_do_not_depend_on_its_neighbours(store: str) -> None:
+    resolved = task(store)
+    model = WORKLOAD.build_model(resolved).eval()
+    ids = WORKLOAD.validation_ids(resolved, store, "validation")
+    with torch.inference_mode():
+        together = WORKLOAD.evaluate_cases(resolved, model, store, ids, CPU, thorough=True)
+        alone = [WORKLOAD.evaluate_cases(resolved, model, store, [i], CPU, thorough=True)[0] for i in ids]
+    for a, b in zip(together, alone, strict=True):
+        assert a.keys() == b.keys() and a["p_top"] == pytest.approx(b["p_top"], abs=1e-5)
+        assert a["p_top"] is not None and a["p_bottom"] is not None
+        assert a["p_top"] + a["p_bottom"] == pytest.approx(1, abs=1e-5)
+
+
+def test_grey_becomes_three_channels_as_imagenet_has_them() -> None:
+    image = normalize("efficientnet_b0", torch.full((1, 1, 2, 2), 0.5))
+    expected = (0.5 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    torch.testing.assert_close(image[0, :, 0, 0], expected)
+
+
+def test_pages_of_another_size_are_resized() -> None:
+    halves = torch.cat([torch.zeros(1, 1, 8, 4), torch.ones(1, 1, 8, 4)], 3)
+    small = resize(halves, 2)
+    torch.testing.assert_close(small[0, 0], torch.tensor([[0.0, 1.0], [0.0, 1.0]]), atol=0.13, rtol=0)
+    assert resize(halves, 8) is halves
+
+
+def test_loss_is_the_mean_cross_entropy_with_smoothed_labels(store: str) -> None:
+    resolved = task(store, label_smoothing=0.1)
+    logits, label = torch.tensor([[2.0, 0.0], [0.5, 1.5]]), torch.tensor([0, 1])
+    target = torch.nn.functional.one_hot(label, 2).float()
+    sums = WORKLOAD.loss_sums(resolved, logits, {"target": target})
+    expected = torch.nn.functional.cross_entropy(logits, label, label_smoothing=0.1)
+    torch.testing.assert_close(WORKLOAD.loss_value(resolved, sums), expected)
+
+
+def test_synchronised_statistics_want_a_gpu(store: str) -> None:
+    resolved = task(store, norm="sync")
+    model = WORKLOAD.build_model(resolved).train()
+    with pytest.raises(UsageError, match="GPUs alone"):
+        WORKLOAD.forward(resolved, model, {"image": torch.zeros(2, 3, SIZE, SIZE)})
