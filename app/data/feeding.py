@@ -37,10 +37,13 @@ class StepReader:
         """Samples of one step on this worker."""
         return self.global_batch_size // self.world_size
 
-    def load(self, step: int) -> HostBatch:
+    def load(self, step: int, num_steps: int = 1) -> HostBatch:
+        """The share of `num_steps` steps from `step` on, one after the other, read as one batch."""
         mine = worker_slice(self.rank, self.world_size, self.global_batch_size)
-        rows = sample_order(self.seed, step, len(self.samples), self.global_batch_size)[mine]
-        seeds = sample_seeds(self.seed, step, len(self.samples), self.global_batch_size)[mine]
+        steps = range(step, step + num_steps)
+        size = self.global_batch_size
+        rows = np.concatenate([sample_order(self.seed, s, len(self.samples), size)[mine] for s in steps])
+        seeds = np.concatenate([sample_seeds(self.seed, s, len(self.samples), size)[mine] for s in steps])
         return {**self.samples.load(rows, seeds), SEEDS: seeds}
 
 
