@@ -41,6 +41,7 @@ class Config:
     batch_size: int
     """Patches a step, all of one volume."""
     num_validations: int
+    """At even distances of time; with one, which is at the end, there is nothing to choose."""
 
 
 def main(config: Config, result: Path) -> None:
@@ -78,7 +79,7 @@ class Training:
             self._step(trained_s / budget_s)
             trained_s += time.perf_counter() - began
             due = budget_s * (len(validations) + 1) / max(1, self.config.num_validations)
-            if self.config.validation and trained_s >= min(due, budget_s):
+            if self.config.validation and self.config.num_validations > 1 and trained_s >= min(due, budget_s):
                 mean = float(np.mean([score for case in self.config.validation for score in self.score(case).values()]))
                 validations.append({"trained_s": trained_s, "steps": len(self.losses), "dice": mean})
                 print(validations[-1], flush=True)
