@@ -20,6 +20,8 @@ import numpy as np
 from benchmarks.peers import monai_pipeline
 
 REGIONS = ("WT", "TC", "ET")
+OVERLAP = 0.25
+"""Of windows in scoring: MONAI's default."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,10 @@ class Training:
 
         steps = [*monai_pipeline.deterministic_transforms(), monai_pipeline.RegionsOfMsdCodes()]
         sample: Any = Compose(steps)(monai_pipeline.items(Path(self.config.source), [case])[0])
-        self.model.eval()
+        self.model.eval().to(memory_format=torch.channels_last_3d)  # not timed: the same labels, sooner
         with torch.no_grad():
             logits: Any = sliding_window_inference(
-                torch.as_tensor(sample["image"])[None], self.config.patch, 1, self.model, overlap=0.5
+                torch.as_tensor(sample["image"])[None], self.config.patch, 1, self.model, overlap=OVERLAP
             )
         self.model.train()
         predicted, truth = (logits[0] > 0).numpy(), np.asarray(sample["label"]) > 0.5
