@@ -65,7 +65,7 @@ def test_there_are_commands_to_check() -> None:
 def test_the_measured_ratios_are_those_of_the_results() -> None:
     contents = [json.loads(path.read_text()) for path in sorted((ROOT / "benchmarks" / "results").glob("*.json"))]
     rows = [measured_row(ratio) for content in contents for ratio in content["ratios"]]
-    assert len(rows) > 8
+    assert rows
     assert [row for row in rows if row not in README] == []
 
 
