@@ -58,7 +58,7 @@ def _against_peers(setting: Setting, found: data.Data, cases: list[str], report:
             say(f"opening {name}")
             monai.call("open_loader", name=name, kind=kind, cases=cases, patch=[EDGE] * 3, num_samples=count)
             sides[name] = _loads(monai, name=name, num_patches=num_monai)
-        rates = alternate(sides, setting.choose(3, 1))
+        rates = alternate(sides, setting.choose(5, 1))
     for name, values in rates.items():
         say(f"  {name}: {median(values):.2f} patches/s")
     report.facts["patches_per_s"] = rates

@@ -28,7 +28,7 @@ def run(setting: Setting) -> Report:
     shutil.rmtree(runs, ignore_errors=True)
     comparison = _Comparison(setting, found.store, runs)
     rates = alternate(
-        {"Ray Train": comparison.on_ray, "torchrun": comparison.on_torchrun}, setting.choose(2, 1), num_warmup_rounds=0
+        {"Ray Train": comparison.on_ray, "torchrun": comparison.on_torchrun}, setting.choose(3, 1), num_warmup_rounds=0
     )
     ray_runs, torchrun_runs = comparison.records["Ray Train"], comparison.records["torchrun"]
     shares = [max(record["waiting_share"], 0.0) for record in ray_runs]
@@ -61,7 +61,7 @@ class _Comparison:
     def on_ray(self) -> float:
         name = f"ray-{len(self.records['Ray Train'])}"
         patch = [str(self._setting.choose(96, 32))] * 3
-        epochs = str(self._setting.choose(1, 4))
+        epochs = str(self._setting.choose(2, 4))
         data.run_job(
             "train.py", "brats", "--store", str(self._store), "--runs", str(self._runs), "--name", name,
             "--workers", str(NUM_WORKERS), "--epochs", epochs, "--evaluate-every-epochs", epochs,
