@@ -24,8 +24,8 @@ BENCHMARKS = {
     "feeding": "patches a second: MONAI's data sets, nnU-Net's loader, Ray Data against none",
     "step": "a training step: the same network in plain fp32",
     "throughput": "steady samples a second: torchrun with the same loop",
-    "sliding_window": "seconds a volume: MONAI's inferer on the same weights",
     "quality": "Dice after the same minutes: a network trained by MONAI's pipeline",
+    "sliding_window": "seconds a volume: MONAI's inferer on the same weights",
     "gpu": "step time and samples a second on a GPU, if there is one",
 }
 """In the order in which they run."""
@@ -38,7 +38,7 @@ class BenchmarkError(TwofoldError):
 @dataclass(frozen=True)
 class Arguments:
     names: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Benchmarks to run: prepare, feeding, step, throughput, sliding_window, quality, gpu. None given: all."""
+    """Benchmarks to run: prepare, feeding, step, throughput, quality, sliding_window, gpu. None given: all."""
     quick: bool = False
     """Small sizes, minutes in all: shows that everything works. Its results go to benchmarks/.work/quick."""
 

@@ -175,7 +175,7 @@ def _peer_config(setting: Setting, found: data.Data) -> dict[str, Any]:
         "held_out": data.held_out(found),
         "patch": [setting.choose(96, 64)] * 3,
         "batch_size": 2,
-        "num_validations": setting.choose(2, 1),
+        "num_validations": setting.choose(3, 1),
     }
 
 

@@ -1,7 +1,8 @@
 """Seconds to segment a whole volume: ours against MONAI's default call on the same weights, windows and overlap.
 
 MONAI gets the whole volume, already normalised, and the network out of torch's own layers; we get the stored box and
-normalise it within the time. Both end with a label; how far the two agree is part of the result.
+normalise it within the time. Both labels are scored against the truth: windows lie elsewhere, and instance norm sees
+less empty space in ours, so the labels differ (how much is in the facts).
 """
 
 from pathlib import Path
@@ -13,8 +14,8 @@ from benchmarks.common import Report, Setting, compare, load_average, say
 from benchmarks.side import Side
 
 TARGET = 0.4
-AGREEMENT_TARGET = 0.97
-"""Dice between the two labels: assumed; the two blend overlapping windows with different weights."""
+QUALITY_TARGET = 0.99
+"""Of Dice against the truth: the speed must not be bought with quality."""
 OVERLAP = 0.5
 SW_BATCH_SIZES = (1, 4)
 """Of MONAI's tutorials (BraTS, spleen); the faster one counts."""
@@ -36,7 +37,7 @@ def run(setting: Setting) -> Report:
         monai.call("open", checkpoint=str(checkpoint))
         rounds = _measure(setting, cases, ours, monai)
     taken = {name: [answer["seconds"] for answer in rounds[name]] for name in ("ours", "monai")}
-    agreement = [min(answer["dice"]) for answer in rounds["agreement"]]
+    dice = {name: [fmean(answer["dice"]) for answer in rounds[name]] for name in ("ours", "monai")}
     return Report(
         "sliding_window",
         ratios=[
@@ -45,13 +46,14 @@ def run(setting: Setting) -> Report:
                 TARGET, "at most", lambda: _what_binds(rounds),
             ),
             compare(
-                "sliding window: Dice between both labels", "Dice", agreement, [1.0] * len(agreement),
-                AGREEMENT_TARGET, "at least", lambda: _what_differs(rounds),
+                "sliding window: Dice / MONAI's", "Dice against the truth", dice["ours"],
+                [max(value, 1e-6) for value in dice["monai"]], QUALITY_TARGET, "at least",
             ),
         ],
         facts={
             "rounds": rounds,
             "network": opened,
+            "weights": str(checkpoint.relative_to(setting.work)),
             "overlap": OVERLAP,
             "shape_xyz": found.shape,
             "load_average": load_average(),
@@ -60,7 +62,10 @@ def run(setting: Setting) -> Report:
 
 
 def trained_weights(setting: Setting, found: data.Data) -> Path:
-    """Weights that find tumours, from a short training by the project's own job; made once."""
+    """Weights that find tumours: of the benchmark `quality` where it has run, else of a short training; made once."""
+    from_quality = setting.work / "quality" / "ours" / "checkpoint" / "best.pt"
+    if from_quality.exists():
+        return from_quality
     runs, name = setting.work / "weights", "unet3d"
     patch = [str(setting.choose(96, 64))] * 3
     epochs = str(setting.choose(4, 2))
@@ -102,11 +107,3 @@ def _what_binds(rounds: dict[str, list[dict[str, Any]]]) -> str:
         window_s = median(answer["seconds"] / answer["num_windows"] for answer in rounds[name])
         parts.append(f"{name}: {windows:.0f} windows of {window_s:.2f} s each, all included")
     return "; ".join(parts) + "; the windows that hold brain, at the speed of this CPU's convolutions, are what is left"
-
-
-def _what_differs(rounds: dict[str, list[dict[str, Any]]]) -> str:
-    means = {name: fmean(fmean(answer["dice"]) for answer in rounds[name]) for name in ("ours", "monai")}
-    return (
-        f"both against the truth: ours {means['ours']:.4f}, MONAI {means['monai']:.4f}; ours blends with Gaussian "
-        "weights, MONAI's default with equal ones, and windows lie elsewhere"
-    )

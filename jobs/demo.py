@@ -30,7 +30,7 @@ class Args:
 
 @dataclass(frozen=True)
 class Size:
-    """How much the demo does. Takes six to seven minutes on two cores (measured)."""
+    """How much the demo does. Takes about six minutes on two cores (measured)."""
 
     num_cases: int = 24
     shape: tuple[int, int, int] = (96, 96, 80)

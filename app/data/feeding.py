@@ -41,10 +41,12 @@ class StepReader:
         """Samples of one step on this worker."""
         return self.global_batch_size // self.world_size
 
-    def load(self, step: int) -> HostBatch:
+    def load(self, step: int, num_steps: int = 1) -> HostBatch:
+        """The share of `num_steps` steps from `step` on, one after the other, read as one batch."""
         mine = worker_slice(self.rank, self.world_size, self.global_batch_size)
-        rows, seeds = self._order(step)
-        rows, seeds = rows[mine], seeds[mine]
+        orders = [self._order(s) for s in range(step, step + num_steps)]
+        rows = np.concatenate([rows[mine] for rows, _ in orders])
+        seeds = np.concatenate([seeds[mine] for _, seeds in orders])
         return {**self.samples.load(rows, seeds), SEEDS: seeds}
 
     def _order(self, step: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:

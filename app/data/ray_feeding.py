@@ -20,9 +20,12 @@ MAX_STEPS_PER_TASK = 16
 MAX_TASKS_PER_PIPELINE = 1000
 """Ray plans every task before the first runs: 1000 take well under a second, 60,000 took minutes (measured)."""
 
-IDLE_STEP_S = 0.01
+IDLE_TURN_S = 0.005
 """A turn of Ray Data's scheduling loop that took less than this waited for nothing."""
+NUM_IDLE_TURNS = 3
+"""So many in a row are what handing on blocks takes; with more the loop spins."""
 PAUSE_S = 0.05
+"""The longest; the first is 2 ms, each twice the one before."""
 
 
 class Pace:
@@ -34,14 +37,17 @@ class Pace:
     """
 
     def __init__(self) -> None:
+        self._num_idle = 0
         self._last_s = time.monotonic()
 
     def before_execution_starts(self, executor: object) -> None:
         pass
 
     def on_execution_step(self, executor: object) -> None:
-        if time.monotonic() - self._last_s < IDLE_STEP_S:
-            time.sleep(PAUSE_S)
+        idle = time.monotonic() - self._last_s < IDLE_TURN_S
+        self._num_idle = self._num_idle + 1 if idle else 0
+        if self._num_idle > NUM_IDLE_TURNS:
+            time.sleep(min(PAUSE_S, 0.001 * 2.0 ** min(self._num_idle - NUM_IDLE_TURNS, 6)))
         self._last_s = time.monotonic()
 
     def after_execution_succeeds(self, executor: object) -> None:
@@ -61,7 +67,7 @@ def ray_steps(reader: StepReader, start: int, end: int, num_concurrent_tasks: in
         context = dataset.context
         context.enable_progress_bars = False
         context.raise_original_map_exception = True  # else a DataError of the store loses its class
-        context.target_max_block_size = max(step_bytes, 2**20)
+        context.target_max_block_size = 2 * max(steps_per_task * step_bytes, 2**20)
         context.execution_options.preserve_order = True
         context.custom_execution_callback_classes = [Pace]  # type: ignore[list-item]  # its protocol, not its class
         for batch in dataset.iter_batches(batch_size=reader.share, batch_format="numpy", prefetch_batches=2):
@@ -71,9 +77,9 @@ def ray_steps(reader: StepReader, start: int, end: int, num_concurrent_tasks: in
 def _dataset(
     reader: StepReader, first: int, end: int, steps_per_task: int, num_concurrent_tasks: int
 ) -> ray.data.Dataset:
-    def load(rows: dict[str, npt.NDArray[np.int64]]) -> Iterator[HostBatch]:
-        for step in rows["id"]:
-            yield reader.load(first + int(step))
+    def load(rows: dict[str, npt.NDArray[np.int64]]) -> HostBatch:
+        # One block a task: each block that is handed over waits for a turn of the scheduling loop.
+        return reader.load(first + int(rows["id"][0]), len(rows["id"]))
 
     # The same concurrency for both, and whole blocks as batches: else Ray does not fuse them into one task a block.
     steps = ray.data.range(

@@ -106,12 +106,12 @@ class Training:
 
         steps = [*monai_pipeline.deterministic_transforms(), monai_pipeline.RegionsOfMsdCodes()]
         sample: Any = Compose(steps)(monai_pipeline.items(Path(self.config.source), [case])[0])
-        self.model.eval()
+        self.model.eval().to(memory_format=torch.channels_last_3d)  # not timed: the same labels, sooner
         with torch.no_grad():
             logits: Any = sliding_window_inference(
                 torch.as_tensor(sample["image"])[None], self.config.patch, 1, self.model, overlap=0.5
             )
-        self.model.train()
+        self.model.train().to(memory_format=torch.contiguous_format)  # it trains as torch comes
         predicted, truth = (logits[0] > 0).numpy(), np.asarray(sample["label"]) > 0.5
         return {name: dice(p, t) for name, p, t in zip(REGIONS, predicted, truth, strict=True)}
 

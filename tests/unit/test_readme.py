@@ -1,9 +1,11 @@
 """What the README says of the repository is so: its file tree, its links, its commands' flags."""
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,3 +60,15 @@ def test_the_flags_of_its_commands_exist(command: str) -> None:
 
 def test_there_are_commands_to_check() -> None:
     assert len(COMMANDS) >= 6
+
+
+def test_the_measured_ratios_are_those_of_the_results() -> None:
+    contents = [json.loads(path.read_text()) for path in sorted((ROOT / "benchmarks" / "results").glob("*.json"))]
+    rows = [measured_row(ratio) for content in contents for ratio in content["ratios"]]
+    assert rows
+    assert [row for row in rows if row not in README] == []
+
+
+def measured_row(ratio: dict[str, Any]) -> str:
+    met = "yes" if ratio["met"] else "no"
+    return f"| {ratio['name']} | {ratio['ratio']['median']:.2g} | {ratio['direction']} {ratio['target']:.2g} | {met} |"
