@@ -107,6 +107,10 @@ class Experiment(TrainingOptions):
     """A key of app.workloads.registry."""
     task: Mapping[str, Any] = field(default_factory=dict)
     """The workload's own options, strictly checked by the workload."""
+    store: str | None = None
+    """In a study of several stores: the name of the one that this training reads."""
+    starts_from: str | None = None
+    """In a study: the experiment whose best network this one begins with, as its task's `weights`; it runs after it."""
 
     def __post_init__(self) -> None:
         _require_name(self.name)
@@ -154,7 +158,7 @@ class Experiment(TrainingOptions):
 
 @dataclass(frozen=True)
 class Study:
-    """Many experiments that share a name and a prepared store."""
+    """Many experiments under one name; most often on one prepared store."""
 
     name: str
     experiments: tuple[Experiment, ...]
@@ -167,6 +171,27 @@ class Study:
         repeated = sorted({n for n in names if names.count(n) > 1})
         if repeated:
             raise ValueError(f"experiments of a study need names of their own; repeated: {', '.join(repeated)}")
+        self.generations()
+
+    def generations(self) -> list[list[str]]:
+        """Names of the experiments: those that start from none, then those that start from one of these, and so on.
+
+        Raises:
+            ValueError: an experiment starts from one that the study lacks, or from itself in the end.
+        """
+        before = {e.name: e.starts_from for e in self.experiments}
+        for name, origin in before.items():
+            if origin is not None and origin not in before:
+                raise ValueError(f"{name}: starts_from: got {origin!r}, wanted an experiment of the study: {[*before]}")
+        found: list[list[str]] = []
+        known: set[str | None] = {None}
+        while len(known) <= len(before):
+            ready = [name for name, origin in before.items() if name not in known and origin in known]
+            if not ready:
+                raise ValueError(f"starts_from goes in a circle: {sorted(set(before) - {n for n in known if n})}")
+            found.append(ready)
+            known.update(ready)
+        return found
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "Study":

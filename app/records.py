@@ -99,6 +99,78 @@ class TrialRecord:
         return json.dumps(to_dict(self), indent=1)
 
 
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a trial's time, on the clock of its worker 0."""
+
+    phase: str
+    """As the fields of Timings without `_s`: startup, first_batch, data_wait, step, evaluation, checkpoint, other."""
+    start_s: float
+    """time.time()."""
+    end_s: float
+
+
+@dataclass(frozen=True)
+class StudyTrial:
+    """A trial as the study ran it; its own record.json has the rest."""
+
+    name: str
+    status: Literal["finished", "failed", "stopped", "waiting"]
+    """`stopped`: ended early by a rule; `waiting`: not begun, or not ended, when this was written."""
+    stage: int
+    """Index into the plan's stages."""
+    lane: int
+    """Which of the stage's concurrent places it ran in; its workers are lane * workers_per_trial and following."""
+    workers_per_trial: int
+    start_s: float | None = None
+    end_s: float | None = None
+    num_attempts: int = 0
+    failure: str | None = None
+    record: TrialRecord | None = None
+    """Of finished trials."""
+    spans: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of the study's command, from its start to its end or to the last sign of it."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """One study under one plan: runs/<study>/record.json."""
+
+    name: str
+    status: Literal["running", "finished", "failed"]
+    """`failed`: ended, and at least one trial failed."""
+    strategy: str
+    plan: Mapping[str, Any]
+    num_workers: int
+    worker_kind: Literal["GPU", "CPU"]
+    sessions: tuple[Session, ...]
+    """The makespan is the sum of their lengths."""
+    trials: tuple[StudyTrial, ...]
+    best_trial: str | None = None
+    """By its best validation score; the test split has no say."""
+    score: str = "score"
+    """Name of the validation metric, of which more is better."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    host: Mapping[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def from_json(text: str) -> "StudyRecord":
+        return from_dict(StudyRecord, json.loads(text))
+
+    def to_json(self) -> str:
+        return json.dumps(to_dict(self), indent=1)
+
+    def makespan_s(self) -> float:
+        return sum(session.end_s - session.start_s for session in self.sessions)
+
+
 def versions() -> dict[str, str]:
     """Installed versions of what decides results and speed."""
     found = {"python": platform.python_version()}

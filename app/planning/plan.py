@@ -1,0 +1,116 @@
+"""A plan: which trials of a study run at the same time, each on how many workers. A file to read, edit and run."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.configuration import from_dict, to_dict
+from app.experiment import Study
+
+DATA_PARALLEL, EXPERIMENT_PARALLEL, HYBRID = "data-parallel", "experiment-parallel", "hybrid"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Trials that run `concurrent_trials` at a time, each on `workers_per_trial` workers, in the order given."""
+
+    workers_per_trial: int
+    concurrent_trials: int
+    trials: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("workers_per_trial", "concurrent_trials"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: got {getattr(self, name)}, wanted 1 or more")
+        if not self.trials:
+            raise ValueError("trials: got none, wanted the names of the stage's trials")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Stages run one after the other."""
+
+    study: str
+    num_workers: int
+    """That the plan may use in all."""
+    strategy: str
+    """How it came about: data-parallel, experiment-parallel, hybrid:K, or a name of its own."""
+    stages: tuple[Stage, ...]
+    reasons: tuple[str, ...] = ()
+
+    @staticmethod
+    def from_json(text: str) -> "Plan":
+        """Raises ValueError with the key when the file does not say what a plan says."""
+        try:
+            values: Mapping[str, Any] = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"the plan is not JSON: {error}") from error
+        return from_dict(Plan, values)
+
+    def to_json(self) -> str:
+        return json.dumps(to_dict(self), indent=1)
+
+
+def workers_per_trial(strategy: str, num_workers: int) -> int:
+    """The k of a strategy on `num_workers` workers.
+
+    Raises:
+        ValueError: no such strategy, or k is not between 1 and the workers there are.
+    """
+    name, _, given = strategy.partition(":")
+    if strategy == DATA_PARALLEL:
+        return num_workers
+    if strategy == EXPERIMENT_PARALLEL:
+        return 1
+    if name != HYBRID or not given.isdecimal():
+        raise ValueError(
+            f"strategy: got {strategy!r}, wanted {DATA_PARALLEL}, {EXPERIMENT_PARALLEL}, {HYBRID}:K or plan:FILE"
+        )
+    if not 1 <= int(given) <= num_workers:
+        raise ValueError(f"strategy {strategy}: wanted 1 to {num_workers} workers a trial, as there are {num_workers}")
+    return int(given)
+
+
+def plan_of_strategy(study: Study, strategy: str, num_workers: int) -> Plan:
+    """Every trial on the same number of workers; one stage for each generation of trials that start from others.
+
+    Raises:
+        ValueError: the strategy does not fit the workers, or a trial's batch does not divide by its workers.
+    """
+    k = workers_per_trial(strategy, num_workers)
+    stages = tuple(Stage(k, min(num_workers // k, len(names)), tuple(names)) for names in study.generations())
+    plan = Plan(study.name, num_workers, strategy, stages)
+    check(plan, study)
+    return plan
+
+
+def check(plan: Plan, study: Study) -> None:
+    """Raises ValueError unless the plan runs each trial of the study once, after what it starts from, on workers that
+    are there and divide its batch."""
+    experiments = {experiment.name: experiment for experiment in study.experiments}
+    done: set[str] = set()
+    for number, stage in enumerate(plan.stages, start=1):
+        where = f"stage {number} of the plan"
+        needed = stage.workers_per_trial * stage.concurrent_trials
+        if needed > plan.num_workers:
+            raise ValueError(
+                f"{where}: {stage.concurrent_trials} trials at a time x {stage.workers_per_trial} workers = {needed} "
+                f"workers, wanted at most {plan.num_workers}"
+            )
+        for name in stage.trials:
+            if name not in experiments:
+                raise ValueError(f"{where}: the study {study.name} has no trial {name!r}; it has {sorted(experiments)}")
+            if stage.trials.count(name) > 1 or name in done:
+                raise ValueError(f"{where}: {name} is in the plan more than once")
+            origin = experiments[name].starts_from
+            if origin is not None and origin not in done:
+                raise ValueError(f"{where}: {name} starts from {origin}, which no earlier stage trains")
+            try:
+                experiments[name].global_batch_size(stage.workers_per_trial)
+            except ValueError as error:
+                raise ValueError(f"{where}: {name}: {error}") from error
+        done.update(stage.trials)
+    missing = sorted(set(experiments) - done)
+    if missing:
+        raise ValueError(f"the plan leaves out {', '.join(missing)}: every trial of the study has to be in a stage")
