@@ -1,0 +1,118 @@
+"""A job on a cluster, followed until it has ended, however often its log breaks off; its exit code is ours.
+
+`ray job submit` ends with 0 when a job is stopped or when the log breaks off.
+"""
+
+import asyncio
+import shlex
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from app.console import say
+from app.errors import ResourceError
+
+STOPPED_EXIT_CODE = 130
+"""As of a process that its user stopped."""
+GIVE_UP_S = 300.0
+"""Assumed: a head that has not answered for so long will not."""
+POLL_S = 1.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ended."""
+
+    status: str
+    """SUCCEEDED, FAILED or STOPPED."""
+    exit_code: int
+    message: str
+
+
+def connect(address: str | None) -> Any:
+    """A client of the job server at `address`, http://HOST:8265; None: that of RAY_ADDRESS, or of this machine.
+
+    Raises:
+        ResourceError: no job server answers there, or it wants a token that this machine has not.
+    """
+    from ray.job_submission import JobSubmissionClient
+
+    try:
+        return JobSubmissionClient(address)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ResourceError(
+            f"no job server answers at {address or 'the address of RAY_ADDRESS'}: {_first_line(error)}; "
+            "start a head (`ray start --head`) or open the way to it (`ray dashboard cluster.yaml`)"
+        ) from error
+
+
+def submit(client: Any, command: tuple[str, ...], working_dir: str) -> str:
+    """Send the folder and start the command in its copy; the id of the job.
+
+    Raises:
+        ResourceError: the folder can not be sent, or the server refuses the job.
+    """
+    try:
+        return str(client.submit_job(entrypoint=shlex.join(command), runtime_env={"working_dir": working_dir}))
+    except (RuntimeError, ValueError) as error:
+        raise ResourceError(f"the job was not started: {_first_line(error)}") from error
+
+
+def follow(client: Any, job: str) -> Ending:
+    """Show the job's log to its end.
+
+    Raises:
+        ResourceError: the server has not answered for GIVE_UP_S seconds; the job may still run.
+    """
+    shown = _Shown()
+    answered_s = time.monotonic()
+    while True:
+        try:
+            asyncio.run(_tail(client, job, shown))
+            details = client.get_job_info(job)
+            answered_s = time.monotonic()
+        except (OSError, RuntimeError) as error:  # the log broke off, or the head is away for a while
+            if time.monotonic() - answered_s > GIVE_UP_S:
+                raise ResourceError(
+                    f"{job}: no answer for {GIVE_UP_S:.0f} s ({_first_line(error)}); the job may still run: "
+                    f"`ray job status {job}` tells"
+                ) from error
+            time.sleep(POLL_S)
+            continue
+        if details.status.is_terminal():
+            return ending(str(details.status.value), details.driver_exit_code, details.message)
+        time.sleep(POLL_S)
+
+
+def ending(status: str, driver_exit_code: int | None, message: str | None) -> Ending:
+    """The exit code of the job's own process where it is known."""
+    codes = {"SUCCEEDED": 0, "STOPPED": STOPPED_EXIT_CODE}
+    return Ending(status, codes.get(status, driver_exit_code or 1), message or "")
+
+
+class _Shown:
+    """A log begins anew each time it is followed: what was shown is left out."""
+
+    def __init__(self) -> None:
+        self._num_shown = 0
+        self._num_seen = 0
+
+    def begin(self) -> None:
+        self._num_seen = 0
+
+    def __call__(self, text: str) -> None:
+        new = text[max(0, self._num_shown - self._num_seen) :]
+        self._num_seen += len(text)
+        self._num_shown = max(self._num_shown, self._num_seen)
+        if new:
+            say(new.removesuffix("\n"))
+
+
+async def _tail(client: Any, job: str, shown: _Shown) -> None:
+    shown.begin()
+    async for text in client.tail_job_logs(job):
+        shown(text)
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,46 @@
+"""Run a job on a cluster and follow it to its end: as `ray job submit`, but with the job's own exit code.
+
+Example: jobs/submit.py --address http://localhost:8265 -- python jobs/study.py --recipe brats-seed-grid ...
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True)
+class Args:
+    command: Annotated[tuple[str, ...], tyro.conf.Positional]
+    """After `--`: the job's command, run in the copy of the working folder."""
+    address: str | None = None
+    """Of the job server, http://HOST:8265. Else that of RAY_ADDRESS."""
+    working_dir: str = "."
+    """Folder to send; what .gitignore and .rayignore name stays here."""
+    no_wait: bool = False
+    """Only start the job."""
+
+
+def main(arguments: Args) -> None:
+    from app.command_line import fail
+    from app.console import say
+    from app.errors import UsageError
+    from app.execution.submit import connect, follow, submit
+
+    if not arguments.command:
+        raise UsageError("no command given; wanted, after `--`, for example: python jobs/study.py --recipe ...")
+    client = connect(arguments.address)
+    job = submit(client, arguments.command, arguments.working_dir)
+    say(f"{job}: submitted; `ray job stop {job}` ends it")
+    if arguments.no_wait:
+        return
+    end = follow(client, job)
+    say(f"{job}: {end.status.lower()}")
+    if end.exit_code:
+        fail(f"{job}: {end.message}".splitlines()[0], end.exit_code)
+
+
+if __name__ == "__main__":
+    from app.command_line import run
+
+    run(Args, main)
