@@ -6,6 +6,7 @@ cost 2-3 s.
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +21,10 @@ MAX_STEPS_PER_TASK = 16
 MAX_TASKS_PER_PIPELINE = 1000
 """Ray plans every task before the first runs: 1000 take well under a second, 60,000 took minutes (measured)."""
 
-IDLE_TURN_S = 0.005
-"""A turn of Ray Data's scheduling loop that took less than this waited for nothing."""
-NUM_IDLE_TURNS = 3
-"""So many in a row are what handing on blocks takes; with more the loop spins."""
-PAUSE_S = 0.05
-"""The longest; the first is 2 ms, each twice the one before."""
+WAITING_TURN_S = 0.08
+"""A turn of Ray Data's scheduling loop that took longer waited for a task: it waits for up to 0.1 s."""
+PAUSE_S = 0.4
+"""The longest; the first is 2 ms, each twice the one before, so that none is longer than the wait so far."""
 
 
 class Pace:
@@ -33,21 +32,25 @@ class Pace:
 
     While blocks are ready but the consumer is behind, the loop's `ray.wait` returns at once and the loop spins: a
     thread at 72 % of a core, inside the worker that trains (measured: a training at half its speed until all was
-    read). Written to the protocol of Ray's ExecutionCallback.
+    read). A turn takes 2 ms and more of that core, so even 20 a second are felt. Written to the protocol of Ray's
+    ExecutionCallback.
     """
 
     def __init__(self) -> None:
         self._num_idle = 0
+        self._num_events = 0
         self._last_s = time.monotonic()
 
     def before_execution_starts(self, executor: object) -> None:
         pass
 
     def on_execution_step(self, executor: object) -> None:
-        idle = time.monotonic() - self._last_s < IDLE_TURN_S
+        num_events = _count_events(executor)
+        idle = num_events == self._num_events and time.monotonic() - self._last_s < WAITING_TURN_S
+        self._num_events = num_events
         self._num_idle = self._num_idle + 1 if idle else 0
-        if self._num_idle > NUM_IDLE_TURNS:
-            time.sleep(min(PAUSE_S, 0.001 * 2.0 ** min(self._num_idle - NUM_IDLE_TURNS, 6)))
+        if idle:
+            time.sleep(min(PAUSE_S, 0.001 * 2.0 ** min(self._num_idle, 9)))
         self._last_s = time.monotonic()
 
     def after_execution_succeeds(self, executor: object) -> None:
@@ -55,6 +58,15 @@ class Pace:
 
     def after_execution_fails(self, executor: object, error: Exception) -> None:
         pass
+
+
+def _count_events(executor: Any) -> int:
+    """Tasks begun and ended, and blocks made and handed on, since the pipeline began."""
+    metrics = [operator.metrics for operator in executor._topology]  # no public count has the blocks handed on
+    return sum(
+        m.num_tasks_submitted + m.num_tasks_finished + m.num_task_outputs_generated + m.num_outputs_taken
+        for m in metrics
+    )
 
 
 def ray_steps(reader: StepReader, start: int, end: int, num_concurrent_tasks: int = 2) -> Iterator[HostBatch]:
