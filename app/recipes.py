@@ -16,7 +16,7 @@ RVL_CDIP, TOBACCO = "rvl-cdip", "tobacco"
 """Names of stores."""
 
 EFFICIENTNETS = tuple(f"efficientnet_b{size}" for size in range(5))
-SMALL_IMAGE_TASK = {"model": "test_efficientnet", "weights": "random", "image_size": 64}
+SMALL_IMAGE_TASK: Mapping[str, Any] = {"model": "test_efficientnet", "weights": "random", "image_size": 64}
 """timm's smallest EfficientNet, without a download."""
 
 IMAGE_OPTIMIZER = OptimizerConfig(
@@ -101,7 +101,7 @@ def documents_image(
     *, small: bool = False, epochs: int | None = None, models: Sequence[str] = EFFICIENTNETS, weights: str | None = None
 ) -> Study:
     """EfficientNets of growing size on RVL-CDIP; `weights` for all of them, by default each network's own."""
-    tasks = [SMALL_IMAGE_TASK] if small else [{"model": model} for model in models]
+    tasks: list[Mapping[str, Any]] = [SMALL_IMAGE_TASK] if small else [{"model": model} for model in models]
     trials = [
         replace(_rvl_cdip(small, epochs, task if weights is None else {**task, "weights": weights}), name=task["model"])
         for task in tasks
