@@ -16,6 +16,10 @@ STOPPED_EXIT_CODE = 130
 """As of a process that its user stopped."""
 GIVE_UP_S = 300.0
 """Assumed: a head that has not answered for so long will not."""
+STARTING_S = 60.0
+"""Assumed: how long a head takes from its first answer to the first job that it accepts."""
+NOT_YET = "No available agent"
+"""What Ray answers until then."""
 POLL_S = 1.0
 
 
@@ -35,10 +39,17 @@ def connect(address: str | None) -> Any:
     Raises:
         ResourceError: no job server answers there, or it wants a token that this machine has not.
     """
+    from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
     try:
         return JobSubmissionClient(address)
+    except AuthenticationError as error:
+        raise ResourceError(
+            f"the job server at {address or 'the address of RAY_ADDRESS'} wants a token that it did not get: set "
+            "RAY_AUTH_MODE=token, and have the head's token in ~/.ray/auth_token or the file that RAY_AUTH_TOKEN_PATH "
+            "names"
+        ) from error
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ResourceError(
             f"no job server answers at {address or 'the address of RAY_ADDRESS'}: {_first_line(error)}; "
@@ -52,10 +63,15 @@ def submit(client: Any, command: tuple[str, ...], working_dir: str) -> str:
     Raises:
         ResourceError: the folder can not be sent, or the server refuses the job.
     """
-    try:
-        return str(client.submit_job(entrypoint=shlex.join(command), runtime_env={"working_dir": working_dir}))
-    except (RuntimeError, ValueError) as error:
-        raise ResourceError(f"the job was not started: {_first_line(error)}") from error
+    begun_s = time.monotonic()
+    while True:
+        try:
+            return str(client.submit_job(entrypoint=shlex.join(command), runtime_env={"working_dir": working_dir}))
+        except (RuntimeError, ValueError) as error:
+            starting = NOT_YET in str(error) and time.monotonic() - begun_s < STARTING_S
+            if not starting:
+                raise ResourceError(f"the job was not started: {_first_line(error)}") from error
+        time.sleep(POLL_S)
 
 
 def follow(client: Any, job: str) -> Ending:

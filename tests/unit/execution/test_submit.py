@@ -34,7 +34,9 @@ class Server:
         name, exit_code, message = status
         terminal = name in ("SUCCEEDED", "FAILED", "STOPPED")
         return SimpleNamespace(
-            status=SimpleNamespace(value=name, is_terminal=lambda: terminal), driver_exit_code=exit_code, message=message
+            status=SimpleNamespace(value=name, is_terminal=lambda: terminal),
+            driver_exit_code=exit_code,
+            message=message,
         )
 
 
@@ -76,3 +78,25 @@ def test_a_head_that_is_gone_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_no_server_is_one_clear_line() -> None:
     with pytest.raises(ResourceError, match=r"no job server answers at http://127\.0\.0\.1:1"):
         submit.connect("http://127.0.0.1:1")
+
+
+class StartingServer:
+    """Accepts a job at the `num_refusals` + first asking."""
+
+    def __init__(self, num_refusals: int, answer: str = submit.NOT_YET) -> None:
+        self._num_refusals, self._answer = num_refusals, answer
+
+    def submit_job(self, **_: Any) -> str:
+        self._num_refusals -= 1
+        if self._num_refusals >= 0:
+            raise RuntimeError(f"Request failed with status code 500: {self._answer}")
+        return "raysubmit_1"
+
+
+def test_a_head_that_is_starting_is_asked_again() -> None:
+    assert submit.submit(StartingServer(2), ("python", "a job.py"), ".") == "raysubmit_1"
+
+
+def test_a_refusal_is_one_clear_line() -> None:
+    with pytest.raises(ResourceError, match="was not started: .* no such folder"):
+        submit.submit(StartingServer(1, "no such folder"), ("python", "job.py"), ".")

@@ -1,0 +1,114 @@
+"""The README's promise of `ray job submit`: a head with token authentication, jobs sent to it, their exit codes."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from running import ROOT, Done
+
+from app.command_line import ENVIRONMENT
+
+pytestmark = pytest.mark.timeout(600)
+
+BIN = Path(sys.executable).parent
+"""Of the environment whose `python` a job's command finds."""
+
+
+@dataclass(frozen=True)
+class Head:
+    address: str
+    environment: dict[str, str]
+    folder: Path
+
+    def run(self, *command: str, **changes: str) -> Done:
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.environment | changes, capture_output=True, text=True, timeout=400
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def submit(self, *job: str) -> Done:
+        return self.run(
+            str(BIN / "ray"), "job", "submit", "--address", self.address, "--working-dir", ".", "--", "python", *job
+        )
+
+    def follow(self, *job: str) -> Done:
+        return self.run(sys.executable, "jobs/submit.py", "--address", self.address, "--", "python", *job)
+
+
+def free_port() -> int:
+    with socket.socket() as opened:
+        opened.bind(("127.0.0.1", 0))
+        return int(opened.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def head() -> Iterator[Head]:
+    folder = Path(tempfile.mkdtemp(prefix="tf", dir="/tmp"))
+    token = folder / "token"
+    token.write_text(secrets.token_hex(32))
+    token.chmod(0o600)
+    environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
+    environment |= ENVIRONMENT | {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+    }
+    dashboard = free_port()
+    started = subprocess.Popen(
+        [
+            *(str(BIN / "ray"), "start", "--head", "--block", "--node-ip-address", "127.0.0.1"),
+            *("--port", str(free_port()), "--dashboard-host", "127.0.0.1", "--dashboard-port", str(dashboard)),
+            *("--num-cpus", "4", "--num-gpus", "0", "--object-store-memory", str(256 * 2**20)),
+            *("--temp-dir", str(folder / "ray"), "--disable-usage-stats"),
+        ],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{dashboard}"
+    head = Head(address, environment, folder)
+    for _ in range(60):
+        if not head.run(str(BIN / "ray"), "job", "list", "--address", address).exit_code:
+            break
+    yield head
+    started.terminate()  # with --block it ends all that it started
+    started.wait(60)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_jobs_of_the_whole_way_run_on_a_head(head: Head) -> None:
+    raw, store = head.folder / "raw", head.folder / "store"
+    made = head.follow(
+        "jobs/synthesize.py", "brats", "--out", str(raw), "--num-cases", "6", "--shape", "32", "32", "24"
+    )
+    assert made.exit_code == 0, made.stdout + made.stderr
+    assert made.stdout.count("6 cases") == 1, "the log of the job is shown, once"
+    prepared = head.submit("jobs/prepare.py", "brats", "--source", str(raw), "--store", str(store))
+    assert prepared.exit_code == 0, prepared.stdout + prepared.stderr
+    assert (store / "manifest.parquet").exists(), "absolute paths are the cluster's own"
+
+
+def test_a_job_that_fails_says_why_and_with_its_own_code(head: Head) -> None:
+    wrong = ("jobs/prepare.py", "brats", "--source", str(head.folder / "nothing"), "--store", str(head.folder / "s"))
+    by_ray, followed = head.submit(*wrong), head.follow(*wrong)
+    assert by_ray.exit_code == 1
+    assert followed.exit_code in (2, 3), followed.stdout + followed.stderr
+    assert "nothing" in followed.stdout
+
+
+def test_without_the_token_nothing_is_submitted(head: Head) -> None:
+    refused = head.run(
+        sys.executable, "jobs/submit.py", "--address", head.address, "--", "python", "-c", "0", RAY_AUTH_MODE="disabled"
+    )
+    assert refused.exit_code == 4, refused.stdout + refused.stderr
+    assert "RAY_AUTH_MODE=token" in refused.stderr
+    assert "Traceback" not in refused.stderr
