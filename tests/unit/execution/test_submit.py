@@ -98,5 +98,5 @@ def test_a_head_that_is_starting_is_asked_again() -> None:
 
 
 def test_a_refusal_is_one_clear_line() -> None:
-    with pytest.raises(ResourceError, match="was not started: .* no such folder"):
+    with pytest.raises(ResourceError, match=r"was not started: .* no such folder"):
         submit.submit(StartingServer(1, "no such folder"), ("python", "job.py"), ".")
