@@ -9,7 +9,7 @@ from benchmarks.common import Setting, say
 from benchmarks.data import run_job
 
 NUM_FULL_PAGES = 320
-NUM_QUICK_PAGES = 32
+NUM_QUICK_PAGES = 64
 SIZE = (754, 1000)
 """Width and height of most pages of RVL-CDIP."""
 IMAGE_SIZE = 384

@@ -37,7 +37,7 @@ def run(setting: Setting) -> Report:
 def _compare(setting: Setting, store: str, name: str, sizes: dict[str, int], report: Report) -> None:
     folder = setting.work / "berts" / name.replace(" ", "-")
     small = sizes["hidden_size"] < 512
-    num_steps, num_rounds = setting.choose((32 if small else 3, 5 if small else 3), (2, 1))
+    num_steps, num_rounds = setting.choose((32 if small else 2, 3), (2, 1))
     with _side(setting, "ours") as ours, _side(setting, "padded") as padded:
         ours.call("make_bert", folder=str(folder), sizes=sizes, texts=document_data.draw_texts(64))
         opened = {
