@@ -1,4 +1,4 @@
-"""Training EfficientNet-B0 on pages: the whole job on Ray, fed from the store, against our step on a batch in memory."""
+"""Training EfficientNet-B0 on pages: the whole job on Ray, fed from the store, against our step on pages in memory."""
 
 import json
 import shutil
