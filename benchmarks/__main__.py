@@ -26,6 +26,11 @@ BENCHMARKS = {
     "throughput": "steady samples a second: torchrun with the same loop",
     "quality": "Dice after the same minutes: a network trained by MONAI's pipeline",
     "sliding_window": "seconds a volume: MONAI's inferer on the same weights",
+    "documents_prepare": "pages prepared and read: Pillow's decode and resize",
+    "documents_step": "a training step on pages: timm in plain fp32",
+    "documents_job": "images a second of the whole job: the bare step",
+    "documents_ocr": "pages read by OCR: pytesseract as is",
+    "documents_text": "BERT's tokens a second: padding to 512 always",
     "gpu": "step time and samples a second on a GPU, if there is one",
 }
 """In the order in which they run."""
@@ -38,7 +43,8 @@ class BenchmarkError(TwofoldError):
 @dataclass(frozen=True)
 class Arguments:
     names: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Benchmarks to run: prepare, feeding, step, throughput, quality, sliding_window, gpu. None given: all."""
+    """Benchmarks to run: prepare, feeding, step, throughput, quality, sliding_window, documents_prepare,
+    documents_step, documents_job, documents_ocr, documents_text, gpu. None given: all."""
     quick: bool = False
     """Small sizes, minutes in all: shows that everything works. Its results go to benchmarks/.work/quick."""
 

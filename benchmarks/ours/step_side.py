@@ -28,9 +28,8 @@ class Steps:
         self._task = self._workload.parse_task(task)
         samples = self._workload.open_samples(self._task, store)
         self._reader = StepReader(samples, seed=0, global_batch_size=batch_size, rank=0, world_size=1)
-        self._step = 0
         torch.manual_seed(0)
-        numerics = self._open_ours() if self._kind == "ours" else self._open_plain()
+        numerics = self._open_ours(batch_size) if self._kind == "ours" else self._open_plain()
         self._batch = self._read(0)
         return {"numerics": numerics, "shape": list(self._batch["image"].shape)}
 
@@ -64,35 +63,16 @@ class Steps:
             durations.append(time.perf_counter() - began)
         return {"flops_per_s": 2 * size**3 / min(durations)}
 
-    def _open_ours(self) -> dict[str, Any]:
+    def _open_ours(self, batch_size: int) -> dict[str, Any]:
         from app.experiment import Experiment, OptimizerConfig
-        from app.training import numerics
-        from app.training.context import LocalContext
-        from app.training.process import tune_process
-        from app.training.step import StepFunction, make_optimizer
+        from benchmarks.ours.training import open_training
 
-        tune_process(len(os.sched_getaffinity(0)))
         optimizer = OptimizerConfig(name="adam", learning_rate=LEARNING_RATE, clip_norm=None)
-        experiment = Experiment(name="step", workload="brats", task=self._task.to_dict(), optimizer=optimizer)
-        context = LocalContext(torch.device("cpu"))
-        options = numerics.candidates(experiment, context.device)
-        chosen, record = numerics.choose(options, self._try_numerics, context.device)
-        torch.manual_seed(0)
-        self._model = chosen.place(self._workload.build_model(self._task))
-        self._optimizer = make_optimizer(experiment, self._model, 1)
-        self._step_function = StepFunction(experiment, self._workload, self._task, context, chosen)
-        return record
-
-    def _try_numerics(self, option: Any) -> None:
-        """One forward and backward pass on made-up samples, as the training loop tries its options."""
-        model = option.place(self._workload.build_model(self._task))
-        host_batch = self._workload.example_batch(self._task, self._reader.share)
-        batch = {key: torch.as_tensor(value) for key, value in host_batch.items()}
-        inputs = option.place_batch(self._workload.to_inputs(self._task, batch, None))
-        with option.autocast(torch.device("cpu")):
-            outputs = self._workload.forward(self._task, model, inputs)
-        sums = self._workload.loss_sums(self._task, outputs, inputs)
-        self._workload.loss_value(self._task, sums).backward()  # type: ignore[no-untyped-call]
+        experiment = Experiment(
+            name="step", workload="brats", task=self._task.to_dict(), batch_size=batch_size, optimizer=optimizer
+        )
+        self._training = open_training(experiment, self._workload, self._task)
+        return self._training.numerics
 
     def _open_plain(self) -> dict[str, Any]:
         from benchmarks.peers.plain_unet3d import PlainUNet3d
@@ -108,9 +88,8 @@ class Steps:
         return {key: torch.as_tensor(arrays[key]) for key in ("image", "label", "gain", "bias")}
 
     def _run(self, batch: dict[str, torch.Tensor]) -> float:
-        self._step += 1
         if self._kind == "ours":
-            return float(self._step_function(self._model, self._optimizer, batch, None, self._step))
+            return self._training.step(batch, None)
         inputs = self._workload.to_inputs(self._task, batch, None)
         self._optimizer.zero_grad()
         sums = self._workload.loss_sums(self._task, [self._model(inputs["image"])], inputs)

@@ -71,4 +71,4 @@ def test_the_measured_ratios_are_those_of_the_results() -> None:
 
 def measured_row(ratio: dict[str, Any]) -> str:
     met = "yes" if ratio["met"] else "no"
-    return f"| {ratio['name']} | {ratio['ratio']['median']:.2g} | {ratio['direction']} {ratio['target']:.2g} | {met} |"
+    return f"| {ratio['name']} | {ratio['ratio']['median']:.2g} | {ratio['direction']} {ratio['target']:.3g} | {met} |"
