@@ -171,14 +171,12 @@ def _each(function: Any, items: list[Any], arguments: PredictDocuments) -> Itera
 def _sheet(arguments: PredictDocuments, predictions: list[Any], pages: list[Any]) -> str:
     from app.reporting.page_sheet import NUM_CHARACTERS, SheetPage, build_sheet
 
-    return build_sheet(
-        ", ".join(Path(path).name for path in arguments.input),
-        [
-            SheetPage(one.id, page.thumbnail, *page.thumbnail_size, one.shares, one.text[:NUM_CHARACTERS])
-            for one, page in zip(predictions, pages, strict=True)
-        ],
-        time.strftime("%Y-%m-%d %H:%M"),
-    )
+    shown = []
+    for one, page in zip(predictions, pages, strict=True):
+        width, height = page.thumbnail_size
+        shown.append(SheetPage(one.id, page.thumbnail, width, height, one.shares, one.text[:NUM_CHARACTERS]))
+    title = ", ".join(Path(path).name for path in arguments.input)
+    return build_sheet(title, shown, time.strftime("%Y-%m-%d %H:%M"))
 
 
 def main_brats(arguments: PredictBrats) -> None:

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from app.workloads.document_text.task import DocumentTextTask
-
 from app.experiment import Experiment, OptimizerConfig, ScheduleConfig, TrainingOptions
 from app.workloads.brats.task import BratsTask
 from app.workloads.document_image.task import DocumentImageTask
+from app.workloads.document_text.task import DocumentTextTask
 
 
 @dataclass(frozen=True, kw_only=True)

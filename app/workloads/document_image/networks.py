@@ -55,7 +55,7 @@ def build_network(task: DocumentImageTask, with_weights: bool = True) -> PageNet
         near = ", ".join(timm.list_models(f"*{task.model.split('_')[0]}*")[:6]) or "see timm.list_models()"
         raise UsageError(f"unknown network {task.model!r}: {str(error).splitlines()[0]}; timm has {near}") from error
     if task.norm == "sync":
-        backbone = nn.SyncBatchNorm.convert_sync_batchnorm(backbone)
+        backbone = nn.SyncBatchNorm.convert_sync_batchnorm(backbone)  # type: ignore[no-untyped-call]
     origin: dict[str, Any] = {}
     if with_weights and task.weights != "random":
         source, weights = _read_weights(task, backbone)
@@ -66,9 +66,10 @@ def build_network(task: DocumentImageTask, with_weights: bool = True) -> PageNet
 def mean_and_std(task: DocumentImageTask) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Of each colour channel from 0 to 1, as the network's pretrained weights want them."""
     import timm
-    from timm.data import resolve_model_data_config
+    from timm.data.config import resolve_model_data_config
 
-    config = resolve_model_data_config(timm.create_model(task.model, num_classes=0))
+    backbone = timm.create_model(task.model, num_classes=0)
+    config = resolve_model_data_config(backbone)  # type: ignore[no-untyped-call]
     return tuple(config["mean"]), tuple(config["std"])
 
 
