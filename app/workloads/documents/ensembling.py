@@ -54,9 +54,8 @@ def ensemble_runs(image_runs: Sequence[str], text_runs: Sequence[str], store: st
 
 def table(summary: Mapping[str, Any]) -> list[str]:
     """One line a method, then one a comparison."""
-    lines = [
-        f"{'method':<10}{'accuracy':>9}   {'95 % interval':<19}{'std':>7}   over {summary['num_partitions']} partition(s)"
-    ]
+    over = f"over {summary['num_partitions']} partition(s)"
+    lines = [f"{'method':<10}{'accuracy':>9}   {'95 % interval':<19}{'std':>7}   {over}"]
     for name, spread in summary["accuracy"].items():
         std = "-" if spread["std"] is None else f"{spread['std']:.4f}"
         interval = f"{spread['low']:.4f} to {spread['high']:.4f}"

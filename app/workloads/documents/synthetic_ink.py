@@ -194,7 +194,8 @@ class Canvas:
 
 @dataclass(frozen=True)
 class _Word:
-    """A drawn word: its letters, its mask, the mask's place from the pen's on the baseline, and how far the pen moves; in pixels."""
+    """A drawn word: its letters, its mask, the mask's place from the pen's on the baseline, and how far the pen moves;
+    in pixels."""
 
     text: str
     mask: "Image.Image | None"
