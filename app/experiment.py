@@ -85,6 +85,9 @@ class TrainingOptions:
     """Samples a worker runs at a time; more are accumulated. None: the worker's whole share."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    ema_decay: float | None = None
+    """Where given, weights averaged over the steps with this decay are evaluated and kept as best, in place of the
+    last ones (app.training.ema)."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """`auto` measures the candidates on this device before the first step and keeps the fastest."""
     channels_last: Literal["auto", "yes", "no"] = "auto"
@@ -118,6 +121,8 @@ class Experiment(TrainingOptions):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         micro = self.max_micro_batch_size
         _require(micro is None or micro >= 1, "max_micro_batch_size", micro, "1 or more, or null")
+        decay = self.ema_decay
+        _require(decay is None or 0 < decay < 1, "ema_decay", decay, "more than 0 and less than 1, or null")
         _require(self.checkpoint_every_s > 0, "checkpoint_every_s", self.checkpoint_every_s, "more than 0")
         _require(self.max_retries >= 0, "max_retries", self.max_retries, "0 or more")
 

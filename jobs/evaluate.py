@@ -105,11 +105,12 @@ def evaluate(arguments: Any) -> None:
 
 def table(evaluation: Any) -> list[str]:
     """One line a score: mean, interval, number of cases; then the conventions."""
-    lines = [f"{'score':<14}{'mean':>9}   {'95 % interval':<19}{'cases':>6}"]
+    width = max([14, *(len(name) + 2 for name in evaluation.scores)])
+    lines = [f"{'score':<{width}}{'mean':>9}   {'95 % interval':<19}{'cases':>6}"]
     for name, score in evaluation.scores.items():
         mean = "-" if score.mean is None else f"{score.mean:.4f}"
         interval = "-" if score.low is None else f"{score.low:.4f} to {score.high:.4f}"
-        lines.append(f"{name:<14}{mean:>9}   {interval:<19}{score.num_cases:>6}")
+        lines.append(f"{name:<{width}}{mean:>9}   {interval:<19}{score.num_cases:>6}")
     return lines + [f"({convention})" for convention in evaluation.conventions]
 
 

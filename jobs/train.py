@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from app import recipes
 from app.experiment import Experiment, OptimizerConfig, ScheduleConfig, TrainingOptions
 from app.workloads.brats.task import BratsTask
 from app.workloads.document_image.task import DocumentImageTask
@@ -40,16 +41,10 @@ class TrainBrats(Common):
 class TrainDocumentImage(Common):
     """Pages by their image; the defaults are the seed study's for RVL-CDIP (20 epochs, rate 0.2 x batch / 256)."""
 
-    epochs: int = 20
-    batch_size: int = 16
-    optimizer: OptimizerConfig = field(
-        default_factory=lambda: OptimizerConfig(
-            name="sgd", learning_rate=0.2, reference_batch_size=256, weight_decay=4e-5, clip_norm=None
-        )
-    )
-    schedule: ScheduleConfig = field(
-        default_factory=lambda: ScheduleConfig(name="slanted-triangular", warmup_share=0.1)
-    )
+    epochs: int = recipes.IMAGE_EPOCHS
+    batch_size: int = recipes.IMAGE_BATCH
+    optimizer: OptimizerConfig = recipes.IMAGE_OPTIMIZER
+    schedule: ScheduleConfig = recipes.IMAGE_SCHEDULE
     task: DocumentImageTask = field(default_factory=DocumentImageTask)
 
     workload = "document_image"
@@ -59,12 +54,10 @@ class TrainDocumentImage(Common):
 class TrainDocumentText(Common):
     """Pages by their OCR text (jobs/ocr.py); the defaults are the seed study's (AdamW 3e-5, batch 6)."""
 
-    epochs: int = 5
-    batch_size: int = 6
-    optimizer: OptimizerConfig = field(
-        default_factory=lambda: OptimizerConfig(name="adamw", learning_rate=3e-5, weight_decay=0.01, clip_norm=1.0)
-    )
-    schedule: ScheduleConfig = field(default_factory=lambda: ScheduleConfig(name="poly", warmup_share=0.1, power=1.0))
+    epochs: int = recipes.TEXT_EPOCHS
+    batch_size: int = recipes.TEXT_BATCH
+    optimizer: OptimizerConfig = recipes.TEXT_OPTIMIZER
+    schedule: ScheduleConfig = recipes.TEXT_SCHEDULE
     task: DocumentTextTask = field(default_factory=DocumentTextTask)
 
     workload = "document_text"

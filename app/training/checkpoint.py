@@ -43,8 +43,9 @@ def save_last(
     progress: Progress,
     experiment: dict[str, Any],
     numerics: dict[str, Any],
+    average: torch.nn.Module | None = None,
 ) -> None:
-    """Write `last.pt`; the one before stays until this one is whole."""
+    """Write `last.pt`; the one before stays until this one is whole. `average`: of the weights, where one is kept."""
     _write(
         files.join(folder, "last.pt"),
         {
@@ -54,6 +55,7 @@ def save_last(
             "progress": vars(progress),
             "experiment": experiment,
             "numerics": numerics,
+            "average": None if average is None else average.state_dict(),
         },
     )
 

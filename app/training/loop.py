@@ -15,6 +15,7 @@ from app.records import Timings
 from app.training import checkpoint, numerics
 from app.training.checkpoint import Progress
 from app.training.context import WorkerContext
+from app.training.ema import start_average
 from app.training.evaluation import evaluate
 from app.training.log import TrainingLog
 from app.training.schedules import learning_rate_factor
@@ -92,10 +93,16 @@ class _Training:
         self.optimizer = make_optimizer(experiment, self.model, context.world_size, self._parameter_groups())
         if saved:
             self.optimizer.load_state_dict(saved["optimizer"])
+        self.average = start_average(self.model, experiment.ema_decay, saved["average"] if saved else None)
         self.step_function = StepFunction(experiment, workload, self.task, context, self.numerics)
         self.log = TrainingLog(job.folder, self.first_step) if context.rank == 0 else None
         self.saved_at = time.monotonic()
         self.timer.startup_done()
+
+    @property
+    def judged(self) -> torch.nn.Module:
+        """The network that is evaluated and kept as best."""
+        return self.model if self.average is None else self.average.module
 
     def run_epoch(self, epoch: int) -> None:
         """Steps to the end of the epoch, from wherever the training stands; then evaluate and write it down."""
@@ -138,6 +145,8 @@ class _Training:
             seeds = host_batch.pop(SEEDS)
             batch = to_device(host_batch, self.context.device)
             loss = float(self.step_function(self.wrapped, self.optimizer, batch, seeds, step))
+            if self.average is not None:
+                self.average.update_parameters(self.model)
         if loss != loss or loss in (float("inf"), float("-inf")):
             raise TrainingError(
                 f"the loss is {loss} at step {step + 1} of {self.num_steps} (epoch {epoch + 1}, "
@@ -154,7 +163,7 @@ class _Training:
     def _evaluate(self, epoch: int) -> dict[str, float]:
         with self.timer.phase("evaluation"):
             with self.numerics.autocast(self.context.device):
-                cases = evaluate(self.workload, self.task, self.model, self.job.store, self.val_ids, self.context)
+                cases = evaluate(self.workload, self.task, self.judged, self.job.store, self.val_ids, self.context)
             scores = self.workload.summarize(self.task, list(cases.values()))
         score = scores[self.workload.score]
         if self.progress.best_score is None or score > self.progress.best_score:
@@ -162,7 +171,7 @@ class _Training:
             self.progress.best = {"epoch": epoch + 1, "step": self.progress.step, **scores}
             if self.context.rank == 0:
                 with self.timer.phase("checkpoint"):
-                    checkpoint.save_best(self.checkpoints, self.model, self.experiment.to_dict(), self.progress.best)
+                    checkpoint.save_best(self.checkpoints, self.judged, self.experiment.to_dict(), self.progress.best)
         return scores
 
     def _end_epoch(self, epoch: int, scores: dict[str, float]) -> None:
@@ -197,7 +206,13 @@ class _Training:
             progress = Progress(**vars(self.progress))
             progress.trained_s += self.timer.timings().total_s
             checkpoint.save_last(
-                self.checkpoints, self.model, self.optimizer, progress, self.experiment.to_dict(), self.numerics_record
+                self.checkpoints,
+                self.model,
+                self.optimizer,
+                progress,
+                self.experiment.to_dict(),
+                self.numerics_record,
+                self.average,
             )
         self.saved_at = time.monotonic()
 

@@ -60,6 +60,7 @@ NAN = float("nan")
         ({"max_micro_batch_size": 0}, "max_micro_batch_size: got 0, wanted 1 or more, or null"),
         ({"checkpoint_every_s": 0}, "checkpoint_every_s: got 0"),
         ({"max_retries": -1}, "max_retries: got -1"),
+        ({"ema_decay": 1}, "ema_decay: got 1.0, wanted more than 0 and less than 1, or null"),
         ({"name": ""}, "name: got ''"),
         ({"name": ".."}, "name: got '..'"),
         ({"name": "a/b"}, "name: got 'a/b'"),
@@ -141,3 +142,32 @@ def test_learning_rate_grows_with_the_batch_where_a_reference_is_given() -> None
     assert experiment(batch_size=16, optimizer=optimizer).learning_rate(4) == pytest.approx(0.0125)
     each = experiment(batch_size=16, batch_rule="fixed-per-worker", optimizer=optimizer)
     assert each.learning_rate(4) == pytest.approx(0.05)
+
+
+def chain(**origins: str | None) -> Study:
+    return Study("s", tuple(experiment(name=name, starts_from=origin) for name, origin in origins.items()))
+
+
+def test_generations_follow_what_starts_from_what() -> None:
+    assert chain(a=None, b=None).generations() == [["a", "b"]]
+    assert chain(d="c", a=None, c="a", b="a", e=None).generations() == [["a", "e"], ["c", "b"], ["d"]]
+
+
+def test_an_origin_that_is_missing_or_goes_in_a_circle_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"b: starts_from: got 'x', wanted an experiment of the study: \['a', 'b'\]"):
+        chain(a=None, b="x")
+    with pytest.raises(ValueError, match=r"starts_from goes in a circle: \['b', 'c'\]"):
+        chain(a=None, b="c", c="b")
+    with pytest.raises(ValueError, match="in a circle"):
+        chain(a="a")
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=12), st.randoms())
+def test_each_generation_starts_from_the_one_before(numbers: list[int], random: Any) -> None:
+    origins = {f"t{i}": f"t{n % i}" if i and n % 3 else None for i, n in enumerate(numbers)}
+    names = list(origins)
+    random.shuffle(names)
+    found = chain(**{name: origins[name] for name in names}).generations()
+    number = {name: i for i, generation in enumerate(found) for name in generation}
+    assert sorted(number) == sorted(names)
+    assert all(number[name] == (0 if origin is None else number[origin] + 1) for name, origin in origins.items())

@@ -13,6 +13,7 @@ from torch.nn import functional
 from app.configuration import from_dict
 from app.data import files
 from app.data.manifest import MANIFEST_NAME
+from app.data.splits import TRAIN
 from app.errors import DataError, UsageError
 from app.workloads.base import Batch, HostBatch
 from app.workloads.document_image import augment, networks
@@ -33,15 +34,12 @@ class DocumentImageWorkload:
 
     def resolve_task(self, task: DocumentImageTask, store: str) -> DocumentImageTask:
         opened = open_store(store)
-        opened.rows("train", task.partition)  # says now if the partition is missing or wrong
+        opened.rows(TRAIN, task.partition)  # says now if the partition is missing or wrong
         return replace(task, classes=opened.options.classes)
 
     def open_samples(self, task: DocumentImageTask, store: str) -> PageSamples:
         opened = open_store(store)
-        rows = opened.rows("train", task.partition, task.with_excluded)
-        if not len(rows):
-            raise DataError(f"the store {store} has no page in its 'train' split")
-        return PageSamples(opened, rows)
+        return PageSamples(opened, labelled_rows(opened, TRAIN, task))
 
     def build_model(self, task: DocumentImageTask, with_weights: bool = True) -> torch.nn.Module:
         return networks.build_network(task, with_weights)
@@ -81,10 +79,7 @@ class DocumentImageWorkload:
 
     def validation_ids(self, task: DocumentImageTask, store: str, split: str) -> list[str]:
         opened = open_store(store)
-        rows = opened.rows(split, task.partition, task.with_excluded)
-        if not len(rows):
-            raise DataError(f"the store {store} has no page in its {split!r} split")
-        return [opened.ids[row] for row in rows]
+        return [opened.ids[row] for row in labelled_rows(opened, split, task)]
 
     def evaluate_cases(
         self,
@@ -98,8 +93,8 @@ class DocumentImageWorkload:
         """accuracy (0 or 1) and loss of each page; if thorough also the probability p_CLASS of each class."""
         opened = open_store(store)
         rows = np.array([opened.row_of(case_id) for case_id in case_ids])
-        image = torch.from_numpy(opened.read_images(rows)[:, None]).to(device)
-        inputs = self.to_inputs(task, {"image": image, "label": torch.from_numpy(opened.labels[rows]).to(device)}, None)
+        host = self.encode_pages(task, list(opened.read_images(rows)))  # their labels are for scoring alone
+        inputs = self.to_inputs(task, {key: torch.from_numpy(value).to(device) for key, value in host.items()}, None)
         image = inputs["image"].contiguous(memory_format=torch.channels_last)
         logits = self.forward(task, model, {"image": image}).float().cpu()
         return page_scores(logits, opened, rows, task.classes, task.partition, thorough)
@@ -110,6 +105,20 @@ class DocumentImageWorkload:
 
     def summarize(self, task: DocumentImageTask, cases: list[dict[str, float | None]]) -> dict[str, float]:
         return summarize(cases)
+
+
+def labelled_rows(store: DocumentStore, split: str, task: DocumentImageTask) -> npt.NDArray[np.int64]:
+    """Rows of the split's pages that have a label.
+
+    Raises:
+        DataError: there is none.
+        UsageError: no such split or partition.
+    """
+    rows = store.rows(split, task.partition, task.with_excluded)
+    rows = rows[store.labels[rows] >= 0]
+    if not len(rows):
+        raise DataError(f"the store {store.root} has no labelled page in its {split!r} split")
+    return rows
 
 
 def resize(grey: torch.Tensor, size: int) -> torch.Tensor:

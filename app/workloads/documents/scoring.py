@@ -12,6 +12,9 @@ from app.workloads.documents.store import DocumentStore
 
 Scores = dict[str, float | None]
 
+UNKNOWN = -1
+"""Label of a page that has none."""
+
 CONVENTIONS = (
     "accuracy_deduplicated leaves out pages of which a near-duplicate is in the training split",
     "intervals are over pages of this split; they do not say how another training would end",
@@ -27,12 +30,16 @@ def page_scores(
     thorough: bool,
 ) -> list[Scores]:
     """accuracy (0 or 1) and loss of each page from its logits [B, K]; if thorough also accuracy_deduplicated (None
-    for a page with a near-duplicate in training) and the probability p_CLASS of each class."""
+    for a page with a near-duplicate in training) and the probability p_CLASS of each class.
+
+    A page without label has probabilities alone; its scores are None.
+    """
     labels = torch.from_numpy(store.labels[rows])
-    losses = functional.cross_entropy(logits, labels, reduction="none")
+    losses = functional.cross_entropy(logits, labels, reduction="none", ignore_index=UNKNOWN)
     right = logits.argmax(1) == labels
     scores: list[Scores] = [
-        {"accuracy": float(hit), "loss": float(loss)} for hit, loss in zip(right, losses, strict=True)
+        {"accuracy": None, "loss": None} if label == UNKNOWN else {"accuracy": float(hit), "loss": float(loss)}
+        for label, hit, loss in zip(labels, right, losses, strict=True)
     ]
     if thorough:
         duplicated = _duplicated(store, partition)

@@ -19,6 +19,7 @@ from app.training.context import LocalContext
 from app.training.loop import TrainingJob, TrainingResult, train
 
 CPU = torch.device("cpu")
+FOLDERS = ("whole", "cut")
 
 
 def run(experiment: Experiment, folder: Path, workload: Any = None) -> TrainingResult:
@@ -70,9 +71,11 @@ class DiesAtStep(ToyWorkload):
         return super().loss_value(task, sums)
 
 
-@pytest.mark.parametrize("died_after", [1, 3, 4, 5])
-def test_resumed_in_the_middle_of_an_epoch_it_goes_on_with_the_next_sample(tmp_path: Path, died_after: int) -> None:
-    experiment = toy_experiment(checkpoint_every_s=1e-9, task={"num_rows": 10, "dropout": 0.3})
+@pytest.mark.parametrize(("died_after", "ema_decay"), [(1, None), (3, 0.5), (4, None), (5, 0.5)])
+def test_resumed_in_the_middle_of_an_epoch_it_goes_on_with_the_next_sample(
+    tmp_path: Path, died_after: int, ema_decay: float | None
+) -> None:
+    experiment = toy_experiment(checkpoint_every_s=1e-9, task={"num_rows": 10, "dropout": 0.3}, ema_decay=ema_decay)
     run(experiment, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         run(experiment, tmp_path / "cut", DiesAtStep(died_after))
@@ -80,8 +83,30 @@ def test_resumed_in_the_middle_of_an_epoch_it_goes_on_with_the_next_sample(tmp_p
     assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
     for name, value in weights(tmp_path / "whole").items():
         torch.testing.assert_close(weights(tmp_path / "cut")[name], value, rtol=0, atol=0)
-    whole, cut = (lines(tmp_path / folder, "metrics.jsonl") for folder in ("whole", "cut"))
+    averages = [checkpoint.load(str(tmp_path / folder / "checkpoint" / "last.pt"))["average"] for folder in FOLDERS]
+    assert (averages[0] is None) == (ema_decay is None)
+    torch.testing.assert_close(averages[1] or {}, averages[0] or {}, rtol=0, atol=0)
+    whole, cut = (lines(tmp_path / folder, "metrics.jsonl") for folder in FOLDERS)
     assert [(e["epoch"], e["step"], e["loss"]) for e in cut] == [(e["epoch"], e["step"], e["loss"]) for e in whole]
+
+
+def test_averaged_weights_are_evaluated_and_kept_as_best_and_do_not_change_the_training(tmp_path: Path) -> None:
+    judged: list[torch.Tensor] = []
+
+    class Noting(ToyWorkload):
+        def evaluate_cases(self, task: Any, model: Any, *rest: Any, **named: Any) -> list[dict[str, float | None]]:
+            judged.append(model[0].weight.detach().clone())
+            return super().evaluate_cases(task, model, *rest, **named)
+
+    run(toy_experiment(epochs=1), tmp_path / "plain")
+    run(toy_experiment(epochs=1, ema_decay=0.5), tmp_path / "averaged", Noting())
+    assert losses(tmp_path / "averaged") == losses(tmp_path / "plain")
+    last, best = (checkpoint.load(str(tmp_path / "averaged" / "checkpoint" / name)) for name in ("last.pt", "best.pt"))
+    average = {name.removeprefix("module."): value for name, value in last["average"].items() if name != "n_averaged"}
+    torch.testing.assert_close(best["model"], average, rtol=0, atol=0)
+    torch.testing.assert_close(judged[0], average["0.weight"], rtol=0, atol=0)
+    torch.testing.assert_close(weights(tmp_path / "averaged"), weights(tmp_path / "plain"), rtol=0, atol=0)
+    assert not torch.equal(average["0.weight"], last["model"]["0.weight"])
 
 
 def test_without_a_checkpoint_since_the_lost_steps_are_run_again_and_logged_once(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""Recipes are whole studies: their tasks are understood, and their values are those of the seed studies."""
+
+from collections import Counter
+
+import pytest
+
+from app import recipes
+from app.experiment import Study
+from app.planning.plan import plan_of_strategy
+from app.recipes import RECIPES
+from app.workloads.registry import find_workload
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_is_a_study_of_its_name_that_its_workloads_understand(name: str) -> None:
+    study = RECIPES[name]()
+    assert study.name == name
+    assert Study.from_dict(study.to_dict()) == study
+    for experiment in study.experiments:
+        find_workload(experiment.workload).parse_task(experiment.task)
+        assert experiment.store == (None if experiment.workload == "brats" else experiment.store or "missing")
+    assert plan_of_strategy(study, "experiment-parallel", 4).num_workers == 4
+
+
+def test_the_seeds_grid_has_its_32_trials() -> None:
+    trials = recipes.brats_seed_grid().experiments
+    assert len(trials) == 32 and [trials[0].name, trials[-1].name] == [
+        "lr=0.0001-norm=batch-beta2=0.99-amsgrad=on",
+        "lr=0.005-norm=group-beta2=0.999-amsgrad=off",
+    ]
+    for values in (
+        Counter(trial.optimizer.learning_rate for trial in trials) == dict.fromkeys([1e-4, 5e-4, 1e-3, 5e-3], 8),
+        Counter(trial.task["norm"] for trial in trials) == {"batch": 16, "group": 16},
+        Counter(trial.optimizer.beta2 for trial in trials) == {0.99: 16, 0.999: 16},
+        Counter(trial.optimizer.amsgrad for trial in trials) == {True: 16, False: 16},
+    ):
+        assert values
+    first = trials[0]
+    assert first.optimizer.name == "adam" and first.optimizer.clip_norm is None and first.schedule.name == "constant"
+    assert [first.global_batch_size(k) for k in (1, 4)] == [2, 8], "two volumes a worker"
+    assert [first.learning_rate(k) for k in (1, 4)] == pytest.approx([1e-4, 4e-4])
+    fixed = recipes.brats_seed_grid(batch_rule="fixed-global").experiments[0]
+    assert fixed.global_batch_size(2) == 2 and fixed.learning_rate(2) == 1e-4
+
+
+def test_the_seeds_task_is_whole_volumes_and_one_output() -> None:
+    task = find_workload("brats").parse_task(recipes.brats_seed_grid().experiments[0].task)
+    assert (task.regions, task.network, task.filters) == (("WT",), "unet3d", (8, 16, 32, 64))
+    assert (task.sampling, task.patch_size, task.samples_per_case) == ("whole", (152, 240, 240), 1)
+    assert task.augment is None and task.loss == "dice"
+
+
+def test_transfer_starts_from_rvl_cdip_with_a_new_head_and_is_compared_with_none() -> None:
+    study = recipes.documents_transfer(weights="file.pth")
+    first, second = study.generations()
+    assert first == ["rvl-cdip", *(f"tobacco-{n}-without-transfer" for n in range(10))]
+    assert second == [f"tobacco-{n}-with-transfer" for n in range(10)]
+    found = {experiment.name: experiment for experiment in study.experiments}
+    origin, after, without = found["rvl-cdip"], found["tobacco-3-with-transfer"], found["tobacco-3-without-transfer"]
+    assert (origin.store, origin.epochs, origin.batch_size, origin.starts_from) == ("rvl-cdip", 20, 16, None)
+    assert origin.learning_rate(1) == pytest.approx(0.2 * 16 / 256)
+    for trial in (after, without):
+        assert (trial.store, trial.epochs, trial.batch_size, trial.task["partition"]) == ("tobacco", 5, 8, 3)
+        assert trial.learning_rate(1) == pytest.approx(0.8 * 8 / 256)
+        assert trial.schedule.name == "slanted-triangular" and trial.optimizer.name == "sgd"
+    assert (after.starts_from, without.starts_from) == ("rvl-cdip", None)
+    assert without.task["weights"] == origin.task["weights"] == "file.pth"
+    assert "weights" not in after.task, "the runner fills them in"
+
+
+def test_partitions_pair_image_and_text() -> None:
+    trials = recipes.documents_partitions(num_partitions=3, text_model="my-bert", epochs=2).experiments
+    assert [(t.workload, t.task["partition"], t.epochs) for t in trials] == [
+        (workload, partition, 2) for partition in range(3) for workload in ("document_image", "document_text")
+    ]
+    text = trials[1]
+    assert text.task["model"] == "my-bert" and text.optimizer.learning_rate == 3e-5
+    assert (text.optimizer.name, text.optimizer.weight_decay, text.batch_size) == ("adamw", 0.01, 6)
+
+
+def test_batch_sizes_scale_the_rate_and_bound_the_memory() -> None:
+    trials = recipes.documents_batch_sizes(max_micro_batch_size=32).experiments
+    assert [t.batch_size for t in trials] == [16, 32, 64, 128, 256, 512, 1024, 2048]
+    assert [t.learning_rate(1) for t in trials] == pytest.approx([0.0125 * 2**n for n in range(8)])
+    assert [t.max_micro_batch_size for t in trials] == [16] + [32] * 7
+    assert {t.schedule.warmup_share for t in trials} == {0.1}
+
+
+def test_models_of_the_image_study_can_be_chosen() -> None:
+    study = recipes.documents_image(models=("resnet18", "convnext_tiny"), weights="random", epochs=3)
+    assert [(t.name, t.task, t.epochs) for t in study.experiments] == [
+        (model, {"model": model, "weights": "random"}, 3) for model in ("resnet18", "convnext_tiny")
+    ]
+    assert [t.name for t in recipes.documents_image().experiments] == [f"efficientnet_b{n}" for n in range(5)]
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("-small")])
+def test_small_ones_are_of_the_same_kind_and_shorter(name: str) -> None:
+    small, whole = RECIPES[name](), RECIPES[name.removesuffix("-small")]()
+    assert {e.workload for e in small.experiments} == {e.workload for e in whole.experiments}
+    assert len(small.generations()) == len(whole.generations())
+    assert sum(e.epochs for e in small.experiments) < sum(e.epochs for e in whole.experiments)
