@@ -55,8 +55,6 @@ def test_every_picture_is_decoded_and_described(opened: tuple[Any, list[str]], d
     page, _ = opened
     measures = "all => all.map(i => [i.complete, i.naturalWidth, i.width, i.alt])"
     images = page.eval_on_selector_all("figure img", measures)
-        "figure img", "all => all.map(i => [i.complete, i.naturalWidth, i.width, i.alt])"
-    )
     assert len(images) == len(list((demo.run / "predictions").glob("*.png"))) == 2
     for complete, natural_width, width, alternative in images:
         assert complete
