@@ -34,8 +34,8 @@ class Size:
     per_class: int = 25
     num_partitions: int = 10
     height: int = 400
-    image_size: int = 96
-    rvl_epochs: int = 10
+    image_size: int = 64
+    rvl_epochs: int = 4
     image_epochs: int = 5
     text_epochs: int = 15
 
@@ -52,7 +52,9 @@ QUICK = Size(
 )
 
 IMAGE_TASK: Mapping[str, Any] = {"model": "test_resnet.r160_in1k"}
-IMAGE_BATCH = 16
+RVL_BATCH, IMAGE_BATCH = 16, 8
+RVL_RATE, IMAGE_RATE = 0.4, 0.8
+"""Of the larger set, and of Tobacco3482: its batch and rate are the seed study's. Rates are for a batch of 256."""
 TEXT_TASK: Mapping[str, Any] = {"num_layers": 2, "max_length": 128}
 TEXT_BATCH = 16
 TEXT_RATE = 2e-3
@@ -144,7 +146,8 @@ def train_on_workers(size: Size, store: Path, runs: Path, k: int) -> Hits:
     name = f"rvl-{k}"
     data.run_job(
         "train.py", "document-image", "--store", str(store), "--runs", str(runs), "--name", name,
-        "--workers", str(k), "--epochs", str(size.rvl_epochs), "--batch-size", str(IMAGE_BATCH),
+        "--workers", str(k), "--epochs", str(size.rvl_epochs), "--batch-size", str(RVL_BATCH),
+        "--optimizer.learning-rate", str(RVL_RATE),
         "--task.weights", "random", "--task.model", IMAGE_TASK["model"], "--task.image-size", str(size.image_size),
         *data.fixed_numerics(),
     )  # fmt: skip
@@ -178,7 +181,9 @@ def train(folder: Path, store: Path, workload: str, task: Mapping[str, Any], epo
     optimizer = (
         OptimizerConfig(name="adamw", learning_rate=TEXT_RATE, weight_decay=0.01, clip_norm=1.0)
         if is_text
-        else OptimizerConfig(name="sgd", learning_rate=0.2, reference_batch_size=256, weight_decay=4e-5, clip_norm=None)
+        else OptimizerConfig(
+            name="sgd", learning_rate=IMAGE_RATE, reference_batch_size=256, weight_decay=4e-5, clip_norm=None
+        )
     )
     schedule = (
         ScheduleConfig(name="poly", warmup_share=0.1, power=1.0)
