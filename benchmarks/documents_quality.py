@@ -178,18 +178,14 @@ def train(folder: Path, store: Path, workload: str, task: Mapping[str, Any], epo
     from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
 
     is_text = workload == "document_text"
-    optimizer = (
-        OptimizerConfig(name="adamw", learning_rate=TEXT_RATE, weight_decay=0.01, clip_norm=1.0)
-        if is_text
-        else OptimizerConfig(
+    if is_text:
+        optimizer = OptimizerConfig(name="adamw", learning_rate=TEXT_RATE, weight_decay=0.01, clip_norm=1.0)
+        schedule = ScheduleConfig(name="poly", warmup_share=0.1, power=1.0)
+    else:
+        optimizer = OptimizerConfig(
             name="sgd", learning_rate=IMAGE_RATE, reference_batch_size=256, weight_decay=4e-5, clip_norm=None
         )
-    )
-    schedule = (
-        ScheduleConfig(name="poly", warmup_share=0.1, power=1.0)
-        if is_text
-        else ScheduleConfig(name="slanted-triangular", warmup_share=0.1)
-    )
+        schedule = ScheduleConfig(name="slanted-triangular", warmup_share=0.1)
     experiment = Experiment(
         name=folder.name, workload=workload, task=task, epochs=epochs, optimizer=optimizer, schedule=schedule,
         batch_size=TEXT_BATCH if is_text else IMAGE_BATCH, evaluate_every_epochs=5,
