@@ -17,7 +17,7 @@ SEED, NEW_SEED = 1, 2
 
 @dataclass(frozen=True)
 class Size:
-    """How much the demo does. Takes about four minutes on two cores (measured); OCR of 160 pages is 75 s of it."""
+    """How much the demo does: wanted are four minutes on two cores; OCR of 160 pages is about 75 s of it."""
 
     num_rvl_pages: int = 800
     rvl_height: int = 400
