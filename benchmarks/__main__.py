@@ -25,6 +25,7 @@ BENCHMARKS = {
     "step": "a training step: the same network in plain fp32",
     "throughput": "steady samples a second: torchrun with the same loop",
     "quality": "Dice after the same minutes: a network trained by MONAI's pipeline",
+    "documents_quality": "what is claimed of documents: ensemble, transfer, two workers; on synthetic pages",
     "sliding_window": "seconds a volume: MONAI's inferer on the same weights",
     "documents_prepare": "pages prepared and read: Pillow's decode and resize",
     "documents_step": "a training step on pages: timm in plain fp32",
@@ -43,8 +44,8 @@ class BenchmarkError(TwofoldError):
 @dataclass(frozen=True)
 class Arguments:
     names: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Benchmarks to run: prepare, feeding, step, throughput, quality, sliding_window, documents_prepare,
-    documents_step, documents_job, documents_ocr, documents_text, gpu. None given: all."""
+    """Benchmarks to run: prepare, feeding, step, throughput, quality, sliding_window, documents_quality,
+    documents_prepare, documents_step, documents_job, documents_ocr, documents_text, gpu. None given: all."""
     quick: bool = False
     """Small sizes, minutes in all: shows that everything works. Its results go to benchmarks/.work/quick."""
 

@@ -58,7 +58,7 @@ class EvaluateDocuments(Common):
 class EvaluateEnsemble:
     """Image and text together against each alone, over the partitions given; learned on validation, scored on test.
 
-    Wants `evaluate documents` of every run first, with --split validation and with --split test."""
+    Runs that `evaluate documents` has not scored yet on these splits are scored first."""
 
     image: tuple[str, ...]
     """Runs of document-image, one a partition."""
@@ -68,6 +68,10 @@ class EvaluateEnsemble:
     """Prepared store of all of them."""
     out: str
     """Folder for ensemble.json."""
+    workers: int = 1
+    """Of each evaluation that is missing."""
+    launcher: Literal["ray", "local"] = "ray"
+    """`local` evaluates in this process, without Ray."""
 
 
 def main(arguments: Any) -> None:
@@ -115,6 +119,9 @@ def evaluate_ensemble(arguments: EvaluateEnsemble) -> None:
     from app.data import files
     from app.workloads.documents.ensembling import ensemble_runs, table
 
+    for run in (*arguments.image, *arguments.text):
+        for split in ("validation", "test"):
+            _score(absolute(run), split, arguments)
     summary = ensemble_runs(
         [absolute(run) for run in arguments.image],
         [absolute(run) for run in arguments.text],
@@ -125,6 +132,19 @@ def evaluate_ensemble(arguments: EvaluateEnsemble) -> None:
     path = files.join(absolute(arguments.out), "ensemble.json")
     files.write_json(path, summary)
     say(f"written: {path}")
+
+
+def _score(run: str, split: str, arguments: EvaluateEnsemble) -> None:
+    """Evaluate a run where that was not done yet."""
+    from app.data import files
+    from app.execution.evaluate import evaluate_run
+    from app.workloads.documents.scoring import CONVENTIONS
+
+    done = files.join(run, "evaluation", split, "summary.json")
+    if not files.exists(done):
+        evaluate_run(
+            run, absolute(arguments.store), split, arguments.workers, arguments.launcher, conventions=CONVENTIONS
+        )
 
 
 def absolute(path: str) -> str:

@@ -41,7 +41,7 @@ class PredictDocuments:
     input: tuple[str, ...]
     """Images (TIFF, JPEG, PNG, ...), PDFs, or folders of them."""
     out: str
-    """Folder for predictions.csv (or .parquet) and sheet.html, thumbnails by doubt."""
+    """Folder for predictions.csv (or .parquet), and for thumbnails by doubt: sheet.html, and sheet.json for reports."""
     image_model: str | None = None
     """Folder (or URL) of a run of document-image."""
     text_model: str | None = None
@@ -49,6 +49,8 @@ class PredictDocuments:
     table: Literal["csv", "parquet"] = "csv"
     language: str = "eng"
     """Of the text, Tesseract's code."""
+    labelled: bool = False
+    """The name of the folder that a page lies in is its class: the sheet says which pages are right."""
     workers: int = 1
     """Workers that each hold a model and take some pages at a time."""
     launcher: Literal["ray", "local"] = "ray"
@@ -68,6 +70,7 @@ def predict_documents(arguments: PredictDocuments) -> None:
     from app.data import files
     from app.data.quarantine import write_quarantine
     from app.errors import DataError
+    from app.reporting.page_sheet import build_sheet, sheet_data
     from app.workloads.documents.pages import find_pages
     from app.workloads.documents.prediction import write_table
 
@@ -87,7 +90,10 @@ def predict_documents(arguments: PredictDocuments) -> None:
     table = files.join(out, f"predictions.{arguments.table}")
     write_table(table, predictions)
     sheet = files.join(out, "sheet.html")
-    files.write_bytes_atomic(sheet, _sheet(arguments, predictions, pages).encode())
+    shown = _shown(arguments, predictions, pages)
+    title = ", ".join(Path(path).name for path in arguments.input)
+    files.write_bytes_atomic(sheet, build_sheet(title, shown, time.strftime("%Y-%m-%d %H:%M")).encode())
+    files.write_json(files.join(out, "sheet.json"), sheet_data(title, shown))
     say(f"written: {table}, {sheet}")
     say(f"{arguments.out}: {len(pages)} pages classified, {len(bad)} quarantined, {time.monotonic() - start_s:.1f} s")
 
@@ -163,20 +169,25 @@ def _classify(run: str, workload: str, contents: list[Any], arguments: PredictDo
 
 
 def _each(function: Any, items: list[Any], arguments: PredictDocuments) -> Iterator[Any]:
-    from app.execution.prepare import run_cases
+    if arguments.launcher == "local":
+        from app.execution import local
 
-    return map(function, items) if arguments.launcher == "local" else run_cases(function, items)
+        return local.run_cases(function, items)
+    from app.execution import prepare
+
+    return prepare.run_cases(function, items)
 
 
-def _sheet(arguments: PredictDocuments, predictions: list[Any], pages: list[Any]) -> str:
-    from app.reporting.page_sheet import NUM_CHARACTERS, SheetPage, build_sheet
+def _shown(arguments: PredictDocuments, predictions: list[Any], pages: list[Any]) -> list[Any]:
+    """The pages as the sheet shows them."""
+    from app.reporting.page_sheet import NUM_CHARACTERS, SheetPage
 
     shown = []
     for one, page in zip(predictions, pages, strict=True):
         width, height = page.thumbnail_size
-        shown.append(SheetPage(one.id, page.thumbnail, width, height, one.shares, one.text[:NUM_CHARACTERS]))
-    title = ", ".join(Path(path).name for path in arguments.input)
-    return build_sheet(title, shown, time.strftime("%Y-%m-%d %H:%M"))
+        truth = Path(one.path).parent.name if arguments.labelled else None
+        shown.append(SheetPage(one.id, page.thumbnail, width, height, one.shares, one.text[:NUM_CHARACTERS], truth))
+    return shown
 
 
 def main_brats(arguments: PredictBrats) -> None:

@@ -4,10 +4,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from app.data.quarantine import Quarantined
     from app.workloads.documents.store import DocumentStore
@@ -56,6 +56,8 @@ class PrepareDocuments:
     """More bad pages than this share of all end the job with an error."""
     num_cpus: int | None = None
     """Batches of pages worked on at a time; all cores of the machine or cluster if not given."""
+    launcher: Literal["ray", "local"] = "ray"
+    """`local` works in this process, without Ray: quicker for some hundred pages."""
 
 
 def main(arguments: PrepareBrats | PrepareDocuments) -> None:
@@ -98,7 +100,6 @@ def prepare_brats(arguments: PrepareBrats) -> None:
 def prepare_documents(arguments: PrepareDocuments) -> None:
     from app.console import progress, say
     from app.data.splits import TEST
-    from app.execution.prepare import run_cases
     from app.workloads.documents.building import finish_store, plan_store
     from app.workloads.documents.prepare import prepare_or_keep
 
@@ -117,7 +118,7 @@ def prepare_documents(arguments: PrepareDocuments) -> None:
     _say_bad(plan.bad, 0)
     shards, num_bad = [], len(plan.bad)
     with progress("prepare", plan.num_pages) as advance:
-        for shard in run_cases(prepare_or_keep, plan.tasks, arguments.num_cpus):
+        for shard in runner(arguments.launcher)(prepare_or_keep, plan.tasks, arguments.num_cpus):
             _say_bad(shard.bad, num_bad)
             num_bad += len(shard.bad)
             shards.append(shard)
@@ -133,6 +134,17 @@ def prepare_documents(arguments: PrepareDocuments) -> None:
         f"{arguments.store}: {len(store)} pages ({_splits(store)}), {num_bad} quarantined, {num_bytes} bytes, "
         f"{time.monotonic() - start_s:.1f} s"
     )
+
+
+def runner(launcher: str) -> "Callable[..., Iterator[Any]]":
+    """What runs a function over many items."""
+    if launcher == "local":
+        from app.execution import local
+
+        return local.run_cases
+    from app.execution import prepare
+
+    return prepare.run_cases
 
 
 def _say_bad(bad: "Sequence[Quarantined]", num_before: int) -> None:

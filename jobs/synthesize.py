@@ -38,6 +38,8 @@ class SynthesizeRvlCdip:
     """Pixels of a page; below about 800 its text can not be read any more."""
     num_corrupt: int = 0
     """Files that can not be read, for the tools that must cope with them."""
+    texts: str | None = None
+    """Another folder for each page's text as it was written, as QS-OCR has it: jobs/ocr.py --import takes it over."""
     seed: int = 0
     """Another seed gives other pages; the same one gives the same bytes, and shares documents with `tobacco`."""
     num_processes: int | None = None
@@ -58,6 +60,8 @@ class SynthesizeTobacco:
     """Pixels of a page; below about 800 its text can not be read any more."""
     num_corrupt: int = 0
     """Files that can not be read, for the tools that must cope with them."""
+    texts: str | None = None
+    """Another folder for each page's text as it was written, as QS-OCR has it: jobs/ocr.py --import takes it over."""
     seed: int = 0
     """Another seed gives other pages; the same one gives the same bytes, and shares documents with `rvl-cdip`."""
     num_processes: int | None = None
@@ -102,8 +106,8 @@ def synthesize_documents(arguments: SynthesizeRvlCdip | SynthesizeTobacco) -> No
         arguments.num_corrupt,
         arguments.seed,
     )
-    missing = synthetic.open_set(arguments.out, which)
-    done = synthetic.write_pages(arguments.out, which, missing, num_processes)
+    missing = synthetic.open_set(arguments.out, which, arguments.texts)
+    done = synthetic.write_pages(arguments.out, which, missing, num_processes, arguments.texts)
     show(arguments.out, done, len(missing), which.num_pages, "pages")
     synthetic.finish_set(arguments.out, which)
     duration_s = time.monotonic() - start_s

@@ -62,6 +62,7 @@ def read_table(path: str) -> "pa.Table":
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(io.BytesIO(files.read_bytes(path)))
+        # No Python file: a job once aborted at its end, most likely by a thread of Arrow that let go of one (assumed).
+        return pq.read_table(pa.BufferReader(files.read_bytes(path)))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path} is damaged: {error}; run jobs/prepare.py again") from error

@@ -1,9 +1,12 @@
 """A sheet of classified pages as thumbnails, the most doubtful first, in one file that needs nothing beside itself."""
 
+import base64
+import binascii
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from app.reporting import words
 from app.reporting.markup import Column, Html, image, section, table, text
@@ -47,20 +50,55 @@ class SheetPage:
 
 def build_sheet(title: str, pages: Sequence[SheetPage], made: str = "") -> str:
     """The HTML of a sheet, pages by falling doubt."""
-    ordered = sorted(pages, key=lambda page: (-page.doubt, page.name))
+    ordered = by_doubt(pages)
     shown = ordered[:MAX_SHOWN]
     left_out = len(ordered) - len(shown)
     note = f" {words.plural(left_out, 'page')} of less doubt: only in the table of predictions." if left_out else ""
     head = Html(
         f'<header><p class="kind">Classified pages</p><h1>{escape(title)}</h1>'
-        f'<p class="lede">{escape(_lede(pages))}{escape(note)}</p></header>'
+        f'<p class="lede">{escape(describe(pages))}{escape(note)}</p></header>'
     )
-    cards = "".join(_card(page) for page in shown)
-    sheet = section("pages", "Pages, the most doubtful first", Html(f'<div class="sheet">{cards}</div>'))
+    sheet = section("pages", "Pages, the most doubtful first", thumbnails(shown))
     return document(f"{title} – pages", head, _counts(pages), sheet, footer(made, "predict job"))
 
 
-def _lede(pages: Sequence[SheetPage]) -> str:
+def by_doubt(pages: Sequence[SheetPage]) -> list[SheetPage]:
+    """The most doubtful first."""
+    return sorted(pages, key=lambda page: (-page.doubt, page.name))
+
+
+def thumbnails(pages: Sequence[SheetPage]) -> Html:
+    """A card a page."""
+    return Html(f'<div class="sheet">{"".join(_card(page) for page in pages)}</div>')
+
+
+def sheet_data(title: str, pages: Sequence[SheetPage]) -> dict[str, Any]:
+    """The sheet as plain data, for a report that shows it; thumbnails in base64."""
+    shown = by_doubt(pages)[:MAX_SHOWN]
+    return {
+        "title": title,
+        "num_pages": len(pages),
+        "pages": [{**vars(page), "thumbnail": base64.b64encode(page.thumbnail).decode()} for page in shown],
+    }
+
+
+def read_sheet(content: dict[str, Any]) -> list[SheetPage]:
+    """The pages of `sheet_data`.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        return [
+            SheetPage(**{**page, "thumbnail": base64.b64decode(page["thumbnail"], validate=True)})
+            for page in content["pages"]
+        ]
+    except (KeyError, TypeError, binascii.Error) as error:
+        raise ValueError(f"no sheet of pages: {error!r}") from error
+
+
+def describe(pages: Sequence[SheetPage]) -> str:
+    """How many, classified by what, and how many of them rightly."""
     known = [page for page in pages if page.truth is not None]
     judged = ""
     if known:

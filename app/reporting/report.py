@@ -1,12 +1,13 @@
 """The report on one training: a page that needs nothing beside itself, and the same facts as data."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from typing import Any, TypeVar
 
 from app.configuration import to_dict
-from app.reporting import run_files, sections
+from app.reporting import documents, run_files, sections
+from app.reporting.documents import Documents
 from app.reporting.heading import heading
 from app.reporting.markup import Html
 from app.reporting.run_files import DamagedFileError, Epoch, Files, Problem, Run
@@ -41,7 +42,9 @@ def build_report(
         made: when, as it should be shown.
     """
     run = read_run(name, files, pictures or {}, counts or {})
-    return Report(page(run, made), data(run, made))
+    found, problems = documents.read(files)
+    run = replace(run, problems=[*run.problems, *problems])
+    return Report(page(run, made, found), data(run, made, found))
 
 
 def read_run(name: str, files: Files, pictures: Files, counts: Mapping[str, int]) -> Run:
@@ -73,9 +76,11 @@ def read_run(name: str, files: Files, pictures: Files, counts: Mapping[str, int]
     )
 
 
-def page(run: Run, made: str) -> str:
+def page(run: Run, made: str, found: Documents) -> str:
     """The HTML."""
     parts = [heading(run), *(_problem(p) for p in run.problems)]
+    if found != Documents():
+        parts.append(Html(f'<p class="note">Further down: <a href="#{documents.FOLDER}">documents</a>.</p>'))
     parts += [sections.evaluation(found) for found in run.evaluations]
     if run.pictures:
         shown = run.pictures[:MAX_PICTURES]
@@ -86,13 +91,15 @@ def page(run: Run, made: str) -> str:
         parts.append(sections.timings(run.record, run.epochs))
     if run.config is not None:
         parts.append(sections.what_was_run(run.config, run.record, run.counts))
+    if found != Documents():
+        parts.append(documents.documents(found))
     if run.record is not None:
         parts.append(sections.software(run.record))
     end = footer(made, "report job from the files of the run’s folder")
     return document(f"{run.name} – training report", *parts, end)
 
 
-def data(run: Run, made: str) -> dict[str, Any]:
+def data(run: Run, made: str, found: Documents) -> dict[str, Any]:
     """The page's numbers; pictures by name."""
     return {
         "name": run.name,
@@ -102,6 +109,7 @@ def data(run: Run, made: str) -> dict[str, Any]:
         "evaluations": {found.split: asdict(found) for found in run.evaluations},
         "cases": dict(run.counts),
         "pictures": [picture.name for picture in run.pictures],
+        "documents": documents.data(found) if found != Documents() else None,
         "problems": [asdict(problem) for problem in run.problems],
     }
 

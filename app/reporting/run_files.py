@@ -26,6 +26,9 @@ PATTERNS = (
     "record.json",
     "evaluation/*/summary.json",
     "evaluation/*/cases.csv",
+    "documents/ensemble.json",
+    "documents/*/record.json",
+    "documents/predictions/sheet.json",
 )
 """What of a run's folder a report uses."""
 
@@ -134,7 +137,7 @@ def read_record(files: Files) -> TrialRecord | None:
 
 def read_config(files: Files) -> Mapping[str, Any] | None:
     """The experiment as it was asked for. Raises DamagedFileError."""
-    return _mapping("config.json", files["config.json"]) if "config.json" in files else None
+    return read_mapping("config.json", files["config.json"]) if "config.json" in files else None
 
 
 def read_epochs(files: Files) -> tuple[Epoch, ...]:
@@ -156,7 +159,7 @@ def read_evaluation(files: Files, split: str) -> Evaluation:
     """Raises DamagedFileError."""
     folder = f"evaluation/{split}"
     summary_name, cases_name = f"{folder}/summary.json", f"{folder}/cases.csv"
-    summary = _mapping(summary_name, files[summary_name]) if summary_name in files else {}
+    summary = read_mapping(summary_name, files[summary_name]) if summary_name in files else {}
     cases = _cases(cases_name, files[cases_name]) if cases_name in files else ()
     conventions = summary.get("conventions", [])
     if not isinstance(conventions, list):
@@ -174,7 +177,7 @@ def read_picture(name: str, content: bytes) -> Picture:
 
 
 def _epoch(where: str, line: str) -> Epoch:
-    values = _mapping(where, line.encode())
+    values = read_mapping(where, line.encode())
     numbers = {key: value for key, value in values.items() if isinstance(value, int | float) and math.isfinite(value)}
     missing = [key for key in ("epoch", "loss", "elapsed_s") if key not in numbers]
     if missing:
@@ -225,7 +228,8 @@ def _number(where: str, value: Any) -> float | None:
     return None if value is None or math.isnan(value) else value
 
 
-def _mapping(where: str, content: bytes) -> Mapping[str, Any]:
+def read_mapping(where: str, content: bytes) -> Mapping[str, Any]:
+    """The JSON object of a file. Raises DamagedFileError."""
     try:
         return _mapping_of(where, json.loads(_decoded(where, content)))
     except json.JSONDecodeError as error:

@@ -58,6 +58,7 @@ tbody th { font-weight: 400; } thead th { color: var(--soft); font-weight: 600; 
 .number { text-align: right; white-space: nowrap; } th.number:last-child, td.number:last-child { padding-right: 0; }
 .facts th { color: var(--soft); width: 11rem; } .facts td { overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; margin: 1rem 0; } .tall { max-height: 32rem; overflow-y: auto; }
+a { color: var(--accent); }
 .scroll:focus-visible, a:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .swatch { display: inline-block; min-width: 1.5em; text-align: center; border-radius: 2px; margin-right: .6em;
   color: var(--on-fill); font-weight: 600; }

@@ -1,4 +1,5 @@
-"""What the README promises of `make demo`, on fewer cases: volumes in; a model, scores, labels and a report out."""
+"""What the README promises of `make demo`, on fewer cases and pages: raw data in; models, scores, predictions and one
+report out."""
 
 import csv
 import gzip
@@ -13,7 +14,12 @@ from running import Demo, run_job
 
 pytestmark = pytest.mark.timeout(600)
 
-STEPS = ("synthesize", "prepare", "train", "evaluate", "predict", "report")
+BRATS = ("synthesize", "prepare", "train", "evaluate", "predict")
+DOCUMENTS = (
+    *("synthesize", "synthesize", "prepare", "prepare", "ocr", "vocabulary", "train", "train", "train"),
+    *("evaluate", "synthesize", "predict"),
+)
+STEPS = (*BRATS, *DOCUMENTS, "report")
 
 
 def nifti_voxels(path: Path) -> np.ndarray:
@@ -31,7 +37,8 @@ def test_the_demo_ends_well_and_shows_every_command(demo: Demo) -> None:
     lines = demo.done.stdout.splitlines()
     commands = [line for line in lines if line.startswith("$ ")]
     assert [re.search(r"jobs/(\w+)\.py", command).group(1) for command in commands] == list(STEPS)  # type: ignore[union-attr]
-    assert [line.split("]")[0] for line in lines if re.match(r"\[\d/6\]", line)] == [f"[{n}/6" for n in range(1, 7)]
+    numbers = [found[1] for line in lines if (found := re.match(r"\[(\d+/\d+)\]", line))]
+    assert numbers == [f"{n}/{len(STEPS)}" for n in range(1, len(STEPS) + 1)]
     assert f"The report: {demo.run / 'report.html'}" in lines
 
 
@@ -73,12 +80,35 @@ def test_predictions_lie_on_the_grid_of_their_scan(demo: Demo) -> None:
         assert (predictions / label.name.replace(".nii.gz", ".png")).exists()
 
 
+def test_documents_are_scored_by_image_by_text_and_by_both(demo: Demo) -> None:
+    ensemble = json.loads((demo.run / "documents" / "ensemble.json").read_text())
+    assert set(ensemble["accuracy"]) == {"image", "text", "average", "weighted", "stacking"}
+    for name in ("image", "text"):
+        with (demo.run / "documents" / name / "evaluation" / "test" / "cases.csv").open() as file:
+            cases = list(csv.DictReader(file))
+        assert len(cases) == ensemble["num_pages"][0] == 20
+        assert ensemble["accuracy"][name]["mean"] == pytest.approx(np.mean([float(c["accuracy"]) for c in cases]))
+    record = json.loads((demo.run / "documents" / "image" / "record.json").read_text())
+    assert record["origin"]["source"].endswith("image-rvl-cdip/checkpoint/best.pt")
+
+
+def test_new_pages_are_classified_beside_their_truth(demo: Demo) -> None:
+    folder = demo.run / "documents" / "predictions"
+    with (folder / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    sheet = json.loads((folder / "sheet.json").read_text())["pages"]
+    assert len(rows) == len(sheet) == 10
+    assert sorted(page["truth"] for page in sheet) == sorted(row["id"].split("/")[0] for row in rows)
+    assert all(set(page["shares"]) == {"image", "text", "both"} for page in sheet)
+
+
 def test_run_again_it_keeps_what_is_finished(demo: Demo) -> None:
     metrics = (demo.run / "metrics.jsonl").read_bytes()
     labels = {path: path.stat().st_mtime_ns for path in (demo.run / "predictions").glob("*.nii.gz")}
     again = run_job("demo", "--quick", "--runs", demo.runs, timeout_s=400)
     assert again.exit_code == 0, again.stdout + again.stderr
-    assert "finished before, not run again" in again.stdout
-    assert again.stdout.count("kept from before") == 2
+    assert again.stdout.count("finished before, not run again") == 4
+    assert again.stdout.count("kept from before") == 5
+    assert "ocr" in again.stdout and "nothing was missing" in again.stdout
     assert (demo.run / "metrics.jsonl").read_bytes() == metrics
     assert {path: path.stat().st_mtime_ns for path in (demo.run / "predictions").glob("*.nii.gz")} == labels

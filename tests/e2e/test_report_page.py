@@ -47,13 +47,14 @@ def test_it_loads_without_errors_or_requests(opened: tuple[Any, list[str]]) -> N
 def test_every_section_is_there(opened: tuple[Any, list[str]]) -> None:
     page, _ = opened
     headings = page.eval_on_selector_all("h2", "all => all.map(h => h.id)")
-    assert headings == ["results-test", "predictions", "learning", "timings", "run", "software"]
+    assert headings == ["results-test", "predictions", "learning", "timings", "run", "documents", "software"]
     assert page.locator(".problem").count() == 0
 
 
 def test_every_picture_is_decoded_and_described(opened: tuple[Any, list[str]], demo: Demo) -> None:
     page, _ = opened
-    images = page.eval_on_selector_all("img", "all => all.map(i => [i.complete, i.naturalWidth, i.width, i.alt])")
+    measures = "all => all.map(i => [i.complete, i.naturalWidth, i.width, i.alt])"
+    images = page.eval_on_selector_all("figure img", measures)
     assert len(images) == len(list((demo.run / "predictions").glob("*.png"))) == 2
     for complete, natural_width, width, alternative in images:
         assert complete
@@ -63,7 +64,10 @@ def test_every_picture_is_decoded_and_described(opened: tuple[Any, list[str]], d
     charts = page.eval_on_selector_all(
         "svg", "all => all.map(s => [s.querySelector('title').textContent, s.clientWidth])"
     )
-    assert len(charts) == 4
+    assert len(charts) == 5
+    sheet = page.eval_on_selector_all(".card img", "all => all.map(i => [i.complete, i.naturalWidth, i.width])")
+    assert len(sheet) == 10
+    assert all(complete and natural_width > 100 and width > 150 for complete, natural_width, width in sheet)
     assert all(title and width > 300 for title, width in charts)
 
 
@@ -87,6 +91,13 @@ def test_the_tables_show_what_the_files_hold(opened: tuple[Any, list[str]], demo
         "test": "1",
         "unlabelled": "1",
     }
+
+
+def test_the_ensemble_is_shown_as_it_was_found(opened: tuple[Any, list[str]], demo: Demo) -> None:
+    page, _ = opened
+    found = json.loads((demo.run / "documents" / "ensemble.json").read_text())["accuracy"]
+    shown = [row[0].split("\n")[0] + " " + row[1] for row in table(page, "Accuracy by method")[1:]]
+    assert shown == [f"{name} {100 * method['mean']:.1f} %" for name, method in found.items()]
 
 
 def test_nothing_is_wider_than_the_page(opened: tuple[Any, list[str]]) -> None:

@@ -154,15 +154,23 @@ def compare(ours: Sequence[npt.NDArray[np.bool_]], other: Sequence[npt.NDArray[n
     Pages are drawn again within each partition. Tests of different partitions share pages, which makes the interval
     of several somewhat too narrow.
     """
+    gains = [a.astype(np.int64) - b.astype(np.int64) for a, b in zip(ours, other, strict=True)]
+    low, high = _interval(gains, seed)
+    return Comparison(float(np.mean([gain.mean() for gain in gains])), low, high)
+
+
+def accuracy_interval(hits: Sequence[npt.NDArray[np.bool_]], seed: int = 0) -> tuple[float, float]:
+    """Ends of the 95 % bootstrap interval of the accuracy over pages, as for `compare`."""
+    return _interval([values.astype(np.int64) for values in hits], seed)
+
+
+def _interval(values: Sequence[npt.NDArray[np.int64]], seed: int) -> tuple[float, float]:
+    """Of the mean over partitions of the mean of values that are -1, 0 or 1."""
     rng = np.random.default_rng(seed)
     totals = np.zeros(NUM_RESAMPLES)
-    for a, b in zip(ours, other, strict=True):
-        gains = a.astype(np.int64) - b.astype(np.int64)
-        num = len(gains)
-        shares = [(gains == value).mean() for value in (-1, 0, 1)]
-        drawn = rng.multinomial(num, shares, NUM_RESAMPLES)  # the bootstrap of a mean of three values
-        totals += (drawn[:, 2] - drawn[:, 0]) / num
-    totals /= len(ours)
-    low, high = np.percentile(totals, [2.5, 97.5])
-    difference = float(np.mean([a.mean() - b.mean() for a, b in zip(ours, other, strict=True)]))
-    return Comparison(difference, float(low), float(high))
+    for part in values:
+        shares = [(part == value).mean() for value in (-1, 0, 1)]
+        drawn = rng.multinomial(len(part), shares, NUM_RESAMPLES)  # the bootstrap of a mean of three values
+        totals += (drawn[:, 2] - drawn[:, 0]) / len(part)
+    low, high = np.percentile(totals / len(values), [2.5, 97.5])
+    return float(low), float(high)

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from app.errors import UsageError
-from app.workloads.documents.ensemble import METHODS, Fitted, align, compare, fit, read_predictions
+from app.workloads.documents.ensemble import (
+    METHODS,
+    Fitted,
+    accuracy_interval,
+    align,
+    compare,
+    fit,
+    read_predictions,
+)
 from app.workloads.documents.store import DocumentStore
 
 ABLATION = ("image", "text")
@@ -23,14 +31,16 @@ def ensemble_runs(image_runs: Sequence[str], text_runs: Sequence[str], store: st
     if len(image_runs) != len(text_runs) or not image_runs:
         raise UsageError(f"got {len(image_runs)} image runs and {len(text_runs)} text runs, wanted as many of each")
     opened = DocumentStore(store)
+    tests = [_read(image, text, opened, "test") for image, text in zip(image_runs, text_runs, strict=True)]
     found = [
-        fit(_read(image, text, opened, "validation"), _read(image, text, opened, "test"))
-        for image, text in zip(image_runs, text_runs, strict=True)
+        fit(_read(image, text, opened, "validation"), test)
+        for image, text, test in zip(image_runs, text_runs, tests, strict=True)
     ]
     return {
         "num_partitions": len(found),
         "num_pages": [len(fitted.hits["image"]) for fitted in found],
-        "accuracy": {name: _spread([fitted.accuracy[name] for fitted in found]) for name in METHODS},
+        "chance": fmean(float(np.bincount(labels).max() / len(labels)) for _, _, labels in tests),
+        "accuracy": {name: _accuracy(found, name) for name in METHODS},
         "image_weight": [fitted.image_weight for fitted in found],
         "against": {
             method: {part: _against(found, method, part) for part in ABLATION}
@@ -44,10 +54,14 @@ def ensemble_runs(image_runs: Sequence[str], text_runs: Sequence[str], store: st
 
 def table(summary: Mapping[str, Any]) -> list[str]:
     """One line a method, then one a comparison."""
-    lines = [f"{'method':<10}{'accuracy':>9}{'std':>9}   over {summary['num_partitions']} partition(s)"]
+    over = f"over {summary['num_partitions']} partition(s)"
+    lines = [f"{'method':<10}{'accuracy':>9}   {'95 % interval':<19}{'std':>7}   {over}"]
     for name, spread in summary["accuracy"].items():
         std = "-" if spread["std"] is None else f"{spread['std']:.4f}"
-        lines.append(f"{name:<10}{spread['mean']:>9.4f}{std:>9}")
+        interval = f"{spread['low']:.4f} to {spread['high']:.4f}"
+        lines.append(f"{name:<10}{spread['mean']:>9.4f}   {interval:<19}{std:>7}")
+    pages = ", ".join(str(num) for num in summary["num_pages"])
+    lines.append(f"({pages} test pages; always naming the most frequent class: {summary['chance']:.4f})")
     for method, parts in summary["against"].items():
         for part, found in parts.items():
             interval = f"{found['low']:+.4f} to {found['high']:+.4f}"
@@ -61,8 +75,11 @@ def _read(image_run: str, text_run: str, store: DocumentStore, split: str) -> tu
     return image, text, labels
 
 
-def _spread(values: Sequence[float]) -> dict[str, Any]:
-    return {"mean": fmean(values), "std": stdev(values) if len(values) > 1 else None, "values": list(values)}
+def _accuracy(found: Sequence[Fitted], method: str) -> dict[str, Any]:
+    values = [fitted.accuracy[method] for fitted in found]
+    low, high = accuracy_interval([fitted.hits[method] for fitted in found])
+    std = stdev(values) if len(values) > 1 else None
+    return {"mean": fmean(values), "low": low, "high": high, "std": std, "values": values}
 
 
 def _against(found: Sequence[Fitted], method: str, part: str) -> dict[str, Any]:

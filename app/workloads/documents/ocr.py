@@ -43,9 +43,11 @@ class OcrTask:
     options: OcrOptions
 
 
-def plan_tasks(source: str, pages: Sequence[tuple[str, str]], options: OcrOptions) -> list[OcrTask]:
+def plan_tasks(
+    source: str, pages: Sequence[tuple[str, str]], options: OcrOptions, pages_per_task: int = NUM_PAGES_PER_TASK
+) -> list[OcrTask]:
     """Tasks that read these pages (id and file, relative to the source, of each)."""
-    batches = [pages[i : i + NUM_PAGES_PER_TASK] for i in range(0, len(pages), NUM_PAGES_PER_TASK)]
+    batches = [pages[i : i + pages_per_task] for i in range(0, len(pages), pages_per_task)]
     return [OcrTask(source, tuple(batch), options) for batch in batches]
 
 

@@ -71,30 +71,47 @@ def list_pages(which: SyntheticDocuments) -> list[PageFile]:
     return list_tobacco(which.seed, which.num_pages, min_per_class(which.per_class), which.num_corrupt)
 
 
-def open_set(folder: str, which: SyntheticDocuments) -> list[PageFile]:
-    """Begin a set in a new or empty folder, or go on with the same one; returns the files that are missing.
+def open_set(folder: str, which: SyntheticDocuments, texts: str | None = None) -> list[PageFile]:
+    """Begin a set in a new or empty folder, or go on with the same one; returns the files that are missing, or whose
+    text is missing in the folder `texts`.
 
     Raises:
         UsageError: the folder holds something else.
         DataError: it can not be written.
     """
     open_folder(folder, {"generator": GENERATOR_VERSION, **to_dict(which)})
-    return [page for page in list_pages(which) if not files.exists(files.join(folder, page.path))]
+    return [
+        page
+        for page in list_pages(which)
+        if not files.exists(files.join(folder, page.path))
+        or (texts is not None and not files.exists(text_path(texts, page)))
+    ]
 
 
-def write_pages(folder: str, which: SyntheticDocuments, pages: list[PageFile], num_processes: int) -> Iterator[str]:
-    """Write files in parallel; yields the path of each as soon as it is whole.
+def text_path(texts: str, page: PageFile) -> str:
+    """As QS-OCR names the text of a page."""
+    return files.join(texts, str(Path(page.path).with_suffix(".txt")))
+
+
+def write_pages(
+    folder: str, which: SyntheticDocuments, pages: list[PageFile], num_processes: int, texts: str | None = None
+) -> Iterator[str]:
+    """Write files in parallel; yields the path of each as soon as it is whole. With `texts`, a folder, also what is
+    written on each page, as OCR without errors would read it.
 
     Raises:
         DataError: the folder can not be written, or its disk is full.
         ResourceError: a process was killed, most likely for want of memory.
     """
     num_bytes = PROCESS_BYTES * max(1.0, (which.height / 1000) ** 2)
-    return write_in_processes(partial(write_page, folder, which), pages, num_processes, num_bytes)
+    return write_in_processes(partial(write_page, folder, which, texts), pages, num_processes, num_bytes)
 
 
-def write_page(folder: str, which: SyntheticDocuments, page: PageFile) -> str:
+def write_page(folder: str, which: SyntheticDocuments, texts: str | None, page: PageFile) -> str:
     """Draw and scan a page and write its file, whole or not at all; returns its path."""
+    if texts is not None:
+        text = synthetic_page.page_text(which.seed, page.page, page.look, which.height)
+        files.write_bytes_atomic(text_path(texts, page), text.encode())
     files.write_bytes_atomic(files.join(folder, page.path), make_file(which.seed, page, which.height))
     return page.path
 

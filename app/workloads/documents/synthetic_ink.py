@@ -77,6 +77,8 @@ class Canvas:
         self.scale = height_pixels / 1000
         self.image = Image.new("L", (round(width * self.scale), height_pixels), 255)
         self.draw = ImageDraw.Draw(self.image)
+        self.lines: list[str] = []
+        """What was set in type, in that order: the page's text as OCR should read it."""
 
     def text(self, x: float, y: float, text: str, type_: Type, ink: int = 0, align: str = "left") -> float:
         """Draw one line with its top at y; `x` is its left, centre or right by `align`; returns its width."""
@@ -182,6 +184,7 @@ class Canvas:
         return _draw_word(word, type_.family, type_.style, max(4, round(type_.size * scale)))
 
     def _set(self, words: Sequence["_Word"], left: float, y: float, space: float, type_: Type, ink: int) -> None:
+        self.lines.append(" ".join(word.text for word in words))
         baseline = round((y + type_.size) * self.scale)
         for word in words:
             if word.mask is not None:
@@ -191,8 +194,10 @@ class Canvas:
 
 @dataclass(frozen=True)
 class _Word:
-    """A drawn word: its mask, the mask's place from the pen's on the baseline, and how far the pen moves; in pixels."""
+    """A drawn word: its letters, its mask, the mask's place from the pen's on the baseline, and how far the pen moves;
+    in pixels."""
 
+    text: str
     mask: "Image.Image | None"
     dx: int
     dy: int
@@ -208,7 +213,7 @@ def _draw_word(word: str, family: Family, style: Style, size: int) -> _Word:
     mask = Image.new("L", (x1 - x0 + 1, y1 - y0 + 1)) if x1 > x0 and y1 > y0 else None
     if mask is not None:
         ImageDraw.Draw(mask).text((-x0, -y0), word, fill=255, font=font, anchor="ls")
-    return _Word(mask, x0, y0, font.getlength(word))
+    return _Word(word, mask, x0, y0, font.getlength(word))
 
 
 @lru_cache(512)

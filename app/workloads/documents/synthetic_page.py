@@ -80,11 +80,7 @@ def plan_page(seed: int, page: int, kind: str) -> PagePlan:
 
 def draw_page(seed: int, page: int, kind: str, height: int) -> "Image.Image":
     """The clean page, grey, `height` pixels high."""
-    plan = plan_page(seed, page, kind)
-    rng = Random(f"page {seed} {page}")
-    is_wide = rng.random() < (0.45 if plan.layout == "presentation" else 0.02)
-    canvas = Canvas(WIDE if is_wide else WIDTH + rng.choice((-20, 0, 0, 0, 12, 19)), height, rng)
-    LAYOUTS[plan.layout](canvas, Writer(rng, plan.text))
+    canvas, plan = _set_page(seed, page, kind, height)
     if plan.is_legible or height <= ILLEGIBLE_HEIGHT:
         return canvas.image
     from PIL import Image
@@ -92,6 +88,21 @@ def draw_page(seed: int, page: int, kind: str, height: int) -> "Image.Image":
     size = canvas.image.size
     coarse = canvas.image.resize((size[0] * ILLEGIBLE_HEIGHT // height, ILLEGIBLE_HEIGHT), Image.Resampling.BOX)
     return coarse.resize(size, Image.Resampling.BILINEAR)
+
+
+def page_text(seed: int, page: int, kind: str, height: int) -> str:
+    """What OCR without errors would read on the page: its type, not its handwriting; "" where it is too blurred."""
+    canvas, plan = _set_page(seed, page, kind, height)
+    return "\n".join(line for line in canvas.lines if line) if plan.is_legible else ""
+
+
+def _set_page(seed: int, page: int, kind: str, height: int) -> tuple[Canvas, PagePlan]:
+    plan = plan_page(seed, page, kind)
+    rng = Random(f"page {seed} {page}")
+    is_wide = rng.random() < (0.45 if plan.layout == "presentation" else 0.02)
+    canvas = Canvas(WIDE if is_wide else WIDTH + rng.choice((-20, 0, 0, 0, 12, 19)), height, rng)
+    LAYOUTS[plan.layout](canvas, Writer(rng, plan.text))
+    return canvas, plan
 
 
 def scan_page(clean: "Image.Image", seed: int, page: int, scan: int, is_bilevel: bool) -> "Image.Image":

@@ -123,6 +123,6 @@ def _read_part(path: str) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(io.BytesIO(files.read_bytes(path)), columns=list(COLUMNS))
+        return pq.read_table(pa.BufferReader(files.read_bytes(path)), columns=list(COLUMNS))
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise DataError(f"{path} is damaged: {error}; delete it and run jobs/ocr.py again") from error

@@ -68,6 +68,15 @@ def test_pages_are_read_once(job: ModuleType, store: str, tmp_path: Path, capsys
     assert read_texts(store, ["bad"]) == ["total amount due"]
 
 
+@pytest.mark.skipif(shutil.which("tesseract") is None, reason="no tesseract here")
+def test_pages_are_read_without_ray_where_asked(
+    job: ModuleType, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.execution.prepare.run_cases", None)
+    call(job, "--store", store, "--source", str(tmp_path / "source"), "--launcher", "local")
+    assert read_texts(store, ["good", "bad"]) == ["total amount due", ""]
+
+
 def test_ready_text(job: ModuleType, store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts/good.txt").write_text("ready\n")

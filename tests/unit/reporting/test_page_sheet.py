@@ -1,6 +1,11 @@
 """The sheet of thumbnails: doubt decides the order, the last source the class, text is escaped."""
 
-from app.reporting.page_sheet import SheetPage, build_sheet
+import json
+from typing import Any
+
+import pytest
+
+from app.reporting.page_sheet import SheetPage, build_sheet, read_sheet, sheet_data
 
 
 def page(name: str, image: float, both: float, truth: str | None = None) -> SheetPage:
@@ -25,3 +30,16 @@ def test_the_most_doubtful_page_comes_first_and_text_is_escaped() -> None:
 
 def test_a_sheet_without_pages_is_a_page() -> None:
     assert "0 pages" in build_sheet("Nothing", [])
+
+
+def test_a_sheet_comes_back_from_its_data() -> None:
+    pages = [page("sure", 0.5, 0.99), page("unsure", 0.5, 0.55, "letter")]
+    content = json.loads(json.dumps(sheet_data("Mail", pages)))
+    assert content["title"] == "Mail" and content["num_pages"] == 2
+    assert read_sheet(content) == [pages[1], pages[0]]
+
+
+@pytest.mark.parametrize("content", [{}, {"pages": [{}]}, {"pages": [{"thumbnail": "%"}]}])
+def test_other_data_is_no_sheet(content: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="no sheet of pages"):
+        read_sheet(content)

@@ -212,6 +212,9 @@ def test_the_data_hold_what_the_page_shows() -> None:
         ("evaluation/test/deeper/cases.csv", False),
         ("checkpoint/last.pt", False),
         ("tensorboard/record.json", False),
+        ("documents/ensemble.json", True),
+        ("documents/text/record.json", True),
+        ("documents/text/cases.csv", False),
     ],
 )
 def test_only_what_is_shown_is_read(name: str, wanted: bool) -> None:

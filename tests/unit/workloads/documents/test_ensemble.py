@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from app.errors import DataError, UsageError
-from app.workloads.documents.ensemble import Predictions, align, compare, fit, learn_weight, read_predictions
+from app.workloads.documents.ensemble import (
+    Predictions,
+    accuracy_interval,
+    align,
+    compare,
+    fit,
+    learn_weight,
+    read_predictions,
+)
 
 
 def draw(num: int, skill: tuple[float, float], seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -42,6 +50,14 @@ def test_better_only_where_the_interval_excludes_zero() -> None:
     assert found.difference == 0 and found.low < 0 < found.high and found.verdict == "not told apart"
     worse = compare([np.zeros(100, bool)], [np.ones(100, bool)])
     assert (worse.difference, worse.low, worse.high, worse.verdict) == (-1, -1, -1, "worse")
+
+
+def test_the_interval_of_an_accuracy_is_the_binomials() -> None:
+    low, high = accuracy_interval([np.array([True] * 80 + [False] * 20)])
+    assert (low, high) == pytest.approx((0.72, 0.87), abs=0.011)  # quantiles of a binomial of 100 with 0.8
+    narrow = accuracy_interval([np.array([True] * 80 + [False] * 20)] * 4)  # a mean of four varies half as much
+    assert narrow == pytest.approx((0.76, 0.84), abs=0.011)
+    assert accuracy_interval([np.ones(5, bool)]) == (1, 1)
 
 
 def test_predictions_are_read_from_a_run_and_put_into_one_order(tmp_path: Path) -> None:

@@ -27,7 +27,15 @@ from app.workloads.documents.synthetic import (
 )
 from app.workloads.documents.synthetic_files import NUM_IDS, list_rvl_cdip, list_tobacco, rvl_page, tobacco_counts
 from app.workloads.documents.synthetic_ink import FONT_FILES, font_folders, load_font
-from app.workloads.documents.synthetic_page import RELATED, PagePlan, draw_page, encode_page, plan_page, scan_page
+from app.workloads.documents.synthetic_page import (
+    RELATED,
+    PagePlan,
+    draw_page,
+    encode_page,
+    page_text,
+    plan_page,
+    scan_page,
+)
 from app.workloads.documents.synthetic_printed import LAYOUTS
 
 HEIGHT = 160
@@ -240,3 +248,28 @@ def num_words_read(plan: PagePlan, bilevel: bool, folder: Path) -> int:
     text = subprocess.run(command, check=True, capture_output=True, text=True, env={"OMP_THREAD_LIMIT": "1"}).stdout
     known = {*synthetic_words.NOUNS, *synthetic_words.ADJECTIVES, *synthetic_words.VERBS}
     return len({word.strip(".,:").lower() for word in text.split()} & known)
+
+
+def test_pages_come_with_their_text_where_asked(tmp_path: Path) -> None:
+    which = SyntheticDocuments("tobacco", 20, height=HEIGHT)
+    folder, texts = tmp_path / "set", tmp_path / "texts"
+    write(folder, which)
+    missing = open_set(str(folder), which, str(texts))
+    assert len(missing) == 20  # their texts are
+    before = contents(folder)
+    list(write_pages(str(folder), which, missing, 1, str(texts)))
+    assert contents(folder) == before and open_set(str(folder), which, str(texts)) == []
+    stems = {str(p.relative_to(folder).with_suffix("")) for p in folder.rglob("*") if p.suffix in (".tif", ".jpg")}
+    assert {str(p.relative_to(texts).with_suffix("")) for p in texts.rglob("*.txt")} == stems
+    memo = next(page for page in list_pages(which) if page.kind == "Memo")
+    written = (texts / memo.path).with_suffix(".txt").read_text()
+    assert written == page_text(which.seed, memo.page, memo.look, HEIGHT)
+
+
+def test_a_pages_text_is_what_its_writer_wrote() -> None:
+    legible = next(n for n in range(100) if plan_page(0, n, "memo") == PagePlan("memo", "memo"))
+    text = page_text(0, legible, "memo", 400)
+    words = synthetic_words.CLASSES["memo"]
+    assert len(text.split()) > 30 and any(word in text for word in (*words.titles, *words.labels, *words.nouns))
+    blurred = next(n for n in range(100) if not plan_page(0, n, "memo").is_legible)
+    assert page_text(0, blurred, "memo", 400) == ""
