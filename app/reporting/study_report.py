@@ -11,6 +11,7 @@ from app.reporting.shell import document, footer
 from app.reporting.study_comparison import Comparison, as_data, compare_runs
 from app.reporting.study_files import StudyRun, read_study
 from app.reporting.study_heading import heading
+from app.reporting.study_style import STUDY_STYLE
 
 TOLERANCE = 0.01
 """Assumed: a point of Dice or accuracy in a hundred, which no paper would call a difference."""
@@ -50,7 +51,7 @@ def page(found: Comparison, made: str) -> str:
         study_sections.software(found.runs),
     ]
     end = footer(made, "report job from the files of the study’s folders")
-    return document(f"{found.runs[0].record.name} – study report", *parts, end)
+    return document(f"{found.runs[0].record.name} – study report", *parts, end, more_style=STUDY_STYLE)
 
 
 def warnings(found: Comparison) -> list[Html]:

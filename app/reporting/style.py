@@ -10,7 +10,7 @@ STYLE = """
   --c1: #0072b2; --c2: #c44e00; --c3: #00805d; --c4: #a84f84; --c5: #8a6d00; --c6: #2b7bba; --c7: #6b6b6b; --c8: #444;
   --f1: #9db6c9; --f2: #f0c27b; --f3: #e8a37c; --f4: #b9d7ec; --f5: #7fbbe0; --f6: #9ed3bd; --f7: #d9b3cc;
   --f8: #cfcfca;
-  --on-fill: #14181c; --gap: #b4b8b8;
+  --on-fill: #14181c;
   --serif: "Iowan Old Style", "Palatino Linotype", Palatino, "Book Antiqua", "URW Palladio L", Georgia, serif;
   --sans: system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif;
 }
@@ -18,7 +18,6 @@ STYLE = """
   :root {
     --paper: #15181b; --ink: #e6e6e1; --soft: #a3a9b0; --line: #34393e; --panel: #1d2125; --accent: #7fbde8;
     --c1: #56b4e9; --c2: #f29b5c; --c3: #35c79b; --c4: #e39cc4; --c5: #e6cf4e; --c6: #8fc7f2; --c7: #b8b8b8; --c8: #ddd;
-    --gap: #454b51;
   }
 }
 * { box-sizing: border-box; }
@@ -68,25 +67,6 @@ tbody th { font-weight: 400; } thead th { color: var(--soft); font-weight: 600; 
 .card img { width: 100%; height: auto; border: 1px solid var(--line); background: #fff; }
 .card h3 { margin: .5rem 0 .1rem; } .card table { font-size: .75rem; }
 .card th { color: var(--soft); white-space: nowrap; }
-.s1 { fill: url(#k1) var(--f1); } .s2 { fill: url(#k2) var(--f2); } .s3 { fill: var(--f5); }
-.s4 { fill: url(#k4) var(--f6); } .s5 { fill: url(#k5) var(--f7); } .s6 { fill: url(#k6) var(--f8); }
-.s7 { fill: url(#k7) var(--panel); stroke: var(--line); }
-.g1 { stop-color: var(--f1); } .g2 { stop-color: var(--f2); } .g4 { stop-color: var(--f6); }
-.g5 { stop-color: var(--f7); } .g6 { stop-color: var(--f8); } .g7 { stop-color: var(--panel); }
-.h1 { stop-color: #7f9bb1; } .h2 { stop-color: #d39f4c; } .h4 { stop-color: #76b59a; } .h5 { stop-color: #ba8ca9; }
-.h6 { stop-color: #b2b2ac; } .h7 { stop-color: var(--gap); }
-.bar .label, .timeline .label, .key .label { paint-order: stroke; stroke: rgb(255 255 255 / .6); stroke-width: 3px;
-  stroke-linejoin: round; }
-.strategy { fill: var(--ink); font-weight: 600; } .frame { fill: none; stroke: var(--ink); stroke-width: 1; }
-.frame.failed { stroke: var(--c2); stroke-width: 2.5; }
-line.border { stroke: var(--ink); stroke-width: 1.2; stroke-dasharray: 4 3; } text.border { fill: var(--ink); }
-.faint { fill: none; stroke: var(--soft); stroke-width: 1; stroke-opacity: .55; }
-svg.key { display: inline-block; width: auto; height: auto; vertical-align: -.2em; margin-right: .5em; }
-svg.definitions { position: absolute; }
-.panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .4rem 1.2rem; }
-.panels figure { margin: .4rem 0; break-inside: avoid; } .panels figcaption { font-size: .8rem; margin: 0; }
-.name-cell { white-space: nowrap; }
-.legend { font: .88rem/1.6 var(--sans); } .legend span { margin-right: 1.6em; white-space: nowrap; }
 .right { color: var(--c3); font-weight: 600; } .wrong { color: var(--c2); font-weight: 600; }
 ul { margin: .4rem 0; padding-left: 1.2rem; max-width: 44rem; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .8rem; color: var(--soft);
@@ -96,7 +76,7 @@ COLOURS
   :root { color-scheme: light; --paper: #fff; --ink: #000; --soft: #444; --line: #bbb; --panel: #f3f3f3;
     --accent: #0a5a8f;
     --c1: #0072b2; --c2: #c44e00; --c3: #00805d; --c4: #a84f84; --c5: #8a6d00; --c6: #2b7bba; --c7: #6b6b6b;
-    --c8: #444; --gap: #b4b8b8; }
+    --c8: #444; }
   @page { margin: 16mm 15mm; }
   body { font-size: 10pt; } main { max-width: none; padding: 0; } h1 { font-size: 20pt; }
   h2 { margin-top: 1.6rem; } h2, h3, caption { break-after: avoid; }

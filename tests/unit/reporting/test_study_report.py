@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 from made_study import START_S, cases_csv, study, study_files, trial_name
@@ -30,10 +31,10 @@ def report_of(given: Folders, **options: float) -> tuple[Page, Report]:
     return Page(report.html), report
 
 
-def changed(record: StudyRecord, number: int, **changes: object) -> StudyRecord:
-    trials = list(record.trials)
+def changed(made: StudyRecord, number: int, **changes: object) -> StudyRecord:
+    trials = list(made.trials)
     trials[number] = dataclasses.replace(trials[number], **changes)  # type: ignore[arg-type]
-    return dataclasses.replace(record, trials=tuple(trials))
+    return dataclasses.replace(made, trials=tuple(trials))
 
 
 def test_the_finding_and_the_figures_behind_it() -> None:
@@ -68,7 +69,7 @@ def test_trials_with_what_differs_between_them() -> None:
         *("Trial", "norm", "learning rate", "Time, experiment-parallel", "Time, hybrid:2", "Time, data-parallel"),
         "Dice",
     ]
-    assert rows[7] == ["7\u2002lr0.001-instance best", "instance", "0.001", "48.0 s", "27.5 s", "17.3 s", "0.800"]
+    assert rows[7] == ["7\u2002lr0.001-instance best", "instance", "0.001", "48.0 s", "27.5 s", "17.2 s", "0.800"]
     assert "The best trial by validation is lr0.001-instance: Dice over the regions 0.800." in page.words
 
 
@@ -249,7 +250,8 @@ def test_runs_of_the_same_strategy_are_told_apart() -> None:
 def test_the_page_fetches_nothing_and_escapes_what_it_shows() -> None:
     made = dataclasses.replace(study("experiment-parallel", 1), name="<b>&")
     page, report = report_of({"/runs/a": study_files(made)})
-    assert page.addresses == ["data:,"] and "http" not in report.html.replace("http://www.w3.org/2000/svg", "")
+    assert page.addresses == ["data:,"] and "://" not in report.html.replace("http://www.w3.org/2000/svg", "")
+    assert all(place.startswith("#k") for place in re.findall(r"url\((.*?)\)", report.html))
     assert "<b>&amp;" not in report.html and "&lt;b&gt;&amp;" in report.html
 
 

@@ -1,13 +1,16 @@
 """The same experiment on 1, 2 and 4 workers at the same global batch gives the same loss curve: every workload, on
-small networks, over gloo and without Ray.
+small networks, without Ray. The workers are threads that take turns; test_loop.py has processes and their gloo.
 
 Two things are each worker's own, and therefore exceptions: the statistics of batch normalisation (`norm: batch`), and
 what dropout draws. Both are off here, and the first is shown to make the difference that it is said to make.
 """
 
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-import torch.distributed
-import torch.multiprocessing
 from PIL import Image
 
 from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
@@ -142,21 +143,70 @@ def resolved(case: Case) -> Experiment:
     return replace(case.experiment, task=to_dict(task))
 
 
-def run_cases(cases: list[Case], folder: Path) -> None:
-    for case in cases:
-        job = TrainingJob(case.experiment, case.store, str(folder / case.experiment.name), time.time())
-        train(job, find_workload(case.experiment.workload), LocalContext(CPU))
+class Team:
+    """Workers as threads of this process that take turns: one runs until it has something to exchange, so that what it
+    draws from torch's one generator is its own."""
+
+    def __init__(self, num_workers: int) -> None:
+        self._values: list[Any] = [None] * num_workers
+        self._turn, self._barrier = threading.Lock(), threading.Barrier(num_workers)
+
+    def exchange(self, rank: int, value: Any) -> list[Any]:
+        """Every worker's value."""
+        self._values[rank] = value
+        self._turn.release()
+        try:
+            self._barrier.wait()
+            found = list(self._values)
+            self._barrier.wait()
+        finally:
+            self._turn.acquire()
+        return found
+
+    def work(self, case: Case, folder: str, rank: int) -> None:
+        with self._turn:
+            try:
+                job = TrainingJob(case.experiment, case.store, folder, time.time())
+                train(job, find_workload(case.experiment.workload), TeamContext(self, rank, len(self._values)))
+            except BaseException:
+                self._barrier.abort()
+                raise
 
 
-def worker(rank: int, cases: list[Case], folder: Path) -> None:
-    """Trains in the first groups that it belongs to; processes start once for all of them."""
-    torch.set_num_threads(1)
-    for count in COUNTS:
-        if rank < count:
-            meeting = f"file://{folder}/meeting-{count}"
-            torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count)
-            run_cases(cases, folder / str(count))
-            torch.distributed.destroy_process_group()
+class TeamContext(LocalContext):
+    """Sums are exact and gradients averaged, as a process group does it."""
+
+    def __init__(self, team: Team, rank: int, world_size: int) -> None:
+        super().__init__(CPU)
+        self._team, self.rank, self.world_size = team, rank, world_size
+
+    def wrap(self, model: torch.nn.Module) -> torch.nn.Module:
+        for index, parameter in enumerate(model.parameters()):
+            parameter.register_post_accumulate_grad_hook(partial(self._average, index))
+        return model
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        return torch.stack(self._team.exchange(self.rank, values.detach().clone())).sum(0)
+
+    def gather(self, value: Any) -> list[Any]:
+        return self._team.exchange(self.rank, value)
+
+    def _average(self, index: int, parameter: torch.Tensor) -> None:
+        assert parameter.grad is not None
+        found = self._team.exchange(self.rank, (index, parameter.grad.clone()))
+        assert {other for other, _ in found} == {index}, "the workers are not at the same parameter"
+        parameter.grad.copy_(torch.stack([gradient for _, gradient in found]).mean(0))
+
+
+def run_case(case: Case, num_workers: int, folder: Path) -> list[float]:
+    """The loss of each step."""
+    team = Team(num_workers)
+    with ThreadPoolExecutor(num_workers) as pool:
+        running = [pool.submit(team.work, case, str(folder), rank) for rank in range(num_workers)]
+    errors = [error for future in running if (error := future.exception()) is not None]
+    for error in sorted(errors, key=lambda e: isinstance(e, threading.BrokenBarrierError)):
+        raise error
+    return curve(folder)
 
 
 @pytest.fixture(scope="module")
@@ -164,10 +214,10 @@ def losses(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, list
     """By number of workers and experiment: the loss of each step."""
     folder = tmp_path_factory.mktemp("same-result")
     cases = all_cases(folder)
-    torch.multiprocessing.spawn(worker, (cases, folder), nprocs=max(COUNTS), join=True)
-    run_cases(cases, folder / "1")
     return {
-        count: {case.experiment.name: curve(folder / str(count) / case.experiment.name) for case in cases}
+        count: {
+            case.experiment.name: run_case(case, count, folder / f"{case.experiment.name}-{count}") for case in cases
+        }
         for count in (1, *COUNTS)
     }
 
