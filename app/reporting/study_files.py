@@ -5,6 +5,7 @@ Without its record nothing can be said of a study; a damaged file of a trial cos
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from app.errors import DataError, UsageError
@@ -62,14 +63,14 @@ def read_study(folder: str, files: Files) -> StudyRun:
         prefix = f"{TRIALS}{trial.name}/"
         own = {name.removeprefix(prefix): files[name] for name in files if name.startswith(prefix)}
         tried = _Tried(prefix, problems)
-        curves[trial.name] = tried(lambda o=own: run_files.read_epochs(o), ())  # type: ignore[misc]
+        curves[trial.name] = tried(partial(run_files.read_epochs, own), ())
         evaluations[trial.name] = tuple(
             found
             for split in run_files.evaluated_splits(own)
-            if (found := tried(lambda o=own, s=split: run_files.read_evaluation(o, s), None)) is not None  # type: ignore[misc]
+            if (found := tried(partial(run_files.read_evaluation, own, split), None)) is not None
         )
-        config = tried(lambda o=own: run_files.read_config(o), None)  # type: ignore[misc]
-        trials.append(_with_record(trial, tried(lambda o=own: run_files.read_record(o), None)))  # type: ignore[misc]
+        config = tried(partial(run_files.read_config, own), None)
+        trials.append(_with_record(trial, tried(partial(run_files.read_record, own), None)))
         shown = trials[-1].record
         if shown is not None or config is not None:
             experiments[trial.name] = shown.experiment if shown is not None else config or {}

@@ -113,6 +113,7 @@ def parity(found: Comparison) -> Html:
 def _parity_text(found: Comparison) -> str:
     said = [
         "The same trial is the same experiment under every strategy, so its scores should agree.",
+        "What dropout draws, and batch normalisation without sync, are each worker’s own and may make them differ.",
         f"Scores between 0 and 1 of the validation count as agreeing within {found.tolerance:g} (set by --tolerance).",
     ]
     if any(one.low is not None for one in found.parities):

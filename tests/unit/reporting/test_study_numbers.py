@@ -3,9 +3,9 @@
 import dataclasses
 
 import pytest
+from drawn_study import any_study
 from hypothesis import given
 from made_study import START_S, experiment, study, timings_of, trial_name
-from test_study_timeline import any_study
 
 from app.records import Session, StudyRecord, StudyTrial
 from app.reporting.study_numbers import (

@@ -4,8 +4,8 @@ import dataclasses
 import itertools
 
 import pytest
+from drawn_study import any_study
 from hypothesis import given
-from hypothesis import strategies as st
 from made_study import study, timings_of, trial_record
 
 from app.records import Session, Span, StudyRecord, StudyTrial
@@ -111,39 +111,6 @@ def test_the_time_of_each_kind_is_that_of_the_trials(strategy: str, k: int) -> N
     assert busy == pytest.approx(sum(k * t.record.timings.total_s for t in made.trials if t.record))
     compute = sum(s.length_s for row in rows for s in row if s.kind == "compute")
     assert compute == pytest.approx(8 * 3 + 3 * 30 + 3 * 38 + 2 * 46)  # the same under every strategy
-
-
-times = st.floats(0, 1000, allow_nan=False).map(lambda t: round(t, 3))
-
-
-@st.composite
-def any_trial(draw: st.DrawFn, number: int, num_workers: int) -> StudyTrial:
-    k = draw(st.integers(1, num_workers))
-    lane = draw(st.integers(0, num_workers // k - 1))
-    start, end = sorted((draw(times), draw(times)))
-    phases = st.sampled_from(["startup", "step", "data_wait", "evaluation", "unheard-of"])
-    spans = draw(st.lists(st.builds(Span, phases, times, times), max_size=5))
-    record = trial_record(0, k, timings_of(draw(times), draw(times), k)) if draw(st.booleans()) else None
-    return StudyTrial(
-        f"t{number}",
-        "finished",
-        0,
-        lane,
-        k,
-        draw(st.sampled_from([None, start])),
-        draw(st.sampled_from([None, end])),
-        draw(st.integers(1, 2)),
-        record=record,
-        spans=tuple(spans),
-    )
-
-
-@st.composite
-def any_study(draw: st.DrawFn) -> StudyRecord:
-    num_workers = draw(st.integers(1, 5))
-    trials = [draw(any_trial(number, num_workers)) for number in range(draw(st.integers(0, 4)))]
-    sessions = draw(st.lists(st.builds(Session, times, times), max_size=3))
-    return record_of(trials, num_workers, tuple(sessions))
 
 
 @given(any_study())

@@ -30,8 +30,9 @@ pytestmark = pytest.mark.timeout(300)
 CPU = torch.device("cpu")
 COUNTS = (2, 4)
 """Numbers of workers, beside one."""
-MAX_DISTANCE = 2e-4
-"""Of two losses at one step; measured: 3e-6 at most. Batch normalisation's own statistics make it 1e-2 and more."""
+MAX_DISTANCE = 1e-5
+"""Of two losses at one step; measured: 3e-7 at most, and 1.5 with batch normalisation's own statistics."""
+EXCEPTION = "image-batch"
 WORDS = ("dear sir yours sincerely", "invoice total amount due")
 
 
@@ -50,7 +51,7 @@ def experiment(name: str, workload: str, task: dict[str, Any]) -> Experiment:
         task=task,
         seed=3,
         epochs=2,
-        batch_size=4,
+        batch_size=8,
         evaluate_every_epochs=2,
         precision="fp32",
         channels_last="no",
@@ -123,13 +124,13 @@ def small_bert(folder: Path) -> str:
 
 def all_cases(folder: Path) -> list[Case]:
     volumes, pages = brats_store(folder / "brats"), document_store(folder / "documents")
-    brats = {"network": "unet3d", "filters": [4, 8], "patch_size": [16, 16, 16], "samples_per_case": 2}
+    brats = {"network": "unet3d", "filters": [4, 8], "patch_size": [16, 16, 16], "samples_per_case": 4}
     image = {"model": "test_efficientnet", "weights": "random", "image_size": 32, "dropout": 0.0}
     text = {"model": small_bert(folder / "bert"), "num_layers": 2, "max_length": 32, "dropout": 0.0}
     made = [
         Case(experiment("brats", "brats", brats), volumes),
         Case(experiment("image-frozen", "document_image", image | {"norm": "frozen"}), pages),
-        Case(experiment("image-batch", "document_image", image | {"norm": "batch"}), pages),
+        Case(experiment(EXCEPTION, "document_image", image | {"norm": "batch"}), pages),
         Case(experiment("text", "document_text", text), pages),
     ]
     return [Case(resolved(case), case.store) for case in made]
@@ -214,12 +215,12 @@ def losses(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, list
     """By number of workers and experiment: the loss of each step."""
     folder = tmp_path_factory.mktemp("same-result")
     cases = all_cases(folder)
-    return {
-        count: {
-            case.experiment.name: run_case(case, count, folder / f"{case.experiment.name}-{count}") for case in cases
-        }
-        for count in (1, *COUNTS)
-    }
+    found: dict[int, dict[str, list[float]]] = {count: {} for count in (1, *COUNTS)}
+    for case in cases:
+        name = case.experiment.name
+        for count in (1, 2) if name == EXCEPTION else (1, *COUNTS):
+            found[count][name] = run_case(case, count, folder / f"{name}-{count}")
+    return found
 
 
 def curve(folder: Path) -> list[float]:
@@ -232,13 +233,12 @@ def test_workers_do_not_change_the_loss_curve(
     losses: dict[int, dict[str, list[float]]], name: str, num_workers: int
 ) -> None:
     one, several = losses[1][name], losses[num_workers][name]
-    assert len(one) >= 6 and max(one) - min(one) > 20 * MAX_DISTANCE, "it trains: the curve is no flat line"
+    assert len(one) >= 5 and max(one) - min(one) > 1000 * MAX_DISTANCE, "it trains: the curve is no flat line"
     assert several == pytest.approx(one, abs=MAX_DISTANCE)
 
 
-@pytest.mark.parametrize("num_workers", COUNTS)
 def test_batch_normalisation_is_the_exception_that_it_is_said_to_be(
-    losses: dict[int, dict[str, list[float]]], num_workers: int
+    losses: dict[int, dict[str, list[float]]],
 ) -> None:
-    one, several = losses[1]["image-batch"], losses[num_workers]["image-batch"]
-    assert max(abs(a - b) for a, b in zip(one, several, strict=True)) > 20 * MAX_DISTANCE
+    one, two = losses[1][EXCEPTION], losses[2][EXCEPTION]
+    assert max(abs(a - b) for a, b in zip(one, two, strict=True)) > 1000 * MAX_DISTANCE
