@@ -50,7 +50,7 @@ def _strategy(run: StudyRun, cost: Cost) -> list[str | Html]:
     state = "" if is_complete(record) else f"<br><small>{record.status}</small>"
     cells: list[str | Html] = [
         Html(f"{text(run.label)}{state}"),
-        text(workers(cost)),
+        text(f"{cost.num_workers} {cost.worker_kind}"),
         ", ".join(str(k) for k in each),
         f"{num_done} of {len(record.trials)}",
         words.duration(cost.makespan_s),

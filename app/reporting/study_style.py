@@ -26,4 +26,8 @@ svg.definitions { position: absolute; }
 .panels figure { margin: .4rem 0; break-inside: avoid; } .panels figcaption { font-size: .8rem; margin: 0; }
 .name-cell { white-space: nowrap; }
 .legend { font: .88rem/1.6 var(--sans); } .legend span { margin-right: 1.6em; white-space: nowrap; }
+thead th.number { white-space: normal; }
+@media print {
+  table { font-size: 7.5pt; } th, td { padding-right: .5rem; } .number { white-space: normal; }
+}
 """.strip()

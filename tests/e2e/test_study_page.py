@@ -19,6 +19,8 @@ pytestmark = pytest.mark.timeout(600)
 STRATEGIES = (("experiment-parallel", 1), ("hybrid:2", 2), ("data-parallel", 4))
 FAILED = 3
 """Number of the trial that fails under the second strategy."""
+A4_WIDTH = 680
+"""Pixels of 96 to the inch between the margins of the page."""
 MAX_PDF_BYTES = 3_000_000
 """Measured: 0.2 MB; with patterns instead of gradients it was 87 MB."""
 
@@ -36,7 +38,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
             trials[FAILED] = dataclasses.replace(trials[FAILED], **failed)
             made = dataclasses.replace(made, status="failed", trials=tuple(trials))
         folders.append(write_study(root / strategy.replace(":", "-"), made, noise=k * 1e-6))
-    done = run_job("report", "--study", *folders, "--price-per-hour", "2.5", "--out", root / "report.html", timeout_s=120)
+    done = run_job(
+        "report", "--study", *folders, "--price-per-hour", "2.5", "--out", root / "report.html", timeout_s=120
+    )
     assert done.exit_code == 0, done.stderr
     return root / "report.html"
 
@@ -115,9 +119,11 @@ def test_every_chart_is_drawn_and_described(opened: tuple[Any, list[str]]) -> No
 
 def test_nothing_is_wider_than_the_page(opened: tuple[Any, list[str]]) -> None:
     page, _ = opened
-    for width in (1200, 400):
+    for width, media in ((1200, "screen"), (400, "screen"), (A4_WIDTH, "print")):
+        page.emulate_media(media=media)
         page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, media
+    page.emulate_media(media="screen")
     page.set_viewport_size({"width": 1200, "height": 900})
 
 

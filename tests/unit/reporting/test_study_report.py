@@ -49,7 +49,7 @@ def test_the_finding_and_the_figures_behind_it() -> None:
     assert rows[0][1:] == [
         *("Workers", "Workers a trial", "Trials", "Makespan", "Speed-up", "Efficiency", "Idle", "CPU-hours", "Price")
     ]
-    first = ["4 CPU workers", "1", "8 of 8", "2 min 04 s", "3.55", "88.7 %", "11.3 %", "0.138", "0.496"]
+    first = ["4 CPU", "1", "8 of 8", "2 min 04 s", "3.55", "88.7 %", "11.3 %", "0.138", "0.496"]
     assert rows[1] == ["experiment-parallel", *first]
     assert [row[2] for row in rows[1:]] == ["1", "2", "4"]
 
