@@ -7,7 +7,7 @@ from app.reporting import words
 from app.reporting.markup import Html
 from app.reporting.study_comparison import Comparison, best_score
 from app.reporting.study_files import StudyRun
-from app.reporting.study_numbers import Cost, is_complete
+from app.reporting.study_numbers import Cost
 
 
 def heading(found: Comparison) -> Html:
@@ -37,8 +37,8 @@ def workers(cost: Cost) -> str:
 
 
 def _complete(found: Comparison) -> list[tuple[StudyRun, Cost]]:
-    """Those of which the whole study's makespan is known, the fastest first."""
-    pairs = [(run, cost) for run, cost in zip(found.runs, found.costs, strict=True) if is_complete(run.record)]
+    """Those that came to their end without a failed trial, the fastest first."""
+    pairs = [(run, cost) for run, cost in zip(found.runs, found.costs, strict=True) if run.record.status == "finished"]
     return sorted(pairs, key=lambda pair: pair[1].makespan_s)
 
 
@@ -49,13 +49,19 @@ def _durations(found: Comparison, complete: list[tuple[StudyRun, Cost]]) -> str:
     what = f"{words.plural(len(trials), 'training')}{of}"
     if not complete:
         return f"{what}: no run of them is complete yet."
+    stopped = [f"{n} {run.label}" for run, _ in complete if (n := _num_stopped(run))]
+    early = f" (some were stopped early by a rule: {', '.join(stopped)})" if stopped else ""
     same = len({workers(cost) for _, cost in complete}) == 1
     parts = [
         f"{words.duration(cost.makespan_s)} {run.label}{'' if same else f' ({workers(cost)})'}"
         for run, cost in complete
     ]
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"{what} took {listed}{f', on {workers(complete[0][1])}' if same else ''}."
+    return f"{what} took {listed}{f', on {workers(complete[0][1])}' if same else ''}{early}."
+
+
+def _num_stopped(run: StudyRun) -> int:
+    return sum(trial.status == "stopped" for trial in run.record.trials)
 
 
 def _gain(complete: list[tuple[StudyRun, Cost]]) -> str:

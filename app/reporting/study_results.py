@@ -241,12 +241,19 @@ def _panels(found: Comparison) -> Html:
 
 
 def failures(runs: Sequence[StudyRun]) -> Html:
-    """Failed trials with their reasons; nothing when none failed."""
-    columns = [Column("Trial"), Column("Strategy"), Column("Attempts", True), Column("Reason")]
+    """Trials that failed or were stopped early, with the reasons; nothing when there are none."""
+    columns = [Column("Trial"), Column("Strategy"), Column("State"), Column("Attempts", True), Column("Reason")]
     rows = [
-        [text(trial.name), text(run.label), str(trial.num_attempts), text(trial.failure or "not recorded")]
+        [
+            text(trial.name),
+            text(run.label),
+            text(STATES[trial.status]),
+            str(trial.num_attempts),
+            text(trial.failure or "not recorded"),
+        ]
         for run in runs
         for trial in run.record.trials
-        if trial.status == "failed"
+        if trial.status in ("failed", "stopped")
     ]
-    return section("failures", "Failed trials", table("Trials that failed", columns, rows)) if rows else Html("")
+    title = "Trials that did not finish"
+    return section("failures", title, table("Failed and stopped trials", columns, rows)) if rows else Html("")

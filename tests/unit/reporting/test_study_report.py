@@ -143,13 +143,22 @@ def test_failed_trials_and_their_reasons() -> None:
     made = study("experiment-parallel", 1)
     made = changed(made, 3, status="failed", record=None, failure="the loss is nan at step <7>", num_attempts=2)
     page, _ = report_of({"/runs/a": study_files(dataclasses.replace(made, status="failed"))})
-    assert page.tables["Trials that failed"][1] == [
+    assert page.tables["Failed and stopped trials"][1] == [
         trial_name(3),
         "experiment-parallel",
+        "failed",
         "2",
         "the loss is nan at step <7>",
     ]
     assert page.problems == ["experiment-parallel: ended with failed trials: 7 finished, 1 failed of 8 trials."]
+
+
+def test_trials_that_were_stopped_early_are_said_to_be() -> None:
+    made = changed(study("experiment-parallel", 1), 3, status="stopped", failure="behind at epoch 2")
+    page, _ = report_of({"/runs/a": study_files(made)})
+    assert page.tables["Failed and stopped trials"][1][2:] == ["stopped early", "1", "behind at epoch 2"]
+    assert page.problems == [] and page.tables["Runs of this study"][1][5] == "–"
+    assert "4 CPU workers (some were stopped early by a rule: 1 experiment-parallel)." in page.words
 
 
 def test_a_study_that_has_only_begun() -> None:
