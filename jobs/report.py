@@ -1,36 +1,97 @@
-"""Write the report of a run: RUN/report.html, a page that needs nothing beside itself, and report.json."""
+"""Write the report of one training (--run), or of a study under one strategy or several (--study): report.html, a page
+that needs nothing beside itself, and report.json."""
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.reporting.report import Report
 
 
 @dataclass(frozen=True)
 class Args:
-    run: str
-    """Folder (or URL) of the run, as jobs/train.py made it."""
+    run: str | None = None
+    """Folder (or URL) of a training, as jobs/train.py made it."""
+    study: tuple[str, ...] = ()
+    """Folders (or URLs) of runs of one study, as jobs/study.py made them; best each under another strategy."""
     predictions: str | None = None
     """Folder with pictures that jobs/predict.py drew; RUN/predictions if not given and there."""
     out: str | None = None
-    """The page to write; RUN/report.html if not given."""
+    """The page to write; report.html in the folder of the run, or of the first study, if not given."""
+    price_per_hour: float | None = None
+    """Of one worker (a GPU, or a CPU slot), in any currency: the report then shows what each strategy cost."""
+    tolerance: float | None = None
+    """Strategies disagree where a validation score between 0 and 1 differs by more; 0.01 if not given."""
 
 
 def main(arguments: Args) -> None:
     from app.console import say
     from app.data import files
-    from app.reporting.report import build_report
 
-    run = absolute(arguments.run)
-    page = absolute(arguments.out) if arguments.out else files.join(run, "report.html")
-    found = run_files(run)
-    pictures = prediction_pictures(run, arguments.predictions)
+    check(arguments)
+    folder = absolute(arguments.run or arguments.study[0])
+    page = absolute(arguments.out) if arguments.out else files.join(folder, "report.html")
     made = time.strftime("on %d %B %Y at %H:%M %Z").replace(" 0", " ")
-    report = build_report(files.name_of(run), found, pictures, case_counts(found), made)
+    report = study_report(arguments, made) if arguments.study else run_report(folder, arguments.predictions, made)
     files.write_bytes_atomic(page, report.html.encode())
     files.write_json(str(page).removesuffix(".html") + ".json", report.data)
-    for problem in report.data["problems"]:
+    for problem in [p for part in (report.data, *report.data.get("runs", ())) for p in part.get("problems", ())]:
         say(f"left out: {problem['file']}: {problem['reason']}")
     say(f"{page}: {len(report.html.encode())} bytes")
+
+
+def check(arguments: Args) -> None:
+    """Raises UsageError when the flags do not go together."""
+    from app.errors import UsageError
+
+    if bool(arguments.study) == (arguments.run is not None):
+        both = "got both" if arguments.study else "got neither"
+        raise UsageError(f"--run, --study: {both}, wanted the folder of one training or those of one study")
+    if arguments.study and arguments.predictions is not None:
+        raise UsageError("--predictions: a study's report shows no pictures; give --run with the folder of one trial")
+    of_studies = {"--price-per-hour": arguments.price_per_hour, "--tolerance": arguments.tolerance}
+    for name, value in of_studies.items():
+        if value is not None and arguments.run is not None:
+            raise UsageError(f"{name} belongs to --study; the report of one training has no use for it")
+        if value is not None and not 0 <= value < float("inf"):
+            raise UsageError(f"{name}: got {value}, wanted 0 or more")
+    repeated = {path for path in arguments.study if [absolute(p) for p in arguments.study].count(absolute(path)) > 1}
+    if repeated:
+        raise UsageError(f"--study: {sorted(repeated)[0]} is given more than once")
+
+
+def run_report(run: str, predictions: str | None, made: str) -> "Report":
+    """Of one training."""
+    from app.data import files
+    from app.reporting.report import build_report
+
+    found = run_files(run)
+    return build_report(files.name_of(run), found, prediction_pictures(run, predictions), case_counts(found), made)
+
+
+def study_report(arguments: Args, made: str) -> "Report":
+    """Of one study, run once or more."""
+    from app.reporting.study_report import TOLERANCE, build_study_report
+
+    tolerance = TOLERANCE if arguments.tolerance is None else arguments.tolerance
+    folders = {path: study_files(absolute(path)) for path in arguments.study}
+    return build_study_report(folders, tolerance, arguments.price_per_hour, made)
+
+
+def study_files(folder: str) -> dict[str, bytes]:
+    """What a report uses of a study's folder.
+
+    Raises:
+        DataError: the folder is missing.
+    """
+    from app.data import files
+    from app.reporting.study_files import is_wanted
+
+    root = folder.rstrip("/") + "/"
+    names = [path.removeprefix(root) for path in files.list_files(folder)]
+    return {name: files.read_bytes(files.join(folder, name)) for name in names if is_wanted(name)}
 
 
 def run_files(run: str) -> dict[str, bytes]:

@@ -56,13 +56,14 @@ def write_table(path: str, table: "pa.Table") -> None:
     files.write_bytes_atomic(path, buffer.getvalue())
 
 
-def read_table(path: str) -> "pa.Table":
-    """A Parquet file of a store. Raises DataError when it is missing or damaged."""
+def read_table(path: str, columns: list[str] | None = None) -> "pa.Table":
+    """A Parquet file of a store, or some columns of it. Raises DataError when it is missing or damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        # No Python file: a job once aborted at its end, most likely by a thread of Arrow that let go of one (assumed).
-        return pq.read_table(pa.BufferReader(files.read_bytes(path)))
+        # In this thread: one of Arrow's own that lets go of Python's bytes as the process ends aborts it.
+        with pq.ParquetFile(pa.BufferReader(files.read_bytes(path)), pre_buffer=False) as file:
+            return file.read(columns=columns, use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path} is damaged: {error}; run jobs/prepare.py again") from error

@@ -95,17 +95,18 @@ def line_chart(
     y_range: tuple[float, float] | None = None,
     marked_x: float | None = None,
     x_range: tuple[float, float] | None = None,
+    behind: Sequence[Series] = (),
 ) -> str:
     """Lines over an axis of counts, their names at their ends; `marked_x` gets a thin upright line. Ranges that are not
-    given are those of the points.
+    given are those of the points. Lines `behind` are thin and grey and have no names.
 
     Raises:
         ValueError: no points, or some are not finite.
     """
-    points = [point for one in series for point in one.points]
+    points = [point for one in (*series, *behind) for point in one.points]
     if not points or not all(math.isfinite(v) for point in points for v in point):
         raise ValueError("a chart needs at least one point and finite numbers only")
-    label_room = 14 + CHARACTER_WIDTH * max(len(one.name) for one in series)
+    label_room = 14 + CHARACTER_WIDTH * max((len(one.name) for one in series), default=0)
     right = WIDTH - label_room
     x_low, x_high = x_range or (min(x for x, _ in points), max(x for x, _ in points))
     y_low, y_high = y_range or (min(y for _, y in points), max(y for _, y in points))
@@ -118,13 +119,16 @@ def line_chart(
     def y_at(y: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * (y - y_low) / (y_high - y_low)
 
-    parts = [_y_axis(y_ticks, y_at, LEFT, right), _x_axis(whole_ticks(int(x_low), int(x_high)), x_at, right, x_title)]
+    parts = [y_axis(y_ticks, y_at, LEFT, right), x_axis(whole_ticks(int(x_low), int(x_high)), x_at, right, x_title)]
     if marked_x is not None:
-        parts.append(_rule("mark", x_at(marked_x), TOP, x_at(marked_x), HEIGHT - BOTTOM))
+        parts.append(rule("mark", x_at(marked_x), TOP, x_at(marked_x), HEIGHT - BOTTOM))
+    for one in behind:
+        path = " ".join(f"{x_at(x):.1f},{y_at(y):.1f}" for x, y in one.points)
+        parts.append(f'<polyline class="faint" points="{path}"/>')
     labels = spread([y_at(one.points[-1][1]) for one in series], LABEL_HEIGHT, TOP, HEIGHT - BOTTOM)
     for number, (one, label_y) in enumerate(zip(series, labels, strict=True), 1):
         parts.append(_line(one, number, [(x_at(x), y_at(y)) for x, y in one.points], right, label_y))
-    return _svg(WIDTH, HEIGHT, description, "".join(parts))
+    return svg(WIDTH, HEIGHT, description, "".join(parts))
 
 
 def _line(one: Series, number: int, places: list[tuple[float, float]], right: float, label_y: float) -> str:
@@ -133,7 +137,7 @@ def _line(one: Series, number: int, places: list[tuple[float, float]], right: fl
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     shown = places if len(places) <= MAX_DOTS else places[-1:]
     dots = "".join(f'<circle class="dot c{number}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in shown)
-    return f'<polyline class="line c{number}" points="{path}"{stroke}/>{dots}' + _text(
+    return f'<polyline class="line c{number}" points="{path}"{stroke}/>{dots}' + text_at(
         f"name c{number}", right + 10, label_y + 4, one.name
     )
 
@@ -154,7 +158,7 @@ def strip_plot(columns: Sequence[Column], y_range: tuple[float, float], descript
     def y_at(y: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * (y - y_low) / (y_high - y_low)
 
-    parts = [_y_axis(y_ticks, y_at, LEFT, right)]
+    parts = [y_axis(y_ticks, y_at, LEFT, right)]
     for number, column in enumerate(columns, 1):
         middle = LEFT + width * (number - 0.5)
         parts += [
@@ -163,18 +167,18 @@ def strip_plot(columns: Sequence[Column], y_range: tuple[float, float], descript
         ]
         if column.mean is not None:
             parts.append(_interval(column, middle + min(0.33 * width, 60), y_at))
-        parts.append(_text("tick middle", middle, HEIGHT - BOTTOM + 19, column.name))
-    parts.append(_rule("axis", LEFT, HEIGHT - BOTTOM, right, HEIGHT - BOTTOM))
-    return _svg(WIDTH, HEIGHT, description, "".join(parts))
+        parts.append(text_at("tick middle", middle, HEIGHT - BOTTOM + 19, column.name))
+    parts.append(rule("axis", LEFT, HEIGHT - BOTTOM, right, HEIGHT - BOTTOM))
+    return svg(WIDTH, HEIGHT, description, "".join(parts))
 
 
 def _interval(column: Column, x: float, y_at: Axis) -> str:
     assert column.mean is not None
     mean_y = y_at(column.mean)
-    mean = _rule("mean", x - 9, mean_y, x + 9, mean_y)
+    mean = rule("mean", x - 9, mean_y, x + 9, mean_y)
     if column.low is None or column.high is None:
         return mean
-    return _rule("interval", x, y_at(column.low), x, y_at(column.high)) + mean
+    return rule("interval", x, y_at(column.low), x, y_at(column.high)) + mean
 
 
 def swarm(positions: Sequence[float], diameter: float) -> list[float]:
@@ -209,38 +213,38 @@ def stacked_bar(parts: Sequence[tuple[int, str, float]], description: str) -> st
             drawn.append(f'<rect class="part f{number}" x="{x:.2f}" y="0" width="{inner:.2f}" height="{BAR_HEIGHT}"/>')
         label = next((t for t in (f"{number}  {name}", str(number)) if CHARACTER_WIDTH * len(t) + 12 < inner), "")
         if label:
-            drawn.append(_text("label", x + 7, BAR_HEIGHT / 2 + 4.5, label))
+            drawn.append(text_at("label", x + 7, BAR_HEIGHT / 2 + 4.5, label))
         x += width
-    return _svg(BAR_WIDTH, BAR_HEIGHT, description, "".join(drawn), "bar")
+    return svg(BAR_WIDTH, BAR_HEIGHT, description, "".join(drawn), "bar")
 
 
-def _y_axis(values: list[float], y_at: Axis, left: float, right: float) -> str:
+def y_axis(values: list[float], y_at: Axis, left: float, right: float) -> str:
     spacing = values[1] - values[0]
     parts = []
     for value in values:
         y = y_at(value)
-        parts.append(_rule("grid", left, y, right, y))
-        parts.append(_text("tick end", left - 7, y + 4, tick_label(value, spacing)))
+        parts.append(rule("grid", left, y, right, y))
+        parts.append(text_at("tick end", left - 7, y + 4, tick_label(value, spacing)))
     return "".join(parts)
 
 
-def _x_axis(values: list[int], x_at: Axis, right: float, title: str) -> str:
+def x_axis(values: list[int], x_at: Axis, right: float, title: str) -> str:
     bottom = HEIGHT - BOTTOM
-    parts = [_rule("axis", LEFT, bottom, right, bottom)]
-    parts += [_text("tick middle", x_at(v), bottom + 17, str(v)) for v in values]
-    parts.append(_text("title middle", (LEFT + right) / 2, bottom + 35, title))
+    parts = [rule("axis", LEFT, bottom, right, bottom)]
+    parts += [text_at("tick middle", x_at(v), bottom + 17, str(v)) for v in values]
+    parts.append(text_at("title middle", (LEFT + right) / 2, bottom + 35, title))
     return "".join(parts)
 
 
-def _text(kind: str, x: float, y: float, text: str) -> str:
+def text_at(kind: str, x: float, y: float, text: str) -> str:
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
 
 
-def _rule(kind: str, x1: float, y1: float, x2: float, y2: float) -> str:
+def rule(kind: str, x1: float, y1: float, x2: float, y2: float) -> str:
     return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
 
 
-def _svg(width: float, height: float, description: str, content: str, kind: str = "chart") -> str:
+def svg(width: float, height: float, description: str, content: str, kind: str = "chart") -> str:
     return (
         f'<svg class="{kind}" role="img" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">'
         f"<title>{escape(description)}</title>{content}</svg>"

@@ -6,7 +6,7 @@ from app.reporting.markup import Html
 from app.reporting.style import STYLE
 
 
-def document(title: str, *parts: Html) -> str:
+def document(title: str, *parts: Html, more_style: str = "") -> str:
     """A whole HTML page."""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -14,7 +14,7 @@ def document(title: str, *parts: Html) -> str:
         # Nothing is fetched: not by mistake either. An empty icon keeps browsers from asking for one.
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
         "style-src 'unsafe-inline'\">"
-        f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{STYLE}</style></head>\n'
+        f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{STYLE}{more_style}</style></head>\n'
         f"<body><main>\n{''.join(parts)}</main></body></html>\n"
     )
 

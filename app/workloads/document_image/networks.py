@@ -24,6 +24,7 @@ class PageNetwork(nn.Module):
         self.origin = origin
         """Of the first weights: what was loaded, what was missing, what was left over."""
         self._freeze_norm = freeze_norm
+        self.train()  # a new module is in training mode without this having been called
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Normalised pages [B, 3, H, W] -> logits [B, number of classes]."""

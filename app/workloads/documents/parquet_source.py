@@ -1,6 +1,5 @@
 """Parquet mirrors of document sets: a column of encoded images, bytes or a struct {bytes, path}, and one of labels."""
 
-import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +38,7 @@ def list_rows(source: str, path: str) -> Rows:
         image, label = _image_column(schema, where), _label_column(schema, where)
         column_type = schema.field(image).type
         has_path = pa.types.is_struct(column_type) and any(field.name == "path" for field in column_type)
-        table = file.read(columns=[label, *([f"{image}.path"] if has_path else [])])
+        table = file.read(columns=[label, *([f"{image}.path"] if has_path else [])], use_threads=False)
         names = table[image].combine_chunks().field("path").to_pylist() if has_path else [None] * table.num_rows
         numbers = table[label].fill_null(-1).to_pylist()
         return Rows(path, tuple(names), tuple(numbers), _class_names(schema, label))
@@ -60,7 +59,7 @@ def read_images(source: str, path: str, rows: Sequence[int]) -> Iterator[bytes |
             end = first + file.metadata.row_group(group).num_rows
             inside = [row - first for row in wanted if first <= row < end]
             if inside:
-                column = file.read_row_group(group, columns=[image]).column(image).take(inside)
+                column = file.read_row_group(group, columns=[image], use_threads=False).column(image).take(inside)
                 for value in column.to_pylist():
                     yield value.get("bytes") if isinstance(value, dict) else value
             first = end
@@ -73,7 +72,7 @@ def _opened(where: str) -> Iterator[tuple[Any, str]]:
 
     try:
         if files.is_url(where):
-            yield pq.ParquetFile(io.BytesIO(files.read_bytes(where))), where
+            yield pq.ParquetFile(pa.BufferReader(files.read_bytes(where)), pre_buffer=False), where
             return
         with pq.ParquetFile(where) as file:
             yield file, where

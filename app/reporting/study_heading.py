@@ -1,0 +1,107 @@
+"""The top of a study's report: the finding in a few sentences, and the figures behind it."""
+
+from collections import Counter
+from html import escape
+
+from app.reporting import words
+from app.reporting.markup import Html
+from app.reporting.study_comparison import Comparison, best_score
+from app.reporting.study_files import StudyRun
+from app.reporting.study_numbers import Cost
+
+
+def heading(found: Comparison) -> Html:
+    keys = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>"
+        for name, value, note in key_figures(found)
+    )
+    return Html(
+        f'<header><p class="kind">Study report</p><h1>{escape(found.runs[0].record.name)}</h1>'
+        f'<p class="lede">{escape(" ".join(sentences(found)))}</p><dl class="keys">{keys}</dl></header>\n'
+    )
+
+
+def sentences(found: Comparison) -> list[str]:
+    """Which strategy took how long, on what; how much that is; whether the results agree."""
+    complete = _complete(found)
+    said = [_durations(found, complete)]
+    if complete:
+        said.append(_gain(complete))
+    said.append(_agreement(found))
+    return [sentence for sentence in said if sentence]
+
+
+def workers(cost: Cost) -> str:
+    """`4 GPUs`, `2 CPU workers`."""
+    return words.plural(cost.num_workers, "GPU" if cost.worker_kind == "GPU" else f"{cost.worker_kind} worker")
+
+
+def _complete(found: Comparison) -> list[tuple[StudyRun, Cost]]:
+    """Those that came to their end without a failed trial, the fastest first."""
+    pairs = [(run, cost) for run, cost in zip(found.runs, found.costs, strict=True) if run.record.status == "finished"]
+    return sorted(pairs, key=lambda pair: pair[1].makespan_s)
+
+
+def _durations(found: Comparison, complete: list[tuple[StudyRun, Cost]]) -> str:
+    trials = found.runs[0].record.trials
+    kinds = Counter(str(values.get("workload", "?")) for values in found.experiments.values())
+    of = f" ({', '.join(kinds)})" if kinds else ""
+    what = f"{words.plural(len(trials), 'training')}{of}"
+    if not complete:
+        return f"{what}: no run of them is complete yet."
+    stopped = [f"{n} {run.label}" for run, _ in complete if (n := _num_stopped(run))]
+    early = f" (some were stopped early by a rule: {', '.join(stopped)})" if stopped else ""
+    same = len({workers(cost) for _, cost in complete}) == 1
+    parts = [
+        f"{words.duration(cost.makespan_s)} {run.label}{'' if same else f' ({workers(cost)})'}"
+        for run, cost in complete
+    ]
+    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return f"{what} took {listed}{f', on {workers(complete[0][1])}' if same else ''}{early}."
+
+
+def _num_stopped(run: StudyRun) -> int:
+    return sum(trial.status == "stopped" for trial in run.record.trials)
+
+
+def _gain(complete: list[tuple[StudyRun, Cost]]) -> str:
+    run, cost = complete[0]
+    parts = []
+    if cost.speed_up is not None:
+        parts.append(f"{words.significant(cost.speed_up)} times as fast as one worker")
+    if len(complete) > 1:
+        slowest = complete[-1]
+        factor = words.significant(slowest[1].makespan_s / cost.makespan_s)
+        parts.append(f"{factor} times as fast as {slowest[0].label}")
+    return f"{run.label[:1].upper()}{run.label[1:]} was {' and '.join(parts)}." if parts else ""
+
+
+def _agreement(found: Comparison) -> str:
+    judged = [parity for parity in found.parities if parity.agrees is not None]
+    if not judged:
+        return ""
+    if found.disagreements:
+        return f"The strategies disagree in {len(found.disagreements)} of {len(judged)} scores."
+    return "The same trial reached the same scores under each strategy."
+
+
+def key_figures(found: Comparison) -> list[tuple[str, str, str]]:
+    """Name, value and a note each."""
+    figures = []
+    complete = _complete(found)
+    if complete:
+        run, cost = complete[0]
+        figures.append(("Shortest makespan", words.duration(cost.makespan_s), run.label))
+        known = [(r, c) for r, c in complete if c.speed_up is not None]
+        if known:
+            best, best_cost = max(known, key=lambda pair: pair[1].speed_up or 0.0)
+            note = f"{best.label}, {words.percent(best_cost.efficiency)} of {best_cost.num_workers}"
+            figures.append(("Speed-up", words.significant(best_cost.speed_up), note))
+        cheapest, least = min(complete, key=lambda pair: pair[1].worker_hours)
+        figures.append((f"Least {least.worker_kind}-hours", words.significant(least.worker_hours), cheapest.label))
+    run = found.reference
+    best_trial = run.record.best_trial
+    if best_trial is not None:
+        value = words.number(best_score(run, best_trial), run.record.score)
+        figures.append((f"Best {words.score_name(run.record.score)}", value, f"{best_trial}, on validation"))
+    return figures

@@ -1,0 +1,87 @@
+"""The report on a study under one strategy or several: a page that needs nothing beside itself, and its data."""
+
+import os
+from collections.abc import Mapping
+
+from app.reporting import study_charts, study_results, study_sections, words
+from app.reporting.markup import Html, paragraph
+from app.reporting.report import Report
+from app.reporting.run_files import Files
+from app.reporting.shell import document, footer
+from app.reporting.study_comparison import Comparison, as_data, compare_runs
+from app.reporting.study_files import StudyRun, read_study
+from app.reporting.study_heading import heading
+from app.reporting.study_style import STUDY_STYLE
+
+TOLERANCE = 0.01
+"""Assumed: a point of Dice or accuracy in a hundred, which no paper would call a difference."""
+
+
+def build_study_report(
+    folders: Mapping[str, Files], tolerance: float = TOLERANCE, price_per_hour: float | None = None, made: str = ""
+) -> Report:
+    """The report on runs of one study.
+
+    Args:
+        folders: of each run, its files by their names in it (study_files.is_wanted says which are used).
+        tolerance: difference of a score between 0 and 1 from which strategies disagree, where no cases are known.
+        price_per_hour: of one worker.
+        made: when, as it should be shown.
+
+    Raises:
+        DataError: a run has no record, or one that can not be used.
+        UsageError: the runs are not of one study.
+    """
+    found = compare_runs([read_study(folder, files) for folder, files in folders.items()], tolerance, price_per_hour)
+    return Report(page(found, made), as_data(found, made))
+
+
+def page(found: Comparison, made: str) -> str:
+    """The HTML."""
+    parts = [Html(study_charts.definitions()), heading(found), *warnings(found)]
+    parts += [
+        study_sections.strategies(found),
+        study_sections.where_time_went(found),
+        study_sections.timelines(found),
+        study_results.results(found),
+        study_results.parity(found),
+        study_results.curves(found),
+        study_results.failures(found.runs),
+        study_sections.plans(found.runs),
+        study_sections.software(found.runs),
+    ]
+    end = footer(made, "report job from the files of the study’s folders")
+    return document(f"{found.runs[0].record.name} – study report", *parts, end, more_style=STUDY_STYLE)
+
+
+def warnings(found: Comparison) -> list[Html]:
+    """What a reader has to know before the numbers."""
+    lines = [line for run in found.runs for line in _unfinished(run)]
+    machines = list(dict.fromkeys(str(run.record.host.get("name")) for run in found.runs if run.record.host))
+    if len(machines) > 1:
+        lines.append(
+            f"These runs were on different machines ({', '.join(machines)}): their times compare machines as well as "
+            "strategies."
+        )
+    lines += study_results.disagreements(found)
+    for run in found.runs:
+        lines += [
+            f"{os.path.join(run.folder, p.file)} could not be used, so what it holds is not shown: {p.reason}"
+            for p in run.problems
+        ]
+    return [paragraph(line, "problem") for line in lines]
+
+
+def _unfinished(run: StudyRun) -> list[str]:
+    record = run.record
+    if record.status == "finished":
+        return []
+    counts: dict[str, int] = {}
+    for trial in record.trials:
+        state = "under way" if trial.status == "waiting" and trial.start_s is not None else trial.status
+        counts[state] = counts.get(state, 0) + 1
+    listed = ", ".join(f"{count} {state}" for state, count in counts.items())
+    if record.status == "running":
+        done = f"{run.label}: still running, or cut short: {listed} of {words.plural(len(record.trials), 'trial')}."
+        return [f"{done} Its figures are of what was done until then; the same command goes on from there."]
+    return [f"{run.label}: ended with failed trials: {listed} of {words.plural(len(record.trials), 'trial')}."]

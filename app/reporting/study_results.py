@@ -1,0 +1,259 @@
+"""Sections of a study's report on results: trials, agreement of the strategies, curves, failures."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.records import StudyTrial
+from app.reporting import study_charts, words
+from app.reporting.charts import Series
+from app.reporting.markup import Column, Html, figure, join, paragraph, row, section, table, text
+from app.reporting.run_files import Epoch
+from app.reporting.study_comparison import Comparison, best_score, trial_of
+from app.reporting.study_files import StudyRun
+from app.reporting.study_numbers import flattened
+from app.reporting.study_parity import CONFIDENCE, Parity
+from app.reporting.study_timeline import Clock, occupied_s
+
+MANY_ROWS = 25
+"""More scroll in a box of their own on a screen; on paper all are shown."""
+MAX_OPTIONS = 6
+"""Columns of varied options; more are counted."""
+MAX_WARNINGS = 5
+UNIT_RANGE = (0.0, 1.0)
+STATES = {"finished": "", "failed": "failed", "stopped": "stopped early", "waiting": "waiting"}
+
+
+def results(found: Comparison) -> Html:
+    """The best trial, and all of them with what they were, took and reached."""
+    best = [(run.label, run.record.best_trial) for run in found.runs if run.record.best_trial is not None]
+    parts = [paragraph(_best_sentence(found, best))] if best else []
+    score = found.reference.record.score
+    left_out = len(found.varied) - MAX_OPTIONS
+    note = f"{words.plural(left_out, 'more option')} that differ are in report.json. " if left_out > 0 else ""
+    note += f"Time: from the trial’s start to its end, start-up included. {words.score_name(score)}: best validation."
+    return section("trials", "Trials", *parts, _trial_table(found), paragraph(note, "note"))
+
+
+def _best_sentence(found: Comparison, best: Sequence[tuple[str, str | None]]) -> str:
+    names = list(dict.fromkeys(name for _, name in best))
+    if len(names) > 1:
+        listed = ", ".join(f"{name} ({label})" for label, name in best)
+        return f"The strategies do not agree on the best trial: {listed}."
+    run = found.reference
+    name = str(names[0])
+    value = words.number(best_score(run, name), run.record.score)
+    return (
+        f"The best trial by validation is {name}: {words.score_name(run.record.score)} {value}. "
+        "The test split has no say in this."
+    )
+
+
+def _trial_table(found: Comparison) -> Html:
+    options = list(found.varied[:MAX_OPTIONS])
+    columns = [Column("Trial"), *(Column(option.rsplit(".", 1)[-1].replace("_", " "), True) for option in options)]
+    for run in found.runs:
+        columns.append(Column(f"Time, {run.label}", True))
+    score = words.column_name(found.reference.record.score)
+    columns.append(Column(score, True))
+    experiments = found.experiments
+    best = {run.record.best_trial for run in found.runs}
+    rows = []
+    for number, trial in enumerate(found.runs[0].record.trials, 1):
+        name = text(trial.name)
+        shown = Html(f"<b>{name}</b> <small>best</small>") if trial.name in best else name
+        plain = _flat(experiments.get(trial.name, {}), options)
+        cells: list[str | Html] = [
+            Html(f'<span class="name-cell">{number}&ensp;{shown}</span>'),
+            *(text(value) for value in plain),
+        ]
+        cells += [_time(run, trial_of(run, trial.name)) for run in found.runs]
+        cells.append(words.number(_score_of(found, trial.name), found.reference.record.score))
+        rows.append(cells)
+    return table("Trials of the study", columns, rows, "tall" if len(rows) > MANY_ROWS else "")
+
+
+def _score_of(found: Comparison, trial: str) -> float | None:
+    """In the first run that has it, the reference before the others."""
+    known = [best_score(run, trial) for run in (found.reference, *found.runs)]
+    return next((value for value in known if value is not None), None)
+
+
+def _flat(experiment: Any, options: Sequence[str]) -> list[str]:
+    values = flattened(experiment)
+    return [_plain(values[option]) if option in values else words.MISSING for option in options]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return " × ".join(_plain(inner) for inner in value)
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _time(run: StudyRun, trial: StudyTrial) -> Html:
+    state = STATES[trial.status]
+    if trial.start_s is None:
+        return text(state or words.MISSING)
+    state = "under way" if trial.status == "waiting" else state
+    taken = words.duration(occupied_s(trial, Clock(run.record.sessions)))
+    return Html(f"{taken}{f'<br><small>{state}</small>' if state else ''}")
+
+
+def parity(found: Comparison) -> Html:
+    """The same trial's scores under each strategy, side by side; nothing for a single run."""
+    if len(found.runs) < 2:
+        return Html("")
+    if not found.parities:
+        text_of_none = "No trial has finished under two strategies yet, so there is nothing to compare."
+        return section("parity", "Same result", paragraph(text_of_none))
+    return section("parity", "Same result", paragraph(_parity_text(found)), _parity_table(found))
+
+
+def _parity_text(found: Comparison) -> str:
+    said = [
+        "The same trial is the same experiment under every strategy, so its scores should agree.",
+        "What dropout draws, and batch normalisation without sync, are each worker’s own and may make them differ.",
+        f"Scores between 0 and 1 of the validation count as agreeing within {found.tolerance:g} (set by --tolerance).",
+    ]
+    if any(one.low is not None for one in found.parities):
+        said.append(
+            "Where both runs have scores of each case, those of the test count as agreeing when the "
+            f"{100 * CONFIDENCE:g} % bootstrap interval of the mean difference over the cases holds 0."
+        )
+    if found.curve_differences:
+        name, distance = max(found.curve_differences.items(), key=lambda item: item[1])
+        said.append(f"The loss curves of the same trial lie at most {distance:.2g} apart ({name}).")
+    batches = _batches(found)
+    if batches:
+        said.append(batches)
+    return " ".join(said)
+
+
+def _batches(found: Comparison) -> str:
+    """Said where a trial had another global batch under another strategy: then it was not the same training."""
+    for trial in found.runs[0].record.trials:
+        sizes = {
+            run.label: record.global_batch_size
+            for run in found.runs
+            if (record := trial_of(run, trial.name).record) is not None
+        }
+        if len(set(sizes.values())) > 1:
+            listed = ", ".join(f"{size} {label}" for label, size in sizes.items())
+            return f"The global batch was not the same ({trial.name}: {listed}), which changes the training itself."
+    return ""
+
+
+def _parity_table(found: Comparison) -> Html:
+    columns = [Column("Trial"), Column("Score"), *(Column(run.label, True) for run in found.runs)]
+    with_interval = any(one.low is not None for one in found.parities)
+    columns += [Column("Difference", True), *([Column("Interval", True)] if with_interval else []), Column("")]
+    rows = []
+    for one in found.parities:
+        split = "" if one.split == "validation" else f" ({words.split_name(one.split)})"
+        interval = words.MISSING if one.low is None or one.high is None else f"{one.low:.4f} to {one.high:.4f}"
+        verdict = {True: '<span class="right">agree</span>', False: '<span class="wrong">differ</span>', None: ""}
+        rows.append(
+            [
+                text(one.trial),
+                text(words.column_name(one.score) + split),
+                *(words.number(value, one.score) for value in one.values),
+                words.MISSING if one.difference is None else f"{one.difference:.4f}",
+                *([interval] if with_interval else []),
+                Html(verdict[one.agrees]),
+            ]
+        )
+    return table("Scores under each strategy", columns, rows, "tall" if len(rows) > MANY_ROWS else "")
+
+
+def disagreements(found: Comparison) -> list[str]:
+    """Warnings for the top of the page."""
+    lines = [_disagreement(found, one) for one in found.disagreements[:MAX_WARNINGS]]
+    more = len(found.disagreements) - MAX_WARNINGS
+    return [*lines, f"{words.plural(more, 'more score')} differ: see Same result."] if more > 0 else lines
+
+
+def _disagreement(found: Comparison, one: Parity) -> str:
+    pairs = zip(found.runs, one.values, strict=True)
+    listed = ", ".join(f"{words.number(value, one.score)} {run.label}" for run, value in pairs if value is not None)
+    if one.low is not None and one.high is not None:
+        why = (
+            f"the interval of the difference over {one.num_cases} cases, {one.low:.4f} to {one.high:.4f}, is without 0"
+        )
+    else:
+        why = f"a difference of {one.difference:.4f}, more than {found.tolerance:g}"
+    return f"{one.trial}: {words.score_name(one.score)} ({words.split_name(one.split)}) is {listed}: {why}."
+
+
+def curves(found: Comparison) -> Html:
+    """Loss and score of all trials; then every trial for itself, with a line for each strategy."""
+    run = found.reference
+    if not run.curves:
+        return Html("")
+    names = [trial.name for trial in run.record.trials if trial.name in run.curves]
+    best = run.record.best_trial
+    chosen = names.index(best) if best in names else None
+    under = f" under {run.label}" if len(found.runs) > 1 else ""
+    stands_out = f"; {best} stands out" if chosen is not None and len(names) > 6 else ""
+    losses = [Series(name, _points(run.curves[name])) for name in names]
+    spoken = f"Training loss of {words.plural(len(names), 'trial')} per epoch{under}"
+    figures = [
+        figure(Html(study_charts.highlighted_lines(losses, chosen, "epoch", spoken)), f"Loss{under}{stands_out}")
+    ]
+    score = run.record.score
+    scored = [Series(name, points) for name in names if (points := _points(run.curves[name], score))]
+    if scored:
+        which = next((index for index, one in enumerate(scored) if one.name == best), None)
+        unit = all(UNIT_RANGE[0] <= y <= UNIT_RANGE[1] for one in scored for _, y in one.points)
+        spoken = f"{words.score_name(score)} of {words.plural(len(scored), 'trial')} per epoch{under}"
+        chart = study_charts.highlighted_lines(scored, which, "epoch", spoken, UNIT_RANGE if unit else None)
+        figures.append(figure(Html(chart), f"{words.score_name(score)} on validation{under}{stands_out}"))
+    return section(
+        "curves", "Curves", row(*figures), _panels(found) if len(found.runs) > 1 or len(names) > 6 else Html("")
+    )
+
+
+def _points(epochs: Sequence[Epoch], score: str | None = None) -> tuple[tuple[float, float], ...]:
+    """Of the loss, or of a score where it was evaluated."""
+    if score is None:
+        return tuple((float(e.epoch), e.loss) for e in epochs)
+    return tuple((float(e.epoch), e.scores[score]) for e in epochs if score in e.scores)
+
+
+def _panels(found: Comparison) -> Html:
+    points = [p for run in found.runs for epochs in run.curves.values() for p in _points(epochs)]
+    y_range = (min(y for _, y in points), max(y for _, y in points))
+    x_range = (min(x for x, _ in points), max(x for x, _ in points))
+    panels = []
+    for number, trial in enumerate(found.runs[0].record.trials, 1):
+        series = [Series(run.label, _points(run.curves.get(trial.name, ()))) for run in found.runs]
+        if any(one.points for one in series):
+            ends = ", ".join(f"{one.name} {words.significant(one.points[-1][1])}" for one in series if one.points)
+            spoken = f"Training loss of {trial.name} per epoch; last: {ends}"
+            chart = study_charts.panel(series, y_range, x_range, spoken)
+            panels.append(figure(Html(chart), f"{number}  {trial.name}"))
+    legend = "".join(
+        f"<span>{study_charts.line_key(number)}{text(run.label)}</span> " for number, run in enumerate(found.runs, 1)
+    )
+    heads = Html("<h3>Loss per epoch, trial by trial</h3>")
+    key = Html(f'<p class="legend">{legend}</p>')
+    return join(heads, key, Html(f'<div class="panels">{"".join(panels)}</div>'))
+
+
+def failures(runs: Sequence[StudyRun]) -> Html:
+    """Trials that failed or were stopped early, with the reasons; nothing when there are none."""
+    columns = [Column("Trial"), Column("Strategy"), Column("State"), Column("Attempts", True), Column("Reason")]
+    rows = [
+        [
+            text(trial.name),
+            text(run.label),
+            text(STATES[trial.status]),
+            str(trial.num_attempts),
+            text(trial.failure or "not recorded"),
+        ]
+        for run in runs
+        for trial in run.record.trials
+        if trial.status in ("failed", "stopped")
+    ]
+    title = "Trials that did not finish"
+    return section("failures", title, table("Failed and stopped trials", columns, rows)) if rows else Html("")
