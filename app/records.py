@@ -14,6 +14,7 @@ from app.configuration import from_dict, to_dict
 PACKAGES = ("ray", "torch", "monai", "timm", "transformers", "numpy", "blosc2")
 
 Limit = Literal["device", "data", "evaluation", "start-up"]
+WorkerKind = Literal["GPU", "CPU"]
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class StudyRecord:
     strategy: str
     plan: Mapping[str, Any]
     num_workers: int
-    worker_kind: Literal["GPU", "CPU"]
+    worker_kind: WorkerKind
     sessions: tuple[Session, ...]
     """The makespan is the sum of their lengths."""
     trials: tuple[StudyTrial, ...]
