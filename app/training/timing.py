@@ -13,7 +13,7 @@ NUM_WARMUP_STEPS = 3
 
 SHORT_WAIT_S = 0.5
 SHORT_S = 0.05
-"""Waits for data, and stretches of any kind, too short to be seen beside the steps around them (assumed)."""
+"""Waits for data, and stretches of any kind but steps, too short to be seen beside what is around them (assumed)."""
 
 
 class Stretches:
@@ -26,7 +26,7 @@ class Stretches:
     def add(self, phase: str, start_s: float, end_s: float) -> None:
         """Stretches come in the order of time, on the clock of time.time()."""
         last = self._open
-        short_s = SHORT_WAIT_S if phase == "data_wait" else SHORT_S
+        short_s = {"data_wait": SHORT_WAIT_S, "step": 0.0}.get(phase, SHORT_S)
         joins = (
             last is not None and start_s - last.end_s < SHORT_S and (phase == last.phase or end_s - start_s < short_s)
         )
