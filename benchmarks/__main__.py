@@ -1,7 +1,7 @@
 """Measure Twofold beside its peers and limits, in one run; results as JSON in benchmarks/results and as a table.
 
 Each benchmark runs in a process of its own. Sides of a comparison take turns; warm-up is left out. A full run takes
-about two hours on two cores; keep the machine quiet meanwhile.
+about two and a half hours on two cores; keep the machine quiet meanwhile.
 """
 
 import json
@@ -26,6 +26,7 @@ BENCHMARKS = {
     "throughput": "steady samples a second: torchrun with the same loop",
     "quality": "Dice after the same minutes: a network trained by MONAI's pipeline",
     "sliding_window": "seconds a volume: MONAI's inferer on the same weights",
+    "study": "four and eight trainings: plain processes, torchrun; what a trial costs beside its training",
     "gpu": "step time and samples a second on a GPU, if there is one",
 }
 """In the order in which they run."""
@@ -38,7 +39,7 @@ class BenchmarkError(TwofoldError):
 @dataclass(frozen=True)
 class Arguments:
     names: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Benchmarks to run: prepare, feeding, step, throughput, quality, sliding_window, gpu. None given: all."""
+    """Benchmarks to run: prepare, feeding, step, throughput, quality, sliding_window, study, gpu. None given: all."""
     quick: bool = False
     """Small sizes, minutes in all: shows that everything works. Its results go to benchmarks/.work/quick."""
 
