@@ -14,7 +14,7 @@ PLAN_FILE = "plan:"
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
     study: str | None = None
-    """JSON file with `name` and `experiments`."""
+    """JSON file with `name` and `experiments`, or a `search` that makes them (app/planning/search.py)."""
     recipe: str | None = None
     """Name of a study of app/recipes.py, in place of a file."""
     store: tuple[str, ...]
@@ -60,12 +60,12 @@ def read_study(path: str | None, recipe: str | None) -> Any:
         ValueError: both or neither is given, the file is no study, or there is no such recipe.
     """
     from app.data import files
-    from app.experiment import Study
+    from app.planning.search import study_of
 
     if (path is None) == (recipe is None):
         raise ValueError("wanted --study FILE or --recipe NAME, one of them")
     if path is not None:
-        return Study.from_dict(files.read_json(path))
+        return study_of(files.read_json(path))
     from app.configuration import nearest
     from app.recipes import RECIPES
 
