@@ -127,6 +127,7 @@ class StudyTrial:
     end_s: float | None = None
     num_attempts: int = 0
     failure: str | None = None
+    """Why it failed, or why it was stopped."""
     record: TrialRecord | None = None
     """Of finished trials."""
     spans: tuple[Span, ...] = ()

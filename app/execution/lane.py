@@ -118,7 +118,7 @@ class Lane:
         if self._pending:
             return None
         self.order = None
-        return next(outcome for outcome in self._outcomes if outcome.record is not None)
+        return next(outcome for outcome in self._outcomes if outcome.record is not None or outcome.stopped)
 
     def is_overdue(self) -> bool:
         """Its workers were asked for long ago and are not there."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ray.util.metrics import Gauge
 
 from app.data.feeding import HostBatch, StepReader, read_steps
+from app.execution.early_stopping import Comparison, StoppedEarly
 from app.execution.lane_worker import Feeding
 from app.training.context import ProcessGroupContext
 
@@ -19,9 +20,9 @@ GAUGES = {
 class LaneContext(ProcessGroupContext):
     launcher = "ray"
 
-    def __init__(self, trial: str, feeding: Feeding) -> None:
+    def __init__(self, trial: str, feeding: Feeding, comparison: Comparison | None) -> None:
         super().__init__()
-        self._trial, self._feeding = trial, feeding
+        self._trial, self._feeding, self._comparison = trial, feeding, comparison
 
     def _read(self, reader: StepReader, start: int, end: int) -> Iterator[HostBatch]:
         if self._feeding == "worker" or start >= end:
@@ -31,8 +32,15 @@ class LaneContext(ProcessGroupContext):
         return ray_steps(reader, start, end)
 
     def report(self, metrics: dict[str, float]) -> None:
-        if self.rank != 0:
-            return
+        """Raises StoppedEarly, on every worker alike, where the trial falls behind the others of its study."""
+        if self.rank == 0:
+            self._show(metrics)
+        if self._comparison is not None:
+            behind = self.rank == 0 and self._comparison.falls_behind(int(metrics["epoch"]))
+            if any(self.gather(behind)):
+                raise StoppedEarly
+
+    def _show(self, metrics: dict[str, float]) -> None:
         for name, description in GAUGES.items():
             if name in metrics:
                 Gauge(f"twofold_{name}", description, tag_keys=("trial",)).set(metrics[name], {"trial": self._trial})

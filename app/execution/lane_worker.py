@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from app.errors import UsageError
 from app.execution.attempts import Failure, count_restarts, final_error, note_attempt
-from app.experiment import Experiment
+from app.execution.early_stopping import Comparison, StoppedEarly
+from app.experiment import EarlyStopping, Experiment
 from app.records import TrialRecord
 
 Feeding = Literal["worker", "ray"]
@@ -33,14 +34,19 @@ class Order:
     """That share the cores of a node."""
     feeding: Feeding
     """Who reads samples: the worker, in a thread of its own, or Ray Data's tasks anywhere on the cluster."""
+    early_stopping: EarlyStopping | None = None
+    others: tuple[str, ...] = ()
+    """Folders of the trials that this one is compared with, where there is early stopping."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker says of an order: a record (the first worker alone), nothing (the others), or a failure."""
+    """What a worker says of an order: a record (the first worker alone), that it was stopped, or a failure."""
 
     record: TrialRecord | None = None
     failure: Failure | None = None
+    stopped: bool = False
+    """Ended early by the study's rule."""
 
 
 class LaneWorker:
@@ -87,6 +93,9 @@ class LaneWorker:
         job = TrainingJob(order.experiment, order.store, order.folder, order.start_s)
         try:
             return Outcome(record=self._train(order))
+        except StoppedEarly:
+            _free_memory()
+            return Outcome(stopped=True)
         except Exception as error:  # whatever it is, it is this trial's, and the study goes on
             final = final_error(error, job)
             if final is not None:
@@ -110,8 +119,10 @@ class LaneWorker:
         if self._rank == 0:
             claim_folder(experiment, setting)
             note_attempt(job)
-        context = LaneContext(experiment.name, order.feeding)
-        result = train(job, find_workload(experiment.workload), context)
+        workload = find_workload(experiment.workload)
+        rule = order.early_stopping
+        comparison = Comparison(rule, workload.score, order.folder, order.others) if rule is not None else None
+        result = train(job, workload, LaneContext(experiment.name, order.feeding, comparison))
         _free_memory()
         if self._rank != 0:
             return None

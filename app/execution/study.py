@@ -12,13 +12,14 @@ from app.data import files
 from app.errors import DataError, ResourceError
 from app.execution import cluster
 from app.execution.attempts import write_failure
+from app.execution.early_stopping import stop_reason
 from app.execution.lane import START_TIMEOUT_S, Lane, LaneShape
 from app.execution.lane_worker import Feeding, Order, Outcome
 from app.execution.ledger import Ledger
 from app.execution.stores import stores_of
 from app.execution.study_display import StudyDisplay
 from app.execution.study_state import StudyState
-from app.experiment import Study
+from app.experiment import Experiment, Study
 from app.planning.plan import Plan, Stage, check
 from app.records import StudyRecord
 
@@ -152,8 +153,18 @@ class _StudyRun:
             experiment = replace(experiment, task={**experiment.task, "weights": weights})
         # The workers that the command starts with have waited since it began.
         start_s = self._start_s if self._is_first else time.time()
-        folder = self._ledger.trial_folder(name)
-        lane.give(Order(experiment, self._stores[name], folder, start_s, self._workers_on_node, self._feeding))
+        lane.give(
+            Order(
+                experiment=experiment,
+                store=self._stores[name],
+                folder=self._ledger.trial_folder(name),
+                start_s=start_s,
+                workers_on_node=self._workers_on_node,
+                feeding=self._feeding,
+                early_stopping=self._state.study.early_stopping,
+                others=self._others(experiment),
+            )
+        )
         self._state.begin(name, lane.index, start_s)
         workers = f"{lane.shape.num_workers} worker{'s' if lane.shape.num_workers > 1 else ''}"
         self._display.event(f"{name}: begins on {workers} (stage {stage + 1}, lane {lane.index + 1})")
@@ -181,6 +192,11 @@ class _StudyRun:
             self._state.finish(name, outcome.record, spans, time.time())
             done = f"{self._state.num_of('finished')}/{len(self._state.trials)}"
             self._display.event(f"{name}: finished, {_scores(outcome.record.metrics)} ({done})")
+            return
+        if outcome.stopped:
+            reason = stop_reason(self._ledger.trial_folder(name)) or "behind the others"
+            self._state.stop(name, reason, spans, time.time())
+            self._display.event(f"{name}: stopped early, {reason}")
             return
         failure = outcome.failure
         assert failure is not None
@@ -220,8 +236,20 @@ class _StudyRun:
         self._noted_s = time.monotonic()
         return record
 
+    def _others(self, experiment: Experiment) -> tuple[str, ...]:
+        """Folders of the trials that early stopping compares this one with."""
+        if self._state.study.early_stopping is None:
+            return ()
+        alike = [e.name for e in self._experiments.values() if e.workload == experiment.workload]
+        return tuple(self._ledger.trial_folder(name) for name in alike if name != experiment.name)
+
     def _complete_notes(self) -> None:
         """Trials that ended when the driver no longer lived to note it; what was finished before is said once."""
+        for name, trial in self._state.trials.items():
+            reason = stop_reason(self._ledger.trial_folder(name)) if trial.status == "waiting" else None
+            if reason is not None:
+                spans = self._ledger.spans(name)
+                self._state.stop(name, reason, spans, spans[-1].end_s if spans else time.time())
         finished = [trial for trial in self._state.trials.values() if trial.record is not None]
         for trial in finished:
             if trial.end_s is None and trial.record is not None:

@@ -58,6 +58,10 @@ class StudyState:
     def finish(self, name: str, record: TrialRecord, spans: tuple[Span, ...], end_s: float) -> None:
         self._change(name, status="finished", record=record, spans=spans, end_s=end_s, failure=None)
 
+    def stop(self, name: str, reason: str, spans: tuple[Span, ...], end_s: float) -> None:
+        """A trial was ended early by the study's rule."""
+        self._change(name, status="stopped", spans=spans, end_s=end_s, failure=reason)
+
     def fail(self, name: str, failure: Failure, spans: tuple[Span, ...], end_s: float) -> bool:
         """An attempt failed. True: the trial is to be tried again; False: it has failed for good."""
         so_far = self._failures.setdefault(name, [])
@@ -115,7 +119,7 @@ class StudyState:
 
 def _carried_on(new: StudyTrial, known: StudyTrial | None, record: TrialRecord | None) -> StudyTrial:
     """A trial at the start of a session. What is finished stays as it ran; all else is to run as the plan says."""
-    if known is not None and known.status == "finished" and record is not None:
+    if known is not None and (known.status == "stopped" or (known.status == "finished" and record is not None)):
         return known
     if known is not None:
         new = dataclasses.replace(new, start_s=known.start_s, num_attempts=known.num_attempts)
