@@ -129,4 +129,5 @@ def study_eta_s(
     mean_s = sum(known_s) / len(known_s)
     num_to_come = state.num_of("waiting") - len(running)
     left = [left_s.get(name, max(0.0, mean_s - (now_s - since))) for name, since in running.items()]
-    return max(max(left, default=0.0), (sum(left) + num_to_come * mean_s) / max(1, num_at_once))
+    shared_s: float = (sum(left) + num_to_come * mean_s) / max(1, num_at_once)
+    return max(shared_s, *left) if left else shared_s

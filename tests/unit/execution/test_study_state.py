@@ -167,3 +167,13 @@ def test_a_plan_of_a_file_is_followed_stage_by_stage() -> None:
         ("b", 1, 1),
         ("a", 1, 1),
     ]
+
+
+def test_a_trial_that_was_stopped_early_is_neither_run_again_nor_the_best() -> None:
+    first = state()
+    first.begin("a", 0, 101.0)
+    first.stop("a", "number 3 of 3", (), 104.0)
+    assert first.to_run(0) == ["b", "d"] and first.to_run(1) == ["c"], "c may start from what a had learned"
+    again = state(before=first.record(110.0, score_of), strategy="data-parallel")
+    assert again.trials["a"].status == "stopped" and again.to_run(0) == ["b", "d"]
+    assert again.best(score_of) is None
