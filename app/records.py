@@ -83,6 +83,8 @@ class TrialRecord:
     binding_limit: str
     metrics: Mapping[str, Any]
     """Of the best validation: epoch, step and scores."""
+    score: str = "score"
+    """Name of the one among them that chose it; more is better."""
     origin: Mapping[str, Any] = field(default_factory=dict)
     """Of the network's first weights: name or file, and which keys were missing or left over; empty: random."""
     num_restarts: int = 0

@@ -231,7 +231,7 @@ class _StudyRun:
 
     def _note(self, ended: bool = False) -> StudyRecord:
         """Write down where the study stands."""
-        record = self._state.record(time.time(), score_of, ended)
+        record = self._state.record(time.time(), ended)
         self._ledger.write_record(record)
         self._noted_s = time.monotonic()
         return record
@@ -262,13 +262,6 @@ class _StudyRun:
         for lane in self._lanes:
             lane.close()
         self._lanes = []
-
-
-def score_of(workload: str) -> str:
-    """The validation metric of a workload."""
-    from app.workloads.registry import find_workload  # here: it loads torch, which the first trials need not wait for
-
-    return find_workload(workload).score
 
 
 def _scores(metrics: Mapping[str, Any]) -> str:

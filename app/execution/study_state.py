@@ -1,7 +1,7 @@
 """Where a study stands: which trials are to run, run, finished or failed. Pure bookkeeping, without Ray or files."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from app import records
 from app.configuration import to_dict
@@ -82,9 +82,8 @@ class StudyState:
     def failed(self) -> list[StudyTrial]:
         return [trial for trial in self.trials.values() if trial.status == "failed"]
 
-    def record(self, now_s: float, score_of: Callable[[str], str], ended: bool = False) -> StudyRecord:
-        """`score_of` gives the name of a workload's validation metric."""
-        best = self.best(score_of)
+    def record(self, now_s: float, ended: bool = False) -> StudyRecord:
+        best = self.best()
         finished_well = not self.failed()
         session = Session(self._start_s, now_s)
         return StudyRecord(
@@ -102,16 +101,17 @@ class StudyState:
             host=records.host(),
         )
 
-    def best(self, score_of: Callable[[str], str]) -> tuple[str, str] | None:
+    def best(self) -> tuple[str, str] | None:
         """The finished trial with the best validation score, and the score's name. None where nothing is finished or
         the study's trials are scored differently: Dice and accuracy do not compare. Of equals the first."""
-        done = [trial for trial in self.trials.values() if trial.record is not None]
-        names = {score_of(self._experiments[trial.name].workload) for trial in done}
-        if len(names) != 1:
+        done = [trial.record for trial in self.trials.values() if trial.record is not None]
+        if len({record.score for record in done}) != 1:
             return None
-        (score,) = names
-        scored = [(t.record.metrics[score], t.name) for t in done if t.record and score in t.record.metrics]
-        return (max(scored, key=lambda pair: pair[0])[1], score) if scored else None
+        scored = [(record.metrics[record.score], record) for record in done if record.score in record.metrics]
+        if not scored:
+            return None
+        best = max(scored, key=lambda pair: pair[0])[1]
+        return best.name, best.score
 
     def _change(self, name: str, **changes: object) -> None:
         self.trials[name] = dataclasses.replace(self.trials[name], **changes)  # type: ignore[arg-type]

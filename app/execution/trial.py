@@ -189,6 +189,7 @@ def write_record(
         waiting_share=result.timings.waiting_share(),
         binding_limit=result.timings.binding_limit(),
         metrics=result.best,
+        score=find_workload(experiment.workload).score,
         origin=result.origin,
         num_restarts=num_restarts,
         versions=records.versions(),

@@ -19,7 +19,7 @@ def experiment(name: str, **changes: Any) -> Experiment:
 STUDY = Study("s", (experiment("a"), experiment("b"), experiment("c", starts_from="a"), experiment("d")))
 
 
-def finished(name: str, accuracy: float) -> TrialRecord:
+def finished(name: str, value: float, score: str = "accuracy") -> TrialRecord:
     return TrialRecord(
         name=name,
         status="finished",
@@ -37,7 +37,8 @@ def finished(name: str, accuracy: float) -> TrialRecord:
         samples_per_s_per_worker=1.0,
         waiting_share=0.0,
         binding_limit="device",
-        metrics={"epoch": 1, "accuracy": accuracy},
+        metrics={"epoch": 1, score: value},
+        score=score,
     )
 
 
@@ -50,10 +51,6 @@ def state(
 ) -> StudyState:
     plan = plan_of_strategy(study, strategy, 2)
     return StudyState(study, plan, records or {}, before, start_s, "CPU")
-
-
-def score_of(workload: str) -> str:
-    return "accuracy"
 
 
 def test_what_starts_from_a_failed_trial_fails_with_its_reason_and_the_others_go_on() -> None:
@@ -78,7 +75,7 @@ def test_a_death_is_tried_again_until_the_retries_are_used_up() -> None:
     trial = s.trials["a"]
     assert (trial.num_attempts, trial.start_s, trial.end_s, trial.lane) == (3, 101.0, 300.0, 1)
     assert trial.failure == "given up after 3 attempts: a worker died"
-    assert s.record(301.0, score_of, ended=True).status == "failed"
+    assert s.record(301.0, ended=True).status == "failed"
 
 
 DEATH, PIPE, RESET, NAN = (
@@ -123,7 +120,7 @@ def test_a_restart_runs_what_is_not_finished_under_the_new_plan() -> None:
     first.begin("b", 0, 101.5)
     first.begin("d", 1, 103.0)
     first.fail("d", Failure("final", "nan"), (), 104.0)
-    before = StudyRecord.from_json(json.dumps(json.loads(first.record(110.0, score_of).to_json())))
+    before = StudyRecord.from_json(json.dumps(json.loads(first.record(110.0).to_json())))
     assert before.status == "running" and before.makespan_s() == 10.0
 
     # b was finished, but the driver was killed before it could note it.
@@ -139,22 +136,22 @@ def test_a_restart_runs_what_is_not_finished_under_the_new_plan() -> None:
     assert b.status == "finished" and b.start_s == 101.5 and b.num_attempts == 1
     assert (c.workers_per_trial, c.status) == (2, "waiting")
     assert (d.workers_per_trial, d.status, d.num_attempts, d.failure) == (2, "waiting", 1, None)
-    record = second.record(205.0, score_of)
+    record = second.record(205.0)
     assert record.makespan_s() == 15.0 and record.strategy == "data-parallel"
     assert record.best_trial == "b" and record.score == "accuracy"
 
 
 def test_the_best_trial_is_chosen_among_finished_ones_of_one_kind_of_score() -> None:
     s = state()
-    assert s.best(score_of) is None
+    assert s.best() is None
     for name, accuracy in (("a", 0.6), ("b", 0.9), ("d", 0.9)):
         s.finish(name, finished(name, accuracy), (), 1.0)
-    assert s.best(score_of) == ("b", "accuracy")
+    assert s.best() == ("b", "accuracy")
     mixed = state(Study("s", (experiment("a"), Experiment(name="v", workload="volumes"))))
     mixed.finish("a", finished("a", 0.6), (), 1.0)
-    assert mixed.best({"toy": "accuracy", "volumes": "dice"}.__getitem__) == ("a", "accuracy")
-    mixed.finish("v", finished("v", 0.9), (), 1.0)
-    assert mixed.best({"toy": "accuracy", "volumes": "dice"}.__getitem__) is None
+    assert mixed.best() == ("a", "accuracy")
+    mixed.finish("v", finished("v", 0.9, "dice"), (), 1.0)
+    assert mixed.best() is None
 
 
 def test_a_plan_of_a_file_is_followed_stage_by_stage() -> None:
@@ -174,6 +171,6 @@ def test_a_trial_that_was_stopped_early_is_neither_run_again_nor_the_best() -> N
     first.begin("a", 0, 101.0)
     first.stop("a", "number 3 of 3", (), 104.0)
     assert first.to_run(0) == ["b", "d"] and first.to_run(1) == ["c"], "c may start from what a had learned"
-    again = state(before=first.record(110.0, score_of), strategy="data-parallel")
+    again = state(before=first.record(110.0), strategy="data-parallel")
     assert again.trials["a"].status == "stopped" and again.to_run(0) == ["b", "d"]
-    assert again.best(score_of) is None
+    assert again.best() is None
