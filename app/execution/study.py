@@ -87,6 +87,7 @@ class _StudyRun:
         self._waiting: deque[str] = deque()
         self._display = StudyDisplay(state, ledger.status)
         self._noted_s, self._noting_s = 0.0, 0.0
+        self._changed = False
         self._is_first = True
 
     def run(self) -> StudyRecord:
@@ -112,13 +113,11 @@ class _StudyRun:
         if not self._waiting:
             return
         self._open_lanes(stage, min(stage.concurrent_trials, len(self._waiting)))
-        changed = False
         while self._waiting or any(lane.order for lane in self._lanes):
-            changed = self._give_orders(number) or changed
+            self._give_orders(number)
             since_s = time.monotonic() - self._noted_s
-            if since_s > NOTE_EVERY_S or (changed and since_s * NOTE_SHARE > self._noting_s):
+            if since_s > NOTE_EVERY_S or (self._changed and since_s * NOTE_SHARE > self._noting_s):
                 self._note()
-                changed = False
             self._wait()
             for lane in list(self._lanes):
                 self._poll(lane)
@@ -140,16 +139,13 @@ class _StudyRun:
         self._lanes += [Lane(index, shape) for index in range(len(self._lanes), num_lanes)]
         self._workers_on_node = -(-k * stage.concurrent_trials // cluster.num_nodes())
 
-    def _give_orders(self, stage: int) -> bool:
+    def _give_orders(self, stage: int) -> None:
         """To every free lane the next trial."""
-        given = False
         for lane in self._lanes:
             if lane.order is not None or not self._waiting:
                 continue
             self._give(lane, self._waiting.popleft(), stage)
-            given = True
         self._is_first = False
-        return given
 
     def _give(self, lane: Lane, name: str, stage: int) -> None:
         experiment = self._experiments[name]
@@ -171,6 +167,7 @@ class _StudyRun:
             )
         )
         self._state.begin(name, lane.index, start_s)
+        self._changed = True
         workers = f"{lane.shape.num_workers} worker{'s' if lane.shape.num_workers > 1 else ''}"
         self._display.event(f"{name}: begins on {workers} (stage {stage + 1}, lane {lane.index + 1})")
 
@@ -193,6 +190,7 @@ class _StudyRun:
 
     def _take(self, name: str, outcome: Outcome) -> None:
         spans = self._ledger.spans(name)
+        self._changed = True
         if outcome.record is not None:
             self._state.finish(name, outcome.record, spans, time.time())
             done = f"{self._state.num_of('finished')}/{len(self._state.trials)}"
@@ -241,6 +239,7 @@ class _StudyRun:
         self._ledger.write_record(record)
         self._noted_s = time.monotonic()
         self._noting_s = self._noted_s - began_s
+        self._changed = False
         return record
 
     def _others(self, experiment: Experiment) -> tuple[str, ...]:
