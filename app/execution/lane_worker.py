@@ -61,7 +61,7 @@ class LaneWorker:
     def open_group(self) -> tuple[str, int]:
         """On the first worker: the address at which the others find it."""
         import ray
-        from torch.distributed import TCPStore
+        from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
         address: str = ray.util.get_node_ip_address()
         self._rendezvous = TCPStore(address, 0, self._world_size, is_master=True, wait_for_workers=False)
@@ -75,7 +75,7 @@ class LaneWorker:
         import torch.distributed as dist
 
         if self._rendezvous is None:
-            self._rendezvous = dist.TCPStore(*address, self._world_size, is_master=False)
+            self._rendezvous = dist.TCPStore(*address, self._world_size, is_master=False)  # type: ignore[attr-defined]
         dist.init_process_group(
             "nccl" if torch.cuda.is_available() else "gloo",
             store=self._rendezvous,
