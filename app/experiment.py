@@ -162,12 +162,28 @@ class Experiment(TrainingOptions):
 
 
 @dataclass(frozen=True)
+class EarlyStopping:
+    """Trials that fall behind end early: successive halving that waits for nobody (ASHA, Li et al. 2020)."""
+
+    first_epochs: int = 1
+    """Epochs at the first comparison; each further one comes after `reduction` times as many."""
+    reduction: int = 3
+    """At each comparison a trial goes on if it is in the best 1/reduction of those that came so far."""
+
+    def __post_init__(self) -> None:
+        _require(self.first_epochs >= 1, "first_epochs", self.first_epochs, "1 or more")
+        _require(self.reduction >= 2, "reduction", self.reduction, "2 or more")
+
+
+@dataclass(frozen=True)
 class Study:
     """Many experiments under one name; most often on one prepared store."""
 
     name: str
     experiments: tuple[Experiment, ...]
     seed: int = 0
+    early_stopping: EarlyStopping | None = None
+    """Trials are compared with those of the same workload, by their validation score."""
 
     def __post_init__(self) -> None:
         _require_name(self.name)

@@ -6,6 +6,7 @@ import platform
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from app.configuration import from_dict, to_dict
 PACKAGES = ("ray", "torch", "monai", "timm", "transformers", "numpy", "blosc2")
 
 Limit = Literal["device", "data", "evaluation", "start-up"]
+WorkerKind = Literal["GPU", "CPU"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class TrialRecord:
     binding_limit: str
     metrics: Mapping[str, Any]
     """Of the best validation: epoch, step and scores."""
+    score: str = "score"
+    """Name of the one among them that chose it; more is better."""
     origin: Mapping[str, Any] = field(default_factory=dict)
     """Of the network's first weights: name or file, and which keys were missing or left over; empty: random."""
     num_restarts: int = 0
@@ -126,6 +130,7 @@ class StudyTrial:
     end_s: float | None = None
     num_attempts: int = 0
     failure: str | None = None
+    """Why it failed, or why it was stopped."""
     record: TrialRecord | None = None
     """Of finished trials."""
     spans: tuple[Span, ...] = ()
@@ -149,7 +154,7 @@ class StudyRecord:
     strategy: str
     plan: Mapping[str, Any]
     num_workers: int
-    worker_kind: Literal["GPU", "CPU"]
+    worker_kind: WorkerKind
     sessions: tuple[Session, ...]
     """The makespan is the sum of their lengths."""
     trials: tuple[StudyTrial, ...]
@@ -173,6 +178,11 @@ class StudyRecord:
 
 def versions() -> dict[str, str]:
     """Installed versions of what decides results and speed."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> Mapping[str, str]:
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

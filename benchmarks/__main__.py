@@ -1,7 +1,7 @@
 """Measure Twofold beside its peers and limits, in one run; results as JSON in benchmarks/results and as a table.
 
 Each benchmark runs in a process of its own. Sides of a comparison take turns; warm-up is left out. A full run takes
-about two hours on two cores; keep the machine quiet meanwhile.
+about two and a half hours on two cores; keep the machine quiet meanwhile.
 """
 
 import json
@@ -32,6 +32,7 @@ BENCHMARKS = {
     "documents_job": "images a second of the whole job: the bare step",
     "documents_ocr": "pages read by OCR: pytesseract as is",
     "documents_text": "BERT's tokens a second: padding to 512 always",
+    "study": "four and eight trainings: plain processes, torchrun; what a trial costs beside its training",
     "gpu": "step time and samples a second on a GPU, if there is one",
 }
 """In the order in which they run."""
@@ -45,7 +46,8 @@ class BenchmarkError(TwofoldError):
 class Arguments:
     names: tyro.conf.Positional[tuple[str, ...]] = ()
     """Benchmarks to run: prepare, feeding, step, throughput, quality, sliding_window, documents_quality,
-    documents_prepare, documents_step, documents_job, documents_ocr, documents_text, gpu. None given: all."""
+    documents_prepare, documents_step, documents_job, documents_ocr, documents_text, study,
+    gpu. None given: all."""
     quick: bool = False
     """Small sizes, minutes in all: shows that everything works. Its results go to benchmarks/.work/quick."""
 

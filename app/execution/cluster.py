@@ -5,12 +5,15 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import ray
 
 from app.console import say
 from app.errors import ResourceError
+from app.planning.plan import Plan
+from app.records import WorkerKind
 
 SPARE_CPUS = 2
 """Logical CPUs that a local Ray gets beyond the workers: training must never hold every CPU, or Ray Data's tasks wait
@@ -78,6 +81,48 @@ def count_slots() -> Slots:
     if "core" in resources:
         return Slots("CPU core", int(resources["core"]))
     return Slots("CPU", max(0, int(resources.get("CPU", 0)) - SPARE_CPUS))
+
+
+def worker_kind(slots: Slots) -> WorkerKind:
+    return "GPU" if slots.kind == "GPU" else "CPU"
+
+
+def check_room(plan: Plan, per_worker: Mapping[str, float], ray_reads: bool) -> None:
+    """Return once all that the plan ever holds at a time is free.
+
+    Raises:
+        ResourceError: the cluster will never have it, or it does not come free; says how it adds up.
+    """
+    num_workers, widest = max(
+        (stage.workers_per_trial * stage.concurrent_trials, number) for number, stage in enumerate(plan.stages)
+    )
+    needed = {name: amount * num_workers for name, amount in per_worker.items()}
+    there = ray.cluster_resources()
+    spare = SPARE_CPUS if ray_reads else 0
+    missing = [name for name in needed if there.get(name, 0.0) < needed[name] + (spare if name == "CPU" else 0)]
+    if missing:
+        stage = plan.stages[widest]
+        workers = f"{stage.concurrent_trials} trials at a time x {stage.workers_per_trial} workers"
+        sums = ", ".join(
+            f"{num_workers} x {per_worker[name]:g} {name}"
+            + (f" + {spare} for reading data" if name == "CPU" and spare else "")
+            + f" of {there.get(name, 0.0):g}"
+            for name in needed
+        )
+        raise ResourceError(f"stage {widest + 1} of the plan does not fit: {workers} need {sums}; plan fewer workers")
+    wait_for(needed)
+
+
+def num_nodes() -> int:
+    """Nodes that are alive and can hold a worker."""
+    return max(1, sum(bool(node["Alive"] and node["Resources"].get("CPU")) for node in ray.nodes()))
+
+
+def all_fit_on_single_nodes(workers_per_trial: int, concurrent_trials: int, per_worker: Mapping[str, float]) -> bool:
+    """Whether each of the trials can have all its workers on one node."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    places = [min(int(node.get(name, 0.0) // amount) for name, amount in per_worker.items()) for node in nodes]
+    return sum(place // workers_per_trial for place in places) >= concurrent_trials
 
 
 def wait_for(needed: dict[str, float], wait_s: float = WAIT_FOR_RESOURCES_S) -> None:

@@ -1,10 +1,6 @@
 """A worker of Ray Train as the training loop sees it; and the function that each worker runs."""
 
-import dataclasses
-import json
 import os
-import time
-import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +9,8 @@ import ray.train.torch
 from app.data import files
 from app.data.feeding import HostBatch, StepReader
 from app.data.ray_feeding import ray_steps
-from app.errors import DataError, ResourceError, TrainingError, TwofoldError, UsageError, find_user_error
+from app.errors import DataError, ResourceError, TrainingError, TwofoldError, UsageError
+from app.execution.attempts import final_error, note_attempt
 from app.training.context import ProcessGroupContext
 from app.training.loop import TrainingJob, TrainingResult, train
 from app.training.process import tune_process
@@ -21,8 +18,6 @@ from app.workloads.registry import find_workload
 
 FAILURE_FILE = "failure.json"
 """In the trial's folder: an error that trying again would only repeat; restarted workers read it and stop."""
-
-ATTEMPTS_FILE = "attempts.jsonl"
 
 
 class TrainContext(ProcessGroupContext):
@@ -61,17 +56,6 @@ def worker_function(config: dict[str, Any]) -> TrainingResult | None:
         raise
 
 
-def note_attempt(job: TrainingJob) -> TrainingJob:
-    """Count this start of the workers. After a restart start-up is counted from now: the time before went into steps
-    that were lost, and into the time that the checkpoint knows."""
-    path = files.join(job.folder, ATTEMPTS_FILE)
-    lines = files.read_bytes(path).decode().splitlines() if files.exists(path) else []
-    restarted = any(json.loads(line)["command_start_s"] == job.start_s for line in lines)
-    lines.append(json.dumps({"command_start_s": job.start_s, "attempt_start_s": time.time()}))
-    files.write_bytes_atomic(path, "".join(f"{line}\n" for line in lines).encode())
-    return dataclasses.replace(job, start_s=time.time()) if restarted else job
-
-
 def recorded_failure(folder: str) -> TwofoldError | None:
     """The error that a worker left behind, if any."""
     path = files.join(folder, FAILURE_FILE)
@@ -80,35 +64,6 @@ def recorded_failure(folder: str) -> TwofoldError | None:
     found = files.read_json(path)
     kinds = {kind.__name__: kind for kind in (DataError, ResourceError, TrainingError, UsageError)}
     return kinds.get(found["kind"], TwofoldError)(found["message"])
-
-
-def final_error(error: Exception, job: TrainingJob) -> TwofoldError | None:
-    """The error as the user should see it when trying again would only repeat it; None for what a restart may mend:
-    a RuntimeError is what the others see when a worker dies, an OSError what a network does."""
-    found = find_user_error(error)  # Ray Data wraps what reading a sample raised
-    if found is not None:
-        return found
-    memory = out_of_memory(error, job)
-    if memory is not None:
-        return memory
-    if isinstance(error, RuntimeError | OSError):
-        return None
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return TwofoldError(f"a bug: {type(error).__name__}: {error} ({last.filename}:{last.lineno}); please report it")
-
-
-def out_of_memory(error: BaseException, job: TrainingJob) -> ResourceError | None:
-    """What to do about an allocation that failed, or None for an error of another kind."""
-    text = str(error)
-    if not isinstance(error, MemoryError) and "out of memory" not in text and "can't allocate memory" not in text:
-        return None
-    experiment = job.experiment
-    micro = experiment.max_micro_batch_size or "the worker's whole share"
-    first_line = text.splitlines()[0] if text else "MemoryError"
-    return ResourceError(
-        f"out of memory with a batch of {experiment.batch_size} ({experiment.batch_rule}), micro-batch {micro}: "
-        f"{first_line}; set a smaller max_micro_batch_size (the result stays the same) or a smaller patch"
-    )
 
 
 def threads_per_worker(num_workers: int) -> int:

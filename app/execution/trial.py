@@ -1,7 +1,6 @@
 """One experiment on k workers, from its folder to its record; finished ones are not run again."""
 
 import dataclasses
-import json
 import os
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ from app.configuration import to_dict
 from app.console import say
 from app.data import files
 from app.errors import TrainingError, TwofoldError, UsageError
+from app.execution.attempts import FAILED_FILE, count_restarts, write_failure
 from app.execution.display import TrainingDisplay
 from app.experiment import Experiment
 from app.records import TrialRecord
@@ -46,7 +46,7 @@ def run_trial(experiment: Experiment, setting: TrialSetting, start_s: float | No
     experiment.global_batch_size(setting.num_workers)
     if setting.launcher == "local" and setting.num_workers != 1:
         raise UsageError(f"without Ray one worker trains in this process; got {setting.num_workers} workers")
-    finished = _claim_folder(experiment, setting)
+    finished = claim_folder(experiment, setting)
     if finished is not None:
         say(f"{experiment.name}: finished before, not run again ({setting.folder})")
         return finished
@@ -54,11 +54,9 @@ def run_trial(experiment: Experiment, setting: TrialSetting, start_s: float | No
     try:
         result, num_restarts = _run_local(job) if setting.launcher == "local" else _run_ray(job, setting.num_workers)
     except TwofoldError as error:
-        _write_failure(experiment, setting, str(error))
+        write_failure(setting.folder, experiment.name, str(error))
         raise
-    record = _record(experiment, setting, result, num_restarts)
-    files.write_bytes_atomic(files.join(setting.folder, "record.json"), record.to_json().encode())
-    return record
+    return write_record(experiment, setting, result, num_restarts)
 
 
 def resolve(experiment: Experiment, store: str) -> Experiment:
@@ -73,7 +71,7 @@ def resolve(experiment: Experiment, store: str) -> Experiment:
     return dataclasses.replace(experiment, task=to_dict(task))
 
 
-def _claim_folder(experiment: Experiment, setting: TrialSetting) -> TrialRecord | None:
+def claim_folder(experiment: Experiment, setting: TrialSetting) -> TrialRecord | None:
     """The record of a finished trial; else the folder is this experiment's from now on."""
     config_path = files.join(setting.folder, "config.json")
     config = experiment.to_dict()
@@ -132,7 +130,7 @@ def _run_ray(job: TrainingJob, num_workers: int) -> tuple[TrainingResult, int]:
             result = _fit(trainer, job)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return result, _count_restarts(job.folder)
+    return result, count_restarts(job.folder)
 
 
 def _fit(trainer: Any, job: TrainingJob) -> TrainingResult:
@@ -167,17 +165,13 @@ def _last_line(error: BaseException) -> str:
     return lines[-1].strip() if lines else type(error).__name__
 
 
-def _count_restarts(folder: str) -> int:
-    from app.execution.train_context import ATTEMPTS_FILE
-
-    path = files.join(folder, ATTEMPTS_FILE)
-    return max(0, len(files.read_bytes(path).splitlines()) - 1) if files.exists(path) else 0
-
-
-def _record(experiment: Experiment, setting: TrialSetting, result: TrainingResult, num_restarts: int) -> TrialRecord:
+def write_record(
+    experiment: Experiment, setting: TrialSetting, result: TrainingResult, num_restarts: int
+) -> TrialRecord:
+    """The record of a finished training, which is in its folder when this returns."""
     batch_size = experiment.global_batch_size(setting.num_workers)
     rate = result.timings.samples_per_s(batch_size)
-    return TrialRecord(
+    record = TrialRecord(
         name=experiment.name,
         status="finished",
         experiment=experiment.to_dict(),
@@ -195,14 +189,12 @@ def _record(experiment: Experiment, setting: TrialSetting, result: TrainingResul
         waiting_share=result.timings.waiting_share(),
         binding_limit=result.timings.binding_limit(),
         metrics=result.best,
+        score=find_workload(experiment.workload).score,
         origin=result.origin,
         num_restarts=num_restarts,
         versions=records.versions(),
         host=records.host(),
     )
-
-
-def _write_failure(experiment: Experiment, setting: TrialSetting, message: str) -> None:
-    """What is known of a failed trial; the next start of the same command goes on, so no record stands in its way."""
-    content = {"name": experiment.name, "status": "failed", "failure": message, "versions": records.versions()}
-    files.write_bytes_atomic(files.join(setting.folder, "failed.json"), json.dumps(content, indent=1).encode())
+    files.write_bytes_atomic(files.join(setting.folder, "record.json"), record.to_json().encode())
+    files.remove(files.join(setting.folder, FAILED_FILE))
+    return record

@@ -1,4 +1,6 @@
-"""What a training writes down while it runs: metrics.jsonl, steps.jsonl, TensorBoard and status.json. Rank 0 only."""
+"""What a training writes down while it runs: metrics.jsonl, steps.jsonl, spans.jsonl, TensorBoard and status.json.
+
+Rank 0 only."""
 
 import json
 import os
@@ -6,6 +8,10 @@ import time
 from typing import Any
 
 from app.data import files
+from app.records import Span
+
+SPANS_FILE = "spans.jsonl"
+"""Where the time went, all attempts one after the other; no line is dropped on opening."""
 
 STATUS_INTERVAL_S = 1.0
 """Assumed: what a person watching wants; a write takes 0.1 ms on a local disk."""
@@ -43,6 +49,12 @@ class TrainingLog:
         if now or time.monotonic() - self._status_at >= STATUS_INTERVAL_S:
             self._status_at = time.monotonic()
             files.write_json(files.join(self._folder, "status.json"), values)
+
+    def spans(self, spans: list[Span]) -> None:
+        """Stretches of time that have ended."""
+        if spans:
+            lines = "".join(json.dumps(vars(span)) + "\n" for span in spans)
+            _append(files.join(self._folder, SPANS_FILE), lines)
 
     def flush(self) -> None:
         self._steps.flush()

@@ -130,6 +130,7 @@ class _Training:
     def close(self) -> None:
         self.batches.close()
         if self.log is not None:
+            self.log.spans(self.timer.stretches.take() + self.timer.stretches.take_open())
             self.log.close()
 
     def _run_step(self, epoch: int) -> None:
@@ -202,6 +203,7 @@ class _Training:
     def _checkpoint(self) -> None:
         with self.timer.phase("checkpoint"):
             if self.log is not None:
+                self.log.spans(self.timer.stretches.take())
                 self.log.flush()
             progress = Progress(**vars(self.progress))
             progress.trained_s += self.timer.timings().total_s

@@ -6,10 +6,45 @@ from contextlib import contextmanager
 
 import torch
 
-from app.records import Timings
+from app.records import Span, Timings
 
 NUM_WARMUP_STEPS = 3
 """Left out of rates: memory pools fill and kernels are chosen in the first steps (measured: step 1 takes 1.3x)."""
+
+SHORT_WAIT_S = 0.5
+SHORT_S = 0.05
+"""Waits for data, and stretches of any kind but steps, too short to be seen beside what is around them (assumed)."""
+
+
+class Stretches:
+    """The same time as a few long stretches for a timeline: what is short belongs to the stretch before it."""
+
+    def __init__(self) -> None:
+        self._open: Span | None = None
+        self._closed: list[Span] = []
+
+    def add(self, phase: str, start_s: float, end_s: float) -> None:
+        """Stretches come in the order of time, on the clock of time.time()."""
+        last = self._open
+        short_s = {"data_wait": SHORT_WAIT_S, "step": 0.0}.get(phase, SHORT_S)
+        joins = (
+            last is not None and start_s - last.end_s < SHORT_S and (phase == last.phase or end_s - start_s < short_s)
+        )
+        if last is not None and joins:
+            self._open = Span(last.phase, last.start_s, end_s)
+            return
+        self._closed += self.take_open()
+        self._open = Span(phase, start_s, end_s)
+
+    def take(self) -> list[Span]:
+        """What has ended since the last call."""
+        closed, self._closed = self._closed, []
+        return closed
+
+    def take_open(self) -> list[Span]:
+        """The stretch under way, which ends with this."""
+        last, self._open = self._open, None
+        return [] if last is None else [last]
 
 
 class PhaseTimer:
@@ -19,19 +54,23 @@ class PhaseTimer:
         self._device = device
         already_s = time.time() - start_s if start_s is not None else 0.0
         self._begin = time.perf_counter() - already_s
+        self._clock_s = time.time() - time.perf_counter()
+        self.stretches = Stretches()
         self.seconds: dict[str, float] = {}
         self.num_steps = 0
 
     @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
+    def phase(self, name: str, shown_as: str | None = None) -> Iterator[None]:
         began = time.perf_counter()
         yield
-        self._add(name, time.perf_counter() - began)
+        ended = time.perf_counter()
+        self._add(name, ended - began)
+        self.stretches.add(shown_as or name, self._clock_s + began, self._clock_s + ended)
 
     @contextmanager
     def step(self) -> Iterator[None]:
         """One training step; the first ones count as warm-up."""
-        with self.phase("warmup_steps" if self.num_steps < NUM_WARMUP_STEPS else "step"):
+        with self.phase("warmup_steps" if self.in_warmup else "step", shown_as="step"):
             yield
         self.num_steps += 1
 
@@ -39,7 +78,7 @@ class PhaseTimer:
     def waiting(self) -> Iterator[None]:
         """Waiting for a batch; the first, and those of the warm-up, count apart from the rest."""
         name = "first_batch" if self.num_steps == 0 else "warmup_steps" if self.in_warmup else "data_wait"
-        with self.phase(name):
+        with self.phase(name, shown_as="first_batch" if self.num_steps == 0 else "data_wait"):
             yield
 
     @property
@@ -48,7 +87,9 @@ class PhaseTimer:
 
     def startup_done(self) -> None:
         """Everything until now that no phase took was start-up."""
-        self._add("startup", time.perf_counter() - self._begin - sum(self.seconds.values()))
+        now = time.perf_counter()
+        self._add("startup", now - self._begin - sum(self.seconds.values()))
+        self.stretches.add("startup", self._clock_s + self._begin, self._clock_s + now)
 
     def synchronize(self) -> None:
         """Wait for the device, so that its work counts in the phase that asked for it."""

@@ -28,7 +28,10 @@ class ToyTask:
     store_error: str = ""
     """Where given, the store can not be opened, and this is why."""
     kill_marker: str = ""
-    """Where given, the second worker kills itself once, at its seventh step, and leaves this file."""
+    """Where given, a worker kills itself once, at its seventh step, and leaves this file."""
+    kill_rank: str = "1"
+    weights: str = ""
+    """Of a trial that starts from another: that one's folder. Only noted as the origin."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,11 @@ class ToyWorkload:
         return ToySamples(task.num_rows, task.poison_step_row)
 
     def build_model(self, task: ToyTask, with_weights: bool = True) -> torch.nn.Module:
-        return torch.nn.Sequential(
+        model = torch.nn.Sequential(
             torch.nn.Linear(NUM_FEATURES, 8), torch.nn.Tanh(), torch.nn.Dropout(task.dropout), torch.nn.Linear(8, 1)
         )
+        model.origin = {"file": task.weights} if task.weights else {}  # type: ignore[assignment]
+        return model
 
     def example_batch(self, task: ToyTask, batch_size: int) -> HostBatch:
         return ToySamples(task.num_rows).load(np.arange(batch_size), np.arange(batch_size, dtype=np.uint64))
@@ -76,7 +81,7 @@ class ToyWorkload:
 
     def forward(self, task: ToyTask, model: torch.nn.Module, inputs: Batch) -> torch.Tensor:
         self._num_forwards += 1
-        if task.kill_marker and self._num_forwards == 7 and os.environ.get("RANK") == "1":
+        if task.kill_marker and self._num_forwards == 7 and os.environ.get("RANK") == task.kill_rank:
             kill_once(task.kill_marker)
         output: torch.Tensor = model(inputs["x"])
         return output

@@ -1,0 +1,106 @@
+"""The folder of a study: what was asked, the plan, what became of each trial. It is all that a restart needs."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.configuration import to_dict
+from app.data import files
+from app.errors import UsageError
+from app.experiment import Study
+from app.planning.plan import Plan
+from app.records import Span, StudyRecord, TrialRecord
+
+
+class Ledger:
+    """Reads and writes one study's folder; every file is there whole or not at all."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def trial_folder(self, name: str) -> str:
+        return files.join(self.folder, "trials", name)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody else runs this study meanwhile, as far as a local folder can tell.
+
+        Raises:
+            UsageError: another process does.
+        """
+        if files.is_url(self.folder):
+            yield
+            return
+        os.makedirs(self.folder, exist_ok=True)
+        with open(files.join(self.folder, ".lock"), "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(
+                    f"another process runs the study in {self.folder}: wait for it, or take another --name"
+                ) from None
+            yield
+
+    def claim(self, study: Study, plan: Plan) -> None:
+        """The folder is this study's from now on; its plan may change from start to start.
+
+        Raises:
+            UsageError: it is another's.
+        """
+        path = files.join(self.folder, "study.json")
+        wanted = json.loads(json.dumps(study.to_dict()))
+        found = files.read_json(path) if files.exists(path) else None
+        if found is None:
+            files.write_json(path, wanted)
+        elif found != wanted:
+            raise UsageError(
+                f"{self.folder} holds another study (different: {', '.join(_differences(found, wanted))}); "
+                "give this one another --name or --runs folder, or delete that folder"
+            )
+        files.write_bytes_atomic(files.join(self.folder, "plan.json"), plan.to_json().encode())
+
+    def read_record(self) -> StudyRecord | None:
+        """As the last start of the study left it."""
+        path = files.join(self.folder, "record.json")
+        return StudyRecord.from_json(files.read_bytes(path).decode()) if files.exists(path) else None
+
+    def write_record(self, record: StudyRecord) -> None:
+        files.write_bytes_atomic(files.join(self.folder, "record.json"), json.dumps(to_dict(record)).encode())
+
+    def finished(self, name: str) -> TrialRecord | None:
+        """The record of a trial that is finished."""
+        path = files.join(self.trial_folder(name), "record.json")
+        if not files.exists(path):
+            return None
+        record = TrialRecord.from_json(files.read_bytes(path).decode())
+        return record if record.status == "finished" else None
+
+    def spans(self, name: str) -> tuple[Span, ...]:
+        """Where a trial's time went, over all its attempts."""
+        path = files.join(self.trial_folder(name), "spans.jsonl")
+        if not files.exists(path):
+            return ()
+        whole_lines = files.read_bytes(path).decode().split("\n")[:-1]  # a crash may have cut the last
+        return tuple(Span(**json.loads(line)) for line in whole_lines)
+
+    def status(self, name: str) -> dict[str, object]:
+        """What a trial under way last said of itself; empty before its first step."""
+        path = files.join(self.trial_folder(name), "status.json")
+        found: dict[str, object] = files.read_json(path) if files.exists(path) else {}
+        return found
+
+
+def _differences(found: dict[str, object], wanted: dict[str, object]) -> list[str]:
+    """The keys, and of the experiments the names, that differ."""
+    keys = sorted(k for k in {**found, **wanted} if k != "experiments" and found.get(k) != wanted.get(k))
+    mine, theirs = (_by_name(study.get("experiments")) for study in (wanted, found))
+    names = sorted(n for n in {**mine, **theirs} if mine.get(n) != theirs.get(n))
+    shown = [f"experiment {name}" for name in names[:3]] + ([f"{len(names) - 3} more"] if len(names) > 3 else [])
+    return keys + shown or ["the order of its experiments"]
+
+
+def _by_name(experiments: object) -> dict[str, object]:
+    found = experiments if isinstance(experiments, list) else []
+    return {str(e.get("name")): e for e in found if isinstance(e, dict)}

@@ -1,0 +1,131 @@
+"""Where a study stands: which trials are to run, run, finished or failed. Pure bookkeeping, without Ray or files."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from app import records
+from app.configuration import to_dict
+from app.execution.attempts import Failure, is_worth_another
+from app.experiment import Study
+from app.planning.plan import Plan
+from app.records import Session, Span, StudyRecord, StudyTrial, TrialRecord, WorkerKind
+
+
+class StudyState:
+    """Changes as trials begin and end; `record` says it all as plain data."""
+
+    def __init__(
+        self,
+        study: Study,
+        plan: Plan,
+        finished: Mapping[str, TrialRecord],
+        before: StudyRecord | None,
+        start_s: float,
+        worker_kind: WorkerKind,
+    ) -> None:
+        """`finished`: records of the trials that are not run again; `before`: what the last start wrote."""
+        self.study, self.plan = study, plan
+        self._experiments = {experiment.name: experiment for experiment in study.experiments}
+        self._sessions = before.sessions if before else ()
+        self._start_s, self._kind = start_s, worker_kind
+        known = {trial.name: trial for trial in before.trials} if before else {}
+        self.trials: dict[str, StudyTrial] = {}
+        self._failures: dict[str, list[Failure]] = {}
+        for number, stage in enumerate(plan.stages):
+            for name in stage.trials:
+                new = StudyTrial(name, "waiting", number, 0, stage.workers_per_trial)
+                self.trials[name] = _carried_on(new, known.get(name), finished.get(name))
+
+    def to_run(self, stage: int) -> list[str]:
+        """Trials of a stage that are neither finished nor failed, in its order. Those that start from a failed one
+        fail here."""
+        waiting = []
+        for name in self.plan.stages[stage].trials:
+            origin = self._experiments[name].starts_from
+            if self.trials[name].status == "waiting" and origin is not None and self.trials[origin].status == "failed":
+                reason = f"it starts from {origin}, which failed: {self.trials[origin].failure}"
+                self._change(name, status="failed", failure=reason)
+            if self.trials[name].status == "waiting":
+                waiting.append(name)
+        return waiting
+
+    def begin(self, name: str, lane: int, start_s: float) -> None:
+        """An attempt at a trial."""
+        trial = self.trials[name]
+        first_s = trial.start_s if trial.start_s is not None else start_s
+        self._change(name, lane=lane, start_s=first_s, num_attempts=trial.num_attempts + 1)
+
+    def finish(self, name: str, record: TrialRecord, spans: tuple[Span, ...], end_s: float) -> None:
+        self._change(name, status="finished", record=record, spans=spans, end_s=end_s, failure=None)
+
+    def stop(self, name: str, reason: str, spans: tuple[Span, ...], end_s: float) -> None:
+        """A trial was ended early by the study's rule."""
+        self._change(name, status="stopped", spans=spans, end_s=end_s, failure=reason)
+
+    def fail(self, name: str, failure: Failure, spans: tuple[Span, ...], end_s: float) -> bool:
+        """An attempt failed. True: the trial is to be tried again; False: it has failed for good."""
+        so_far = self._failures.setdefault(name, [])
+        so_far.append(failure)
+        if is_worth_another(so_far, self._experiments[name].max_retries):
+            return True
+        reason = failure.reason if len(so_far) == 1 else f"given up after {len(so_far)} attempts: {failure.reason}"
+        self._change(name, status="failed", failure=reason, spans=spans, end_s=end_s)
+        return False
+
+    def give_back(self, name: str) -> None:
+        """Its workers never came up: that was no attempt."""
+        self._change(name, num_attempts=self.trials[name].num_attempts - 1)
+
+    def num_of(self, status: str) -> int:
+        return sum(trial.status == status for trial in self.trials.values())
+
+    def failed(self) -> list[StudyTrial]:
+        return [trial for trial in self.trials.values() if trial.status == "failed"]
+
+    def record(self, now_s: float, ended: bool = False) -> StudyRecord:
+        best = self.best()
+        finished_well = not self.failed()
+        session = Session(self._start_s, now_s)
+        return StudyRecord(
+            name=self.study.name,
+            status="running" if not ended else "finished" if finished_well else "failed",
+            strategy=self.plan.strategy,
+            plan=to_dict(self.plan),
+            num_workers=self.plan.num_workers,
+            worker_kind=self._kind,
+            sessions=(*self._sessions, session),
+            trials=tuple(self.trials.values()),
+            best_trial=best[0] if best else None,
+            score=best[1] if best else "score",
+            versions=records.versions(),
+            host=records.host(),
+        )
+
+    def best(self) -> tuple[str, str] | None:
+        """The finished trial with the best validation score, and the score's name. None where nothing is finished or
+        the study's trials are scored differently: Dice and accuracy do not compare. Of equals the first."""
+        done = [trial.record for trial in self.trials.values() if trial.record is not None]
+        if len({record.score for record in done}) != 1:
+            return None
+        scored = [(record.metrics[record.score], record) for record in done if record.score in record.metrics]
+        if not scored:
+            return None
+        best = max(scored, key=lambda pair: pair[0])[1]
+        return best.name, best.score
+
+    def _change(self, name: str, **changes: object) -> None:
+        self.trials[name] = dataclasses.replace(self.trials[name], **changes)  # type: ignore[arg-type]
+
+
+def _carried_on(new: StudyTrial, known: StudyTrial | None, record: TrialRecord | None) -> StudyTrial:
+    """A trial at the start of a session. What is finished stays as it ran; all else is to run as the plan says."""
+    if known is not None and (known.status == "stopped" or (known.status == "finished" and record is not None)):
+        return known
+    if known is not None:
+        new = dataclasses.replace(new, start_s=known.start_s, num_attempts=known.num_attempts)
+    if record is None:
+        return new
+    # The driver was killed between the trial's end and its own note of it.
+    return dataclasses.replace(
+        new, status="finished", record=record, workers_per_trial=record.num_workers, lane=known.lane if known else 0
+    )

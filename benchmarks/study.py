@@ -1,0 +1,263 @@
+"""Running many trainings: against plain processes, against torchrun, and what a trial costs beside its training.
+
+All sides run the project's loop on the same experiments. Wall times are of whole commands, start and end included.
+"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks import data
+from benchmarks.common import ROOT, Report, Setting, alternate, compare, load_average, num_cores, say, seconds
+
+NUM_WORKERS = 2
+PARALLEL_TARGET = 1.10
+LANE_TARGET = 1.25
+GROWTH_TARGET = 1.2
+THROUGHPUT_TARGET = 0.97
+TIMEOUT_S = 1800
+PLAIN, TORCHRUN = "benchmarks.peers.plain_train", "benchmarks.peers.torchrun_train"
+TRIVIAL = "benchmarks.ours.trivial:TrivialWorkload"
+
+
+def run(setting: Setting) -> Report:
+    folder = setting.work / "study"
+    shutil.rmtree(folder, ignore_errors=True)
+    sides = _Sides(setting, data.make(setting).store, folder)
+    report = Report("study", facts={"num_workers": NUM_WORKERS, "num_cores": num_cores()})
+    _experiment_parallel(setting, sides, report)
+    _data_parallel(setting, sides, report)
+    _trivial(setting, sides, report)
+    _kills(setting, sides, report)
+    report.facts["load_average"] = load_average()
+    return report
+
+
+def _experiment_parallel(setting: Setting, sides: "_Sides", report: Report) -> None:
+    experiments = sides.brats("four", 4, epochs=setting.choose(8, 1))
+    found = alternate(
+        {"plain": lambda: sides.plain(experiments), "study": lambda: sides.study(experiments, "experiment-parallel")},
+        setting.choose(3, 1),
+        num_warmup_rounds=0,
+    )
+    report.facts["experiment-parallel"] = {**found, "trials": sides.timings()}
+    report.ratios.append(
+        compare(
+            "experiment-parallel / two plain processes", "s", found["study"], found["plain"],
+            PARALLEL_TARGET, "at most",
+            lambda: f"start-up of Ray and of the lanes: {sides.startup_s():.1f} s",
+        )
+    )  # fmt: skip
+
+
+def _data_parallel(setting: Setting, sides: "_Sides", report: Report) -> None:
+    """Eight trainings of about 20 s, against one start-up of torchrun and eight times the rest of it."""
+    experiments = sides.brats("eight", 8, epochs=setting.choose(4, 1))
+    rates: dict[str, list[float]] = {"study": [], "torchrun": []}
+    walls: dict[str, list[float]] = {"study": [], "torchrun": []}
+    for _ in range(setting.choose(3, 1)):
+        alone = sides.torchrun(experiments[0])
+        startup_s, total_s = (alone["timings"][key] for key in ("startup_s", "total_s"))
+        walls["torchrun"].append(startup_s + 8 * (total_s - startup_s))
+        rates["torchrun"].append(alone["samples_per_s"])
+        walls["study"].append(sides.study(experiments, "data-parallel"))
+        rates["study"].append(median(t["record"]["samples_per_s"] for t in sides.record["trials"]))
+    report.facts["data-parallel"] = {"walls": walls, "rates": rates, "trials": sides.timings()}
+    report.ratios += [
+        compare(
+            "eight trials data-parallel / a start-up and eight trainings of torchrun", "s",
+            walls["study"], walls["torchrun"], LANE_TARGET, "at most",
+            lambda: f"start-up of Ray and of the lane: {sides.startup_s():.1f} s",
+        ),
+        compare(
+            "data-parallel: study / torchrun", "samples/s", rates["study"], rates["torchrun"],
+            THROUGHPUT_TARGET, "at least",
+        ),
+    ]  # fmt: skip
+
+
+def _trivial(setting: Setting, sides: "_Sides", report: Report) -> None:
+    """Seconds a trial at k = 1 on two slots; start and end of the command left out by the difference of two sizes."""
+    few, many = setting.choose((50, 200), (4, 8))
+    walls = {num: sides.study(sides.trivial(f"trivial{num}", num), "experiment-parallel") for num in (few, many)}
+    spans = {num: _marginal_s(sides.folder / f"trivial{num}", NUM_WORKERS) for num in (few, many)}
+    report.facts["trivial trials"] = {"walls_s": walls, "seconds_a_trial": spans}
+    report.ratios.append(
+        compare(
+            f"seconds a trivial trial: the last of {many} / of {few}", "s", [spans[many]], [spans[few]],
+            GROWTH_TARGET, "at most",
+        )
+    )  # fmt: skip
+
+
+def _marginal_s(folder: Path, num_lanes: int) -> float:
+    """Seconds from the begin of a trial to that of the next in its lane, over the second half of the study."""
+    trials = json.loads((folder / "record.json").read_text())["trials"]
+    gaps = []
+    for lane in range(num_lanes):
+        begins = sorted(trial["start_s"] for trial in trials if trial["lane"] == lane)
+        later = begins[len(begins) // 2 :]
+        gaps += [b - a for a, b in pairwise(later)]
+    return median(gaps)
+
+
+def _kills(setting: Setting, sides: "_Sides", report: Report) -> None:
+    """Everything is killed at random moments and started again until the study ends; steps that were run twice."""
+    options: dict[str, Any] = {
+        "epochs": 4,
+        "batch_size": 2,
+        "checkpoint_every_s": 1.0,
+        "task": {"num_rows": 160, "step_s": 0.1},
+    }
+    experiments = sides.trivial("killed", 4, **options)
+    chance = random.Random(1)
+    num_kills = 0
+    while num_kills < setting.choose(10, 2):
+        process = sides.start(experiments, "experiment-parallel")
+        try:
+            process.wait(chance.uniform(8.0, 25.0))
+            break
+        except subprocess.TimeoutExpired:
+            _kill_tree(process.pid)
+            process.wait()
+            num_kills += 1
+            time.sleep(3.0)  # what Ray started ends when it sees that its driver is gone
+    wall_s = sides.study(experiments, "experiment-parallel", keep=True)
+    lines = {e["name"]: _steps(sides.folder / "killed" / "trials" / e["name"]) for e in experiments}
+    wrong = [name for name, steps in lines.items() if steps != list(range(1, 321))]
+    report.facts["kill -9 of everything"] = {
+        "num_kills": num_kills,
+        "last_start_s": wall_s,
+        "trials_with_wrong_steps": wrong,
+    }
+    say(f"  {num_kills} kills; trials whose steps are not each there once: {wrong}")
+    if wrong:
+        raise RuntimeError(f"after {num_kills} kills these trials lack steps or have them twice: {wrong}")
+
+
+def _steps(trial: Path) -> list[int]:
+    return [json.loads(line)["step"] for line in (trial / "steps.jsonl").read_text().splitlines()]
+
+
+def _kill_tree(pid: int) -> None:
+    """SIGKILL to a process and all below it, the children first found."""
+    tree = [pid]
+    for parent in tree:
+        listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True)
+        tree += [int(word) for word in listed.stdout.split()]
+    for each in tree:
+        try:
+            os.kill(each, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+class _Sides:
+    """Runs the same experiments in one way or another; `record` is the last study's."""
+
+    def __init__(self, setting: Setting, store: Path, folder: Path) -> None:
+        self._setting, self._store, self.folder = setting, store, folder
+        self._round = 0
+        self.record: dict[str, Any] = {}
+        precision, layout = data.fixed_numerics()[1::2]
+        self._numerics = {"precision": precision, "channels_last": layout}
+
+    def brats(self, study: str, num: int, epochs: int) -> list[dict[str, Any]]:
+        side = self._setting.choose(64, 32)
+        task = {"patch_size": [side] * 3, "samples_per_case": 1}
+        common = {"epochs": epochs, "batch_size": 2, "evaluate_every_epochs": epochs, "checkpoint_every_s": 1e6}
+        return self._write(study, num, {"workload": "brats", "task": task, **common, **self._numerics})
+
+    def trivial(self, study: str, num: int, **changes: Any) -> list[dict[str, Any]]:
+        options = {"epochs": 1, "batch_size": 2, "precision": "fp32", "channels_last": "no", **changes}
+        return self._write(study, num, {"workload": TRIVIAL, **options})
+
+    def _write(self, study: str, num: int, options: dict[str, Any]) -> list[dict[str, Any]]:
+        experiments = [{"name": f"seed{seed}", "seed": seed, **options} for seed in range(num)]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / f"{study}.json").write_text(json.dumps({"name": study, "experiments": experiments}))
+        for experiment in experiments:
+            (self.folder / f"{study}-{experiment['name']}.json").write_text(json.dumps(experiment))
+        self._study = study
+        return experiments
+
+    def start(self, experiments: Sequence[dict[str, Any]], strategy: str) -> "subprocess.Popen[bytes]":
+        flags = [
+            "--study",
+            str(self.folder / f"{self._study}.json"),
+            "--store",
+            str(self._store),
+            "--strategy",
+            strategy,
+        ]
+        command = [sys.executable, str(ROOT / "jobs" / "study.py"), *flags, "--workers", str(NUM_WORKERS)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        with (self.folder / f"{self._study}.log").open("ab") as log:
+            return subprocess.Popen(
+                [*command, "--runs", str(self.folder)], cwd=ROOT, env=environment, stdout=log, stderr=log
+            )
+
+    def study(self, experiments: Sequence[dict[str, Any]], strategy: str, keep: bool = False) -> float:
+        """Seconds of the whole command, in a new folder unless `keep`."""
+        run = self.folder / self._study
+        if not keep:
+            shutil.rmtree(run, ignore_errors=True)
+        wall_s = seconds(lambda: _check(self.start(experiments, strategy)))
+        self.record = json.loads((run / "record.json").read_text())
+        say(f"  {self._study} {strategy}: {wall_s:.1f} s")
+        return wall_s
+
+    def plain(self, experiments: Sequence[dict[str, Any]]) -> float:
+        """Seconds of two processes, each of which trains every other experiment."""
+        folder = self.folder / f"plain-{self._round}"
+        self._round += 1
+        configs = [str(self.folder / f"{self._study}-{e['name']}.json") for e in experiments]
+        threads = str(max(1, num_cores() // NUM_WORKERS))
+
+        def both() -> None:
+            processes = [
+                subprocess.Popen(
+                    [sys.executable, "-m", PLAIN, threads, str(self._store), str(folder), *configs[n::NUM_WORKERS]],
+                    cwd=ROOT,
+                )
+                for n in range(NUM_WORKERS)
+            ]
+            for process in processes:
+                _check(process)
+
+        wall_s = seconds(both)
+        say(f"  {self._study} plain: {wall_s:.1f} s")
+        return wall_s
+
+    def torchrun(self, experiment: dict[str, Any]) -> dict[str, Any]:
+        folder = self.folder / f"torchrun-{self._round}"
+        self._round += 1
+        folder.mkdir(parents=True)
+        launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(NUM_WORKERS), "--standalone"]
+        config = str(self.folder / f"{self._study}-{experiment['name']}.json")
+        environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, num_cores() // NUM_WORKERS))}
+        command = [*launcher, "-m", TORCHRUN, config, str(self._store), str(folder)]
+        _check(subprocess.Popen(command, cwd=ROOT, env=environment))
+        found: dict[str, Any] = json.loads((folder / "torchrun.json").read_text())
+        return found
+
+    def timings(self) -> list[dict[str, Any]]:
+        return [trial["record"]["timings"] for trial in self.record["trials"]]
+
+    def startup_s(self) -> float:
+        return max(float(timings["startup_s"]) for timings in self.timings())
+
+
+def _check(process: "subprocess.Popen[bytes]") -> None:
+    if process.wait(TIMEOUT_S) != 0:
+        raise RuntimeError(f"{process.args} ended with exit code {process.returncode}")

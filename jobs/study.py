@@ -1,0 +1,126 @@
+"""Train the experiments of a study by a plan: data-parallel, experiment-parallel, or anything between.
+
+Started again with the same command it goes on where it stopped: finished trials are not run again.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+PLAN_FILE = "plan:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    study: str | None = None
+    """JSON file with `name` and `experiments`, or a `search` that makes them (app/planning/search.py)."""
+    recipe: str | None = None
+    """Name of a study of app/recipes.py, in place of a file."""
+    store: tuple[str, ...]
+    """Prepared store, made by jobs/prepare.py; NAME=DIR for each where experiments name several."""
+    strategy: str
+    """data-parallel, experiment-parallel, hybrid:K (K workers a trial) or plan:FILE (a plan.json, perhaps edited)."""
+    workers: int | None = None
+    """Workers in all, one GPU or CPU core each; all there are if not given."""
+    runs: str = "runs"
+    """Folder (or URL) of all runs."""
+    name: str | None = None
+    """Names the run: its folder is RUNS/NAME; the study's own name if not given."""
+    feeding: Literal["auto", "worker", "ray"] = "auto"
+    """Who reads samples: each worker for itself (auto on CPUs) or Ray Data's tasks (auto for GPUs)."""
+
+
+def main(arguments: Arguments) -> None:
+    start_s = time.time()
+    from app.console import say
+    from app.errors import TrainingError
+    from app.execution.stores import parse_stores, stores_of
+    from app.execution.study import StudySetting, run_study
+
+    study = read_study(arguments.study, arguments.recipe)
+    stores = {name: absolute(folder) for name, folder in parse_stores(arguments.store).items()}
+    stores_of(study, stores)
+    plan = make_plan(study, arguments.strategy, arguments.workers)
+    folder = f"{absolute(arguments.runs)}/{arguments.name or study.name}"
+    feeding = None if arguments.feeding == "auto" else arguments.feeding
+    record = run_study(study, plan, StudySetting(folder, stores, feeding), start_s)
+    for line in closing_lines(record, folder):
+        say(line)
+    failed = [trial for trial in record.trials if trial.status == "failed"]
+    if failed:
+        reasons = "; ".join(f"{trial.name}: {trial.failure}" for trial in failed)
+        raise TrainingError(f"{len(failed)} of {len(record.trials)} trials failed: {reasons}")
+
+
+def read_study(path: str | None, recipe: str | None) -> Any:
+    """The study of a file or of a recipe.
+
+    Raises:
+        ValueError: both or neither is given, the file is no study, or there is no such recipe.
+    """
+    from app.data import files
+    from app.planning.search import study_of
+
+    if (path is None) == (recipe is None):
+        raise ValueError("wanted --study FILE or --recipe NAME, one of them")
+    if path is not None:
+        return study_of(files.read_json(path))
+    from app.configuration import nearest
+    from app.recipes import RECIPES
+
+    if recipe not in RECIPES:
+        raise ValueError(f"--recipe: got {recipe!r}; {nearest(str(recipe), list(RECIPES))}")
+    return RECIPES[recipe]()
+
+
+def make_plan(study: Any, strategy: str, num_workers: int | None) -> Any:
+    """The plan of a strategy or a file; asks the cluster only where no number of workers is given."""
+    from app.data import files
+    from app.planning import plan
+
+    if strategy.startswith(PLAN_FILE):
+        found = plan.Plan.from_json(files.read_bytes(strategy.removeprefix(PLAN_FILE)).decode())
+        if num_workers is not None and num_workers != found.num_workers:
+            raise ValueError(f"--workers {num_workers}: the plan is for {found.num_workers}; leave --workers out")
+        plan.check(found, study)
+        return found
+    if num_workers is None:
+        from app.execution import cluster
+
+        plan.workers_per_trial(strategy, 1_000_000)  # a misspelt name needs no cluster
+        num_workers = cluster.connect(1).total
+    if num_workers < 1:
+        raise ValueError(f"--workers: got {num_workers}, wanted 1 or more")
+    return plan.plan_of_strategy(study, strategy, num_workers)
+
+
+def closing_lines(record: Any, folder: str) -> list[str]:
+    """What to tell at the end: how long, the best trial, and what to do with it."""
+    done = sum(trial.status == "finished" for trial in record.trials)
+    trials = f"{done} of {len(record.trials)} trials finished in {record.makespan_s():.0f} s"
+    lines = [
+        f"{record.name}: {trials} ({record.strategy}, {record.num_workers} workers)",
+        f"{record.name}: written to {folder}",
+    ]
+    best = next((trial for trial in record.trials if trial.name == record.best_trial), None)
+    if best is None or best.record is None:
+        return lines
+    domain = "brats" if best.record.experiment["workload"] == "brats" else "documents"
+    flags = f"--run {folder}/trials/{best.name} --store {best.record.store}"
+    return [
+        *lines,
+        f"best by validation {record.score}: {best.name} ({best.record.metrics[record.score]:.4f})",
+        f"score it on the test split, once: python jobs/evaluate.py {domain} {flags}",
+    ]
+
+
+def absolute(path: str) -> str:
+    """Workers run in folders of their own."""
+    return path if "://" in path else str(Path(path).resolve())
+
+
+if __name__ == "__main__":
+    from app.command_line import run
+
+    run(Arguments, main)

@@ -1,0 +1,122 @@
+"""Studies on Ray: the same result under every plan, through failures and restarts, nothing run twice."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TOY = Path(__file__).parents[1] / "unit" / "training"
+sys.path.insert(0, str(TOY))  # Ray's workers get the driver's path
+
+from toy import toy_experiment  # noqa: E402
+
+from app.errors import DataError, ResourceError  # noqa: E402
+from app.execution.study import StudySetting, run_study  # noqa: E402
+from app.execution.trial import TrialSetting, run_trial  # noqa: E402
+from app.experiment import Experiment, Study  # noqa: E402
+from app.planning.plan import Plan, Stage, plan_of_strategy  # noqa: E402
+from app.records import StudyRecord  # noqa: E402
+
+pytestmark = pytest.mark.ray
+
+
+def experiment(name: str, **changes: Any) -> Experiment:
+    return dataclasses.replace(toy_experiment(**changes), name=name, workload="toy:ToyWorkload")
+
+
+def run(study: Study, folder: Path, plan: str | Plan, **setting: Any) -> StudyRecord:
+    chosen = plan if isinstance(plan, Plan) else plan_of_strategy(study, plan, 2)
+    return run_study(study, chosen, StudySetting(str(folder), {"": str(folder.parent)}, **setting))
+
+
+def losses(folder: Path, trial: str) -> list[float]:
+    lines = [json.loads(line) for line in (folder / "trials" / trial / "steps.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, len(lines) + 1)), "every step once, in order"
+    return [line["loss"] for line in lines]
+
+
+def test_every_plan_gives_the_curves_of_a_training_without_ray(ray_cluster: None, tmp_path: Path) -> None:
+    study = Study("s", tuple(experiment(f"seed{seed}", seed=seed, task={"num_rows": 20}) for seed in range(3)))
+    mixed = Plan("s", 2, "mixed", (Stage(2, 1, ("seed2",)), Stage(1, 2, ("seed0", "seed1"))))
+    run(study, tmp_path / "ep", "experiment-parallel", feeding="ray")
+    run(study, tmp_path / "mixed", mixed)
+    record = run(study, tmp_path / "dp", "data-parallel")
+    for e in study.experiments:
+        run_trial(e, TrialSetting("", str(tmp_path / "plain" / "trials" / e.name), 1, "local"))
+        for folder in ("ep", "mixed", "dp"):
+            assert losses(tmp_path / folder, e.name) == pytest.approx(losses(tmp_path / "plain", e.name), abs=1e-5)
+    assert record.status == "finished" and record.best_trial is not None and record.score == "accuracy"
+    assert [(t.status, t.workers_per_trial, t.lane, t.num_attempts) for t in record.trials] == [
+        ("finished", 2, 0, 1)
+    ] * 3
+    first, second, third = record.trials
+    assert first.end_s <= second.start_s and second.end_s <= third.start_s  # type: ignore[operator]
+    assert second.spans[0].phase == "startup" and second.spans[0].end_s - second.spans[0].start_s < 5.0
+    assert StudyRecord.from_json((tmp_path / "dp" / "record.json").read_text()) == record
+
+
+@pytest.mark.parametrize(("plan", "rank"), [("experiment-parallel", "0"), ("data-parallel", "1")])
+def test_a_worker_that_dies_is_replaced_and_the_trial_goes_on(
+    ray_cluster: None, tmp_path: Path, plan: str, rank: str
+) -> None:
+    task = {"num_rows": 20}
+    marker = tmp_path / "killed"
+    mortal = {**task, "kill_marker": str(marker), "kill_rank": rank}
+    study = Study("s", (experiment("a", task=mortal, checkpoint_every_s=1e-6), experiment("b", seed=3, task=task)))
+    record = run(study, tmp_path / "run", plan)
+    run_trial(experiment("a", task=task), TrialSetting("", str(tmp_path / "plain" / "trials" / "a"), 1, "local"))
+    assert marker.exists()
+    assert [(t.status, t.num_attempts) for t in record.trials] == [("finished", 2), ("finished", 1)]
+    assert losses(tmp_path / "run", "a") == pytest.approx(losses(tmp_path / "plain", "a"), abs=1e-5)
+
+
+def test_a_bad_trial_fails_with_its_reason_and_costs_the_others_nothing(ray_cluster: None, tmp_path: Path) -> None:
+    study = Study(
+        "s",
+        (
+            experiment("nan", task={"poison_step_row": 3}),
+            experiment("typo", task={"num_row": 3}),
+            experiment("good"),
+            experiment("after-nan", starts_from="nan"),
+            experiment("after-good", starts_from="good"),
+        ),
+    )
+    record = run(study, tmp_path / "run", "data-parallel")
+    trials = {trial.name: trial for trial in record.trials}
+    assert record.status == "failed"
+    assert "the loss is nan" in str(trials["nan"].failure) and trials["nan"].num_attempts == 1
+    assert trials["typo"].failure == "task: unknown key 'num_row': did you mean 'num_rows'?"
+    assert "it starts from nan, which failed: the loss is nan" in str(trials["after-nan"].failure)
+    assert trials["good"].status == "finished"
+    done = trials["after-good"].record
+    assert done is not None and done.origin == {"file": str(tmp_path / "run" / "trials" / "good")}
+    failed = json.loads((tmp_path / "run" / "trials" / "nan" / "failed.json").read_text())
+    assert "the loss is nan" in failed["failure"]
+
+
+def test_started_again_only_what_is_not_finished_runs_even_by_another_plan(ray_cluster: None, tmp_path: Path) -> None:
+    study = Study("s", tuple(experiment(name, task={"num_rows": 20}) for name in "ab"))
+    first = run(study, tmp_path / "run", "experiment-parallel")
+    # As if all had been killed in the middle of b: its checkpoint is there, its record is not.
+    (tmp_path / "run" / "trials" / "b" / "record.json").unlink()
+    before = losses(tmp_path / "run", "b")
+    second = run(study, tmp_path / "run", "data-parallel")
+    a, b = second.trials
+    assert a == first.trials[0], "not run again"
+    assert (b.status, b.workers_per_trial, b.num_attempts) == ("finished", 2, 2)
+    assert losses(tmp_path / "run", "b") == before, "nothing is trained or written twice"
+    assert len(second.sessions) == 2 and second.makespan_s() > first.makespan_s()
+    third = run(study, tmp_path / "run", "data-parallel")
+    assert third.trials == second.trials and len(third.sessions) == 3
+
+
+def test_what_does_not_fit_fails_before_anything_starts(ray_cluster: None, tmp_path: Path) -> None:
+    study = Study("s", (experiment("a", batch_size=64),))
+    with pytest.raises(ResourceError, match="64 workers asked for"):
+        run(study, tmp_path / "run", plan_of_strategy(study, "data-parallel", 64))
+    with pytest.raises(DataError, match="is not there: make the store first"):
+        run_study(study, plan_of_strategy(study, "data-parallel", 1), StudySetting(str(tmp_path / "r"), {"": "/none"}))
+    assert not (tmp_path / "run" / "trials").exists()

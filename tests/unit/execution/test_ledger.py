@@ -1,0 +1,71 @@
+"""A study's folder: claimed once, by one process at a time, and read back as it was written."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.errors import UsageError
+from app.execution.ledger import Ledger
+from app.experiment import Experiment, Study
+from app.planning.plan import Plan, plan_of_strategy
+from app.records import Span
+
+
+def study(**changes: Any) -> Study:
+    return Study("s", (Experiment(name="a", workload="toy", **changes), Experiment(name="b", workload="toy")))
+
+
+def plan(strategy: str = "data-parallel") -> Plan:
+    return plan_of_strategy(study(), strategy, 2)
+
+
+def test_the_same_study_may_come_back_with_another_plan(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path / "s"))
+    ledger.claim(study(), plan())
+    ledger.claim(study(), plan("experiment-parallel"))
+    assert Study.from_dict(json.loads((tmp_path / "s" / "study.json").read_text())) == study()
+    assert Plan.from_json((tmp_path / "s" / "plan.json").read_text()).strategy == "experiment-parallel"
+
+
+def test_another_study_in_the_folder_is_refused_and_what_differs_is_named(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path))
+    ledger.claim(study(), plan())
+    with pytest.raises(UsageError, match=r"holds another study \(different: experiment a\); give this one another"):
+        ledger.claim(study(epochs=7), plan())
+    turned = Study("s", tuple(reversed(study().experiments)))
+    with pytest.raises(UsageError, match="the order of its experiments"):
+        ledger.claim(turned, plan())
+
+
+HOLD = """
+import sys
+from app.execution.ledger import Ledger
+with Ledger(sys.argv[1]).held():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        with pytest.raises(UsageError, match="another process runs the study"), Ledger(str(tmp_path)).held():
+            pass
+        holder.kill()
+        holder.wait()
+    with Ledger(str(tmp_path)).held():
+        pass
+
+
+def test_spans_that_a_crash_cut_are_left_out(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path))
+    assert ledger.spans("a") == ()
+    folder = tmp_path / "trials" / "a"
+    folder.mkdir(parents=True)
+    (folder / "spans.jsonl").write_text('{"phase": "step", "start_s": 1.0, "end_s": 2.0}\n{"phase": "st')
+    assert ledger.spans("a") == (Span("step", 1.0, 2.0),)

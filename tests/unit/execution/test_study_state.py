@@ -1,0 +1,176 @@
+"""Where a study stands: the plan is followed, failures are told apart, a restart carries on."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app.execution.attempts import Failure, is_worth_another
+from app.execution.study_state import StudyState
+from app.experiment import Experiment, Study
+from app.planning.plan import Plan, Stage, plan_of_strategy
+from app.records import Span, StudyRecord, Timings, TrialRecord
+
+
+def experiment(name: str, **changes: Any) -> Experiment:
+    return Experiment(name=name, workload="toy", **changes)
+
+
+STUDY = Study("s", (experiment("a"), experiment("b"), experiment("c", starts_from="a"), experiment("d")))
+
+
+def finished(name: str, value: float, score: str = "accuracy") -> TrialRecord:
+    return TrialRecord(
+        name=name,
+        status="finished",
+        experiment={},
+        store="",
+        num_workers=1,
+        launcher="ray",
+        device="cpu",
+        global_batch_size=2,
+        num_steps=3,
+        num_parameters=4,
+        numerics={},
+        timings=Timings(total_s=5.0),
+        samples_per_s=1.0,
+        samples_per_s_per_worker=1.0,
+        waiting_share=0.0,
+        binding_limit="device",
+        metrics={"epoch": 1, score: value},
+        score=score,
+    )
+
+
+def state(
+    study: Study = STUDY,
+    strategy: str = "experiment-parallel",
+    records: dict[str, TrialRecord] | None = None,
+    before: StudyRecord | None = None,
+    start_s: float = 100.0,
+) -> StudyState:
+    plan = plan_of_strategy(study, strategy, 2)
+    return StudyState(study, plan, records or {}, before, start_s, "CPU")
+
+
+def test_what_starts_from_a_failed_trial_fails_with_its_reason_and_the_others_go_on() -> None:
+    s = state()
+    assert s.to_run(0) == ["a", "b", "d"]
+    s.begin("a", 0, 101.0)
+    assert not s.fail("a", Failure("final", "the loss is nan"), (), 102.0)
+    assert s.to_run(0) == ["b", "d"]
+    assert s.to_run(1) == []
+    assert s.trials["c"].status == "failed" and s.trials["c"].num_attempts == 0
+    assert s.trials["c"].failure == "it starts from a, which failed: the loss is nan"
+
+
+def test_a_death_is_tried_again_until_the_retries_are_used_up() -> None:
+    s = state(Study("s", (experiment("a", max_retries=2),)))
+    for attempt in (1, 2):
+        s.begin("a", 0, 100.0 + attempt)
+        assert s.fail("a", Failure("death", "a worker died"), (), 200.0)
+        assert s.trials["a"].status == "waiting" and s.to_run(0) == ["a"]
+    s.begin("a", 1, 150.0)
+    assert not s.fail("a", Failure("death", "a worker died"), (), 300.0)
+    trial = s.trials["a"]
+    assert (trial.num_attempts, trial.start_s, trial.end_s, trial.lane) == (3, 101.0, 300.0, 1)
+    assert trial.failure == "given up after 3 attempts: a worker died"
+    assert s.record(301.0, ended=True).status == "failed"
+
+
+DEATH, PIPE, RESET, NAN = (
+    Failure("death", "gone"),
+    Failure("error", "broken pipe"),
+    Failure("error", "reset"),
+    Failure("final", "the loss is nan"),
+)
+
+
+@pytest.mark.parametrize(
+    ("failures", "max_retries", "again"),
+    [
+        ([DEATH], 1, True),
+        ([DEATH], 0, False),
+        ([DEATH, DEATH], 3, True),
+        ([PIPE], 3, True),
+        ([PIPE, RESET], 3, True),
+        ([PIPE, PIPE], 3, False),
+        ([PIPE, DEATH, PIPE], 3, True),
+        ([NAN], 3, False),
+        ([DEATH, NAN], 3, False),
+    ],
+)
+def test_only_what_another_attempt_can_mend_is_tried_again(
+    failures: list[Failure], max_retries: int, again: bool
+) -> None:
+    assert is_worth_another(failures, max_retries) is again
+
+
+def test_workers_that_never_came_up_were_no_attempt() -> None:
+    s = state()
+    s.begin("b", 0, 101.0)
+    s.give_back("b")
+    assert s.trials["b"].num_attempts == 0 and "b" in s.to_run(0)
+
+
+def test_a_restart_runs_what_is_not_finished_under_the_new_plan() -> None:
+    first = state()
+    first.begin("a", 1, 101.0)
+    first.finish("a", finished("a", 0.5), (Span("step", 101.0, 103.0),), 103.0)
+    first.begin("b", 0, 101.5)
+    first.begin("d", 1, 103.0)
+    first.fail("d", Failure("final", "nan"), (), 104.0)
+    before = StudyRecord.from_json(json.dumps(json.loads(first.record(110.0).to_json())))
+    assert before.status == "running" and before.makespan_s() == 10.0
+
+    # b was finished, but the driver was killed before it could note it.
+    second = state(
+        strategy="data-parallel",
+        records={"a": finished("a", 0.5), "b": finished("b", 0.7)},
+        before=before,
+        start_s=200.0,
+    )
+    assert second.to_run(0) == ["d"] and second.to_run(1) == ["c"]
+    a, b, c, d = (second.trials[name] for name in "abcd")
+    assert (a.workers_per_trial, a.lane, a.start_s, a.end_s) == (1, 1, 101.0, 103.0)
+    assert b.status == "finished" and b.start_s == 101.5 and b.num_attempts == 1
+    assert (c.workers_per_trial, c.status) == (2, "waiting")
+    assert (d.workers_per_trial, d.status, d.num_attempts, d.failure) == (2, "waiting", 1, None)
+    record = second.record(205.0)
+    assert record.makespan_s() == 15.0 and record.strategy == "data-parallel"
+    assert record.best_trial == "b" and record.score == "accuracy"
+
+
+def test_the_best_trial_is_chosen_among_finished_ones_of_one_kind_of_score() -> None:
+    s = state()
+    assert s.best() is None
+    for name, accuracy in (("a", 0.6), ("b", 0.9), ("d", 0.9)):
+        s.finish(name, finished(name, accuracy), (), 1.0)
+    assert s.best() == ("b", "accuracy")
+    mixed = state(Study("s", (experiment("a"), Experiment(name="v", workload="volumes"))))
+    mixed.finish("a", finished("a", 0.6), (), 1.0)
+    assert mixed.best() == ("a", "accuracy")
+    mixed.finish("v", finished("v", 0.9, "dice"), (), 1.0)
+    assert mixed.best() is None
+
+
+def test_a_plan_of_a_file_is_followed_stage_by_stage() -> None:
+    study = Study("s", tuple(experiment(name) for name in "abc"))
+    plan = Plan("s", 2, "mine", (Stage(2, 1, ("c",)), Stage(1, 2, ("b", "a"))))
+    s = StudyState(study, plan, {}, None, 0.0, "CPU")
+    assert s.to_run(0) == ["c"] and s.to_run(1) == ["b", "a"]
+    assert [(t.name, t.stage, t.workers_per_trial) for t in s.trials.values()] == [
+        ("c", 0, 2),
+        ("b", 1, 1),
+        ("a", 1, 1),
+    ]
+
+
+def test_a_trial_that_was_stopped_early_is_neither_run_again_nor_the_best() -> None:
+    first = state()
+    first.begin("a", 0, 101.0)
+    first.stop("a", "number 3 of 3", (), 104.0)
+    assert first.to_run(0) == ["b", "d"] and first.to_run(1) == ["c"], "c may start from what a had learned"
+    again = state(before=first.record(110.0), strategy="data-parallel")
+    assert again.trials["a"].status == "stopped" and again.to_run(0) == ["b", "d"]
+    assert again.best() is None

@@ -1,0 +1,43 @@
+"""What jobs/study.py refuses before it starts anything; and the plans it makes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.experiment import Experiment, Study
+from jobs.study import make_plan, read_study
+
+STUDY = Study("s", tuple(Experiment(name=name, workload="w", batch_size=4) for name in "abc"))
+
+
+def test_a_study_comes_from_a_file_or_from_a_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "study.json"
+    path.write_text(json.dumps(STUDY.to_dict()))
+    assert read_study(str(path), None) == STUDY
+    for both_or_neither in ((None, None), (str(path), "x")):
+        with pytest.raises(ValueError, match="one of them"):
+            read_study(*both_or_neither)
+
+
+def test_the_strategy_makes_the_plan() -> None:
+    hybrid = make_plan(STUDY, "hybrid:2", 4)
+    assert [(s.workers_per_trial, s.concurrent_trials, s.trials) for s in hybrid.stages] == [(2, 2, ("a", "b", "c"))]
+    with pytest.raises(ValueError, match="do not divide the global batch of 4"):
+        make_plan(STUDY, "data-parallel", 3)
+    with pytest.raises(ValueError, match="strategy: got 'data-paralel'"):
+        make_plan(STUDY, "data-paralel", None)
+    with pytest.raises(ValueError, match="--workers: got 0"):
+        make_plan(STUDY, "data-parallel", 0)
+
+
+def test_a_plan_file_is_run_as_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    plan = make_plan(STUDY, "experiment-parallel", 2)
+    path.write_text(plan.to_json())
+    assert make_plan(STUDY, f"plan:{path}", None) == plan
+    with pytest.raises(ValueError, match="--workers 3: the plan is for 2"):
+        make_plan(STUDY, f"plan:{path}", 3)
+    path.write_text(plan.to_json().replace('"c"', '"x"'))
+    with pytest.raises(ValueError, match="has no trial 'x'"):
+        make_plan(STUDY, f"plan:{path}", None)
