@@ -55,19 +55,20 @@ SEED_NORMS = ("batch", "group")
 SEED_BETAS = (0.99, 0.999)
 
 
-def brats_smoke(*, epochs: int = 3) -> Study:
+def brats_smoke(*, epochs: int = 8) -> Study:
     """Four short trials on small patches, two rates x two norms: a study to try things with."""
-    task = {"patch_size": [32, 32, 32], "filters": [8, 16, 32], "samples_per_case": 2}
+    task = {"patch_size": [32, 32, 32], "filters": [8, 16, 32], "samples_per_case": 2, "foreground_share": 0.7}
     trials = [
         Experiment(
             name=f"lr={rate:g}-norm={norm}",
             workload=BRATS,
             task={**task, "norm": norm},
             epochs=epochs,
+            evaluate_every_epochs=epochs,
             batch_size=4,
             optimizer=OptimizerConfig(learning_rate=rate),
         )
-        for rate, norm in product((3e-3, 1e-2), ("instance", "group"))
+        for rate, norm in product((1e-2, 2e-2), ("instance", "group"))
     ]
     return Study("brats-smoke", tuple(trials))
 

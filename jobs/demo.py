@@ -1,6 +1,6 @@
 """From raw data to one report, in a few minutes on two cores: every step is a job, shown as one would type it.
 
-First brain scans, then document pages. Started again, it goes on where it stopped and keeps what is finished.
+First brain scans, then document pages, then a study of four trainings by two strategies. Started again, it goes on where it stopped and keeps what is finished.
 """
 
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import demo_brats
 import demo_documents
+import demo_study
 from demo_steps import Step, Steps
 
 
@@ -38,11 +39,13 @@ def walk(run: Path, num_workers: int, quick: bool) -> None:
     """The whole way, a job after the other."""
     from app.console import say
 
-    show = Steps(demo_brats.NUM_STEPS + demo_documents.NUM_STEPS + 1)
+    show = Steps(demo_brats.NUM_STEPS + demo_documents.NUM_STEPS + demo_study.NUM_STEPS + 1)
     demo_brats.walk(demo_brats.QUICK if quick else demo_brats.FULL, run, num_workers, show)
     demo_documents.walk(demo_documents.QUICK if quick else demo_documents.FULL, run / "documents", show)
-    show.run(Step("Write the report on both", ["report", "--run", str(run)]))
-    say(f"\nThe report: {(run / 'report.html').resolve()}")
+    demo_study.walk(run / "data" / "store", run / "study", num_workers, show)
+    show.run(Step("Write the report on scans and pages", ["report", "--run", str(run)]))
+    say(f"\nThe reports: {(run / 'report.html').resolve()}")
+    say(f"and, on the study, {(run / 'study' / 'report.html').resolve()}")
     say(f"Everything took {show.elapsed_s():.0f} s.")
 
 

@@ -19,7 +19,8 @@ DOCUMENTS = (
     *("synthesize", "synthesize", "prepare", "prepare", "ocr", "vocabulary", "train", "train", "train"),
     *("evaluate", "synthesize", "predict"),
 )
-STEPS = (*BRATS, *DOCUMENTS, "report")
+STUDY = ("study", "study", "report")
+STEPS = (*BRATS, *DOCUMENTS, *STUDY, "report")
 
 
 def nifti_voxels(path: Path) -> np.ndarray:
@@ -39,7 +40,8 @@ def test_the_demo_ends_well_and_shows_every_command(demo: Demo) -> None:
     assert [re.search(r"jobs/(\w+)\.py", command).group(1) for command in commands] == list(STEPS)  # type: ignore[union-attr]
     numbers = [found[1] for line in lines if (found := re.match(r"\[(\d+/\d+)\]", line))]
     assert numbers == [f"{n}/{len(STEPS)}" for n in range(1, len(STEPS) + 1)]
-    assert f"The report: {demo.run / 'report.html'}" in lines
+    assert f"The reports: {demo.run / 'report.html'}" in lines
+    assert (demo.run / "study" / "report.html").exists()
 
 
 def test_it_shows_progress_all_the_way(demo: Demo) -> None:
@@ -100,6 +102,21 @@ def test_new_pages_are_classified_beside_their_truth(demo: Demo) -> None:
     assert len(rows) == len(sheet) == 10
     assert sorted(page["truth"] for page in sheet) == sorted(row["id"].split("/")[0] for row in rows)
     assert all(set(page["shares"]) == {"image", "text", "both"} for page in sheet)
+
+
+def test_the_study_comes_to_the_same_under_both_strategies(demo: Demo) -> None:
+    folders = [demo.run / "study" / strategy for strategy in ("experiment-parallel", "data-parallel")]
+    records = [json.loads((folder / "record.json").read_text()) for folder in folders]
+    assert [record["status"] for record in records] == ["finished", "finished"]
+    assert [{trial["workers_per_trial"] for trial in record["trials"]} for record in records] == [{1}, {2}]
+    names = [trial["name"] for trial in records[0]["trials"]]
+    assert len(names) == 4
+    for name in names:
+        one, two = (
+            [json.loads(line)["loss"] for line in (folder / "trials" / name / "metrics.jsonl").read_text().splitlines()]
+            for folder in folders
+        )
+        assert one == pytest.approx(two, abs=1e-3)
 
 
 def test_run_again_it_keeps_what_is_finished(demo: Demo) -> None:

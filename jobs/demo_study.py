@@ -1,0 +1,31 @@
+"""The demo's last part: four trainings by two strategies, one worker for each and all workers for each, compared."""
+
+from pathlib import Path
+
+from demo_steps import Step, Steps, newer
+
+NUM_STEPS = 3
+STRATEGIES = ("experiment-parallel", "data-parallel")
+
+
+def walk(store: Path, folder: Path, num_workers: int, show: Steps) -> None:
+    """The same study by each strategy, then one page on both; NUM_STEPS steps."""
+    for strategy in STRATEGIES:
+        show.run(
+            Step(
+                f"Train four networks, {strategy}",
+                [
+                    *("study", "--recipe", "brats-smoke", "--store", str(store), "--strategy", strategy),
+                    *("--workers", str(num_workers), "--runs", str(folder), "--name", strategy),
+                ],
+            )
+        )
+    report = folder / "report.html"
+    records = [folder / strategy / "record.json" for strategy in STRATEGIES]
+    show.run(
+        Step(
+            "Compare them",
+            ["report", "--study", *(str(folder / strategy) for strategy in STRATEGIES), "--out", str(report)],
+            have=newer(report, *records),
+        )
+    )
