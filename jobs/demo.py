@@ -1,6 +1,7 @@
 """From raw data to one report, in a few minutes on two cores: every step is a job, shown as one would type it.
 
-First brain scans, then document pages, then a study of four trainings by two strategies. Started again, it goes on where it stopped and keeps what is finished.
+First brain scans, then document pages, then a study of four trainings by two strategies. Started again, it goes on
+where it stopped and keeps what is finished.
 """
 
 from dataclasses import dataclass
