@@ -176,15 +176,15 @@ class StudyRecord:
         return sum(session.end_s - session.start_s for session in self.sessions)
 
 
-def versions() -> dict[str, str]:
+def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
     """Installed versions of what decides results and speed."""
-    return dict(_versions())
+    return dict(_versions(packages))
 
 
 @cache
-def _versions() -> Mapping[str, str]:
+def _versions(packages: tuple[str, ...]) -> Mapping[str, str]:
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal, TypeVar
+
+from app.records import versions
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "benchmarks" / ".work"
@@ -127,7 +128,7 @@ class Report:
             "skipped": self.skipped,
             "ratios": [ratio.to_dict() for ratio in self.ratios],
             "facts": self.facts,
-            "versions": {**versions(), **self.versions},
+            "versions": {**versions(PACKAGES), **self.versions},
             "host": host(),
         }
 
@@ -142,16 +143,6 @@ def write_json(path: Path, content: Any) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-
-
-def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in packages:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def host() -> dict[str, Any]:

@@ -1,16 +1,17 @@
 """The table of a prepared store: one row a case or document, `manifest.parquet`. Written last: it says "complete"."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from app.data import files
-from app.errors import DataError
+from app.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MANIFEST_NAME = "manifest.parquet"
+STORE_NAME = "store.json"
+"""How a store is made."""
 
 
 def write_manifest(store: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -49,11 +50,12 @@ def read_manifest_table(store: str) -> "pa.Table":
 
 def write_table(path: str, table: "pa.Table") -> None:
     """Write a Parquet file, atomically. Raises DataError when the place can not be written."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    files.write_bytes_atomic(path, buffer.getvalue())
+    stream = pa.BufferOutputStream()
+    pq.write_table(table, stream, compression="zstd")
+    files.write_bytes_atomic(path, stream.getvalue().to_pybytes())
 
 
 def read_table(path: str, columns: list[str] | None = None) -> "pa.Table":
@@ -67,3 +69,19 @@ def read_table(path: str, columns: list[str] | None = None) -> "pa.Table":
             return file.read(columns=columns, use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path} is damaged: {error}; run jobs/prepare.py again") from error
+
+
+def claim_store(store: str, options: Mapping[str, Any]) -> None:
+    """Note how the store is made, in its store.json; every later call has to say the same.
+
+    Raises:
+        UsageError: it was made otherwise.
+    """
+    path = files.join(store, STORE_NAME)
+    if not files.exists(path):
+        files.write_json(path, options)
+        return
+    seen = files.read_json(path)
+    if seen != options:
+        pairs = [f"{k} {seen.get(k)!r}, now {v!r}" for k, v in options.items() if seen.get(k) != v]
+        raise UsageError(f"the store {store} was made with {'; '.join(pairs)}: take another --store or delete it")

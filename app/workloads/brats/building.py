@@ -4,16 +4,14 @@ whoever runs tasks (app.execution.prepare on Ray; a plain loop in tests)."""
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from app.data import files
-from app.data.manifest import write_manifest
+from app.data.manifest import claim_store, write_manifest
 from app.data.quarantine import Quarantined, check_bad_share, write_quarantine
 from app.data.splits import UNLABELLED, SplitRule, split_cases
-from app.errors import DataError, UsageError
+from app.errors import DataError
 from app.workloads.brats.cases import Case
 from app.workloads.brats.labels import Layout
 from app.workloads.brats.layouts import detect_layout
 from app.workloads.brats.prepare import CaseTask
-from app.workloads.brats.store import STORE_NAME
 
 FORMAT = 1
 """Of the frames and records; a store of another format is not mixed with this one."""
@@ -44,7 +42,7 @@ def plan_store(source: str, store: str, split: SplitRule = "seeded", seed: int =
     layout, cases = detect_layout(source)
     if not any(case.label for case in cases):
         raise DataError(f"{source}: none of its {len(cases)} cases ({layout}) has a label; wanted cases to train on")
-    _check_options(store, StoreOptions("brats", FORMAT, layout, split, seed if split == "seeded" else None))
+    claim_store(store, asdict(StoreOptions("brats", FORMAT, layout, split, seed if split == "seeded" else None)))
     splits = split_cases(split, [case.id for case in cases if case.label], seed)
     return layout, [CaseTask(case, layout, splits.get(case.id, UNLABELLED), store) for case in cases]
 
@@ -61,15 +59,3 @@ def finish_store(store: str, results: Sequence[Case | Quarantined], max_bad_frac
     check_bad_share(sum(case.has_label for case in good), bad, max_bad_fraction, store)
     write_manifest(store, [case.to_row() for case in good])
     return good
-
-
-def _check_options(store: str, options: StoreOptions) -> None:
-    path = files.join(store, STORE_NAME)
-    wanted = asdict(options)
-    if not files.exists(path):
-        files.write_json(path, wanted)
-        return
-    seen = files.read_json(path)
-    if seen != wanted:
-        pairs = [f"{k} {seen.get(k)!r}, now {v!r}" for k, v in wanted.items() if seen.get(k) != v]
-        raise UsageError(f"the store {store} was made with {'; '.join(pairs)}: take another --store or delete it")

@@ -24,8 +24,6 @@ MAX_OPEN_FRAMES = 512
 MAX_FETCHED_BYTES = 2**30
 """Of remote frames kept in the memory of a process; assumed: about 150 cases of full size."""
 
-STORE_NAME = "store.json"
-
 
 class BratsStore:
     """The manifest of a store and access to its voxels. Pickles to little; open frames stay with the process.

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.configuration import to_dict
 from app.data import files
-from app.data.manifest import MANIFEST_NAME, read_manifest_table, read_table, write_table
+from app.data.manifest import MANIFEST_NAME, claim_store, read_manifest_table, read_table, write_table
 from app.data.quarantine import Quarantined, check_bad_share, write_quarantine
 from app.data.splits import TEST, TRAIN, UNLABELLED, seeded_split
 from app.errors import DataError, UsageError
@@ -17,7 +17,7 @@ from app.workloads.documents import classes, leakage
 from app.workloads.documents.layouts import DataSet, PageSource, detect_layout
 from app.workloads.documents.partitions import check_classes, partition_splits
 from app.workloads.documents.prepare import Shard, ShardTask, schema
-from app.workloads.documents.store import FORMAT, STORE_NAME, WORKLOAD, DocumentStore, StoreOptions
+from app.workloads.documents.store import FORMAT, WORKLOAD, DocumentStore, StoreOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -88,7 +88,7 @@ def plan_store(
     other = compare_with or _compared_before(store)
     if other:
         read_manifest_table(other)
-    _check_options(store, options)
+    claim_store(store, to_dict(options))
     return StorePlan(options, _tasks(_with_splits(found, options), source, store, image_size), found.bad, other)
 
 
@@ -158,15 +158,3 @@ def _compared_before(store: str) -> str | None:
         return None
     notes: dict[bytes, bytes] = read_table(path).schema.metadata or {}
     return notes.get(leakage.COMPARED_WITH, b"").decode() or None
-
-
-def _check_options(store: str, options: StoreOptions) -> None:
-    path = files.join(store, STORE_NAME)
-    wanted = to_dict(options)
-    if not files.exists(path):
-        files.write_json(path, wanted)
-        return
-    seen = files.read_json(path)
-    if seen != wanted:
-        pairs = [f"{k} {seen.get(k)!r}, now {v!r}" for k, v in wanted.items() if seen.get(k) != v]
-        raise UsageError(f"the store {store} was made with {'; '.join(pairs)}: take another --store or delete it")

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from app.configuration import from_dict
 from app.data import files
-from app.data.manifest import MANIFEST_NAME, read_manifest_table, read_table
+from app.data.manifest import MANIFEST_NAME, STORE_NAME, read_manifest_table, read_table
 from app.data.splits import SPLITS, TRAIN, UNLABELLED, VALIDATION
 from app.errors import DataError, UsageError
 from app.workloads.documents.leakage import DUPLICATES_NAME, EXCLUDED_NAME, NO_PARTITION
@@ -30,7 +30,6 @@ WORKLOAD = "documents"
 FORMAT = 1
 """Of shards, records and the manifest; a store of another format is not mixed with this one."""
 
-STORE_NAME = "store.json"
 OCR_FOLDER = "ocr"
 """Parquet files with columns id, text, confidence (mean of words, 0 to 100, null if none), status, reason."""
 
