@@ -66,7 +66,10 @@ def head() -> Iterator[Head]:
         [
             *(str(BIN / "ray"), "start", "--head", "--block", "--node-ip-address", "127.0.0.1"),
             *("--port", str(free_port()), "--dashboard-host", "127.0.0.1", "--dashboard-port", str(dashboard)),
-            *("--num-cpus", "4", "--num-gpus", "0", "--object-store-memory", str(256 * 2**20)),
+            # Ports of its own: one that another Ray of this machine holds ends the agent that starts jobs.
+            *("--dashboard-agent-listen-port", str(free_port()), "--dashboard-agent-grpc-port", str(free_port())),
+            *("--metrics-export-port", str(free_port()), "--num-cpus", "4", "--num-gpus", "0"),
+            *("--object-store-memory", str(256 * 2**20)),
             *("--temp-dir", str(folder / "ray"), "--disable-usage-stats"),
         ],
         cwd=ROOT,
