@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from running import Demo, run_job
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1500)
 
 BRATS = ("synthesize", "prepare", "train", "evaluate", "predict")
 DOCUMENTS = (
@@ -122,7 +122,7 @@ def test_the_study_comes_to_the_same_under_both_strategies(demo: Demo) -> None:
 def test_run_again_it_keeps_what_is_finished(demo: Demo) -> None:
     metrics = (demo.run / "metrics.jsonl").read_bytes()
     labels = {path: path.stat().st_mtime_ns for path in (demo.run / "predictions").glob("*.nii.gz")}
-    again = run_job("demo", "--quick", "--runs", demo.runs, timeout_s=400)
+    again = run_job("demo", "--quick", "--runs", demo.runs, timeout_s=900)
     assert again.exit_code == 0, again.stdout + again.stderr
     assert again.stdout.count("finished before, not run again") == 4
     assert again.stdout.count("kept from before") == 5

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from running import Demo
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1500)
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,7 @@ def test_workers_that_do_not_divide_the_batch(tmp_path: Path) -> None:
     assert "[1, 2, 4, 8]" in error_line(done)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 def test_more_workers_than_the_machine_has(demo: Demo, tmp_path: Path) -> None:
     flags = ("--store", demo.store, "--runs", tmp_path, "--workers", "4096", "--batch-size", "4096")
     done = run_job("train", "brats", *flags)
@@ -78,7 +78,7 @@ def test_more_workers_than_the_machine_has(demo: Demo, tmp_path: Path) -> None:
     assert "CPU core" in error_line(done)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 def test_another_experiment_does_not_overwrite_a_run(demo: Demo) -> None:
     before = (demo.run / "record.json").read_bytes()
     flags = ("--store", demo.store, "--runs", demo.runs, "--name", "demo", "--launcher", "local")
