@@ -134,11 +134,11 @@ class Report:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Whole or not at all."""
+    """Whole or not at all; paths of this machine begin at the repository."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part")
     with temporary.open("w") as file:
-        json.dump(content, file, indent=1)
+        file.write(json.dumps(content, indent=1).replace(f"{ROOT}/", ""))
         file.write("\n")
         file.flush()
         os.fsync(file.fileno())
