@@ -43,7 +43,7 @@ class EvaluateBrats(Common):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateDocuments(Common):
-    """Accuracy and loss of a page classifier, by image or by text; probabilities of each page in cases.csv."""
+    """Accuracy and cross-entropy of a page classifier, by image or by text; probabilities of each page in cases.csv."""
 
     def task_options(self) -> dict[str, Any]:
         return {}

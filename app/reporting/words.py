@@ -14,7 +14,12 @@ REGIONS: Mapping[str, str] = {
     "ET": "enhancing tumour",
     "whole": "whole tumour",
 }
-FAMILIES: Mapping[str, str] = {"dice": "Dice", "hd95_mm": "HD95 (mm)", "accuracy": "Accuracy", "loss": "Loss"}
+FAMILIES: Mapping[str, str] = {
+    "dice": "Dice",
+    "hd95_mm": "HD95 (mm)",
+    "accuracy": "Accuracy",
+    "cross_entropy": "Cross-entropy",
+}
 """Names of scores in words: `dice_WT` is a family and a region. A score that is not here is shown by its own name."""
 
 EXPLANATIONS: Mapping[str, str] = {

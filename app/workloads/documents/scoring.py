@@ -29,8 +29,8 @@ def page_scores(
     partition: int | None,
     thorough: bool,
 ) -> list[Scores]:
-    """accuracy (0 or 1) and loss of each page from its logits [B, K]; if thorough also accuracy_deduplicated (None
-    for a page with a near-duplicate in training) and the probability p_CLASS of each class.
+    """accuracy (0 or 1) and cross-entropy of each page from its logits [B, K]; if thorough also accuracy_deduplicated
+    (None for a page with a near-duplicate in training) and the probability p_CLASS of each class.
 
     A page without label has probabilities alone; its scores are None.
     """
@@ -38,7 +38,9 @@ def page_scores(
     losses = functional.cross_entropy(logits, labels, reduction="none", ignore_index=UNKNOWN)
     right = logits.argmax(1) == labels
     scores: list[Scores] = [
-        {"accuracy": None, "loss": None} if label == UNKNOWN else {"accuracy": float(hit), "loss": float(loss)}
+        {"accuracy": None, "cross_entropy": None}
+        if label == UNKNOWN
+        else {"accuracy": float(hit), "cross_entropy": float(loss)}
         for label, hit, loss in zip(labels, right, losses, strict=True)
     ]
     if thorough:

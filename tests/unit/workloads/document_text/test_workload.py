@@ -83,9 +83,9 @@ def test_pages_are_scored_one_by_one(options: dict[str, Any], store: str) -> Non
     label = 31 % 3
     assert sum(shares) == pytest.approx(1, abs=1e-5)
     assert one["accuracy"] == float(np.argmax(shares) == label)
-    assert one["loss"] == pytest.approx(-np.log(shares[label]), abs=1e-5)
-    assert brief[ids.index("page-31")]["loss"] == pytest.approx(one["loss"], abs=1e-4)
-    assert set(brief[0]) == {"accuracy", "loss"}
+    assert one["cross_entropy"] == pytest.approx(-np.log(shares[label]), abs=1e-5)
+    assert brief[ids.index("page-31")]["cross_entropy"] == pytest.approx(one["cross_entropy"], abs=1e-4)
+    assert set(brief[0]) == {"accuracy", "cross_entropy"}
     assert one["accuracy_deduplicated"] == one["accuracy"] and duplicate["accuracy_deduplicated"] is None
     assert "page-47" not in WORKLOAD.validation_ids(task, store, "test")  # it has no label
     means = WORKLOAD.summarize(task, brief)

@@ -35,15 +35,16 @@ def test_a_page_without_label_has_probabilities_and_no_score() -> None:
     found = scores_of(Pages(), thorough=True)
     assert [score["accuracy"] for score in found] == [1.0, 0.0, None]
     assert [score["accuracy_deduplicated"] for score in found] == [1.0, None, None]
-    assert found[0]["loss"] == pytest.approx(math.log(3 / 2)) and found[1]["loss"] == pytest.approx(math.log(3))
-    assert found[2]["loss"] is None
+    assert found[0]["cross_entropy"] == pytest.approx(math.log(3 / 2))
+    assert found[1]["cross_entropy"] == pytest.approx(math.log(3))
+    assert found[2]["cross_entropy"] is None
     assert [score["p_left"] for score in found] == pytest.approx([2 / 3] * 3)
 
 
 def test_means_are_over_the_pages_that_are_scored() -> None:
     found = summarize(scores_of(Pages(), thorough=True))
     assert found == pytest.approx(
-        {"accuracy": 0.5, "loss": (math.log(3 / 2) + math.log(3)) / 2, "accuracy_deduplicated": 1.0}
+        {"accuracy": 0.5, "cross_entropy": (math.log(3 / 2) + math.log(3)) / 2, "accuracy_deduplicated": 1.0}
     )
 
 
