@@ -1,7 +1,9 @@
 """Settings of the whole process that make training on a CPU faster. They change no result."""
 
 import ctypes
+import os
 import sys
+from collections.abc import Mapping
 
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
@@ -22,8 +24,15 @@ def tune_process(num_threads: int) -> None:
         raise ValueError(f"num_threads: got {num_threads}, wanted 1 or more")
     import torch
 
-    torch.set_num_threads(num_threads)
+    torch.set_num_threads(min(num_threads, thread_limit(os.environ)))
     keep_freed_memory()
+
+
+def thread_limit(environment: Mapping[str, str]) -> int:
+    """What OMP_THREAD_LIMIT allows. OpenMP gives no more whatever torch asks for, and oneDNN's kernels then wait for
+    the missing threads for ever (seen: the weight gradient of a 1x1 convolution)."""
+    limit = environment.get("OMP_THREAD_LIMIT", "")
+    return int(limit) if limit.isdecimal() and int(limit) > 0 else sys.maxsize
 
 
 def keep_freed_memory() -> bool:

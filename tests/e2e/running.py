@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+LEFT_OUT = ("RAY_ADDRESS", "OMP_THREAD_LIMIT")
+"""Of the environment: what other tests of this process have set."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Done:
 def run_job(name: str, *flags: str | Path, timeout_s: float = 120) -> Done:
     """Run jobs/<name>.py as a user would, from the repository's folder."""
     command = [sys.executable, f"jobs/{name}.py", *(str(flag) for flag in flags)]
-    environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
+    environment = {key: value for key, value in os.environ.items() if key not in LEFT_OUT}
     with subprocess.Popen(
         command,
         cwd=ROOT,

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from app.command_line import ENVIRONMENT
-from app.training.process import tune_process
+from app.training.process import thread_limit, tune_process
 
 PAGE_FAULTS = """
 import resource, sys, threading
@@ -50,3 +50,22 @@ def test_freed_memory_is_used_again_without_asking_the_kernel(thread: str) -> No
 def test_no_threads_are_refused() -> None:
     with pytest.raises(ValueError, match="num_threads"):
         tune_process(0)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [({"OMP_THREAD_LIMIT": "1"}, 1), ({"OMP_THREAD_LIMIT": "6"}, 6), ({"OMP_THREAD_LIMIT": "x"}, sys.maxsize)],
+)
+def test_no_more_threads_than_openmp_gives(environment: dict[str, str], expected: int) -> None:
+    assert thread_limit(environment) == expected
+
+
+def test_threads_that_openmp_refuses_are_not_asked_for() -> None:
+    """Else oneDNN waits for them for ever."""
+    code = (
+        "import sys, torch; from app.training.process import tune_process; tune_process(2); "
+        "sys.stdout.write(str(torch.get_num_threads()))"
+    )
+    environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "1"
