@@ -31,7 +31,7 @@ def is_foreign(url: str, demo: Demo) -> bool:
 
 def table(page: Any, caption: str) -> list[list[str]]:
     rows: list[list[str]] = page.evaluate(
-        """caption => [...document.querySelectorAll('table')].filter(t => t.caption.innerText === caption)
+        """caption => [...document.querySelectorAll('table')].filter(t => t.caption?.innerText === caption)
         .flatMap(t => [...t.rows].map(r => [...r.cells].map(c => c.innerText.trim())))""",
         caption,
     )
