@@ -263,6 +263,12 @@ def line_key(number: int) -> str:
     return f'<svg class="key" width="34" height="16" viewBox="0 0 34 16" aria-hidden="true">{line}</svg>'
 
 
+def legend(labels: Sequence[str]) -> str:
+    """A paragraph that names the lines 1, 2, ... of charts that have no room for names."""
+    names = "".join(f"<span>{line_key(number)}{escape(label)}</span> " for number, label in enumerate(labels, 1))
+    return f'<p class="legend">{names}</p>'
+
+
 def dashes(number: int) -> str:
     found = charts.DASHES[(number - 1) % len(charts.DASHES)]
     return f' stroke-dasharray="{found}"' if found else ""

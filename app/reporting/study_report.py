@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from app.reporting import study_charts, study_results, study_sections, words
 from app.reporting.markup import Html, paragraph
@@ -12,6 +13,7 @@ from app.reporting.study_comparison import Comparison, as_data, compare_runs
 from app.reporting.study_files import StudyRun, read_study
 from app.reporting.study_heading import heading
 from app.reporting.study_style import STUDY_STYLE
+from app.reporting.study_sweep import find_sweep, sweep_section
 
 TOLERANCE = 0.01
 """Assumed: a point of Dice or accuracy in a hundred, which no paper would call a difference."""
@@ -33,7 +35,8 @@ def build_study_report(
         UsageError: the runs are not of one study.
     """
     found = compare_runs([read_study(folder, files) for folder, files in folders.items()], tolerance, price_per_hour)
-    return Report(page(found, made), as_data(found, made))
+    sweep = find_sweep(found)
+    return Report(page(found, made), {**as_data(found, made), "sweep": None if sweep is None else asdict(sweep)})
 
 
 def page(found: Comparison, made: str) -> str:
@@ -44,6 +47,7 @@ def page(found: Comparison, made: str) -> str:
         study_sections.where_time_went(found),
         study_sections.timelines(found),
         study_results.results(found),
+        sweep_section(found),
         study_results.parity(found),
         study_results.curves(found),
         study_results.failures(found.runs),

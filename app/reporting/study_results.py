@@ -232,11 +232,8 @@ def _panels(found: Comparison) -> Html:
             spoken = f"Training loss of {trial.name} per epoch; last: {ends}"
             chart = study_charts.panel(series, y_range, x_range, spoken)
             panels.append(figure(Html(chart), f"{number}  {trial.name}"))
-    legend = "".join(
-        f"<span>{study_charts.line_key(number)}{text(run.label)}</span> " for number, run in enumerate(found.runs, 1)
-    )
     heads = Html("<h3>Loss per epoch, trial by trial</h3>")
-    key = Html(f'<p class="legend">{legend}</p>')
+    key = Html(study_charts.legend([run.label for run in found.runs]))
     return join(heads, key, Html(f'<div class="panels">{"".join(panels)}</div>'))
 
 
