@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from app.reporting import charts, words
 from app.reporting.charts import Axis, rule, svg, text_at, ticks
@@ -58,7 +57,11 @@ def find_sweep(found: Comparison) -> Sweep | None:
         return None
     option = found.varied[0]
     values = {name: flattened(experiment).get(option) for name, experiment in found.experiments.items()}
-    numbers = {name: float(value) for name, value in values.items() if _is_number(value)}
+    numbers = {
+        name: float(value)
+        for name, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
     if len(numbers) < len(values) or len(set(numbers.values())) < max(MIN_VALUES, len(numbers)):
         return None
     names = sorted(numbers, key=lambda name: numbers[name])
@@ -68,10 +71,6 @@ def find_sweep(found: Comparison) -> Sweep | None:
     if not any(point.score is not None for run_points in points for point in run_points):
         return None
     return Sweep(option, score, split or "validation", points)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _common_split(runs: Sequence[StudyRun], names: Sequence[str], score: str) -> str | None:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from app.workloads import first_weights
 from app.workloads.brats.layers import ConvBeforeNorm, InstanceNorm, PointwiseConv
 from app.workloads.brats.task import NUM_GROUPS, NUM_MODALITIES, BratsTask, Norm
 
@@ -20,10 +21,18 @@ section 4.1). From a probability of 1/2 the first steps drive all weights of the
 not negative, regions then stay below 1/2 for long (measured: TC and ET not found once in 250 steps)."""
 
 
-def build_network(task: BratsTask) -> nn.Module:
-    """The task's network with fresh weights from torch's global generator."""
+def build_network(task: BratsTask, with_weights: bool = True) -> nn.Module:
+    """The task's network with fresh weights from torch's global generator; then, `with_weights`, with the task's own.
+
+    Raises:
+        UsageError, DataError: these can not be had or do not fit.
+    """
     builders = {"unet3d": _build_unet3d, "dynunet": _build_dynunet, "segresnet": _build_segresnet}
-    return builders[task.network](task)
+    network = builders[task.network](task)
+    if with_weights and task.weights is not None:
+        origin: Any = first_weights.load_file(network, task.weights)
+        network.origin = origin
+    return network
 
 
 class UNet3d(nn.Module):

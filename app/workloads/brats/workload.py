@@ -35,7 +35,7 @@ class BratsWorkload:
         )
 
     def build_model(self, task: BratsTask, with_weights: bool = True) -> torch.nn.Module:
-        return networks.build_network(task)
+        return networks.build_network(task, with_weights)
 
     def example_batch(self, task: BratsTask, batch_size: int) -> HostBatch:
         random = np.random.default_rng(0)

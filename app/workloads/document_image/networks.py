@@ -1,17 +1,14 @@
 """timm networks for pages: where their first weights come from, and how batch normalisation behaves."""
 
-import io
 from typing import Any
 
 import torch
 from torch import nn
 
-from app.data import files
-from app.errors import DataError, UsageError
+from app.errors import UsageError
+from app.workloads import first_weights
 from app.workloads.document_image.task import DocumentImageTask
 
-RUN_WEIGHTS = "checkpoint/best.pt"
-"""In the folder of a run."""
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm)
 
 
@@ -58,9 +55,11 @@ def build_network(task: DocumentImageTask, with_weights: bool = True) -> PageNet
     if task.norm == "sync":
         backbone = nn.SyncBatchNorm.convert_sync_batchnorm(backbone)  # type: ignore[no-untyped-call]
     origin: dict[str, Any] = {}
-    if with_weights and task.weights != "random":
-        source, weights = _read_weights(task, backbone)
-        origin = load_fitting(backbone, weights, source)
+    if with_weights and task.weights == "pretrained":
+        source, weights = _read_hub(task, backbone)
+        origin = first_weights.load_fitting(backbone, weights, source)
+    elif with_weights and task.weights != "random":
+        origin = first_weights.load_file(backbone, task.weights, ", `pretrained` or `random`", prefix="backbone.")
     return PageNetwork(backbone, task.norm == "frozen", origin)
 
 
@@ -72,56 +71,6 @@ def mean_and_std(task: DocumentImageTask) -> tuple[tuple[float, ...], tuple[floa
     backbone = timm.create_model(task.model, num_classes=0)
     config = resolve_model_data_config(backbone)  # type: ignore[no-untyped-call]
     return tuple(config["mean"]), tuple(config["std"])
-
-
-def load_fitting(backbone: nn.Module, weights: dict[str, torch.Tensor], source: str) -> dict[str, Any]:
-    """Load every tensor whose name and shape fit, and say what was not loaded.
-
-    Raises:
-        UsageError: less than half of the network's tensors fit: these are weights of another network.
-    """
-    own = backbone.state_dict()
-    fitting = {key: value for key, value in weights.items() if key in own and own[key].shape == value.shape}
-    if 2 * len(fitting) < len(own):
-        raise UsageError(
-            f"{source} fits {len(fitting)} of the network's {len(own)} tensors: weights of another network"
-        )
-    backbone.load_state_dict(fitting, strict=False)
-    return {
-        "source": source,
-        "num_loaded": len(fitting),
-        "new": sorted(set(own) - set(fitting)),
-        "left_over": sorted(set(weights) - set(fitting)),
-    }
-
-
-def _read_weights(task: DocumentImageTask, backbone: nn.Module) -> tuple[str, dict[str, torch.Tensor]]:
-    """Where they came from, and the tensors."""
-    if task.weights == "pretrained":
-        return _read_hub(task, backbone)
-    path = task.weights
-    if files.is_folder(path):
-        path = files.join(path, RUN_WEIGHTS)
-    if not files.exists(path):
-        raise UsageError(
-            f"task.weights: {task.weights} is neither a file nor the folder of a finished run (it has no "
-            f"{RUN_WEIGHTS}); wanted one of these, `pretrained` or `random`"
-        )
-    content = _parse(path)
-    return path, {key.removeprefix("backbone."): value for key, value in content.items()}
-
-
-def _parse(path: str) -> dict[str, torch.Tensor]:
-    content = files.read_bytes(path)
-    try:
-        if path.endswith(".safetensors"):
-            from safetensors.torch import load
-
-            return dict(load(content))
-        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # each format raises classes of its own
-        raise DataError(f"{path} holds no weights that can be read: {str(error).splitlines()[0]}") from error
-    return dict(found.get("model", found.get("state_dict", found)))
 
 
 def _read_hub(task: DocumentImageTask, backbone: nn.Module) -> tuple[str, dict[str, torch.Tensor]]:

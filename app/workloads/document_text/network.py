@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from app.errors import UsageError
+from app.workloads import first_weights
 from app.workloads.document_text.pretrained import load_bert
 from app.workloads.document_text.task import DocumentTextTask
 
@@ -29,18 +30,21 @@ class BertClassifier(torch.nn.Module):
 
 
 def build_network(task: DocumentTextTask, with_weights: bool = True) -> BertClassifier:
-    """The task's BERT with its pretrained weights and a random head; without `with_weights` all random, for weights
-    that follow.
+    """The task's BERT with its pretrained weights and a random head, or with the weights of the task; without
+    `with_weights` all random, for weights that follow.
 
     Raises:
-        UsageError: the model can not be had, or the task has no classes yet.
+        UsageError: the model or the weights can not be had, or the task has no classes yet.
     """
     if not task.classes:
         raise UsageError("classes: got none; they are filled in from the store (resolve_task) before a training")
-    bert, loaded = load_bert(task.model, task.num_layers, task.max_length, with_weights)
+    own_weights = with_weights and task.weights is None
+    bert, loaded = load_bert(task.model, task.num_layers, task.max_length, own_weights)
     config = bert.config
     model = BertClassifier(bert, config.hidden_size, len(task.classes), task.dropout, config.initializer_range)
     model.origin = loaded
+    if with_weights and task.weights is not None:
+        model.origin = first_weights.load_file(model, task.weights)
     return model
 
 

@@ -1,4 +1,5 @@
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -6,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from app.errors import UsageError
 from app.workloads.brats import layers
 from app.workloads.brats.networks import build_network
 from app.workloads.brats.task import BratsTask
@@ -125,3 +127,17 @@ def test_activations_stay_channels_last(norm: Any) -> None:
     network(torch.randn(2, 4, 16, 16, 16).contiguous(memory_format=CHANNELS_LAST))
     assert len(seen) > 40
     assert all(seen)
+
+
+def test_weights_of_a_run_are_loaded_but_for_a_head_of_other_outputs(tmp_path: Path) -> None:
+    source = build_network(BratsTask(filters=(4, 8), outputs="whole"))
+    (tmp_path / "checkpoint").mkdir()
+    torch.save({"model": source.state_dict()}, tmp_path / "checkpoint" / "best.pt")
+    task = BratsTask(filters=(4, 8), weights=str(tmp_path))
+    found = build_network(task)
+    assert found.origin["new"] == ["head.bias", "head.weight"]  # type: ignore[index]
+    theirs, ours = source.state_dict(), found.state_dict()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours if not key.startswith("head."))
+    assert not hasattr(build_network(task, with_weights=False), "origin")
+    with pytest.raises(UsageError, match="another network"):
+        build_network(BratsTask(network="segresnet", filters=(8, 16), weights=str(tmp_path)))

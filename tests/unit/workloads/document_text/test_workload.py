@@ -37,6 +37,17 @@ def test_classes_come_from_the_store(options: dict[str, Any], store: str) -> Non
         resolved(options, store, classes=["a", "b"])
 
 
+def test_weights_of_a_run_stand_in_place_of_the_models_own(options: dict[str, Any], store: str, tmp_path: Path) -> None:
+    task = resolved(options, store)
+    source = WORKLOAD.build_model(task)
+    torch.nn.init.ones_(source.head.weight)
+    (tmp_path / "checkpoint").mkdir()
+    torch.save({"model": source.state_dict()}, tmp_path / "checkpoint" / "best.pt")
+    found = WORKLOAD.build_model(resolved(options, store, weights=str(tmp_path)))
+    assert found.origin["source"] == str(tmp_path / "checkpoint" / "best.pt") and found.origin["new"] == []
+    assert all(torch.equal(value, found.state_dict()[key]) for key, value in source.state_dict().items())
+
+
 def test_batches_are_padded_to_their_longest_page_alone(options: dict[str, Any], store: str) -> None:
     task = resolved(options, store)
     samples = WORKLOAD.open_samples(task, store)
