@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -25,6 +26,7 @@ PARALLEL_TARGET = 1.10
 LANE_TARGET = 1.25
 GROWTH_TARGET = 1.2
 THROUGHPUT_TARGET = 0.97
+KILLED_NUM_STEPS, KILLED_STEP_S, KILLED_CHECKPOINT_S = 320, 0.1, 1.0
 TIMEOUT_S = 1800
 PLAIN, TORCHRUN = "benchmarks.peers.plain_train", "benchmarks.peers.torchrun_train"
 TRIVIAL = "benchmarks.ours.trivial:TrivialWorkload"
@@ -89,7 +91,10 @@ def _data_parallel(setting: Setting, sides: "_Sides", report: Report) -> None:
 def _trivial(setting: Setting, sides: "_Sides", report: Report) -> None:
     """Seconds a trial at k = 1 on two slots; start and end of the command left out by the difference of two sizes."""
     few, many = setting.choose((50, 200), (4, 8))
-    walls = {num: sides.study(sides.trivial(f"trivial{num}", num), "experiment-parallel") for num in (few, many)}
+    walls = {
+        num: sides.study(sides.write(f"trivial{num}", [trivial(n) for n in range(num)]), "experiment-parallel")
+        for num in (few, many)
+    }
     spans = {num: _marginal_s(sides.folder / f"trivial{num}", NUM_WORKERS) for num in (few, many)}
     report.facts["trivial trials"] = {"walls_s": walls, "seconds_a_trial": spans}
     report.ratios.append(
@@ -113,36 +118,63 @@ def _marginal_s(folder: Path, num_lanes: int) -> float:
 
 def _kills(setting: Setting, sides: "_Sides", report: Report) -> None:
     """Everything is killed at random moments and started again until the study ends; steps that were run twice."""
-    options: dict[str, Any] = {
-        "epochs": 4,
-        "batch_size": 2,
-        "checkpoint_every_s": 1.0,
-        "task": {"num_rows": 160, "step_s": 0.1},
-    }
-    experiments = sides.trivial("killed", 4, **options)
+    experiments = sides.write("killed", [_killed(sides.folder, seed) for seed in range(4)])
     chance = random.Random(1)
+    before = {e["name"]: _Standing() for e in experiments}
+    lost: list[int] = []
     num_kills = 0
     while num_kills < setting.choose(10, 2):
         process = sides.start(experiments, "experiment-parallel")
         try:
-            process.wait(chance.uniform(8.0, 25.0))
+            process.wait(chance.uniform(7.0, 14.0))
             break
         except subprocess.TimeoutExpired:
             _kill_tree(process.pid)
             process.wait()
             num_kills += 1
             time.sleep(3.0)  # what Ray started ends when it sees that its driver is gone
+        for experiment in experiments:
+            now = _Standing.of(sides.folder, experiment)
+            begun = before[experiment["name"]]
+            lost.append(begun.checkpoint + now.num_run - begun.num_run - now.checkpoint)
+            before[experiment["name"]] = now
     wall_s = sides.study(experiments, "experiment-parallel", keep=True)
     lines = {e["name"]: _steps(sides.folder / "killed" / "trials" / e["name"]) for e in experiments}
-    wrong = [name for name, steps in lines.items() if steps != list(range(1, 321))]
-    report.facts["kill -9 of everything"] = {
-        "num_kills": num_kills,
-        "last_start_s": wall_s,
-        "trials_with_wrong_steps": wrong,
-    }
-    say(f"  {num_kills} kills; trials whose steps are not each there once: {wrong}")
+    wrong = [name for name, steps in lines.items() if steps != list(range(1, KILLED_NUM_STEPS + 1))]
+    facts = {"num_kills": num_kills, "last_start_s": wall_s, "steps_run_twice": lost, "trials_with_wrong_steps": wrong}
+    report.facts["kill -9 of everything"] = facts
+    say(f"  {num_kills} kills; steps run twice {lost}; trials whose steps are not each there once: {wrong}")
     if wrong:
         raise RuntimeError(f"after {num_kills} kills these trials lack steps or have them twice: {wrong}")
+    report.ratios.append(
+        compare("kill -9: most steps run twice / steps between checkpoints", "steps", [float(max(lost))],
+                [KILLED_CHECKPOINT_S / KILLED_STEP_S + 1], 1.0, "at most")
+    )  # fmt: skip
+
+
+def _killed(folder: Path, seed: int) -> dict[str, Any]:
+    task = {"num_rows": KILLED_NUM_STEPS // 2, "step_s": KILLED_STEP_S, "step_log": str(folder / f"steps-{seed}")}
+    options = {"epochs": 4, "batch_size": 2, "checkpoint_every_s": KILLED_CHECKPOINT_S, "task": task}
+    return trivial(seed, **options)
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """Where a trial stands after a kill."""
+
+    num_run: int = 0
+    """Steps that were run, over all starts."""
+    checkpoint: int = 0
+    """Steps that its checkpoint has."""
+
+    @staticmethod
+    def of(folder: Path, experiment: dict[str, Any]) -> "_Standing":
+        from app.training.checkpoint import load
+
+        log = Path(experiment["task"]["step_log"])
+        last = folder / "killed" / "trials" / experiment["name"] / "checkpoint" / "last.pt"
+        checkpoint = load(str(last))["progress"]["step"] if last.exists() else 0
+        return _Standing(log.stat().st_size if log.exists() else 0, checkpoint)
 
 
 def _steps(trial: Path) -> list[int]:
@@ -162,6 +194,12 @@ def _kill_tree(pid: int) -> None:
             continue
 
 
+def trivial(seed: int, **changes: Any) -> dict[str, Any]:
+    """An experiment that takes no time but that of its steps."""
+    options = {"epochs": 1, "batch_size": 2, "precision": "fp32", "channels_last": "no", **changes}
+    return {"name": f"seed{seed}", "seed": seed, "workload": TRIVIAL, **options}
+
+
 class _Sides:
     """Runs the same experiments in one way or another; `record` is the last study's."""
 
@@ -176,14 +214,11 @@ class _Sides:
         side = self._setting.choose(64, 32)
         task = {"patch_size": [side] * 3, "samples_per_case": 1}
         common = {"epochs": epochs, "batch_size": 2, "evaluate_every_epochs": epochs, "checkpoint_every_s": 1e6}
-        return self._write(study, num, {"workload": "brats", "task": task, **common, **self._numerics})
+        options = {"workload": "brats", "task": task, **common, **self._numerics}
+        return self.write(study, [{"name": f"seed{seed}", "seed": seed, **options} for seed in range(num)])
 
-    def trivial(self, study: str, num: int, **changes: Any) -> list[dict[str, Any]]:
-        options = {"epochs": 1, "batch_size": 2, "precision": "fp32", "channels_last": "no", **changes}
-        return self._write(study, num, {"workload": TRIVIAL, **options})
-
-    def _write(self, study: str, num: int, options: dict[str, Any]) -> list[dict[str, Any]]:
-        experiments = [{"name": f"seed{seed}", "seed": seed, **options} for seed in range(num)]
+    def write(self, study: str, experiments: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The study as a file, and each experiment as one; all sides run the study that was written last."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / f"{study}.json").write_text(json.dumps({"name": study, "experiments": experiments}))
         for experiment in experiments:

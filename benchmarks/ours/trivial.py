@@ -19,6 +19,8 @@ class TrivialTask:
     num_rows: int = 8
     step_s: float = 0.0
     """Each step sleeps so long: a training whose length is known."""
+    step_log: str | None = None
+    """Each step adds a character to this file, whatever becomes of the training after it."""
 
 
 class TrivialWorkload:
@@ -50,6 +52,9 @@ class TrivialWorkload:
             import time
 
             time.sleep(task.step_s)
+        if task.step_log is not None:
+            with open(task.step_log, "ab") as log:
+                log.write(b".")
         output: torch.Tensor = model(inputs["x"])
         return output
 

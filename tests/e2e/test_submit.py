@@ -1,5 +1,6 @@
 """The README's promise of `ray job submit`: a head with token authentication, jobs sent to it, their exit codes."""
 
+import json
 import os
 import secrets
 import shutil
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +42,18 @@ class Head:
         )
 
     def follow(self, *job: str) -> Done:
-        return self.run(sys.executable, "jobs/submit.py", "--address", self.address, "--", "python", *job)
+        return self.run(*self._follow, *job)
+
+    def start(self, *job: str) -> "subprocess.Popen[str]":
+        """As `follow`, without waiting."""
+        out, merged = subprocess.PIPE, subprocess.STDOUT
+        return subprocess.Popen(
+            [*self._follow, *job], cwd=ROOT, env=self.environment, stdout=out, stderr=merged, text=True
+        )
+
+    @property
+    def _follow(self) -> tuple[str, ...]:
+        return (sys.executable, "jobs/submit.py", "--address", self.address, "--", "python")
 
 
 def free_port() -> int:
@@ -88,7 +101,9 @@ def head() -> Iterator[Head]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_jobs_of_the_whole_way_run_on_a_head(head: Head) -> None:
+@pytest.fixture(scope="module")
+def store(head: Head) -> Path:
+    """Six small scans, prepared by jobs that run on the head."""
     raw, store = head.folder / "raw", head.folder / "store"
     made = head.follow(
         "jobs/synthesize.py", "brats", "--out", str(raw), "--num-cases", "6", "--shape", "32", "32", "24"
@@ -98,6 +113,37 @@ def test_jobs_of_the_whole_way_run_on_a_head(head: Head) -> None:
     prepared = head.submit("jobs/prepare.py", "brats", "--source", str(raw), "--store", str(store))
     assert prepared.exit_code == 0, prepared.stdout + prepared.stderr
     assert (store / "manifest.parquet").exists(), "absolute paths are the cluster's own"
+    return store
+
+
+def test_a_study_on_a_head_is_stopped_and_goes_on(head: Head, store: Path) -> None:
+    task = {"patch_size": [16, 16, 16], "filters": [4, 8], "samples_per_case": 2}
+    options = {"workload": "brats", "task": task, "epochs": 40, "evaluate_every_epochs": 40, "batch_size": 2}
+    experiments = [{"name": name, **options, "checkpoint_every_s": 0.5} for name in ("a", "b")]
+    study = head.folder / "study.json"
+    study.write_text(json.dumps({"name": "s", "experiments": experiments}))
+    flags = ("--study", str(study), "--store", str(store), "--runs", str(head.folder / "runs"), "--workers", "2")
+    command = ("jobs/study.py", *flags, "--strategy", "experiment-parallel")
+    under_way = head.start(*command)
+    assert under_way.stdout is not None
+    job = under_way.stdout.readline().split(":")[0]
+    checkpoint = head.folder / "runs" / "s" / "trials" / "a" / "checkpoint" / "last.pt"
+    until = time.monotonic() + 120
+    while not checkpoint.exists() and time.monotonic() < until:
+        time.sleep(0.2)
+    head.run(str(BIN / "ray"), "job", "stop", "--address", head.address, job)
+    log, _ = under_way.communicate(timeout=120)
+    assert under_way.returncode == 130, log
+    assert "\x1b[" not in log, "plain lines, no live table"
+    again = head.follow(*command)
+    assert again.exit_code == 0, again.stdout + again.stderr
+    assert "2 of 2 trials finished" in again.stdout
+    for name in ("a", "b"):
+        lines = (head.folder / "runs" / "s" / "trials" / name / "steps.jsonl").read_text().splitlines()
+        steps = [json.loads(line)["step"] for line in lines]
+        assert steps == list(range(1, len(steps) + 1)), "every step once"
+    record = json.loads((head.folder / "runs" / "s" / "record.json").read_text())
+    assert len(record["sessions"]) == 2 and record["status"] == "finished"
 
 
 def test_a_job_that_fails_says_why_and_with_its_own_code(head: Head) -> None:
