@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 
 VENV=.venv
 STAMP=$VENV/setup-stamp
-# program:package. tesseract reads documents; chromium (its fonts come with it) looks at the reports in tests/e2e.
-PROGRAMS="tesseract:tesseract-ocr chromium:chromium"
+# program:package. tesseract reads documents, pdftoppm draws PDFs; chromium (its fonts come with it) looks at the reports in tests/e2e.
+PROGRAMS="tesseract:tesseract-ocr pdftoppm:poppler-utils chromium:chromium"
 
 fail() {
     echo "setup: $*" >&2
