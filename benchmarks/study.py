@@ -46,10 +46,10 @@ def run(setting: Setting) -> Report:
 
 
 def _experiment_parallel(setting: Setting, sides: "_Sides", report: Report) -> None:
-    experiments = sides.brats("four", 4, epochs=setting.choose(8, 1))
+    experiments = sides.brats("four", 4, epochs=setting.choose(4, 1))
     found = alternate(
         {"plain": lambda: sides.plain(experiments), "study": lambda: sides.study(experiments, "experiment-parallel")},
-        setting.choose(3, 1),
+        setting.choose(2, 1),
         num_warmup_rounds=0,
     )
     report.facts["experiment-parallel"] = {**found, "trials": sides.timings()}
@@ -67,7 +67,7 @@ def _data_parallel(setting: Setting, sides: "_Sides", report: Report) -> None:
     experiments = sides.brats("eight", 8, epochs=setting.choose(4, 1))
     rates: dict[str, list[float]] = {"study": [], "torchrun": []}
     walls: dict[str, list[float]] = {"study": [], "torchrun": []}
-    for _ in range(setting.choose(3, 1)):
+    for _ in range(setting.choose(2, 1)):
         alone = sides.torchrun(experiments[0])
         startup_s, total_s = (alone["timings"][key] for key in ("startup_s", "total_s"))
         walls["torchrun"].append(startup_s + 8 * (total_s - startup_s))

@@ -38,9 +38,9 @@ class PredictBrats:
 class PredictDocuments:
     """Classes of pages, by image, by text (OCR) or by both."""
 
-    input: tuple[str, ...]
+    input: tuple[str, ...] = ()
     """Images (TIFF, JPEG, PNG, ...), PDFs, or folders of them."""
-    out: str
+    out: str | None = None
     """Folder for predictions.csv (or .parquet), and for thumbnails by doubt: sheet.html, and sheet.json for reports."""
     image_model: str | None = None
     """Folder (or URL) of a run of document-image."""
@@ -55,13 +55,28 @@ class PredictDocuments:
     """Workers that each hold a model and take some pages at a time."""
     launcher: Literal["ray", "local"] = "ray"
     """`local` predicts in this process, without Ray."""
+    export: str | None = None
+    """Also write the image model as a self-contained folder: weights, preprocessing, ONNX. Needs no --input."""
 
 
 def main(arguments: Any) -> None:
     if isinstance(arguments, PredictDocuments):
-        predict_documents(arguments)
+        main_documents(arguments)
     else:
         main_brats(arguments)
+
+
+def main_documents(arguments: PredictDocuments) -> None:
+    _check(arguments, "pages")
+    if arguments.image_model is None and (arguments.text_model is None or arguments.export is not None):
+        needed = (
+            "with --image-model" if arguments.export is not None else "with --image-model, with --text-model, or both"
+        )
+        raise ValueError(f"no model: give a run {needed}")
+    if arguments.export is not None:
+        export(absolute(str(arguments.image_model)), "document_image", absolute(arguments.export))
+    if arguments.input:
+        predict_documents(arguments)
 
 
 def predict_documents(arguments: PredictDocuments) -> None:
@@ -75,11 +90,7 @@ def predict_documents(arguments: PredictDocuments) -> None:
     from app.workloads.documents.prediction import write_table
 
     start_s = time.monotonic()
-    if arguments.workers < 1:
-        raise ValueError(f"--workers: got {arguments.workers}, wanted 1 or more")
-    if arguments.image_model is None and arguments.text_model is None:
-        raise ValueError("no model: give a run with --image-model, with --text-model, or both")
-    out = absolute(arguments.out)
+    out = absolute(str(arguments.out))
     found = find_pages([absolute(path) for path in arguments.input])
     say(f"{', '.join(arguments.input)}: {len(found)} pages")
     pages, bad = _read_pages(found, arguments)
@@ -191,21 +202,23 @@ def _shown(arguments: PredictDocuments, predictions: list[Any], pages: list[Any]
 
 
 def main_brats(arguments: PredictBrats) -> None:
-    _check(arguments)
+    _check(arguments, "scans")
     model = absolute(arguments.model)
     if arguments.export is not None:
-        export(model, absolute(arguments.export))
+        export(model, "brats", absolute(arguments.export))
     if arguments.input:
         predict(model, arguments)
 
 
-def export(model: str, folder: str) -> None:
+def export(model: str, workload: str, folder: str) -> None:
+    from importlib import import_module
+
     from app.console import say
     from app.data import files
     from app.execution.model import export_facts, weights_file
-    from app.workloads.brats.export import export_model
 
-    opened = open_model(model)
+    opened = open_model(model, workload)
+    export_model = import_module(f"app.workloads.{workload}.export").export_model
     say(f"exporting {model} ({sum(p.numel() for p in opened.network.parameters()):,} parameters)")
     weights = files.read_bytes(weights_file(model))
     difference = export_model(opened.task, opened.network, weights, export_facts(opened), folder)
@@ -261,13 +274,13 @@ def _results(model: str, tasks: list[Any], arguments: PredictBrats) -> Iterator[
     return map_with_model(model, predict_case, tasks, arguments.workers, arguments.launcher, options)
 
 
-def _check(arguments: PredictBrats) -> None:
+def _check(arguments: PredictBrats | PredictDocuments, what: str) -> None:
     if arguments.workers < 1:
         raise ValueError(f"--workers: got {arguments.workers}, wanted 1 or more")
     if not arguments.input and arguments.export is None:
-        raise ValueError("nothing to do: give scans with --input and a folder with --out, or a folder with --export")
+        raise ValueError(f"nothing to do: give {what} with --input and a folder with --out, or a folder with --export")
     if arguments.input and arguments.out is None:
-        raise ValueError("--out is missing: the folder for labels and pictures")
+        raise ValueError("--out is missing: the folder for what is predicted")
 
 
 def absolute(path: str) -> str:

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from app.errors import TwofoldError
-from app.workloads.brats import export
-from app.workloads.brats.export import compare_onnx, export_model
+from app.workloads import exporting
+from app.workloads.brats.export import export_model
 from app.workloads.brats.networks import build_network
 from app.workloads.brats.task import BratsTask
 
@@ -43,12 +43,14 @@ def test_onnxruntime_agrees_with_torch_at_any_size(exported: Path, shape: tuple[
 
 def test_another_networks_file_is_noticed(exported: Path) -> None:
     onnx = (exported / "model.onnx").read_bytes()
-    assert compare_onnx(TASK, network(), onnx) < export.TOLERANCE < compare_onnx(TASK, network(seed=1), onnx)
+    image = torch.randn(1, 4, 8, 8, 8, generator=torch.Generator().manual_seed(2))
+    same, other = (exporting.compare_onnx(network(seed), onnx, [image]) for seed in (0, 1))
+    assert same < exporting.TOLERANCE < other
 
 
 def test_an_export_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "to_onnx", lambda *_: b"")
-    monkeypatch.setattr(export, "compare_onnx", lambda *_: float("nan"))
+    monkeypatch.setattr(exporting, "to_onnx", lambda *_: b"")
+    monkeypatch.setattr(exporting, "compare_onnx", lambda *_: float("nan"))
     with pytest.raises(TwofoldError, match="nothing was exported"):
         export_model(TASK, network(), b"", {}, str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
@@ -66,5 +68,5 @@ def test_the_folder_says_what_another_program_needs(exported: Path) -> None:
     assert facts["outputs"]["codes_of_region"] == {"WT": [1, 2, 3], "TC": [1, 3], "ET": [3]}
     assert facts["outputs"]["file_codes_to_internal"]["brats2021"] == {"0": 0, "1": 1, "2": 2, "4": 3}
     assert facts["best_validation"] == {"dice": 0.8}
-    assert facts["onnx_difference"] < export.TOLERANCE
+    assert facts["onnx_difference"] < exporting.TOLERANCE
     assert "multiples of 2 from 4 on" in (exported / "README.txt").read_text()
