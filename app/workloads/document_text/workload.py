@@ -1,6 +1,7 @@
 """Classifying pages by their text as the engine sees it. Shapes: B batch, L tokens, K classes."""
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,13 +30,15 @@ class DocumentTextWorkload:
         return from_dict(DocumentTextTask, options, "task")
 
     def resolve_task(self, task: DocumentTextTask, store: str) -> DocumentTextTask:
-        """The task with the store's classes. Raises UsageError when it has other ones."""
+        """The task with the store's classes, and with the whole path of a local model: what is trained is used from
+        other folders too. Raises UsageError when it has other classes."""
         classes = open_store(store).options.classes
         if task.classes and task.classes != classes:
             raise UsageError(
                 f"the task has the classes {', '.join(task.classes)}; the store {store} has {', '.join(classes)}"
             )
-        return dataclasses.replace(task, classes=classes)
+        local = os.path.isdir(task.model)
+        return dataclasses.replace(task, classes=classes, model=os.path.abspath(task.model) if local else task.model)
 
     def open_samples(self, task: DocumentTextTask, store: str) -> TextSamples:
         return open_samples(task, store)

@@ -37,6 +37,15 @@ def test_classes_come_from_the_store(options: dict[str, Any], store: str) -> Non
         resolved(options, store, classes=["a", "b"])
 
 
+def test_a_local_model_is_found_from_any_folder(
+    options: dict[str, Any], store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(options["model"])
+    monkeypatch.chdir(folder.parent)
+    assert resolved(options, store, model=folder.name).model == str(folder)
+    assert resolved(options, store, model="bert-base-uncased").model == "bert-base-uncased"
+
+
 def test_weights_of_a_run_stand_in_place_of_the_models_own(options: dict[str, Any], store: str, tmp_path: Path) -> None:
     task = resolved(options, store)
     source = WORKLOAD.build_model(task)
