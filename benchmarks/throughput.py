@@ -1,4 +1,4 @@
-"""Steady samples a second of the same data-parallel training: on Ray Train, fed by Ray Data, against torchrun.
+"""Steady samples a second of the same data-parallel training on CPUs: on Ray Train against torchrun.
 
 Both run the project's loop on the same experiment with two workers; they take turns. Rates leave start-up, the first
 steps, evaluation and checkpoints out, as record.json defines them; waiting for data is in.

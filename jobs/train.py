@@ -26,6 +26,8 @@ class Common(TrainingOptions):
     """Workers that train together, one GPU or CPU core each."""
     launcher: Literal["ray", "local"] = "ray"
     """`local` trains in this process, without Ray."""
+    feeding: Literal["auto", "worker", "ray"] = "auto"
+    """Who reads samples: each worker for itself (auto on CPUs) or Ray Data's tasks (auto for GPUs)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +71,12 @@ def main(arguments: Any) -> None:
     from app.console import say
     from app.execution.trial import TrialSetting, run_trial
 
-    own = {"store", "runs", "workers", "launcher", "task"}
+    own = {"store", "runs", "workers", "launcher", "feeding", "task"}
     values = {key: value for key, value in vars(arguments).items() if key not in own}
     experiment = Experiment(workload=arguments.workload, task=to_dict(arguments.task), **values)
     folder = absolute(arguments.runs) + f"/{arguments.name}"
-    setting = TrialSetting(absolute(arguments.store), folder, arguments.workers, arguments.launcher)
+    feeding = None if arguments.feeding == "auto" else arguments.feeding
+    setting = TrialSetting(absolute(arguments.store), folder, arguments.workers, arguments.launcher, feeding)
     record = run_trial(experiment, setting, start_s)
     best = "  ".join(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in record.metrics.items())
     say(f"{record.name}: best validation: {best}")

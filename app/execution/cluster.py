@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import ray
 
@@ -20,6 +21,15 @@ SPARE_CPUS = 2
 for ever (measured). They are a count, not a core."""
 WAIT_FOR_RESOURCES_S = 45.0
 """How long another job may take to free what is asked for before this one gives up; a minute in all, with start-up."""
+
+
+Feeding = Literal["worker", "ray"]
+"""Who reads samples: the worker, in a thread of its own, or Ray Data's tasks anywhere on the cluster."""
+
+
+def default_feeding(use_gpu: bool) -> Feeding:
+    """GPUs are fed by Ray Data on CPUs of their own. Where CPUs train, its processes only take time from them."""
+    return "ray" if use_gpu else "worker"
 
 
 @dataclass(frozen=True)

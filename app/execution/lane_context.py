@@ -1,13 +1,10 @@
 """A lane's worker as the training loop sees it: sums go through the lane's process group, figures to Ray's gauges."""
 
-from collections.abc import Iterator
-
 from ray.util.metrics import Gauge
 
-from app.data.feeding import HostBatch, StepReader, read_steps
+from app.execution.cluster import Feeding
 from app.execution.early_stopping import Comparison, StoppedEarly
-from app.execution.lane_worker import Feeding
-from app.training.context import ProcessGroupContext
+from app.execution.ray_context import RayContext
 
 GAUGES = {
     "loss": "Mean training loss of the last epoch",
@@ -17,19 +14,10 @@ GAUGES = {
 """Figures of an epoch that Ray's dashboard and Prometheus see, as ray_twofold_NAME with the tag `trial`."""
 
 
-class LaneContext(ProcessGroupContext):
-    launcher = "ray"
-
+class LaneContext(RayContext):
     def __init__(self, trial: str, feeding: Feeding, comparison: Comparison | None) -> None:
-        super().__init__()
-        self._trial, self._feeding, self._comparison = trial, feeding, comparison
-
-    def _read(self, reader: StepReader, start: int, end: int) -> Iterator[HostBatch]:
-        if self._feeding == "worker" or start >= end:
-            return read_steps(reader, start, end)
-        from app.data.ray_feeding import ray_steps  # here: Ray Data takes a second to import
-
-        return ray_steps(reader, start, end)
+        super().__init__(feeding)
+        self._trial, self._comparison = trial, comparison
 
     def report(self, metrics: dict[str, float]) -> None:
         """Raises StoppedEarly, on every worker alike, where the trial falls behind the others of its study."""

@@ -6,15 +6,14 @@ torch is imported in the methods: the driver, which makes the actors, does witho
 import gc
 import os
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from app.errors import UsageError
 from app.execution.attempts import Failure, count_restarts, final_error, note_attempt
+from app.execution.cluster import Feeding
 from app.execution.early_stopping import Comparison, StoppedEarly
 from app.experiment import EarlyStopping, Experiment
 from app.records import TrialRecord
-
-Feeding = Literal["worker", "ray"]
 
 GROUP_TIMEOUT_S = 1800
 """Longest wait for the others at an exchange; a validation may take that long on one of them (assumed)."""
@@ -33,7 +32,6 @@ class Order:
     workers_on_node: int
     """That share the cores of a node."""
     feeding: Feeding
-    """Who reads samples: the worker, in a thread of its own, or Ray Data's tasks anywhere on the cluster."""
     early_stopping: EarlyStopping | None = None
     others: tuple[str, ...] = ()
     """Folders of the trials that this one is compared with, where there is early stopping."""

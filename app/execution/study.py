@@ -14,7 +14,7 @@ from app.execution import cluster
 from app.execution.attempts import write_failure
 from app.execution.early_stopping import stop_reason
 from app.execution.lane import START_TIMEOUT_S, Lane, LaneShape
-from app.execution.lane_worker import Feeding, Order, Outcome
+from app.execution.lane_worker import Order, Outcome
 from app.execution.ledger import Ledger
 from app.execution.stores import stores_of
 from app.execution.study_display import StudyDisplay
@@ -37,8 +37,8 @@ class StudySetting:
     folder: str
     stores: Mapping[str, str]
     """Prepared stores by name; the empty name is that of the one without."""
-    feeding: Feeding | None = None
-    """None: each worker reads for itself on CPUs; Ray Data reads for GPUs, on CPUs of their own."""
+    feeding: cluster.Feeding | None = None
+    """None: as cluster.default_feeding has it."""
 
 
 def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | None = None) -> StudyRecord:
@@ -81,7 +81,7 @@ class _StudyRun:
         self._state, self._ledger, self._stores = state, ledger, stores
         self._experiments = {experiment.name: experiment for experiment in state.study.experiments}
         self._per_worker = {"CPU": 1.0, **({"GPU": 1.0} if use_gpu else {})}
-        self._feeding: Feeding = setting.feeding or ("ray" if use_gpu else "worker")
+        self._feeding = setting.feeding or cluster.default_feeding(use_gpu)
         self._start_s = start_s
         self._lanes: list[Lane] = []
         self._waiting: deque[str] = deque()

@@ -1,17 +1,15 @@
 """A worker of Ray Train as the training loop sees it; and the function that each worker runs."""
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import ray.train.torch
 
 from app.data import files
-from app.data.feeding import HostBatch, StepReader
-from app.data.ray_feeding import ray_steps
 from app.errors import DataError, ResourceError, TrainingError, TwofoldError, UsageError
 from app.execution.attempts import final_error, note_attempt
-from app.training.context import ProcessGroupContext
+from app.execution.cluster import Feeding
+from app.execution.ray_context import RayContext
 from app.training.loop import TrainingJob, TrainingResult, train
 from app.training.process import tune_process
 from app.workloads.registry import find_workload
@@ -20,21 +18,12 @@ FAILURE_FILE = "failure.json"
 """In the trial's folder: an error that trying again would only repeat; restarted workers read it and stop."""
 
 
-class TrainContext(ProcessGroupContext):
-    """Samples come through Ray Data; sums and gradients go through the process group that Ray Train has set up.
+class TrainContext(RayContext):
+    """In the process group that Ray Train has set up. Metrics go to the trial's files: ray.train.report is a
+    barrier over all workers and the controller, measured at 1.5 s a call."""
 
-    Metrics go to the trial's files: ray.train.report is a barrier over all workers and the controller, measured at
-    1.5 s a call."""
-
-    launcher = "ray"
-
-    def __init__(self) -> None:
-        super().__init__(ray.train.torch.get_device())
-
-    def _read(self, reader: StepReader, start: int, end: int) -> Iterator[HostBatch]:
-        if start >= end:
-            return iter(())
-        return ray_steps(reader, start, end)
+    def __init__(self, feeding: Feeding) -> None:
+        super().__init__(feeding, ray.train.torch.get_device())
 
 
 def worker_function(config: dict[str, Any]) -> TrainingResult | None:
@@ -44,7 +33,7 @@ def worker_function(config: dict[str, Any]) -> TrainingResult | None:
     if files.exists(failure_path):
         return None
     tune_process(config["num_threads"])
-    context = TrainContext()
+    context = TrainContext(config["feeding"])
     if context.rank == 0:
         job = note_attempt(job)
     try:

@@ -14,6 +14,7 @@ from app.console import say
 from app.data import files
 from app.errors import TrainingError, TwofoldError, UsageError
 from app.execution.attempts import FAILED_FILE, count_restarts, write_failure
+from app.execution.cluster import Feeding
 from app.execution.display import TrainingDisplay
 from app.experiment import Experiment
 from app.records import TrialRecord
@@ -32,6 +33,8 @@ class TrialSetting:
     num_workers: int = 1
     launcher: str = "ray"
     """`local` trains in this process, without Ray; it takes one worker."""
+    feeding: Feeding | None = None
+    """Who reads samples on Ray; None: as cluster.default_feeding has it."""
 
 
 def run_trial(experiment: Experiment, setting: TrialSetting, start_s: float | None = None) -> TrialRecord:
@@ -52,7 +55,7 @@ def run_trial(experiment: Experiment, setting: TrialSetting, start_s: float | No
         return finished
     job = TrainingJob(experiment, setting.store, setting.folder, start_s)
     try:
-        result, num_restarts = _run_local(job) if setting.launcher == "local" else _run_ray(job, setting.num_workers)
+        result, num_restarts = _run_local(job) if setting.launcher == "local" else _run_ray(job, setting)
     except TwofoldError as error:
         write_failure(setting.folder, experiment.name, str(error))
         raise
@@ -100,13 +103,14 @@ def _run_local(job: TrainingJob) -> tuple[TrainingResult, int]:
         return train(job, find_workload(job.experiment.workload), LocalContext()), 0
 
 
-def _run_ray(job: TrainingJob, num_workers: int) -> tuple[TrainingResult, int]:
+def _run_ray(job: TrainingJob, setting: TrialSetting) -> tuple[TrainingResult, int]:
     """A TorchTrainer whose workers read, train and write for themselves; only the result comes back."""
     import ray.train
     from ray.train.torch import TorchConfig, TorchTrainer
 
     from app.execution import cluster, train_context
 
+    num_workers = setting.num_workers
     slots = cluster.connect(num_workers)
     use_gpu = slots.kind == "GPU"
     per_worker = {"CPU": 1.0, **({"GPU": 1.0} if use_gpu else {})}
@@ -114,7 +118,11 @@ def _run_ray(job: TrainingJob, num_workers: int) -> tuple[TrainingResult, int]:
     scratch = tempfile.mkdtemp(prefix="twofold-train-")
     trainer = TorchTrainer(
         cast(Any, train_context.worker_function),  # its annotation knows no return value; Result has it
-        train_loop_config={"job": job, "num_threads": train_context.threads_per_worker(num_workers)},
+        train_loop_config={
+            "job": job,
+            "num_threads": train_context.threads_per_worker(num_workers),
+            "feeding": setting.feeding or cluster.default_feeding(use_gpu),
+        },
         torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo", timeout_s=1800),
         scaling_config=ray.train.ScalingConfig(
             num_workers=num_workers, use_gpu=use_gpu, resources_per_worker=per_worker

@@ -37,7 +37,7 @@ def test_two_workers_one_of_which_dies_give_the_curve_of_one_without_ray(ray_clu
     run_trial(plain, TrialSetting("", str(tmp_path / "local"), 1, "local"))
     marker = tmp_path / "killed"
     mortal = dataclasses.replace(plain, task={"num_rows": 20, "kill_marker": str(marker)})
-    record = run_trial(mortal, TrialSetting("", str(tmp_path / "ray"), 2))
+    record = run_trial(mortal, TrialSetting("", str(tmp_path / "ray"), 2, feeding="ray"))
     assert marker.exists() and record.num_restarts == 1
     assert losses(tmp_path / "ray") == pytest.approx(losses(tmp_path / "local"), abs=1e-5)
     assert record.num_workers == 2 and record.launcher == "ray" and record.timings.startup_s > 0
