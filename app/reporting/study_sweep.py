@@ -45,8 +45,8 @@ class Sweep:
 
     option: str
     score: str
-    split: str
-    """On which the scores are: of an evaluation that every trial has, else of the best validation."""
+    split: str | None
+    """Of an evaluation that every trial has; None: the scores are those of the best validation."""
     points: tuple[tuple[Point, ...], ...]
     """Of each run, values rising."""
 
@@ -70,7 +70,7 @@ def find_sweep(found: Comparison) -> Sweep | None:
     points = tuple(tuple(_points(run, names, numbers, score, split)) for run in found.runs)
     if not any(point.score is not None for run_points in points for point in run_points):
         return None
-    return Sweep(option, score, split or "validation", points)
+    return Sweep(option, score, split, points)
 
 
 def _common_split(runs: Sequence[StudyRun], names: Sequence[str], score: str) -> str | None:
@@ -122,7 +122,7 @@ def sweep_section(found: Comparison) -> Html:
     option = option_name(sweep.option)
     labels = [run.label for run in found.runs]
     spoken = f"{words.score_name(sweep.score)} and time of training against {option}"
-    where = "best validation" if sweep.split == "validation" else words.split_name(sweep.split)
+    where = "best validation" if sweep.split is None else words.split_name(sweep.split)
     caption = f"{words.score_name(sweep.score)} ({where}) and time of training without start-up, against {option}"
     return section(
         "sweep",

@@ -25,7 +25,7 @@ def test_a_study_that_varies_one_number_shows_score_and_time_against_it() -> Non
     files = study_files(study("experiment-parallel", 1, num_trials=4))
     report = build_study_report({"/runs/a": files})
     sweep = report.data["sweep"]
-    assert (sweep["option"], sweep["split"]) == ("optimizer.learning_rate", "validation")
+    assert (sweep["option"], sweep["split"]) == ("optimizer.learning_rate", None)
     (points,) = sweep["points"]
     assert [point["value"] for point in points] == list(RATES)
     assert [point["score"] for point in points] == pytest.approx([dice(number) for number in range(4)])
@@ -53,7 +53,7 @@ def test_two_strategies_have_a_line_each_and_evaluations_count_only_where_all_ha
     one = evaluated(study_files(study("experiment-parallel", 1, num_trials=4)), "test", (0.0,) * 4)
     other = study_files(study("data-parallel", 4, num_trials=4))
     sweep = build_study_report({"/runs/a": one, "/runs/b": other}).data["sweep"]
-    assert sweep["split"] == "validation" and len(sweep["points"]) == 2
+    assert sweep["split"] is None and len(sweep["points"]) == 2
     assert [point["low"] for point in sweep["points"][0]] == [None] * 4
 
 
