@@ -52,8 +52,8 @@ def stored_page(content: bytes, image_size: int) -> tuple[UInt8Array, int, int]:
 
 
 def shrink(image: "Image", size: int) -> "Image":
-    """A grey page squashed to `size` pixels an edge, as the store keeps it. Whole-number shrinking comes first, which is
-    cheap; the filter then has little left to do."""
+    """A grey page squashed to `size` pixels an edge, as the store keeps it. Whole-number shrinking comes first, which
+    is cheap; the filter then has little left to do."""
     from PIL import Image
 
     factors = (max(1, int(image.width / size * SLACK)), max(1, int(image.height / size * SLACK)))
