@@ -49,7 +49,8 @@ class PrepareDocuments:
     per_class: int = 100
     """Pages of each class that train (80 %) and validate (20 %) in a partition; all others test."""
     seed: int = 0
-    """Of the partitions; also of the 70/15/15 % split of sets that have no split and no partitions."""
+    """Of the partitions; also of the 70/15/15 % split of sets that have no split and no partitions, and of the 10 % of
+    training pages that validate where a set has a test split alone."""
     compare_with: str | None = None
     """Another store, as Tobacco3482's for RVL-CDIP: pages that are also there are listed and left out of training."""
     max_bad_fraction: float = 0.2
