@@ -79,10 +79,11 @@ def predict_documents(arguments: PredictDocuments) -> None:
         raise ValueError(f"--workers: got {arguments.workers}, wanted 1 or more")
     if arguments.image_model is None and arguments.text_model is None:
         raise ValueError("no model: give a run with --image-model, with --text-model, or both")
+    image_size = _check_models(arguments)
     out = absolute(arguments.out)
     found = find_pages([absolute(path) for path in arguments.input])
     say(f"{', '.join(arguments.input)}: {len(found)} pages")
-    pages, bad = _read_pages(found, arguments)
+    pages, bad = _read_pages(found, image_size, arguments)
     write_quarantine(out, bad)
     if not pages:
         raise DataError(f"none of {len(found)} pages could be read; the first: {bad[0].file}: {bad[0].reason}")
@@ -91,14 +92,35 @@ def predict_documents(arguments: PredictDocuments) -> None:
     write_table(table, predictions)
     sheet = files.join(out, "sheet.html")
     shown = _shown(arguments, predictions, pages)
-    title = ", ".join(Path(path).name for path in arguments.input)
+    title = ", ".join(files.name_of(absolute(path)) for path in arguments.input)
     files.write_bytes_atomic(sheet, build_sheet(title, shown, time.strftime("%Y-%m-%d %H:%M")).encode())
     files.write_json(files.join(out, "sheet.json"), sheet_data(title, shown))
     say(f"written: {table}, {sheet}")
     say(f"{arguments.out}: {len(pages)} pages classified, {len(bad)} quarantined, {time.monotonic() - start_s:.1f} s")
 
 
-def _read_pages(found: list[Any], arguments: PredictDocuments) -> tuple[list[Any], list[Any]]:
+def _check_models(arguments: PredictDocuments) -> int:
+    """Pixels along each edge of what the image network sees.
+
+    Raises:
+        DataError: there is no such model.
+        UsageError: a model is of another workload, or the two know different classes.
+        ResourceError: text is asked for, and this machine has no Tesseract or not the language.
+    """
+    from app.workloads.documents.ocr_engines import OcrOptions, check_engine
+    from app.workloads.documents.prediction import check_same_classes
+
+    image, text = arguments.image_model, arguments.text_model
+    by_image = None if image is None else open_model(image, "document_image").task
+    by_text = None if text is None else open_model(text, "document_text").task
+    if by_text is not None:
+        check_engine(OcrOptions(language=arguments.language))
+    if by_image is not None and by_text is not None:
+        check_same_classes(by_image.classes, by_text.classes)
+    return 32 if by_image is None else int(by_image.image_size)  # no network sees these
+
+
+def _read_pages(found: list[Any], image_size: int, arguments: PredictDocuments) -> tuple[list[Any], list[Any]]:
     """Decoded pages, and those that are bad."""
     from functools import partial
 
@@ -106,8 +128,7 @@ def _read_pages(found: list[Any], arguments: PredictDocuments) -> tuple[list[Any
     from app.data.quarantine import Quarantined
     from app.workloads.documents.pages import read_for_prediction
 
-    size = 32 if arguments.image_model is None else open_model(arguments.image_model, "document_image").task.image_size
-    read = partial(read_for_prediction, image_size=size)
+    read = partial(read_for_prediction, image_size=image_size)
     pages, bad = [], []
     with progress("read", len(found)) as advance:
         for result in _each(read, found, arguments):
@@ -125,7 +146,7 @@ def _predictions(pages: list[Any], arguments: PredictDocuments) -> list[Any]:
     from functools import partial
 
     from app.console import progress
-    from app.workloads.documents.ocr_engines import OcrOptions, check_engine
+    from app.workloads.documents.ocr_engines import OcrOptions
     from app.workloads.documents.prediction import PagePrediction, combine, read_text
 
     by_image: list[Any] = [None] * len(pages)
@@ -134,9 +155,7 @@ def _predictions(pages: list[Any], arguments: PredictDocuments) -> list[Any]:
     if arguments.image_model is not None:
         by_image = _classify(arguments.image_model, "document_image", [page.pixels for page in pages], arguments)
     if arguments.text_model is not None:
-        open_model(arguments.text_model, "document_text")  # before the slow part
         options = OcrOptions(language=arguments.language)
-        check_engine(options)
         with progress("ocr", len(pages)) as advance:
             for page_id, text in _each(partial(read_text, options=options), [page.file for page in pages], arguments):
                 texts[page_id] = text
