@@ -64,6 +64,11 @@ def _parse(arguments: Any, argv: list[str] | None, description: str | None) -> A
     return tyro.cli(arguments, args=argv, description=description)
 
 
+def absolute(path: str) -> str:
+    """A path that means the same to Ray's workers, which run in folders of their own; URLs stay as they are."""
+    return path if "://" in path else os.path.realpath(path)
+
+
 def fail(message: str, exit_code: int) -> None:
     """Write one line to stderr and exit."""
     line = "; ".join(part.strip() for part in message.splitlines() if part.strip())

@@ -93,9 +93,7 @@ def run(setting: Setting) -> Report:
         "transfer": {"accuracy": accuracy([f["transfer"] for f in found]), "against_scratch": transfer},
         "scratch": {"accuracy": accuracy([f["scratch"] for f in found])},
         "workers": {"accuracy": {k: float(hits.mean()) for k, hits in workers.items()}, "2_against_1": same},
-        "trainings": {
-            name: read_facts(runs / name) for name in ("rvl-1", "rvl-2", "transfer-0", "scratch-0", "text-0")
-        },
+        "trainings": {name: read_facts(runs / name) for name in EXAMPLES},
         "load_average": load_average(),
     }
     return Report("documents_quality", ratios=ratios, facts=facts)

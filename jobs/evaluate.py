@@ -2,8 +2,9 @@
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
+
+from app.command_line import absolute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ class EvaluateDocuments(Common):
 class EvaluateEnsemble:
     """Image and text together against each alone, over the partitions given; learned on validation, scored on test.
 
-    Runs that `evaluate documents` has not scored yet on these splits are scored first."""
+    Runs that `evaluate documents` has not scored on these splits as they are now are scored first."""
 
     image: tuple[str, ...]
     """Runs of document-image, one a partition."""
@@ -86,8 +87,7 @@ def evaluate(arguments: Any) -> None:
     from app.execution.evaluate import evaluate_run
 
     start_s = time.monotonic()
-    if arguments.workers < 1:
-        raise ValueError(f"--workers: got {arguments.workers}, wanted 1 or more")
+    check_workers(arguments.workers)
     evaluation = evaluate_run(
         absolute(arguments.run),
         absolute(arguments.store),
@@ -117,8 +117,10 @@ def table(evaluation: Any) -> list[str]:
 def evaluate_ensemble(arguments: EvaluateEnsemble) -> None:
     from app.console import say
     from app.data import files
-    from app.workloads.documents.ensembling import ensemble_runs, table
+    from app.workloads.documents.ensembling import check_pairs, ensemble_runs, table
 
+    check_workers(arguments.workers)
+    check_pairs(arguments.image, arguments.text)
     for run in (*arguments.image, *arguments.text):
         for split in ("validation", "test"):
             _score(absolute(run), split, arguments)
@@ -135,21 +137,20 @@ def evaluate_ensemble(arguments: EvaluateEnsemble) -> None:
 
 
 def _score(run: str, split: str, arguments: EvaluateEnsemble) -> None:
-    """Evaluate a run where that was not done yet."""
-    from app.data import files
-    from app.execution.evaluate import evaluate_run
+    """Evaluate a run where that was not done yet with this store and its present weights."""
+    from app.execution.evaluate import evaluate_run, is_evaluated
     from app.workloads.documents.scoring import CONVENTIONS
 
-    done = files.join(run, "evaluation", split, "summary.json")
-    if not files.exists(done):
-        evaluate_run(
-            run, absolute(arguments.store), split, arguments.workers, arguments.launcher, conventions=CONVENTIONS
-        )
+    store = absolute(arguments.store)
+    if not is_evaluated(run, store, split):
+        evaluate_run(run, store, split, arguments.workers, arguments.launcher, conventions=CONVENTIONS)
 
 
-def absolute(path: str) -> str:
-    """Workers run in folders of their own."""
-    return path if "://" in path else str(Path(path).resolve())
+def check_workers(num_workers: int) -> None:
+    from app.errors import UsageError
+
+    if num_workers < 1:
+        raise UsageError(f"--workers: got {num_workers}, wanted 1 or more")
 
 
 if __name__ == "__main__":

@@ -108,6 +108,7 @@ def published_address() -> tuple[str, str]:
 def fetch_documents(arguments: FetchRvlCdip | FetchTobacco3482) -> None:
     """Bring a document data set to <out>/<name>, as files in its own layout or as a mirror's Parquet files."""
     from app.console import say
+    from app.data import files
     from app.data.download import Checksum
     from app.data.hub import is_hub_id
     from app.data.unpacking import extract_data_set
@@ -127,8 +128,7 @@ def fetch_documents(arguments: FetchRvlCdip | FetchTobacco3482) -> None:
         extract_data_set(archive, target, must_hold)
         if not arguments.source.startswith("file:") and not arguments.keep_archive:
             archive.unlink()
-    num_files = sum(1 for path in target.rglob("*") if path.is_file())
-    say(f"{target}: {num_files} files; next: jobs/prepare.py documents")
+    say(f"{target}: {len(files.list_files(str(target)))} files; next: jobs/prepare.py documents")
 
 
 def fetch_mirror(hub_id: str, revision: str | None, target: Path) -> Path | None:

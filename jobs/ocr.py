@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+
+from app.command_line import absolute
 
 if TYPE_CHECKING:
     from app.workloads.documents.ocr import OcrTask
@@ -119,11 +120,6 @@ def _ready(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[PageT
 
     assert arguments.ready is not None
     return import_texts(find_texts(absolute(arguments.ready), pages))
-
-
-def absolute(path: str) -> str:
-    """Workers run in folders of their own."""
-    return path if "://" in path else str(Path(path).resolve())
 
 
 if __name__ == "__main__":

@@ -3,8 +3,11 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
+
+from predict_documents import PredictDocuments, predict_documents
+
+from app.command_line import absolute
 
 
 @dataclass(frozen=True)
@@ -34,31 +37,6 @@ class PredictBrats:
     """Also write the model as a self-contained folder: weights, preprocessing, ONNX. Needs no --input."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PredictDocuments:
-    """Classes of pages, by image, by text (OCR) or by both."""
-
-    input: tuple[str, ...] = ()
-    """Images (TIFF, JPEG, PNG, ...), PDFs, or folders of them."""
-    out: str | None = None
-    """Folder for predictions.csv (or .parquet), and for thumbnails by doubt: sheet.html, and sheet.json for reports."""
-    image_model: str | None = None
-    """Folder (or URL) of a run of document-image."""
-    text_model: str | None = None
-    """Folder (or URL) of a run of document-text; pages are read by Tesseract."""
-    table: Literal["csv", "parquet"] = "csv"
-    language: str = "eng"
-    """Of the text, Tesseract's code."""
-    labelled: bool = False
-    """The name of the folder that a page lies in is its class: the sheet says which pages are right."""
-    workers: int = 1
-    """Workers that each hold a model and take some pages at a time."""
-    launcher: Literal["ray", "local"] = "ray"
-    """`local` predicts in this process, without Ray."""
-    export: str | None = None
-    """Also write the image model as a self-contained folder: weights, preprocessing, ONNX. Needs no --input."""
-
-
 def main(arguments: Any) -> None:
     if isinstance(arguments, PredictDocuments):
         main_documents(arguments)
@@ -79,128 +57,6 @@ def main_documents(arguments: PredictDocuments) -> None:
         predict_documents(arguments)
 
 
-def predict_documents(arguments: PredictDocuments) -> None:
-    """Raises DataError when not one page could be read."""
-    from app.console import say
-    from app.data import files
-    from app.data.quarantine import write_quarantine
-    from app.errors import DataError
-    from app.reporting.page_sheet import build_sheet, sheet_data
-    from app.workloads.documents.pages import find_pages
-    from app.workloads.documents.prediction import write_table
-
-    start_s = time.monotonic()
-    out = absolute(str(arguments.out))
-    found = find_pages([absolute(path) for path in arguments.input])
-    say(f"{', '.join(arguments.input)}: {len(found)} pages")
-    pages, bad = _read_pages(found, arguments)
-    write_quarantine(out, bad)
-    if not pages:
-        raise DataError(f"none of {len(found)} pages could be read; the first: {bad[0].file}: {bad[0].reason}")
-    predictions = _predictions(pages, arguments)
-    table = files.join(out, f"predictions.{arguments.table}")
-    write_table(table, predictions)
-    sheet = files.join(out, "sheet.html")
-    shown = _shown(arguments, predictions, pages)
-    title = ", ".join(Path(path).name for path in arguments.input)
-    files.write_bytes_atomic(sheet, build_sheet(title, shown, time.strftime("%Y-%m-%d %H:%M")).encode())
-    files.write_json(files.join(out, "sheet.json"), sheet_data(title, shown))
-    say(f"written: {table}, {sheet}")
-    say(f"{arguments.out}: {len(pages)} pages classified, {len(bad)} quarantined, {time.monotonic() - start_s:.1f} s")
-
-
-def _read_pages(found: list[Any], arguments: PredictDocuments) -> tuple[list[Any], list[Any]]:
-    """Decoded pages, and those that are bad."""
-    from functools import partial
-
-    from app.console import progress, say
-    from app.data.quarantine import Quarantined
-    from app.workloads.documents.pages import read_for_prediction
-
-    size = 32 if arguments.image_model is None else open_model(arguments.image_model, "document_image").task.image_size
-    read = partial(read_for_prediction, image_size=size)
-    pages, bad = [], []
-    with progress("read", len(found)) as advance:
-        for result in _each(read, found, arguments):
-            if isinstance(result, Quarantined):
-                bad.append(result)
-                say(f"quarantined {result.id}: {result.file}: {result.reason}")
-            else:
-                pages.append(result)
-            advance(1, "")
-    return sorted(pages, key=lambda page: page.file.id), bad
-
-
-def _predictions(pages: list[Any], arguments: PredictDocuments) -> list[Any]:
-    """What the models say of each page, in their order."""
-    from functools import partial
-
-    from app.console import progress
-    from app.workloads.documents.ocr_engines import OcrOptions, check_engine
-    from app.workloads.documents.prediction import PagePrediction, combine, read_text
-
-    by_image: list[Any] = [None] * len(pages)
-    by_text: list[Any] = [None] * len(pages)
-    texts: dict[str, str] = {}
-    if arguments.image_model is not None:
-        by_image = _classify(arguments.image_model, "document_image", [page.pixels for page in pages], arguments)
-    if arguments.text_model is not None:
-        open_model(arguments.text_model, "document_text")  # before the slow part
-        options = OcrOptions(language=arguments.language)
-        check_engine(options)
-        with progress("ocr", len(pages)) as advance:
-            for page_id, text in _each(partial(read_text, options=options), [page.file for page in pages], arguments):
-                texts[page_id] = text
-                advance(1, page_id)
-        ordered = [texts[page.file.id] for page in pages]
-        by_text = _classify(arguments.text_model, "document_text", ordered, arguments)
-    return [
-        PagePrediction(page.file.id, page.file.path, page.file.page, combine(image, text), texts.get(page.file.id, ""))
-        for page, image, text in zip(pages, by_image, by_text, strict=True)
-    ]
-
-
-def _classify(run: str, workload: str, contents: list[Any], arguments: PredictDocuments) -> list[dict[str, float]]:
-    """Probabilities of each content by class."""
-    from app.console import progress
-    from app.execution.predict import map_with_model
-    from app.workloads.documents.prediction import NUM_PAGES_AT_ONCE, classify_numbered
-
-    classes = open_model(run, workload).task.classes
-    starts = range(0, len(contents), NUM_PAGES_AT_ONCE)
-    items = [(start, contents[start : start + NUM_PAGES_AT_ONCE]) for start in starts]
-    found: dict[int, list[list[float]]] = {}
-    with progress(workload, len(contents)) as advance:
-        for start, rows in map_with_model(
-            absolute(run), classify_numbered, items, arguments.workers, arguments.launcher
-        ):
-            found[start] = rows
-            advance(len(rows), "")
-    return [dict(zip(classes, row, strict=True)) for start in starts for row in found[start]]
-
-
-def _each(function: Any, items: list[Any], arguments: PredictDocuments) -> Iterator[Any]:
-    if arguments.launcher == "local":
-        from app.execution import local
-
-        return local.run_cases(function, items)
-    from app.execution import prepare
-
-    return prepare.run_cases(function, items)
-
-
-def _shown(arguments: PredictDocuments, predictions: list[Any], pages: list[Any]) -> list[Any]:
-    """The pages as the sheet shows them."""
-    from app.reporting.page_sheet import NUM_CHARACTERS, SheetPage
-
-    shown = []
-    for one, page in zip(predictions, pages, strict=True):
-        width, height = page.thumbnail_size
-        truth = Path(one.path).parent.name if arguments.labelled else None
-        shown.append(SheetPage(one.id, page.thumbnail, width, height, one.shares, one.text[:NUM_CHARACTERS], truth))
-    return shown
-
-
 def main_brats(arguments: PredictBrats) -> None:
     _check(arguments, "scans")
     model = absolute(arguments.model)
@@ -215,9 +71,9 @@ def export(model: str, workload: str, folder: str) -> None:
 
     from app.console import say
     from app.data import files
-    from app.execution.model import export_facts, weights_file
+    from app.execution.model import export_facts, load_model_of, weights_file
 
-    opened = open_model(model, workload)
+    opened = load_model_of(model, workload)
     export_model = import_module(f"app.workloads.{workload}.export").export_model
     say(f"exporting {model} ({sum(p.numel() for p in opened.network.parameters()):,} parameters)")
     weights = files.read_bytes(weights_file(model))
@@ -225,26 +81,16 @@ def export(model: str, workload: str, folder: str) -> None:
     say(f"{folder}: weights.pt, model.json, model.onnx (ONNX Runtime differs from torch by {difference:.1g} at most)")
 
 
-def open_model(model: str, workload: str = "brats") -> Any:
-    """Raises DataError when there is no model, and UsageError when it is of another workload."""
-    from app.errors import UsageError
-    from app.execution.model import load_model
-
-    opened = load_model(absolute(model))
-    if opened.workload.name != workload:
-        raise UsageError(f"{model} is a model of the workload {opened.workload.name!r}, wanted one of {workload!r}")
-    return opened
-
-
 def predict(model: str, arguments: PredictBrats) -> None:
     """Raises DataError when not one case could be segmented."""
     from app.console import progress, say
     from app.data.quarantine import Quarantined, write_quarantine
     from app.errors import DataError
+    from app.execution.model import load_model_of
     from app.workloads.brats.prediction import plan_predictions, summarize_ml
 
     start_s = time.monotonic()
-    open_model(model)
+    load_model_of(model, "brats")
     out = absolute(str(arguments.out))
     truth = None if arguments.truth is None else absolute(arguments.truth)
     tasks = plan_predictions([absolute(path) for path in arguments.input], out, arguments.label_codes, truth)
@@ -281,11 +127,6 @@ def _check(arguments: PredictBrats | PredictDocuments, what: str) -> None:
         raise ValueError(f"nothing to do: give {what} with --input and a folder with --out, or a folder with --export")
     if arguments.input and arguments.out is None:
         raise ValueError("--out is missing: the folder for what is predicted")
-
-
-def absolute(path: str) -> str:
-    """Workers run in folders of their own."""
-    return path if "://" in path else str(Path(path).resolve())
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 import time
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from app.command_line import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,7 +50,8 @@ class PrepareDocuments:
     per_class: int = 100
     """Pages of each class that train (80 %) and validate (20 %) in a partition; all others test."""
     seed: int = 0
-    """Of the partitions; also of the 70/15/15 % split of sets that have no split and no partitions."""
+    """Of the partitions; also of the 70/15/15 % split of sets that have no split and no partitions, and of the 10 % of
+    training pages that validate where a set has a test split alone."""
     compare_with: str | None = None
     """Another store, as Tobacco3482's for RVL-CDIP: pages that are also there are listed and left out of training."""
     max_bad_fraction: float = 0.2
@@ -169,11 +171,6 @@ def _check(arguments: PrepareBrats | PrepareDocuments) -> None:
         raise ValueError(f"--max-bad-fraction: got {arguments.max_bad_fraction}, wanted 0 to 1")
     if arguments.num_cpus is not None and arguments.num_cpus < 1:
         raise ValueError(f"--num-cpus: got {arguments.num_cpus}, wanted 1 or more")
-
-
-def absolute(path: str) -> str:
-    """Workers run in folders of their own."""
-    return path if "://" in path else str(Path(path).resolve())
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@ that needs nothing beside itself, and report.json."""
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from app.command_line import absolute
 
 if TYPE_CHECKING:
     from app.reporting.report import Report
@@ -125,22 +126,21 @@ def prediction_pictures(run: str, folder: str | None) -> dict[str, bytes]:
 
 def case_counts(found: dict[str, bytes]) -> dict[str, int]:
     """Cases of the store by split; empty where the run does not say which store, or it is gone since."""
-    from app.data.manifest import read_manifest
+    from collections import Counter
+
+    from app.data.manifest import read_manifest_table
     from app.data.splits import SPLITS, UNLABELLED
     from app.errors import DataError
     from app.reporting.run_files import DamagedFileError, read_record
 
     try:
         record = read_record(found)
-        rows = read_manifest(record.store) if record is not None else []
+        if record is None:
+            return {}
+        counts = Counter(read_manifest_table(record.store)["split"].to_pylist())
     except (DamagedFileError, DataError):
         return {}
-    splits = [row["split"] for row in rows]
-    return {split: splits.count(split) for split in (*SPLITS, UNLABELLED) if split in splits}
-
-
-def absolute(path: str) -> str:
-    return path if "://" in path else str(Path(path).resolve())
+    return {split: counts[split] for split in (*SPLITS, UNLABELLED) if split in counts}
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ Started again with the same command it goes on where it stopped: finished trials
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
+
+from app.command_line import absolute
 
 PLAN_FILE = "plan:"
 
@@ -113,11 +114,6 @@ def closing_lines(record: Any, folder: str) -> list[str]:
         f"best by validation {record.score}: {best.name} ({best.record.metrics[record.score]:.4f})",
         f"score it on the test split, once: python jobs/evaluate.py {domain} {flags}",
     ]
-
-
-def absolute(path: str) -> str:
-    """Workers run in folders of their own."""
-    return path if "://" in path else str(Path(path).resolve())
 
 
 if __name__ == "__main__":

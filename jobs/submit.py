@@ -34,7 +34,10 @@ def main(arguments: Args) -> None:
     say(f"{job}: submitted; `ray job stop {job}` ends it")
     if arguments.no_wait:
         return
-    end = follow(client, job)
+    try:
+        end = follow(client, job)
+    except KeyboardInterrupt:
+        fail(f"no longer followed: {job} goes on; `ray job logs -f {job}` shows it, `ray job stop {job}` ends it", 130)
     say(f"{job}: {end.status.lower()}")
     if end.exit_code:
         fail(f"{job}: {end.message}".splitlines()[0], end.exit_code)

@@ -2,10 +2,10 @@
 
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from app import recipes
+from app.command_line import absolute
 from app.experiment import Experiment, OptimizerConfig, ScheduleConfig, TrainingOptions
 from app.workloads.brats.task import BratsTask
 from app.workloads.document_image.task import DocumentImageTask
@@ -89,11 +89,6 @@ def main(arguments: Any) -> None:
         f"{timings.checkpoint_s:.1f}{rate}; bound by {record.binding_limit}"
     )
     say(f"{record.name}: written to {folder}")
-
-
-def absolute(path: str) -> str:
-    """Workers run in folders of their own."""
-    return path if "://" in path else str(Path(path).resolve())
 
 
 WORKLOADS = {"brats": TrainBrats, "document-image": TrainDocumentImage, "document-text": TrainDocumentText}

@@ -76,15 +76,10 @@ def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, arc
     path.parent.mkdir(parents=True, exist_ok=True)
     content = tar.extractfile(member)
     assert content is not None, member.name
-    try:
-        with content, path.open("wb") as file:
-            shutil.copyfileobj(content, file, 2**20)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        if isinstance(error, tarfile.TarError | EOFError):
-            raise
-        raise DataError(f"{archive}: can not unpack {path}: {error.strerror or error}") from error
+    with content, path.open("wb") as file:
+        shutil.copyfileobj(content, file, 2**20)
+        file.flush()
+        os.fsync(file.fileno())
     if path.stat().st_size != member.size:
         raise DataError(f"{archive} is damaged: {member.name} ends early; delete it and fetch it again")
     os.utime(path, (member.mtime, member.mtime))
@@ -92,9 +87,12 @@ def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, arc
 
 @contextmanager
 def explained(archive: Path) -> Iterator[None]:
+    """Whatever goes wrong with an archive or the folder that it is unpacked into becomes a DataError."""
     try:
         yield
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{archive} is damaged or no archive ({error}); delete it and fetch it again") from error
     except FileNotFoundError as error:
         raise DataError(f"there is no file {archive}") from error
+    except OSError as error:
+        raise DataError(f"{archive}: can not unpack {error.filename or 'it'}: {error.strerror or error}") from error

@@ -18,17 +18,19 @@ def is_hub_id(source: str) -> bool:
 def fetch_snapshot(hub_id: str, revision: str | None, folder: Path) -> list[Path]:
     """Bring the data files of a hub data set below `folder`; returns them, sorted.
 
-    An interrupted call goes on where it was; the hub client checks each file against the hub's own size and hash.
+    An interrupted call goes on where it was; the hub client checks each file against the hub's own size and hash. The
+    revision's commit is asked for first: without it the client takes what is there for the whole when the hub is away.
 
     Raises:
         DataError: the hub can not be reached, has no such data set or revision, or none of its files is data.
     """
-    from huggingface_hub import snapshot_download  # here: seconds to import
+    from huggingface_hub import HfApi, snapshot_download  # here: seconds to import
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     fetch: Any = snapshot_download
     try:
-        fetch(hub_id, repo_type="dataset", revision=revision, local_dir=folder, allow_patterns=[*WANTED_FILES])
+        commit = HfApi().dataset_info(hub_id, revision=revision).sha
+        fetch(hub_id, repo_type="dataset", revision=commit, local_dir=folder, allow_patterns=[*WANTED_FILES])
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise DataError(
             f"can not reach the hub for {hub_id}: check the network or its proxy, or download an archive elsewhere "
@@ -37,8 +39,9 @@ def fetch_snapshot(hub_id: str, revision: str | None, folder: Path) -> list[Path
     except HfHubHTTPError as error:
         status = getattr(error.response, "status_code", "an error")
         raise DataError(f"the hub answered {status} for the data set {hub_id}; check its id and --revision") from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"can not fetch {hub_id} from the hub: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # its network library raises classes of its own
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(f"can not fetch {hub_id} from the hub: {reason}") from error
     hidden = folder / ".cache"
     found = sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_relative_to(hidden))
     if not any(path.suffix != ".txt" for path in found):

@@ -51,7 +51,8 @@ def extract_data_set(archive: Path, target: Path, must_hold: tuple[str, ...]) ->
     num_written = 0
     with explained(archive), _opened(archive) as entries:
         staging.mkdir(parents=True, exist_ok=True)
-        require_space(staging, num_bytes, f"unpacking {archive.name}")  # at least; images do not compress further
+        there_bytes = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())  # of an earlier call
+        require_space(staging, num_bytes - there_bytes, f"unpacking {archive.name}")  # at least: images do not compress
         with progress(f"unpack {archive.name} (MiB)", -(-num_bytes // CHUNK_BYTES)) as advance:
             shown = 0
             for entry in entries:
@@ -119,8 +120,15 @@ def _zip_entries(opened: zipfile.ZipFile, archive: Path) -> Iterator[_Entry]:
         if stat.S_ISLNK(info.external_attr >> 16):
             raise DataError(f"{archive}: {info.filename} is neither a file nor a folder; unpack it by hand")
         modified_s = int(time.mktime((*info.date_time, 0, 0, -1)))
-        open_member = partial(opened.open, info)
+        open_member = partial(_open_zipped, opened, info, archive)
         yield _Entry(info.filename, info.file_size, modified_s, open_member, info.header_offset)
+
+
+def _open_zipped(opened: zipfile.ZipFile, info: zipfile.ZipInfo, archive: Path) -> IO[bytes]:
+    try:
+        return opened.open(info)
+    except RuntimeError as error:  # encrypted, or compressed in a way that Python does not know
+        raise DataError(f"{archive}: {info.filename} can not be read: {error}; unpack it by hand") from error
 
 
 def _safe_path(name: str, archive: Path) -> PurePosixPath:

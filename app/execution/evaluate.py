@@ -11,12 +11,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 
 from app import records
 from app.console import progress
 from app.data import files
-from app.execution.model import TrainedModel, load_model
+from app.execution.model import TrainedModel, load_model, weights_file
 from app.execution.predict import Launcher, map_with_model
+from app.training import checkpoint
 from app.training.evaluation import chunks
 
 NUM_RESAMPLES = 10_000
@@ -67,9 +69,11 @@ def evaluate_run(
 
     Raises:
         DataError: the run has no model, or the store no case in the split.
+        UsageError: the store does not fit the model's task.
         ResourceError: the cluster has fewer slots than `num_workers`.
     """
     model = load_model(run, task_options=task_options)
+    model.workload.resolve_task(model.task, store)  # says when the store has other classes
     case_ids = model.workload.validation_ids(model.task, store, split)
     done: dict[str, Scores] = {}
     with progress(f"evaluate {split}", len(case_ids)) as advance:
@@ -95,6 +99,20 @@ def evaluate_run(
     files.write_bytes_atomic(files.join(folder, "cases.csv"), cases_csv(cases).encode())
     files.write_json(files.join(folder, "summary.json"), asdict(evaluation))
     return evaluation
+
+
+def is_evaluated(run: str, store: str, split: str) -> bool:
+    """Whether the evaluation that the run has is of this store and of the weights that the run has now.
+
+    Raises:
+        DataError: the run has no model, or a file is damaged.
+    """
+    path = files.join(run, "evaluation", split, "summary.json")
+    if not files.exists(path):
+        return False
+    found = files.read_json(path)
+    metrics = checkpoint.load(weights_file(run), torch.device("cpu"))["metrics"]
+    return bool((found.get("store"), found.get("best_validation")) == (store, dict(metrics)))
 
 
 def _score_cases(model: TrainedModel, case_ids: list[str], store: str) -> dict[str, Scores]:

@@ -8,7 +8,7 @@ import torch
 
 from app import records
 from app.data import files
-from app.errors import DataError
+from app.errors import DataError, UsageError
 from app.experiment import Experiment
 from app.training import checkpoint
 from app.training.numerics import Numerics, has_bf16
@@ -82,3 +82,15 @@ def load_model(
     numerics = Numerics("bf16" if has_bf16(device) else "fp32", channels_last=True)
     network = numerics.place(network.to(device).eval())
     return TrainedModel(path, workload, task, network, experiment, content["metrics"], device, numerics)
+
+
+def load_model_of(path: str, workload: str) -> TrainedModel:
+    """As `load_model`, where the workload is known.
+
+    Raises:
+        UsageError: it is a model of another workload.
+    """
+    opened = load_model(path)
+    if opened.workload.name != workload:
+        raise UsageError(f"{path} is a model of the workload {opened.workload.name!r}, wanted one of {workload!r}")
+    return opened

@@ -233,8 +233,9 @@ def _network(record: TrialRecord) -> str:
     """Its name and where its first weights came from, by the last part of a path."""
     task: Mapping[str, Any] = record.experiment.get("task", {})
     model = str(task.get("model", record.experiment.get("workload", ""))).rstrip("/").rpartition("/")[2]
-    origin = str(record.origin.get("source", ""))
-    start = origin.split("/checkpoint/")[0].rpartition("/")[2]
+    made_here = (record.origin.get("note") or {}).get("weights") == "random"  # by jobs/vocabulary.py
+    origin = "" if made_here else str(record.origin.get("source", ""))
+    start = origin.split("/checkpoint/")[0].rstrip("/").rpartition("/")[2]
     return f"{model}, begun with the weights of {start}" if start else f"{model}, begun with random weights"
 
 

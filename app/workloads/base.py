@@ -44,7 +44,7 @@ class Workload(Protocol):
 
     def resolve_task(self, task: Any, store: str) -> Any:
         """The task with what the store decides filled in (the classes, ...); done once, before the training, and
-        kept in its record. Raises DataError when the store can not be opened."""
+        kept in its record. Raises DataError when the store can not be opened, UsageError when it does not fit."""
 
     def open_samples(self, task: Any, store: str) -> Samples:
         """The training split. Raises StoreError when the store is missing, empty or damaged."""

@@ -68,7 +68,8 @@ def mean_and_std(task: DocumentImageTask) -> tuple[tuple[float, ...], tuple[floa
     import timm
     from timm.data.config import resolve_model_data_config
 
-    backbone = timm.create_model(task.model, num_classes=0)
+    with torch.random.fork_rng(devices=[]):  # asked for within a step, whose random numbers are the step's own
+        backbone = timm.create_model(task.model, num_classes=0)
     config = resolve_model_data_config(backbone)  # type: ignore[no-untyped-call]
     return tuple(config["mean"]), tuple(config["std"])
 

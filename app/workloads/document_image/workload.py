@@ -11,16 +11,14 @@ import torch
 from torch.nn import functional
 
 from app.configuration import from_dict
-from app.data import files
-from app.data.manifest import MANIFEST_NAME
 from app.data.splits import TRAIN
-from app.errors import DataError, UsageError
+from app.errors import UsageError
 from app.workloads.base import Batch, HostBatch
 from app.workloads.document_image import augment, networks
 from app.workloads.document_image.samples import PageSamples
 from app.workloads.document_image.task import DocumentImageTask
 from app.workloads.documents.scoring import page_scores, summarize
-from app.workloads.documents.store import DocumentStore
+from app.workloads.documents.store import classes_for, labelled_rows, open_store
 
 
 class DocumentImageWorkload:
@@ -33,13 +31,11 @@ class DocumentImageWorkload:
         return from_dict(DocumentImageTask, options, "task")
 
     def resolve_task(self, task: DocumentImageTask, store: str) -> DocumentImageTask:
-        opened = open_store(store)
-        opened.rows(TRAIN, task.partition)  # says now if the partition is missing or wrong
-        return replace(task, classes=opened.options.classes)
+        return replace(task, classes=classes_for(task.classes, task.partition, store))
 
     def open_samples(self, task: DocumentImageTask, store: str) -> PageSamples:
         opened = open_store(store)
-        return PageSamples(opened, labelled_rows(opened, TRAIN, task))
+        return PageSamples(opened, labelled_rows(opened, TRAIN, task.partition, task.with_excluded))
 
     def build_model(self, task: DocumentImageTask, with_weights: bool = True) -> torch.nn.Module:
         return networks.build_network(task, with_weights)
@@ -79,7 +75,7 @@ class DocumentImageWorkload:
 
     def validation_ids(self, task: DocumentImageTask, store: str, split: str) -> list[str]:
         opened = open_store(store)
-        return [opened.ids[row] for row in labelled_rows(opened, split, task)]
+        return [opened.ids[row] for row in labelled_rows(opened, split, task.partition, task.with_excluded)]
 
     def evaluate_cases(
         self,
@@ -107,20 +103,6 @@ class DocumentImageWorkload:
         return summarize(cases)
 
 
-def labelled_rows(store: DocumentStore, split: str, task: DocumentImageTask) -> npt.NDArray[np.int64]:
-    """Rows of the split's pages that have a label.
-
-    Raises:
-        DataError: there is none.
-        UsageError: no such split or partition.
-    """
-    rows = store.rows(split, task.partition, task.with_excluded)
-    rows = rows[store.labels[rows] >= 0]
-    if not len(rows):
-        raise DataError(f"the store {store.root} has no labelled page in its {split!r} split")
-    return rows
-
-
 def resize(grey: torch.Tensor, size: int) -> torch.Tensor:
     """Grey pages [B, 1, H, W] to [B, 1, size, size]; unchanged where they are so already."""
     if grey.shape[-2:] == (size, size):
@@ -138,13 +120,3 @@ def normalize(model: str, grey: torch.Tensor) -> torch.Tensor:
 @lru_cache(maxsize=8)
 def _mean_and_std(model: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return networks.mean_and_std(DocumentImageTask(model=model))
-
-
-def open_store(store: str) -> DocumentStore:
-    return _open_store(store, str(files.stamp(files.join(store, MANIFEST_NAME))) if files.exists(store) else "")
-
-
-@lru_cache(maxsize=2)
-def _open_store(store: str, manifest_stamp: str) -> DocumentStore:
-    """A process reads many pages of one store; the stamp tells when it was prepared anew."""
-    return DocumentStore(store)

@@ -75,7 +75,7 @@ def load_bert(
             "wanted a whole BERT"
         )
     record = {
-        "model": model,
+        "source": model,
         "origin": "folder" if os.path.isdir(model) else "hub",
         "revision": getattr(config, "_commit_hash", None),
         "layers": config.num_hidden_layers,
@@ -108,7 +108,7 @@ def _explained(model: str, what: str) -> Iterator[None]:
         raise UsageError(f"model: the folder {model} does not exist; wanted a folder with a BERT, or a hub id")
     try:
         yield
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged file makes safetensors and tokenizers raise classes of their own
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         advice = (
             "wanted a folder as save_pretrained writes it"

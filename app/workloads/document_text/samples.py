@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from app.data.splits import TRAIN
-from app.errors import DataError
 from app.workloads.base import HostBatch
 from app.workloads.document_text.task import DocumentTextTask
-from app.workloads.document_text.tokens import open_store, open_tokens, read_tokens
+from app.workloads.document_text.tokens import open_tokens, read_tokens
+from app.workloads.documents.store import labelled_rows, open_store
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,7 @@ def open_samples(task: DocumentTextTask, store: str, split: str = TRAIN) -> Text
         UsageError: no such split or partition.
     """
     opened = open_store(store)
-    rows = opened.rows(split, task.partition)
-    rows = rows[opened.labels[rows] >= 0]
-    if not len(rows):
-        raise DataError(f"the store {store} has no labelled page in its {split!r} split")
+    rows = labelled_rows(opened, split, task.partition)
     path = open_tokens(store, task.model, task.max_length)
     return TextSamples(path, rows, opened.labels[rows], read_tokens(path).lengths[rows], task.max_length)
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from app.data import files
 from app.errors import DataError
 from app.workloads.document_text.pretrained import load_tokenizer
-from app.workloads.documents.store import DocumentStore
+from app.workloads.documents.store import DocumentStore, open_store
 from app.workloads.documents.texts import text_parts
 
 TOKENS_FOLDER = "tokens"
@@ -51,7 +51,6 @@ class TokenTable:
         return ids
 
 
-@lru_cache(maxsize=2)
 def open_tokens(store: str, model: str, max_length: int) -> str:
     """The path of the store's tokens for this model, which are made when they are not there.
 
@@ -59,10 +58,15 @@ def open_tokens(store: str, model: str, max_length: int) -> str:
         UsageError: no such tokenizer.
         DataError: the store is missing or damaged, lacks OCR text, or can not be written.
     """
-    tokenizer, opened = load_tokenizer(model), open_store(store)
-    path = files.join(store, TOKENS_FOLDER, f"{_key(tokenizer, max_length, opened)}.npz")
+    return _made(open_store(store), model, max_length)
+
+
+@lru_cache(maxsize=2)
+def _made(store: DocumentStore, model: str, max_length: int) -> str:
+    tokenizer = load_tokenizer(model)
+    path = files.join(store.root, TOKENS_FOLDER, f"{_key(tokenizer, max_length, store)}.npz")
     if not files.exists(path):
-        texts = opened.read_texts(np.arange(len(opened)))
+        texts = store.read_texts(np.arange(len(store)))
         table = tokenize(tokenizer, texts, max_length)
         buffer = io.BytesIO()
         np.savez(buffer, flat=table.flat, starts=table.starts)
@@ -76,14 +80,8 @@ def read_tokens(path: str) -> TokenTable:
     try:
         with np.load(io.BytesIO(files.read_bytes(path))) as arrays:
             return TokenTable(arrays["flat"], arrays["starts"])
-    except (zipfile.BadZipFile, ValueError, KeyError, OSError) as error:
+    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError) as error:
         raise DataError(f"{path} is damaged: {error}; delete it, it is made anew") from error
-
-
-@lru_cache(maxsize=2)
-def open_store(root: str) -> DocumentStore:
-    """The store, opened once a process."""
-    return DocumentStore(root)
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int) -> TokenTable:

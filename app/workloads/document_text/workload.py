@@ -10,14 +10,14 @@ import numpy.typing as npt
 import torch
 
 from app.configuration import from_dict
-from app.errors import UsageError
 from app.workloads.base import Batch, HostBatch
 from app.workloads.document_text import network
 from app.workloads.document_text.pretrained import load_tokenizer
 from app.workloads.document_text.samples import TextSamples, load_pages, open_samples
 from app.workloads.document_text.task import DocumentTextTask
-from app.workloads.document_text.tokens import open_store, tokenize
+from app.workloads.document_text.tokens import tokenize
 from app.workloads.documents.scoring import page_scores, summarize
+from app.workloads.documents.store import classes_for, open_store
 
 
 class DocumentTextWorkload:
@@ -31,14 +31,9 @@ class DocumentTextWorkload:
 
     def resolve_task(self, task: DocumentTextTask, store: str) -> DocumentTextTask:
         """The task with the store's classes, and with the whole path of a local model: what is trained is used from
-        other folders too. Raises UsageError when it has other classes."""
-        classes = open_store(store).options.classes
-        if task.classes and task.classes != classes:
-            raise UsageError(
-                f"the task has the classes {', '.join(task.classes)}; the store {store} has {', '.join(classes)}"
-            )
-        local = os.path.isdir(task.model)
-        return dataclasses.replace(task, classes=classes, model=os.path.abspath(task.model) if local else task.model)
+        other folders too."""
+        model = os.path.abspath(task.model) if os.path.isdir(task.model) else task.model
+        return dataclasses.replace(task, classes=classes_for(task.classes, task.partition, store), model=model)
 
     def open_samples(self, task: DocumentTextTask, store: str) -> TextSamples:
         return open_samples(task, store)

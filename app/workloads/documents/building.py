@@ -11,7 +11,7 @@ from app.configuration import to_dict
 from app.data import files
 from app.data.manifest import MANIFEST_NAME, claim_store, read_manifest_table, read_table, write_table
 from app.data.quarantine import Quarantined, check_bad_share, write_quarantine
-from app.data.splits import TEST, TRAIN, UNLABELLED, seeded_split
+from app.data.splits import TEST, TRAIN, UNLABELLED, VALIDATION, seeded_split
 from app.errors import DataError, UsageError
 from app.workloads.documents import classes, leakage
 from app.workloads.documents.layouts import DataSet, PageSource, detect_layout
@@ -30,6 +30,9 @@ MAX_PAGES_PER_SHARD = 256
 MIN_PAGES_PER_SHARD = 16
 MIN_SHARDS = 64
 """A small set is cut finer, so that all cores end at about the same time."""
+
+VALIDATION_SHARE = 0.1
+"""Of the training pages, where a set has a test split and none to validate on (assumed; RVL-CDIP has an eighth)."""
 
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 4096
 
@@ -134,10 +137,14 @@ def _with_splits(found: DataSet, options: StoreOptions) -> tuple[PageSource, ...
     """The split is drawn over all labelled pages found, before any is read; so it does not change when one turns out
     to be bad."""
     if options.num_partitions:
-        return found.pages
+        return tuple(replace(page, split="") if page.split else page for page in found.pages)
+    labelled = [page for page in found.pages if page.label >= 0]
     splits: dict[str, str] = {}
     if not found.has_split:
-        splits = seeded_split([page.id for page in found.pages if page.label >= 0], options.seed)
+        splits = seeded_split([page.id for page in labelled], options.seed)
+    elif not any(page.split == VALIDATION for page in labelled):
+        own = [page.id for page in labelled if page.split == TRAIN]
+        splits = seeded_split(own, options.seed, (1 - VALIDATION_SHARE, VALIDATION_SHARE, 0.0))
     return tuple(
         replace(page, split=UNLABELLED if page.label < 0 else splits.get(page.id, page.split or UNLABELLED))
         for page in found.pages

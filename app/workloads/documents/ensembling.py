@@ -28,8 +28,7 @@ def ensemble_runs(image_runs: Sequence[str], text_runs: Sequence[str], store: st
         UsageError: not one text run for each image run, or runs that do not belong together.
         DataError: a run was not evaluated on validation and test.
     """
-    if len(image_runs) != len(text_runs) or not image_runs:
-        raise UsageError(f"got {len(image_runs)} image runs and {len(text_runs)} text runs, wanted as many of each")
+    check_pairs(image_runs, text_runs)
     opened = DocumentStore(store)
     tests = [_read(image, text, opened, "test") for image, text in zip(image_runs, text_runs, strict=True)]
     found = [
@@ -50,6 +49,12 @@ def ensemble_runs(image_runs: Sequence[str], text_runs: Sequence[str], store: st
         "interval": "95 % paired percentile bootstrap over the pages of each partition; mean over partitions",
         "runs": {"image": list(image_runs), "text": list(text_runs)},
     }
+
+
+def check_pairs(image_runs: Sequence[str], text_runs: Sequence[str]) -> None:
+    """Raises UsageError when there is not one text run for each image run, or no run at all."""
+    if len(image_runs) != len(text_runs) or not image_runs:
+        raise UsageError(f"got {len(image_runs)} image runs and {len(text_runs)} text runs, wanted as many of each")
 
 
 def table(summary: Mapping[str, Any]) -> list[str]:

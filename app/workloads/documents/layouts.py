@@ -4,6 +4,8 @@
 - `tobacco`: Tobacco3482: a folder a class, named as classes.TOBACCO.
 - `folders`: any other folder a class; below `train/`, `validation/` and `test/` where the set has its own split.
 - `parquet`: mirrors with a column of encoded images and one of labels; the split is read from the files' names.
+
+A set all of whose pages are in one split (mirrors call it `train`) has none.
 """
 
 import re
@@ -54,7 +56,7 @@ class DataSet:
 
     @property
     def has_split(self) -> bool:
-        return any(page.split for page in self.pages)
+        return len({page.split for page in self.pages}) > 1
 
 
 def detect_layout(source: str) -> DataSet:
@@ -203,11 +205,13 @@ def _split_of(path: str) -> str:
 
 
 def _distinct(pages: Sequence[PageSource]) -> tuple[PageSource, ...]:
-    """Where two pages have one id (a.tif beside a.jpg), the file or row tells them apart."""
+    """Where two pages have one id (a.tif beside a.jpg), the file or row tells them apart; its whole path where files of
+    one name do not."""
     counts = Counter(page.id for page in pages)
-    if len(counts) == len(pages):
-        return tuple(pages)
-    return tuple(p if counts[p.id] == 1 else replace(p, id=f"{p.id}@{files.name_of(p.source)}") for p in pages)
+    named = [p.id if counts[p.id] == 1 else f"{p.id}@{files.name_of(p.source)}" for p in pages]
+    counts = Counter(named)
+    ids = [name if counts[name] == 1 else f"{p.id}@{p.source}" for name, p in zip(named, pages, strict=True)]
+    return tuple(p if p.id == name else replace(p, id=name) for name, p in zip(ids, pages, strict=True))
 
 
 def _stem(path: str) -> str:

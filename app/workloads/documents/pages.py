@@ -4,6 +4,7 @@ import io
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from app.data import files
 from app.data.quarantine import Quarantined
 from app.errors import DataError, ResourceError
-from app.workloads.documents.reading import BadPage, read_page
+from app.workloads.documents.reading import BadPage, read_page, shrink
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,7 +34,7 @@ class PageFile:
     """One page of a file."""
 
     id: str
-    """Path below the folder given, without its ending; `-p2` for the second page of a PDF."""
+    """Path below the folder given, without its ending; `-p2` for the second page of a PDF; no two are equal."""
     path: str
     page: int = 0
     """From 0."""
@@ -62,10 +63,9 @@ def find_pages(inputs: Sequence[str]) -> list[PageFile]:
     found: list[PageFile] = []
     for path in inputs:
         files.stamp(path)  # says now if it is missing
-        root = path.rstrip("/") if files.is_folder(path) else files.parent_of(path)
         listed = files.list_files(path) if files.is_folder(path) else [path]
         for file in listed:
-            name = file[len(root) :].lstrip("/")
+            name = files.name_of(file) if file == path else file[len(path.rstrip("/")) :].lstrip("/")
             stem, dot, ending = name.rpartition(".")
             kind = (dot + ending).lower()
             if kind in IMAGE_ENDINGS:
@@ -88,7 +88,7 @@ def read_for_prediction(file: PageFile, image_size: int) -> ReadPage | Quarantin
     except (BadPage, DataError) as error:
         return Quarantined(file.id, file.path, str(error))
     size = (THUMBNAIL_WIDTH, max(1, round(page.height * THUMBNAIL_WIDTH / page.width)))
-    pixels = np.asarray(page.resize((image_size, image_size), Image.Resampling.BOX, reducing_gap=2.0))
+    pixels = np.asarray(shrink(page, image_size))  # as the pages were that the network was trained on
     small = page.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
     return ReadPage(file, pixels, _png(small), size)
 
@@ -106,13 +106,16 @@ def open_page(file: PageFile) -> "Image":
 
 
 def count_pdf_pages(path: str) -> int:
-    """Pages of a PDF, 1 for one that is damaged (which then fails by itself).
+    """Pages of a PDF, 1 for one that is damaged or takes too long (which then fails by itself).
 
     Raises:
         ResourceError: pdfinfo is not installed.
     """
-    with _local(path) as local:
-        answer = _poppler(["pdfinfo", local])
+    try:
+        with _local(path) as local:
+            answer = _poppler(["pdfinfo", local])
+    except BadPage:
+        return 1
     lines = [line for line in answer.stdout.decode(errors="replace").splitlines() if line.startswith("Pages:")]
     return max(1, int(lines[0].split()[1])) if lines else 1
 
@@ -163,10 +166,17 @@ def _png(page: "Image") -> bytes:
 
 
 def _distinct(pages: Sequence[PageFile]) -> list[PageFile]:
-    """Files of one name and different endings get their ending into the id."""
-    ids = [page.id for page in pages]
-    clashing = {name for name in ids if ids.count(name) > 1}
-    return [
-        PageFile(f"{page.id}.{page.path.rpartition('.')[2]}", page.path, page.page) if page.id in clashing else page
-        for page in pages
-    ]
+    """Files of one name and different endings get their ending into the id; what still clashes, as files of several
+    folders given, gets a number."""
+    counts = Counter(page.id for page in pages)
+    ids = [f"{page.id}.{page.path.rpartition('.')[2]}" if counts[page.id] > 1 else page.id for page in pages]
+    taken: set[str] = set()
+    found = []
+    for page, wanted in zip(pages, ids, strict=True):
+        name, number = wanted, 1
+        while name in taken:
+            number += 1
+            name = f"{wanted} ({number})"
+        taken.add(name)
+        found.append(PageFile(name, page.path, page.page))
+    return found

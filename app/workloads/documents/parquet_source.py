@@ -40,7 +40,7 @@ def list_rows(source: str, path: str) -> Rows:
         has_path = pa.types.is_struct(column_type) and any(field.name == "path" for field in column_type)
         table = file.read(columns=[label, *([f"{image}.path"] if has_path else [])], use_threads=False)
         names = table[image].combine_chunks().field("path").to_pylist() if has_path else [None] * table.num_rows
-        numbers = table[label].fill_null(-1).to_pylist()
+        numbers = table[label].cast(pa.int64()).fill_null(-1).to_pylist()
         return Rows(path, tuple(names), tuple(numbers), _class_names(schema, label))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from app.data import files
-from app.errors import DataError
+from app.errors import DataError, UsageError
 from app.workloads.documents.ocr_engines import OcrFailure, OcrOptions, OcrTimeout, recognise
 from app.workloads.documents.pages import PageFile, open_page
 from app.workloads.documents.reading import BadPage
@@ -62,6 +62,12 @@ def read_text(file: PageFile, options: OcrOptions) -> tuple[str, str]:
         return file.id, recognise(open_page(file), options)[0]
     except (BadPage, DataError, OcrFailure, OcrTimeout, OSError):
         return file.id, ""
+
+
+def check_same_classes(image: Sequence[str], text: Sequence[str]) -> None:
+    """Raises UsageError when the two models know different classes: what they say can not be combined."""
+    if set(image) != set(text):
+        raise UsageError(f"the models know different classes: image {', '.join(image)}; text {', '.join(text)}")
 
 
 def combine(image: Shares | None, text: Shares | None) -> dict[str, Shares]:

@@ -48,11 +48,12 @@ def stored_page(content: bytes, image_size: int) -> tuple[UInt8Array, int, int]:
         BadPage: as `read_page`.
     """
     image, (width, height) = _decode(content, 0, image_size)
-    return np.asarray(_shrink(image, image_size)), width, height
+    return np.asarray(shrink(image, image_size)), width, height
 
 
-def _shrink(image: "Image", size: int) -> "Image":
-    """Whole-number shrinking first, which is cheap; the filter then has little left to do."""
+def shrink(image: "Image", size: int) -> "Image":
+    """A grey page squashed to `size` pixels an edge, as the store keeps it. Whole-number shrinking comes first, which
+    is cheap; the filter then has little left to do."""
     from PIL import Image
 
     factors = (max(1, int(image.width / size * SLACK)), max(1, int(image.height / size * SLACK)))

@@ -48,7 +48,7 @@ class StoreOptions:
     num_partitions: int
     """Random partitions into train, validation and test (Tobacco3482: 10); 0 where the data set has its own split."""
     seed: int
-    """Of the partitions, or of the split where the data set has none."""
+    """Of the partitions, or of the split (or its validation pages alone) where the data set has none."""
     per_class: int
     """Pages of each class that train and validate in a partition; 0 without partitions."""
 
@@ -106,7 +106,7 @@ class DocumentStore:
         return len(self.ids)
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return _reopened, (self.root,)
+        return open_store, (self.root,)
 
     def rows(self, split: str, partition: int | None = None, with_excluded: bool = False) -> Int64Array:
         """Row numbers of a split (train, validation, test), ascending.
@@ -208,12 +208,50 @@ def read_options(root: str) -> StoreOptions:
 _OPENED: dict[str, tuple[files.FileStamp, DocumentStore]] = {}
 
 
-def _reopened(root: str) -> DocumentStore:
-    """What a pickled store becomes: the one that this process has open, while its manifest is the same."""
-    stamp = files.stamp(files.join(root, MANIFEST_NAME))
+def open_store(root: str) -> DocumentStore:
+    """The store, opened once a process as long as its manifest is the same.
+
+    Raises:
+        DataError: as DocumentStore.
+    """
+    try:
+        stamp = files.stamp(files.join(root, MANIFEST_NAME))
+    except DataError:
+        return DocumentStore(root)  # which says what is wrong
     if root not in _OPENED or _OPENED[root][0] != stamp:
         _OPENED[root] = stamp, DocumentStore(root)
     return _OPENED[root][1]
+
+
+def labelled_rows(store: DocumentStore, split: str, partition: int | None, with_excluded: bool = False) -> Int64Array:
+    """Rows of the split's pages that have a label.
+
+    Raises:
+        DataError: there is none.
+        UsageError: no such split or partition.
+    """
+    rows = store.rows(split, partition, with_excluded)
+    rows = rows[store.labels[rows] >= 0]
+    if not len(rows):
+        raise DataError(f"the store {store.root} has no labelled page in its {split!r} split")
+    return rows
+
+
+def classes_for(task_classes: tuple[str, ...], partition: int | None, root: str) -> tuple[str, ...]:
+    """The classes of the store that a task is to be trained or scored on.
+
+    Raises:
+        UsageError: the task has other classes, or the store no such partition.
+        DataError: as DocumentStore.
+    """
+    store = open_store(root)
+    store.rows(TRAIN, partition)
+    classes = store.options.classes
+    if task_classes and task_classes != classes:
+        raise UsageError(
+            f"the task has the classes {', '.join(task_classes)}; the store {root} has {', '.join(classes)}"
+        )
+    return classes
 
 
 def _checked(table: "pa.Table", root: str) -> "pa.Table":

@@ -14,8 +14,9 @@ ENDING = ".txt"
 def find_texts(folder: str, pages: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Page id and text file of each page that has one.
 
-    A file belongs to a page when its path below `folder`, without the ending, is the page's id or source file, or ends
-    that of the source (QS-OCR leaves `images/` out), or when it is the only one of that name.
+    A file belongs to a page when its path below `folder`, without the ending, is the page's id or source file; or,
+    where no other page can claim it, ends that of the source (QS-OCR leaves `images/` out) or is the only one of that
+    name.
 
     Args:
         folder: what is imported.
@@ -31,12 +32,13 @@ def find_texts(folder: str, pages: Sequence[tuple[str, str]]) -> list[tuple[str,
     by_stem = {path[start : -len(ENDING)]: path for path in paths}
     names = Counter(files.name_of(stem) for stem in by_stem)
     by_name = {files.name_of(stem): path for stem, path in by_stem.items() if names[files.name_of(stem)] == 1}
-    found = []
+    claims = []
     for page_id, source in pages:
-        path = next((by_stem[stem] for stem in _stems(page_id, source) if stem in by_stem), None)
-        path = path or by_name.get(files.name_of(_stem(source)))
-        if path is not None:
-            found.append((page_id, path))
+        own = by_stem.get(page_id) or by_stem.get(_stem(source))
+        path = own or next((by_stem[stem] for stem in _endings(source) if stem in by_stem), None)
+        claims.append((page_id, path or by_name.get(files.name_of(_stem(source))), own is not None))
+    num_claims = Counter(path for _, path, _ in claims)
+    found = [(page, path) for page, path, is_own in claims if path is not None and (is_own or num_claims[path] == 1)]
     if pages and not found:
         raise DataError(
             f"{folder} has {len(paths)} {ENDING} files, but none of a page of the store: "
@@ -61,9 +63,9 @@ def _read(page_id: str, path: str) -> PageText:
     return PageText(page_id, text, None, "ok", "imported")
 
 
-def _stems(page_id: str, source: str) -> Iterator[str]:
-    yield page_id
-    stem = _stem(source)
+def _endings(source: str) -> Iterator[str]:
+    """What is left of the source file's path, without its ending, when folders before it are left out."""
+    stem = _stem(source).partition("/")[2]
     while stem:
         yield stem
         stem = stem.partition("/")[2]

@@ -106,3 +106,28 @@ def test_root_is_found_a_few_folders_deep(tmp_path: Path) -> None:
     (tmp_path / "z" / "ADVE").mkdir(parents=True)
     assert find_root(tmp_path, ("ADVE", "Email")) == tmp_path / "a" / "b"
     assert find_root(tmp_path, ("ADVE", "News")) is None
+
+
+def test_what_can_not_be_written_or_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clash = make_archive(tmp_path / "clash.tar", {"set/a": b"file", "set/a/b": b"below it"})
+    with pytest.raises(DataError, match=r"clash.tar: can not unpack .*set/a"):
+        extract_data_set(clash, tmp_path / "clash", WANTED)
+    secret = make_archive(tmp_path / "secret.zip", FILES)
+
+    def encrypted(*_: object) -> None:
+        raise RuntimeError("File 'a.tif' is encrypted, password required for extraction")
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", encrypted)
+    with pytest.raises(DataError, match=r"can not be read: .*encrypted.*; unpack it by hand"):
+        extract_data_set(secret, tmp_path / "secret", WANTED)
+
+
+def test_what_is_unpacked_already_needs_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = make_archive(tmp_path / "set.tar", FILES)
+    asked: list[int] = []
+    monkeypatch.setattr(unpacking, "require_space", lambda _, num_bytes, __: asked.append(num_bytes))
+    staged = tmp_path / ".mine.extracting" / "around" / "set" / "images" / "a.tif"
+    staged.parent.mkdir(parents=True)
+    staged.write_bytes(b"one" * 999)
+    extract_data_set(archive, tmp_path / "mine", WANTED)
+    assert asked == [archive.stat().st_size - 2997]

@@ -1,10 +1,15 @@
 """The table and the intervals of a final evaluation."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
-from app.execution.evaluate import bootstrap_interval, cases_csv, summarize
+from app.data import files
+from app.execution.evaluate import bootstrap_interval, cases_csv, is_evaluated, summarize
+from app.training import checkpoint
 
 
 def test_the_interval_is_that_of_scipy() -> None:
@@ -30,3 +35,15 @@ def test_means_count_the_cases_they_are_over() -> None:
     assert (found["dice"].mean, found["dice"].num_cases) == (0.75, 2)
     assert (found["dice"].low, found["dice"].high) == (0.5, 1.0)
     assert (found["hd95_mm_ET"].mean, found["hd95_mm_ET"].low, found["hd95_mm_ET"].num_cases) == (None, None, 0)
+
+
+def test_an_evaluation_is_of_one_store_and_of_the_weights_as_they_are(tmp_path: Path) -> None:
+    run, model = str(tmp_path), torch.nn.Linear(1, 1)
+    checkpoint.save_best(f"{run}/checkpoint", model, {}, {"epoch": 1, "accuracy": 1 / 3})
+    assert not is_evaluated(run, "/store", "test")
+    summary = {"store": "/store", "best_validation": {"epoch": 1, "accuracy": 1 / 3}}
+    files.write_json(f"{run}/evaluation/test/summary.json", summary)
+    assert is_evaluated(run, "/store", "test")
+    assert not is_evaluated(run, "/other", "test")
+    checkpoint.save_best(f"{run}/checkpoint", model, {}, {"epoch": 2, "accuracy": 2 / 3})
+    assert not is_evaluated(run, "/store", "test")

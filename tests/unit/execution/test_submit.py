@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
 import pytest
 
 from app.errors import ResourceError
@@ -61,12 +62,13 @@ def test_its_exit_code_is_ours(status: Any, expected: Ending) -> None:
 def test_a_log_that_breaks_off_is_taken_up_where_it_was(capsys: pytest.CaptureFixture[str]) -> None:
     server = Server(
         (["one\n", "two\n", RuntimeError("the stream closed")], None),
+        ([aiohttp.ServerDisconnectedError()], None),
         (["one\ntwo\n", "three\n"], ("RUNNING", None, None)),
         (["one\n", "two\nthree\nfour\n"], ("SUCCEEDED", 0, "")),
     )
     assert follow(server, "job").exit_code == 0
     assert capsys.readouterr().out.split() == ["one", "two", "three", "four"]
-    assert server.num_looks == 3
+    assert server.num_looks == 4
 
 
 def test_a_head_that_is_gone_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,7 @@
 """The evaluate job on an ensemble: runs that were not scored yet are scored first, others are left alone."""
 
-import importlib.util
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,18 +10,10 @@ import pytest
 
 from app.command_line import run
 
-JOB = Path(__file__).parents[3] / "jobs" / "evaluate.py"
-
 
 @pytest.fixture
-def job(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("job_evaluate", JOB)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "job_evaluate", module)
-    spec.loader.exec_module(module)
-    return module
+def job(open_job: Callable[[str], ModuleType]) -> ModuleType:
+    return open_job("evaluate")
 
 
 def test_what_an_ensemble_lacks_is_scored_first(
@@ -36,12 +27,28 @@ def test_what_an_ensemble_lacks_is_scored_first(
     monkeypatch.setattr("app.execution.evaluate.evaluate_run", evaluate_run)
     monkeypatch.setattr("app.workloads.documents.ensembling.ensemble_runs", lambda *_: {"accuracy": 1})
     monkeypatch.setattr("app.workloads.documents.ensembling.table", lambda _: [])
-    done = tmp_path / "image" / "evaluation" / "test" / "summary.json"
-    done.parent.mkdir(parents=True)
-    done.write_text("{}")
+    monkeypatch.setattr(
+        "app.execution.evaluate.is_evaluated", lambda run, _, split: (Path(run).name, split) == ("image", "test")
+    )
     flags = ["--image", str(tmp_path / "image"), "--text", str(tmp_path / "text"), "--launcher", "local"]
     flags += ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "both")]
     run(job.EvaluateEnsemble, job.main, flags, job.__doc__)
     missing = [("image", "validation"), ("text", "validation"), ("text", "test")]
     assert scored == [(name, split, "local") for name, split in missing]
     assert json.loads((tmp_path / "both" / "ensemble.json").read_text()) == {"accuracy": 1}
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--image", "a", "b", "--text", "c"], "got 2 image runs and 1 text runs"),
+        (["--image", "a", "--text", "c", "--workers", "0"], "--workers: got 0"),
+    ],
+)
+def test_wrong_flags_are_told_before_anything_is_scored(
+    job: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], told: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(job.EvaluateEnsemble, job.main, [*flags, "--store", "s", "--out", str(tmp_path)], job.__doc__)
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err

@@ -7,7 +7,7 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -136,6 +136,10 @@ def test_documents_from_the_hub(fetch: ModuleType, tmp_path: Path, monkeypatch: 
     """Parquet files are the data set; an archive is unpacked. The hub's client is a stand-in."""
     asked = []
 
+    def dataset_info(hub_id: str, revision: str | None) -> SimpleNamespace:
+        asked_for.append((hub_id, revision))
+        return SimpleNamespace(sha="5ad0" * 10)
+
     def snapshot(hub_id: str, repo_type: str, revision: str | None, local_dir: Path, allow_patterns: list[str]) -> None:
         asked.append((hub_id, repo_type, revision))
         (local_dir / "data").mkdir(parents=True)
@@ -146,6 +150,8 @@ def test_documents_from_the_hub(fetch: ModuleType, tmp_path: Path, monkeypatch: 
             for name, content in RVL_FILES.items():
                 made.writestr(name, content)
 
+    asked_for = []
+    monkeypatch.setattr("huggingface_hub.HfApi", lambda: SimpleNamespace(dataset_info=dataset_info))
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
     flags = ("--out", str(tmp_path / "mirror"), "--source", "some/mirror", "--revision", "refs/convert/parquet")
     call(fetch, *flags, name="tobacco3482")
@@ -153,7 +159,8 @@ def test_documents_from_the_hub(fetch: ModuleType, tmp_path: Path, monkeypatch: 
     assert found.read_bytes() == b"PAR1"
     call(fetch, "--out", str(tmp_path / "tar"), "--source", "some/archive", name="rvl-cdip")
     assert (tmp_path / "tar" / "rvl-cdip" / "labels" / "train.txt").read_bytes() == RVL_FILES["labels/train.txt"]
-    assert asked == [("some/mirror", "dataset", "refs/convert/parquet"), ("some/archive", "dataset", None)]
+    assert asked_for == [("some/mirror", "refs/convert/parquet"), ("some/archive", None)]
+    assert asked == [("some/mirror", "dataset", "5ad0" * 10), ("some/archive", "dataset", "5ad0" * 10)]
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, local_dir, **__: local_dir.mkdir())
     with pytest.raises(DataError, match="neither Parquet files nor archives"):
         hub.fetch_snapshot("some/words", None, tmp_path / "words")
@@ -172,3 +179,6 @@ def test_hub_that_can_not_be_reached(
     assert told.startswith("error: can not reach the hub for maveriq/tobacco3482")
     assert told.count("\n") == 1
     assert not list(tmp_path.iterdir())
+    (tmp_path / "part.parquet").touch()
+    with pytest.raises(DataError, match="can not reach the hub"):  # what an earlier call left is not the whole
+        hub.fetch_snapshot("maveriq/tobacco3482", None, tmp_path)

@@ -1,8 +1,7 @@
 """The ocr job with its tasks run in this process: what it says, what it leaves behind, how it goes on."""
 
-import importlib.util
 import shutil
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -13,17 +12,10 @@ from app.command_line import run
 from app.data.manifest import write_manifest
 from app.workloads.documents.texts import read_texts
 
-JOB = Path(__file__).parents[3] / "jobs" / "ocr.py"
-
 
 @pytest.fixture
-def job(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("job_ocr", JOB)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "job_ocr", module)
-    spec.loader.exec_module(module)
+def job(open_job: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    module = open_job("ocr")
     monkeypatch.setattr("app.execution.prepare.run_cases", lambda function, items, num_cpus: map(function, items))
     return module
 

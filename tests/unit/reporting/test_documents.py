@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from made_run import finished_run, png
 
 from app.reporting.page_sheet import SheetPage, sheet_data
@@ -90,3 +91,17 @@ def test_a_damaged_file_costs_its_part_alone() -> None:
             report = report_of(files() | {name: content})
             assert [problem["file"] for problem in report.data["problems"]] == [name]
             assert 'id="documents"' in report.html
+
+
+@pytest.mark.parametrize(
+    ("origin", "told"),
+    [
+        ({}, "random weights"),
+        ({"source": "bert-base-uncased", "note": None}, "the weights of bert-base-uncased"),
+        ({"source": "/runs/small-bert", "note": {"weights": "random"}}, "random weights"),
+    ],
+)
+def test_it_says_where_weights_began(origin: dict[str, Any], told: str) -> None:
+    record = json.loads(files()["documents/text/record.json"]) | {"origin": origin}
+    html = report_of(files() | {"documents/text/record.json": json.dumps(record).encode()}).html
+    assert f"small-bert, begun with {told}<" in html

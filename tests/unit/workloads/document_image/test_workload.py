@@ -1,7 +1,9 @@
 """The image workload on a real store of small pages, through the real training loop."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,9 +11,11 @@ import torch
 from PIL import Image
 
 from app.errors import DataError, UsageError
+from app.execution.evaluate import evaluate_run
 from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
 from app.training.context import LocalContext
 from app.training.loop import TrainingJob, TrainingResult, train
+from app.workloads.document_image.networks import mean_and_std
 from app.workloads.document_image.task import DocumentImageTask
 from app.workloads.document_image.workload import DocumentImageWorkload, normalize, resize
 from app.workloads.documents.building import finish_store, plan_store
@@ -78,6 +82,15 @@ def test_the_classes_come_from_the_store(store: str) -> None:
         task(store + "-nowhere")
 
 
+def test_a_store_of_other_classes_is_not_scored(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its labels would be taken for those of the classes that the network knows."""
+    other = replace(task(store), classes=("top", "bottom"))
+    model = SimpleNamespace(workload=WORKLOAD, task=other)
+    monkeypatch.setattr("app.execution.evaluate.load_model", lambda *_, **__: model)
+    with pytest.raises(UsageError, match=r"the task has the classes top, bottom; the store .* has bottom, top"):
+        evaluate_run("run", store, "test", launcher="local")
+
+
 def test_scores_of_a_page_do_not_depend_on_its_neighbours(store: str) -> None:
     resolved = task(store)
     model = WORKLOAD.build_model(resolved).eval()
@@ -119,3 +132,11 @@ def test_synchronised_statistics_want_a_gpu(store: str) -> None:
     model = WORKLOAD.build_model(resolved).train()
     with pytest.raises(UsageError, match="GPUs alone"):
         WORKLOAD.forward(resolved, model, {"image": torch.zeros(2, 3, SIZE, SIZE)})
+
+
+def test_asking_for_mean_and_std_draws_no_random_number() -> None:
+    """The first step of a process that goes on with a training asks; its dropout must be that of any other."""
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    mean_and_std(DocumentImageTask(model="test_efficientnet"))
+    assert torch.equal(before, torch.get_rng_state())

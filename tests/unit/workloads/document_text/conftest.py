@@ -10,6 +10,7 @@ import pytest
 
 from app.workloads.document_text import tokens
 from app.workloads.document_text.small import SmallBert, make_small_bert
+from app.workloads.documents import store as documents_store
 from app.workloads.documents.store import StoreOptions
 from app.workloads.documents.texts import PageText, read_texts, write_part
 
@@ -67,8 +68,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     root = str(tmp_path / "store")
     pages = [PageText(f"page-{i:02d}", text_of(i), 90.0, "ok") for i in range(NUM_PAGES)]
     write_part(root, pages)
-    monkeypatch.setattr(tokens, "DocumentStore", FakeStore)
-    for cached in (tokens.open_store, tokens.open_tokens, tokens.read_tokens):
+    (tmp_path / "store" / "manifest.parquet").touch()
+    monkeypatch.setattr(documents_store, "DocumentStore", FakeStore)
+    for cached in (tokens._made, tokens.read_tokens):
         cached.cache_clear()
     return root
 

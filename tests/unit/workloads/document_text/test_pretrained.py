@@ -1,5 +1,6 @@
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ def test_first_layers_are_those_of_the_folder(bert: str) -> None:
     saved = load_file(f"{bert}/model.safetensors")
     for name, value in model.state_dict().items():
         torch.testing.assert_close(value, saved[name], rtol=0, atol=0)
+    assert record["source"] == bert  # under the name that the image workload has
     assert (record["origin"], record["layers"], record["layers_of_model"]) == ("folder", 2, 3)
     assert record["missing"] == record["unexpected"] == []
     assert record["note"]["weights"] == "random"
@@ -69,3 +71,13 @@ def test_small_berts_of_one_seed_are_the_same(tmp_path: Path) -> None:
     assert weights[0] == weights[1] != weights[2]
     tokenizer = load_tokenizer(str(tmp_path / "0"))
     assert tokenizer.decode(tokenizer("Total DUE")["input_ids"]) == "[CLS] total due [SEP]"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json"])
+def test_a_damaged_file_is_one_line(bert: str, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "bert"
+    shutil.copytree(bert, folder)
+    (folder / name).write_bytes((folder / name).read_bytes()[:40])
+    load = load_tokenizer if name == "tokenizer.json" else partial(load_bert, num_layers=2, max_length=64)
+    with pytest.raises(UsageError, match=f"of {folder}: "):
+        load(str(folder))

@@ -54,5 +54,5 @@ def test_other_texts_or_lengths_make_other_tokens(options: dict[str, Any], store
 
 
 def forget() -> None:
-    for cached in (tokens.open_store, tokens.open_tokens, tokens.read_tokens):
+    for cached in (tokens._made, tokens.read_tokens):
         cached.cache_clear()

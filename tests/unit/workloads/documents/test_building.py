@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -242,3 +243,25 @@ def test_finish_wants_the_shards_in_no_order(tmp_path: Path) -> None:
     shards = [prepare_or_keep(task) for task in reversed(plan.tasks)]
     store = finish_store(str(tmp_path / "store"), plan, shards, 0.0)
     assert store.ids == [page.id for task in plan.tasks for page in task.pages]
+
+
+def touch_pages(root: Path, *folders: str, num_pages: int = 20) -> str:
+    """Empty files; a plan reads none."""
+    for folder in folders:
+        (root / folder).mkdir(parents=True)
+        for number in range(num_pages):
+            (root / folder / f"{number}.png").touch()
+    return str(root)
+
+
+def splits_of(source: str, store: Path, **options: int) -> Counter[str]:
+    return Counter(page.split for task in plan_store(source, str(store), **options).tasks for page in task.pages)
+
+
+def test_what_a_set_has_no_split_for_is_drawn(tmp_path: Path) -> None:
+    """A set of `train` alone is drawn whole; one without validation pages gets some of its training pages."""
+    alone = touch_pages(tmp_path / "alone", "train/a", "train/b")
+    assert splits_of(alone, tmp_path / "s1") == {"train": 28, "validation": 6, "test": 6}
+    assert splits_of(alone, tmp_path / "s2", num_partitions=1, per_class=4) == {"": 40}
+    both = touch_pages(tmp_path / "both", "train/a", "train/b", "test/a")
+    assert splits_of(both, tmp_path / "s3") == {"train": 36, "validation": 4, "test": 20}

@@ -177,3 +177,21 @@ def test_a_missing_source_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DataError, match="is a file; wanted the data set's folder"):
         detect_layout(str(tmp_path / "file"))
+
+
+def test_rows_of_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """As the hub's own conversion lays them out."""
+    for split in ("train", "test"):
+        write_mirror(tmp_path / "default" / split / "0000.parquet", None, [0, 1])
+    ids = [page.id for page in detect_layout(str(tmp_path)).pages]
+    assert len(set(ids)) == 4 and ids[0] == "50000000@default/test/0000.parquet#0"
+
+
+def test_labels_may_be_unsigned_and_missing(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"image": [PAGE, PAGE], "label": pa.array([1, None], pa.uint8())}), tmp_path / "a.parquet")
+    assert [page.label for page in detect_layout(str(tmp_path)).pages] == [1, -1]
+
+
+def test_a_mirror_with_one_split_has_none(tmp_path: Path) -> None:
+    write_mirror(tmp_path / "data/train-00000-of-00001.parquet", list(classes.TOBACCO), [0, 9])
+    assert not detect_layout(str(tmp_path)).has_split

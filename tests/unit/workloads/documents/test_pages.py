@@ -1,5 +1,6 @@
 """Pages to predict on: found in files, folders and PDFs; what can not be read is one page's trouble."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from PIL import Image
 
 from app.data.quarantine import Quarantined
 from app.errors import DataError, ResourceError
+from app.workloads.documents import pages
 from app.workloads.documents.pages import PageFile, ReadPage, find_pages, read_for_prediction
+from app.workloads.documents.reading import stored_page
 
 
 def draw(path: Path, grey: int = 255, size: tuple[int, int] = (60, 80)) -> Path:
@@ -24,6 +27,22 @@ def test_pages_of_a_folder_carry_its_paths_and_clashing_names_their_endings(tmp_
     assert [page.id for page in find_pages([str(tmp_path)])] == ["a", "b/a.png", "b/a.tif"]
 
 
+def test_no_two_pages_have_one_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts and probabilities are kept by it."""
+    for name in ("one/x.png", "two/x.png", "y.png"):
+        draw(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert [page.id for page in find_pages(["one", "two/", "y.png"])] == ["x.png", "x.png (2)", "y"]
+
+
+def test_a_new_page_is_shrunk_as_the_pages_of_a_store_are(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (75, 100), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    page = read_for_prediction(PageFile("a", str(tmp_path / "a.png")), 32)
+    assert isinstance(page, ReadPage)
+    np.testing.assert_array_equal(page.pixels, stored_page((tmp_path / "a.png").read_bytes(), 32)[0])
+
+
 def test_a_page_is_read_for_network_and_sheet(tmp_path: Path) -> None:
     page = read_for_prediction(PageFile("a", str(draw(tmp_path / "a.png", 100))), 32)
     assert isinstance(page, ReadPage)
@@ -36,10 +55,24 @@ def test_a_pdf_is_its_pages(tmp_path: Path) -> None:
     pdf = tmp_path / "letter.pdf"
     first, second = (Image.new("L", (425, 550), grey) for grey in (250, 7))  # Letter at 50 dots an inch
     first.save(pdf, save_all=True, append_images=[second], resolution=50)
-    pages = find_pages([str(pdf)])
-    assert [(page.id, page.page) for page in pages] == [("letter-p1", 0), ("letter-p2", 1)]
-    grey = [int(np.median(page.pixels)) for p in pages if isinstance(page := read_for_prediction(p, 16), ReadPage)]
+    found = find_pages([str(pdf)])
+    assert [(page.id, page.page) for page in found] == [("letter-p1", 0), ("letter-p2", 1)]
+    grey = [int(np.median(page.pixels)) for p in found if isinstance(page := read_for_prediction(p, 16), ReadPage)]
     assert grey == pytest.approx([250, 7], abs=1)
+
+
+def test_a_pdf_that_takes_too_long_fails_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pdfinfo", "pdftoppm"):
+        program = tmp_path / name
+        program.write_text("#!/bin/sh\nexec sleep 60\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(pages, "PDF_LIMIT_S", 0.05)
+    pdf = tmp_path / "letter.pdf"
+    pdf.write_bytes(b"%PDF-1.4")
+    (page,) = find_pages([str(pdf)])
+    found = read_for_prediction(page, 16)
+    assert isinstance(found, Quarantined) and "took longer" in found.reason
 
 
 def test_without_poppler_a_pdf_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

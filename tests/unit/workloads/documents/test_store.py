@@ -10,7 +10,7 @@ from app.data import files
 from app.errors import DataError, UsageError
 from app.workloads.documents import store as store_module
 from app.workloads.documents.reading import stored_page
-from app.workloads.documents.store import DocumentStore
+from app.workloads.documents.store import DocumentStore, open_store
 
 Prepare = Callable[..., DocumentStore]
 
@@ -158,3 +158,14 @@ def test_a_store_of_another_format_does_not_open(
     monkeypatch.setattr(store_module, "FORMAT", 99)
     with pytest.raises(DataError, match="format 1; wanted 'documents', format 99"):
         DocumentStore(store.root)
+
+
+def test_a_process_opens_a_store_anew_when_it_was_prepared_anew(prepare: Prepare, tmp_path: Path) -> None:
+    root = prepare(save_rvl(tmp_path / "rvl", RVL)).root
+    opened = open_store(root)
+    assert open_store(root) is opened
+    files.write_bytes_atomic(f"{root}/manifest.parquet", files.read_bytes(f"{root}/manifest.parquet"))
+    assert open_store(root) is not opened
+    files.remove(f"{root}/manifest.parquet")
+    with pytest.raises(DataError, match="was never finished"):
+        open_store(root)

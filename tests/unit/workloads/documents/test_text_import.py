@@ -40,3 +40,11 @@ def test_a_folder_without_texts_of_the_pages(tmp_path: Path) -> None:
     write(tmp_path, "other.txt", "x")
     with pytest.raises(DataError, match=r"none of a page of the store: saw other.txt, wanted for example c/a.txt"):
         find_texts(str(tmp_path), [("a", "c/a.png")])
+
+
+def test_a_text_is_of_one_page_only(tmp_path: Path) -> None:
+    """Not every page of its file's name gets it, only one whose place it is at."""
+    write(tmp_path, "flat.txt", "whose")
+    write(tmp_path, "b/own.txt", "of b")
+    pages = [(f"{folder}/{name}", f"{folder}/{name}.png") for folder in "ab" for name in ("flat", "own")]
+    assert [page for page, _ in find_texts(str(tmp_path), pages)] == ["b/own"]

@@ -1,0 +1,177 @@
+"""The half of the predict job that classifies document pages."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from app.command_line import absolute
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictDocuments:
+    """Classes of pages, by image, by text (OCR) or by both."""
+
+    input: tuple[str, ...] = ()
+    """Images (TIFF, JPEG, PNG, ...), PDFs, or folders of them."""
+    out: str | None = None
+    """Folder for predictions.csv (or .parquet), and for thumbnails by doubt: sheet.html, and sheet.json for reports."""
+    image_model: str | None = None
+    """Folder (or URL) of a run of document-image."""
+    text_model: str | None = None
+    """Folder (or URL) of a run of document-text; pages are read by Tesseract."""
+    table: Literal["csv", "parquet"] = "csv"
+    language: str = "eng"
+    """Of the text, Tesseract's code."""
+    labelled: bool = False
+    """The name of the folder that a page lies in is its class: the sheet says which pages are right."""
+    workers: int = 1
+    """Workers that each hold a model and take some pages at a time."""
+    launcher: Literal["ray", "local"] = "ray"
+    """`local` predicts in this process, without Ray."""
+    export: str | None = None
+    """Also write the image model as a self-contained folder: weights, preprocessing, ONNX. Needs no --input."""
+
+
+def predict_documents(arguments: PredictDocuments) -> None:
+    """Raises DataError when not one page could be read."""
+    from app.console import say
+    from app.data import files
+    from app.data.quarantine import write_quarantine
+    from app.errors import DataError
+    from app.reporting.page_sheet import build_sheet, sheet_data
+    from app.workloads.documents.pages import find_pages
+    from app.workloads.documents.prediction import write_table
+
+    start_s = time.monotonic()
+    image_size = _check_models(arguments)
+    out = absolute(str(arguments.out))
+    found = find_pages([absolute(path) for path in arguments.input])
+    say(f"{', '.join(arguments.input)}: {len(found)} pages")
+    pages, bad = _read_pages(found, image_size, arguments)
+    write_quarantine(out, bad)
+    if not pages:
+        raise DataError(f"none of {len(found)} pages could be read; the first: {bad[0].file}: {bad[0].reason}")
+    predictions = _predictions(pages, arguments)
+    table = files.join(out, f"predictions.{arguments.table}")
+    write_table(table, predictions)
+    sheet = files.join(out, "sheet.html")
+    shown = _shown(arguments, predictions, pages)
+    title = ", ".join(files.name_of(absolute(path)) for path in arguments.input)
+    files.write_bytes_atomic(sheet, build_sheet(title, shown, time.strftime("%Y-%m-%d %H:%M")).encode())
+    files.write_json(files.join(out, "sheet.json"), sheet_data(title, shown))
+    say(f"written: {table}, {sheet}")
+    say(f"{arguments.out}: {len(pages)} pages classified, {len(bad)} quarantined, {time.monotonic() - start_s:.1f} s")
+
+
+def _check_models(arguments: PredictDocuments) -> int:
+    """Pixels along each edge of what the image network sees.
+
+    Raises:
+        DataError: there is no such model.
+        UsageError: a model is of another workload, or the two know different classes.
+        ResourceError: text is asked for, and this machine has no Tesseract or not the language.
+    """
+    from app.execution.model import load_model_of
+    from app.workloads.documents.ocr_engines import OcrOptions, check_engine
+    from app.workloads.documents.prediction import check_same_classes
+
+    image, text = arguments.image_model, arguments.text_model
+    by_image = None if image is None else load_model_of(absolute(image), "document_image").task
+    by_text = None if text is None else load_model_of(absolute(text), "document_text").task
+    if by_text is not None:
+        check_engine(OcrOptions(language=arguments.language))
+    if by_image is not None and by_text is not None:
+        check_same_classes(by_image.classes, by_text.classes)
+    return 32 if by_image is None else int(by_image.image_size)  # no network sees these
+
+
+def _read_pages(found: list[Any], image_size: int, arguments: PredictDocuments) -> tuple[list[Any], list[Any]]:
+    """Decoded pages, and those that are bad."""
+    from functools import partial
+
+    from app.console import progress, say
+    from app.data.quarantine import Quarantined
+    from app.workloads.documents.pages import read_for_prediction
+
+    read = partial(read_for_prediction, image_size=image_size)
+    pages, bad = [], []
+    with progress("read", len(found)) as advance:
+        for result in _each(read, found, arguments):
+            if isinstance(result, Quarantined):
+                bad.append(result)
+                say(f"quarantined {result.id}: {result.file}: {result.reason}")
+            else:
+                pages.append(result)
+            advance(1, "")
+    return sorted(pages, key=lambda page: page.file.id), bad
+
+
+def _predictions(pages: list[Any], arguments: PredictDocuments) -> list[Any]:
+    """What the models say of each page, in their order."""
+    from functools import partial
+
+    from app.console import progress
+    from app.workloads.documents.ocr_engines import OcrOptions
+    from app.workloads.documents.prediction import PagePrediction, combine, read_text
+
+    by_image: list[Any] = [None] * len(pages)
+    by_text: list[Any] = [None] * len(pages)
+    texts: dict[str, str] = {}
+    if arguments.image_model is not None:
+        by_image = _classify(arguments.image_model, "document_image", [page.pixels for page in pages], arguments)
+    if arguments.text_model is not None:
+        options = OcrOptions(language=arguments.language)
+        with progress("ocr", len(pages)) as advance:
+            for page_id, text in _each(partial(read_text, options=options), [page.file for page in pages], arguments):
+                texts[page_id] = text
+                advance(1, page_id)
+        ordered = [texts[page.file.id] for page in pages]
+        by_text = _classify(arguments.text_model, "document_text", ordered, arguments)
+    return [
+        PagePrediction(page.file.id, page.file.path, page.file.page, combine(image, text), texts.get(page.file.id, ""))
+        for page, image, text in zip(pages, by_image, by_text, strict=True)
+    ]
+
+
+def _classify(run: str, workload: str, contents: list[Any], arguments: PredictDocuments) -> list[dict[str, float]]:
+    """Probabilities of each content by class."""
+    from app.console import progress
+    from app.execution.model import load_model_of
+    from app.execution.predict import map_with_model
+    from app.workloads.documents.prediction import NUM_PAGES_AT_ONCE, classify_numbered
+
+    classes = load_model_of(absolute(run), workload).task.classes
+    starts = range(0, len(contents), NUM_PAGES_AT_ONCE)
+    items = [(start, contents[start : start + NUM_PAGES_AT_ONCE]) for start in starts]
+    found: dict[int, list[list[float]]] = {}
+    with progress(workload, len(contents)) as advance:
+        for start, rows in map_with_model(
+            absolute(run), classify_numbered, items, arguments.workers, arguments.launcher
+        ):
+            found[start] = rows
+            advance(len(rows), "")
+    return [dict(zip(classes, row, strict=True)) for start in starts for row in found[start]]
+
+
+def _each(function: Any, items: list[Any], arguments: PredictDocuments) -> Iterator[Any]:
+    if arguments.launcher == "local":
+        from app.execution import local
+
+        return local.run_cases(function, items)
+    from app.execution import prepare
+
+    return prepare.run_cases(function, items)
+
+
+def _shown(arguments: PredictDocuments, predictions: list[Any], pages: list[Any]) -> list[Any]:
+    """The pages as the sheet shows them."""
+    from app.reporting.page_sheet import NUM_CHARACTERS, SheetPage
+
+    shown = []
+    for one, page in zip(predictions, pages, strict=True):
+        width, height = page.thumbnail_size
+        truth = Path(one.path).parent.name if arguments.labelled else None
+        shown.append(SheetPage(one.id, page.thumbnail, width, height, one.shares, one.text[:NUM_CHARACTERS], truth))
+    return shown
