@@ -19,6 +19,7 @@ from app.execution.ledger import Ledger
 from app.execution.stores import stores_of
 from app.execution.study_display import StudyDisplay
 from app.execution.study_state import StudyState
+from app.execution.tuning import Tuner, tuned
 from app.experiment import Experiment, Study
 from app.planning.plan import Plan, Stage, check
 from app.records import StudyRecord
@@ -80,6 +81,7 @@ class _StudyRun:
     ) -> None:
         self._state, self._ledger, self._stores = state, ledger, stores
         self._experiments = {experiment.name: experiment for experiment in state.study.experiments}
+        self._tuner = Tuner(state, ledger)
         self._per_worker = {"CPU": 1.0, **({"GPU": 1.0} if use_gpu else {})}
         self._feeding: Feeding = setting.feeding or ("ray" if use_gpu else "worker")
         self._start_s = start_s
@@ -148,7 +150,8 @@ class _StudyRun:
         self._is_first = False
 
     def _give(self, lane: Lane, name: str, stage: int) -> None:
-        experiment = self._experiments[name]
+        values = self._tuner.values(name)
+        experiment = tuned(self._experiments[name], values)
         if experiment.starts_from is not None:
             weights = self._ledger.trial_folder(experiment.starts_from)
             experiment = replace(experiment, task={**experiment.task, "weights": weights})
@@ -169,7 +172,8 @@ class _StudyRun:
         self._state.begin(name, lane.index, start_s)
         self._changed = True
         workers = f"{lane.shape.num_workers} worker{'s' if lane.shape.num_workers > 1 else ''}"
-        self._display.event(f"{name}: begins on {workers} (stage {stage + 1}, lane {lane.index + 1})")
+        chosen = "".join(f", {path.rsplit('.', 1)[-1]} {_shown(value)}" for path, value in values.items())
+        self._display.event(f"{name}: begins on {workers} (stage {stage + 1}, lane {lane.index + 1}){chosen}")
 
     def _wait(self) -> None:
         pending = [ref for lane in self._lanes for ref in lane.pending]
@@ -272,3 +276,7 @@ class _StudyRun:
 
 def _scores(metrics: Mapping[str, Any]) -> str:
     return "  ".join(f"{key} {value:.4f}" for key, value in metrics.items() if isinstance(value, float))
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
