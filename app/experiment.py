@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from app.configuration import from_dict, to_dict
-from app.search_space import Tuning, extremes, with_value
+from app.search_space import Population, Tuning, extremes, with_value
 
 BatchRule = Literal["fixed-global", "fixed-per-worker"]
 
@@ -197,6 +197,7 @@ class Study:
     early_stopping: EarlyStopping | None = None
     """Trials are compared with those of the same workload, by their validation score."""
     tuning: Tuning | None = None
+    population: Population | None = None
 
     def __post_init__(self) -> None:
         _require_name(self.name)
@@ -210,6 +211,17 @@ class Study:
         if not set(tuned) <= set(names) or len(set(tuned)) < len(tuned):
             raise ValueError(f"tuning.trials: got {[*tuned]}, wanted experiments of the study, each once: {names}")
         self.variants()
+        self._check_population()
+
+    def _check_population(self) -> None:
+        if self.population is None:
+            return
+        for name in ("early_stopping", "tuning"):
+            found = getattr(self, name)
+            _require(found is None, name, found, "null where there is a population: it chooses for itself who goes on")
+        for path, value in extremes(self.population.mutations):
+            self.experiments[0].with_values({path: value})
+        self.population.check([experiment.to_dict() for experiment in self.experiments])
 
     def variants(self) -> dict[str, list[Experiment]]:
         """Each experiment by name as it may come to be: as listed, or, where its values are chosen when it begins,

@@ -3,6 +3,7 @@
 Those of the documents read stores by name: `rvl-cdip` and `tobacco` (with its partitions), made by jobs/prepare.py.
 """
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,7 +11,7 @@ from itertools import product
 from typing import Any
 
 from app.experiment import BatchRule, Experiment, OptimizerConfig, ScheduleConfig, Study
-from app.search_space import Choice, Range, Tuning
+from app.search_space import Choice, Population, Range, Tuning
 
 BRATS, IMAGE, TEXT = "brats", "document_image", "document_text"
 RVL_CDIP, TOBACCO = "rvl-cdip", "tobacco"
@@ -121,6 +122,25 @@ def brats_tpe(*, small: bool = False, epochs: int | None = None, num_trials: int
     }
     rule = Tuning(parameters, names, num_random=3 if small else 10)
     return Study(_named("brats-tpe", small), tuple(replace(base, name=name) for name in names), tuning=rule)
+
+
+def brats_population(*, small: bool = False, epochs: int | None = None, num_members: int | None = None) -> Study:
+    """Networks with rates and weight decays drawn from wide ranges, trained side by side: after each quarter of the
+    epochs the worst go on from the best, with rates and decays near theirs."""
+    base = _brats(small, epochs)
+    chance = random.Random(0)
+    members = [
+        replace(
+            base,
+            name=f"member-{number:02d}",
+            seed=number,
+            optimizer=OptimizerConfig(learning_rate=RATES.draw(chance), weight_decay=DECAYS.draw(chance)),
+        )
+        for number in range(num_members or (4 if small else 16))
+    ]
+    mutations = {"optimizer.learning_rate": RATES, "optimizer.weight_decay": DECAYS}
+    rule = Population(base.evaluate_every_epochs, mutations)
+    return Study(_named("brats-population", small), tuple(members), population=rule)
 
 
 def documents_image(
@@ -264,12 +284,14 @@ RECIPES: dict[str, Callable[..., Study]] = {
     "brats-smoke": brats_smoke,
     "brats-seed-grid": brats_seed_grid,
     "brats-tpe": brats_tpe,
+    "brats-population": brats_population,
     "documents-image": documents_image,
     "documents-transfer": documents_transfer,
     "documents-partitions": documents_partitions,
     "documents-batch-sizes": documents_batch_sizes,
     "brats-seed-grid-small": partial(brats_seed_grid, small=True),
     "brats-tpe-small": partial(brats_tpe, small=True),
+    "brats-population-small": partial(brats_population, small=True),
     "documents-image-small": partial(documents_image, small=True),
     "documents-transfer-small": partial(documents_transfer, small=True),
     "documents-partitions-small": partial(documents_partitions, small=True),

@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,10 +53,10 @@ class Tuning:
             raise ValueError(f"num_random: got {self.num_random}, wanted 1 or more")
 
 
-def check_choices(choices: Mapping[str, Choice]) -> None:
+def check_choices(choices: Mapping[str, Choice], where: str = "parameters") -> None:
     """Raises ValueError where there is nothing to choose from."""
     if not choices:
-        raise ValueError("parameters: got none, wanted at least one")
+        raise ValueError(f"{where}: got none, wanted at least one")
     empty = [path for path, choice in choices.items() if choice == ()]
     if empty:
         raise ValueError(f"{empty[0]}: got no values, wanted at least one")
@@ -82,3 +82,85 @@ def with_value(values: Mapping[str, Any], path: str, value: Any) -> dict[str, An
     if not isinstance(inner, Mapping):
         raise ValueError(f"{key}: got {inner!r}, wanted a mapping that has {rest}")
     return {**values, key: with_value(inner, rest, value)}
+
+
+OF_STATE = ("optimizer.name", "optimizer.amsgrad")
+"""Options that decide what an optimizer remembers: it can not go on with another's."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """All trials of a study are trained side by side, in rounds. After each the worst take over the networks of the
+    best, with options that differ a little: population based training (PBT, Jaderberg et al. 2017;
+    app.planning.population)."""
+
+    interval_epochs: int
+    """Epochs of a round."""
+    mutations: Mapping[str, Choice]
+    """Options of the optimizer that change, by path: within a range, or among values listed in their order."""
+    quantile: float = 0.25
+    """Share of the members that are replaced, and of those that they are replaced by."""
+    factors: tuple[float, float] = (0.8, 1.2)
+    """One of them is applied to a number of a range; among listed values it is a step down or up. As in the paper."""
+
+    def __post_init__(self) -> None:
+        check_choices(self.mutations, "mutations")
+        for path in self.mutations:
+            if not path.startswith("optimizer.") or path in OF_STATE:
+                raise ValueError(
+                    f"mutations: got {path!r}, wanted options of the optimizer, none of {', '.join(OF_STATE)}"
+                )
+        if self.interval_epochs < 1:
+            raise ValueError(f"interval_epochs: got {self.interval_epochs}, wanted 1 or more")
+        if not 0 < self.quantile <= 0.5:
+            raise ValueError(f"quantile: got {self.quantile}, wanted more than 0 and at most 0.5")
+        if min(self.factors) <= 0:
+            raise ValueError(f"factors: got {self.factors}, wanted two above 0")
+
+    def check(self, members: Sequence[Mapping[str, Any]]) -> None:
+        """Raises ValueError unless these experiments, as plain values, can take over each other's networks."""
+        first = members[0]
+        if len(members) < 2:
+            raise ValueError(f"population: got {len(members)} experiment, wanted 2 or more")
+        if first["epochs"] % self.interval_epochs:
+            raise ValueError(
+                f"interval_epochs: got {self.interval_epochs}, wanted a divisor of {first['epochs']} epochs"
+            )
+        every = first["evaluate_every_epochs"]
+        if self.interval_epochs % every:
+            raise ValueError(
+                f"interval_epochs: got {self.interval_epochs}, wanted a multiple of evaluate_every_epochs, {every}: "
+                "members are compared by an evaluation at the end of each round"
+            )
+        for member in members:
+            for path, choice in self.mutations.items():
+                value = value_at(member, path)
+                if not _holds(choice, value):
+                    raise ValueError(
+                        f"{member['name']}: {path}: got {value!r}, wanted it within {choice}, its mutations"
+                    )
+            if self._shared(member) != self._shared(first):
+                raise ValueError(
+                    f"{member['name']} differs from {first['name']} in more than name, seed and mutations: members of "
+                    "a population take over each other's networks; give them the same options"
+                )
+
+    def _shared(self, member: Mapping[str, Any]) -> dict[str, Any]:
+        shared = {**member, "name": None, "seed": None}
+        for path in self.mutations:
+            shared = with_value(shared, path, None)
+        return shared
+
+
+def value_at(values: Mapping[str, Any], path: str) -> Any:
+    """The one at `path` of nested values; None where there is none."""
+    found: Any = values
+    for key in path.split("."):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+def _holds(choice: Choice, value: Any) -> bool:
+    if isinstance(choice, Range):
+        return isinstance(value, int | float) and choice.low <= value <= choice.high
+    return value in choice
