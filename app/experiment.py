@@ -197,7 +197,9 @@ class Study:
     early_stopping: EarlyStopping | None = None
     """Trials are compared with those of the same workload, by their validation score."""
     tuning: Tuning | None = None
+    """Some of the experiments get their values when they begin."""
     population: Population | None = None
+    """The experiments are its members."""
 
     def __post_init__(self) -> None:
         _require_name(self.name)
