@@ -3,10 +3,11 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from app.configuration import from_dict, to_dict
+from app.search_space import Population, Tuning, extremes, with_value
 
 BatchRule = Literal["fixed-global", "fixed-per-worker"]
 
@@ -134,6 +135,17 @@ class Experiment(TrainingOptions):
         plain: dict[str, Any] = to_dict(self)
         return plain
 
+    def with_values(self, values: Mapping[str, Any]) -> "Experiment":
+        """This experiment with options set by their paths (`optimizer.learning_rate`).
+
+        Raises:
+            ValueError: there is no such option, or the value is none of it.
+        """
+        plain = self.to_dict()
+        for path, value in values.items():
+            plain = with_value(plain, path, value)
+        return Experiment.from_dict(plain)
+
     def global_batch_size(self, num_workers: int) -> int:
         """Samples a step over `num_workers` workers.
 
@@ -184,6 +196,10 @@ class Study:
     seed: int = 0
     early_stopping: EarlyStopping | None = None
     """Trials are compared with those of the same workload, by their validation score."""
+    tuning: Tuning | None = None
+    """Some of the experiments get their values when they begin."""
+    population: Population | None = None
+    """The experiments are its members."""
 
     def __post_init__(self) -> None:
         _require_name(self.name)
@@ -193,6 +209,41 @@ class Study:
         if repeated:
             raise ValueError(f"experiments of a study need names of their own; repeated: {', '.join(repeated)}")
         self.generations()
+        tuned = self.tuning.trials if self.tuning is not None else ()
+        if not set(tuned) <= set(names) or len(set(tuned)) < len(tuned):
+            raise ValueError(f"tuning.trials: got {[*tuned]}, wanted experiments of the study, each once: {names}")
+        self.variants()
+        self._check_population()
+
+    def _check_population(self) -> None:
+        if self.population is None:
+            return
+        for name in ("early_stopping", "tuning"):
+            found = getattr(self, name)
+            _require(found is None, name, found, "null where there is a population: it chooses for itself who goes on")
+        for path, value in extremes(self.population.mutations):
+            self.experiments[0].with_values({path: value})
+        self.population.check([experiment.to_dict() for experiment in self.experiments])
+
+    def variants(self) -> dict[str, list[Experiment]]:
+        """Each experiment by name as it may come to be: as listed, or, where its values are chosen when it begins,
+        with each of their extremes.
+
+        Raises:
+            ValueError: one of these is no experiment.
+        """
+        found = {experiment.name: [experiment] for experiment in self.experiments}
+        if self.tuning is None:
+            return found
+        made: list[Experiment] = []
+        base: Experiment | None = None
+        for name in self.tuning.trials:
+            (listed,) = found[name]
+            if base is None or base != replace(listed, name=base.name):  # most often all are alike but for their names
+                base = listed
+                made = [base.with_values({path: value}) for path, value in extremes(self.tuning.parameters)]
+            found[name] = [replace(variant, name=name) for variant in made]
+        return found
 
     def generations(self) -> list[list[str]]:
         """Names of the experiments: those that start from none, then those that start from one of these, and so on.

@@ -3,6 +3,7 @@
 Those of the documents read stores by name: `rvl-cdip` and `tobacco` (with its partitions), made by jobs/prepare.py.
 """
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,7 @@ from itertools import product
 from typing import Any
 
 from app.experiment import BatchRule, Experiment, OptimizerConfig, ScheduleConfig, Study
+from app.search_space import Choice, Population, Range, Tuning
 
 BRATS, IMAGE, TEXT = "brats", "document_image", "document_text"
 RVL_CDIP, TOBACCO = "rvl-cdip", "tobacco"
@@ -55,14 +57,25 @@ SEED_NORMS = ("batch", "group")
 SEED_BETAS = (0.99, 0.999)
 
 
+SMALL_BRATS_TASK: Mapping[str, Any] = {
+    "patch_size": [32, 32, 32],
+    "filters": [8, 16, 32],
+    "samples_per_case": 2,
+    "foreground_share": 0.7,
+}
+BRATS_EPOCHS = 100
+"""Assumed, as for the seed study."""
+RATES, DECAYS = Range(1e-4, 3e-2, log=True), Range(1e-6, 1e-1, log=True)
+"""Assumed: about a factor of ten and more to both sides of AdamW's usual 1e-3 to 3e-3 and 1e-4 to 1e-2."""
+
+
 def brats_smoke(*, epochs: int = 8) -> Study:
     """Four short trials on small patches, two rates x two norms: a study to try things with."""
-    task = {"patch_size": [32, 32, 32], "filters": [8, 16, 32], "samples_per_case": 2, "foreground_share": 0.7}
     trials = [
         Experiment(
             name=f"lr={rate:g}-norm={norm}",
             workload=BRATS,
-            task={**task, "norm": norm},
+            task={**SMALL_BRATS_TASK, "norm": norm},
             epochs=epochs,
             evaluate_every_epochs=epochs,
             batch_size=4,
@@ -96,6 +109,38 @@ def brats_seed_grid(
         for rate, norm, beta2, amsgrad in product(SEED_RATES, SEED_NORMS, SEED_BETAS, (True, False))
     ]
     return Study(_named("brats-seed-grid", small), tuple(trials))
+
+
+def brats_tpe(*, small: bool = False, epochs: int | None = None, num_trials: int | None = None) -> Study:
+    """Rate, weight decay and norm of the network, chosen for each trial from how those before did."""
+    base = _brats(small, epochs)
+    names = tuple(f"{number:03d}" for number in range(num_trials or (6 if small else 30)))
+    parameters: dict[str, Choice] = {
+        "optimizer.learning_rate": RATES,
+        "optimizer.weight_decay": DECAYS,
+        "task.norm": ("instance", "group", "batch"),
+    }
+    rule = Tuning(parameters, names, num_random=3 if small else 10)
+    return Study(_named("brats-tpe", small), tuple(replace(base, name=name) for name in names), tuning=rule)
+
+
+def brats_population(*, small: bool = False, epochs: int | None = None, num_members: int | None = None) -> Study:
+    """Networks with rates and weight decays drawn from wide ranges, trained side by side: after each quarter of the
+    epochs the worst go on from the best, with rates and decays near theirs."""
+    base = _brats(small, epochs)
+    chance = random.Random(0)
+    members = [
+        replace(
+            base,
+            name=f"member-{number:02d}",
+            seed=number,
+            optimizer=OptimizerConfig(learning_rate=RATES.draw(chance), weight_decay=DECAYS.draw(chance)),
+        )
+        for number in range(num_members or (4 if small else 16))
+    ]
+    mutations = {"optimizer.learning_rate": RATES, "optimizer.weight_decay": DECAYS}
+    rule = Population(base.evaluate_every_epochs, mutations)
+    return Study(_named("brats-population", small), tuple(members), population=rule)
 
 
 def documents_image(
@@ -191,6 +236,19 @@ def documents_batch_sizes(
     return Study(_named("documents-batch-sizes", small), tuple(trials))
 
 
+def _brats(small: bool, epochs: int | None) -> Experiment:
+    """Three regions by the workload's own network; evaluated four times."""
+    num_epochs = epochs or (8 if small else BRATS_EPOCHS)
+    return Experiment(
+        name="base",
+        workload=BRATS,
+        task=dict(SMALL_BRATS_TASK) if small else {},
+        epochs=num_epochs,
+        evaluate_every_epochs=max(1, num_epochs // 4),
+        batch_size=4 if small else 2,
+    )
+
+
 def _rvl_cdip(small: bool, epochs: int | None, task: Mapping[str, Any]) -> Experiment:
     """The seed study's training of the image network."""
     return Experiment(
@@ -225,11 +283,15 @@ def _named(name: str, small: bool) -> str:
 RECIPES: dict[str, Callable[..., Study]] = {
     "brats-smoke": brats_smoke,
     "brats-seed-grid": brats_seed_grid,
+    "brats-tpe": brats_tpe,
+    "brats-population": brats_population,
     "documents-image": documents_image,
     "documents-transfer": documents_transfer,
     "documents-partitions": documents_partitions,
     "documents-batch-sizes": documents_batch_sizes,
     "brats-seed-grid-small": partial(brats_seed_grid, small=True),
+    "brats-tpe-small": partial(brats_tpe, small=True),
+    "brats-population-small": partial(brats_population, small=True),
     "documents-image-small": partial(documents_image, small=True),
     "documents-transfer-small": partial(documents_transfer, small=True),
     "documents-partitions-small": partial(documents_partitions, small=True),

@@ -115,6 +115,31 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Stint:
+    """A stretch of a trial on a lane's workers."""
+
+    lane: int
+    workers_per_trial: int
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """Between two rounds of a population: a member goes on from another's network."""
+
+    epoch: int
+    """After which."""
+    member: str
+    origin: str
+    """Whose network it is from now on."""
+    values: Mapping[str, Any]
+    """The member's options from now on, by path: the origin's, changed a little."""
+    takes_best: bool
+    """Whether the origin's best network so far was better than the member's, and is now kept in its place."""
+
+
+@dataclass(frozen=True)
 class StudyTrial:
     """A trial as the study ran it; its own record.json has the rest."""
 
@@ -134,6 +159,8 @@ class StudyTrial:
     record: TrialRecord | None = None
     """Of finished trials."""
     spans: tuple[Span, ...] = ()
+    stints: tuple[Stint, ...] = ()
+    """Where and when it ran, if not in one go: a member of a population."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +189,8 @@ class StudyRecord:
     """By its best validation score; the test split has no say."""
     score: str = "score"
     """Name of the validation metric, of which more is better."""
+    lineage: tuple[Takeover, ...] = ()
+    """Of a population."""
     versions: Mapping[str, str] = field(default_factory=dict)
     host: Mapping[str, Any] = field(default_factory=dict)
 

@@ -15,7 +15,8 @@ PLAN_FILE = "plan:"
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
     study: str | None = None
-    """JSON file with `name` and `experiments`, or a `search` that makes them (app/planning/search.py)."""
+    """JSON file with `name` and `experiments`, or a `search` (grid, random, tpe) that makes them
+    (app/planning/search.py)."""
     recipe: str | None = None
     """Name of a study of app/recipes.py, in place of a file."""
     store: tuple[str, ...]

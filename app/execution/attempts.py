@@ -44,14 +44,17 @@ def note_attempt(job: "TrainingJob") -> "TrainingJob":
     path = files.join(job.folder, ATTEMPTS_FILE)
     lines = files.read_bytes(path).decode().splitlines() if files.exists(path) else []
     restarted = any(json.loads(line)["command_start_s"] == job.start_s for line in lines)
-    lines.append(json.dumps({"command_start_s": job.start_s, "attempt_start_s": time.time()}))
+    times = {"command_start_s": job.start_s, "attempt_start_s": time.time()}
+    lines.append(json.dumps({**times, "until_epoch": job.until_epoch}))
     files.write_bytes_atomic(path, "".join(f"{line}\n" for line in lines).encode())
     return dataclasses.replace(job, start_s=time.time()) if restarted else job
 
 
 def count_restarts(folder: str) -> int:
+    """Starts but the first; the rounds of a population are started one by one."""
     path = files.join(folder, ATTEMPTS_FILE)
-    return max(0, len(files.read_bytes(path).splitlines()) - 1) if files.exists(path) else 0
+    lines = files.read_bytes(path).decode().splitlines() if files.exists(path) else []
+    return len(lines) - len({json.loads(line).get("until_epoch") for line in lines})
 
 
 def write_failure(folder: str, name: str, message: str) -> None:

@@ -37,7 +37,7 @@ class Comparison:
             return False
         rank = 1 + sum(score > mine for score in theirs)
         reason = f"after {epoch} epochs {self.score} {mine:.4f} was number {rank} of {len(theirs) + 1}"
-        files.write_json(files.join(self.folder, STOPPED_FILE), {"epoch": epoch, "reason": reason})
+        files.write_json(files.join(self.folder, STOPPED_FILE), {"epoch": epoch, "score": mine, "reason": reason})
         return True
 
 
@@ -69,3 +69,9 @@ def stop_reason(folder: str) -> str | None:
     """Why a trial ended early; None where it has not."""
     path = files.join(folder, STOPPED_FILE)
     return str(files.read_json(path)["reason"]) if files.exists(path) else None
+
+
+def stopped_at(folder: str) -> tuple[int, float | None]:
+    """The epoch at which a trial ended early, and its best score until then, where that was written down."""
+    found = files.read_json(files.join(folder, STOPPED_FILE))
+    return found["epoch"], found.get("score")

@@ -119,7 +119,7 @@ class Lane:
         if self._pending:
             return None
         self.order = None
-        return next(outcome for outcome in self._outcomes if outcome.record is not None or outcome.stopped)
+        return next(o for o in self._outcomes if o.record is not None or o.stopped or o.paused)
 
     def is_overdue(self) -> bool:
         """Its workers were asked for long ago and are not there."""

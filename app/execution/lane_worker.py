@@ -33,6 +33,8 @@ class Order:
     """That share the cores of a node."""
     feeding: Feeding
     early_stopping: EarlyStopping | None = None
+    until_epoch: int | None = None
+    """Where the round of a population ends."""
     others: tuple[str, ...] = ()
     """Folders of the trials that this one is compared with, where there is early stopping."""
 
@@ -45,6 +47,8 @@ class Outcome:
     failure: Failure | None = None
     stopped: bool = False
     """Ended early by the study's rule."""
+    paused: bool = False
+    """Came to the end of a round."""
 
 
 class LaneWorker:
@@ -90,7 +94,7 @@ class LaneWorker:
         assert self._grouped, "the workers of this lane have not found each other"
         job = TrainingJob(order.experiment, order.store, order.folder, order.start_s)
         try:
-            return Outcome(record=self._train(order))
+            return self._train(order)
         except StoppedEarly:
             _free_memory()
             return Outcome(stopped=True)
@@ -100,8 +104,9 @@ class LaneWorker:
                 return Outcome(failure=Failure("final", str(final)))
             return Outcome(failure=Failure("error", f"{type(error).__name__}: {_first_line(error)}"))
 
-    def _train(self, order: Order) -> TrialRecord | None:
+    def _train(self, order: Order) -> Outcome:
         from app.execution.lane_context import LaneContext
+        from app.execution.rounds import note_pause
         from app.execution.trial import TrialSetting, claim_folder, resolve, write_record
         from app.training.loop import TrainingJob, train
         from app.training.process import tune_process
@@ -113,9 +118,9 @@ class LaneWorker:
         except ValueError as error:
             raise UsageError(f"task: {error}") from error
         setting = TrialSetting(order.store, order.folder, self._world_size)
-        job = TrainingJob(experiment, order.store, order.folder, order.start_s)
+        job = TrainingJob(experiment, order.store, order.folder, order.start_s, order.until_epoch)
         if self._rank == 0:
-            claim_folder(experiment, setting)
+            claim_folder(experiment, setting, () if order.until_epoch is None else ("optimizer",))
             note_attempt(job)
         workload = find_workload(experiment.workload)
         rule = order.early_stopping
@@ -123,8 +128,11 @@ class LaneWorker:
         result = train(job, workload, LaneContext(experiment.name, order.feeding, comparison))
         _free_memory()
         if self._rank != 0:
-            return None
-        return write_record(experiment, setting, result, count_restarts(order.folder))
+            return Outcome()
+        if order.until_epoch is not None and order.until_epoch < experiment.epochs:
+            note_pause(order.folder, order.until_epoch, workload.score, result.best)
+            return Outcome(paused=True)
+        return Outcome(record=write_record(experiment, setting, result, count_restarts(order.folder)))
 
 
 def _free_memory() -> None:

@@ -54,7 +54,7 @@ class Ledger:
         found = files.read_json(path) if files.exists(path) else None
         if found is None:
             files.write_json(path, wanted)
-        elif found != wanted:
+        elif _given(found) != _given(wanted):
             raise UsageError(
                 f"{self.folder} holds another study (different: {', '.join(_differences(found, wanted))}); "
                 "give this one another --name or --runs folder, or delete that folder"
@@ -90,6 +90,11 @@ class Ledger:
         path = files.join(self.trial_folder(name), "status.json")
         found: dict[str, object] = files.read_json(path) if files.exists(path) else {}
         return found
+
+
+def _given(study: dict[str, object]) -> dict[str, object]:
+    """Without what is null: a folder may be older than an option."""
+    return {key: value for key, value in study.items() if value is not None}
 
 
 def _differences(found: dict[str, object], wanted: dict[str, object]) -> list[str]:

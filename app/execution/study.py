@@ -4,7 +4,6 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import ray
 
@@ -16,9 +15,11 @@ from app.execution.early_stopping import stop_reason
 from app.execution.lane import START_TIMEOUT_S, Lane, LaneShape
 from app.execution.lane_worker import Order, Outcome
 from app.execution.ledger import Ledger
+from app.execution.rounds import Rounds
 from app.execution.stores import stores_of
-from app.execution.study_display import StudyDisplay
+from app.execution.study_display import StudyDisplay, listed, scores
 from app.execution.study_state import StudyState
+from app.execution.tuning import Tuner, tuned
 from app.experiment import Experiment, Study
 from app.planning.plan import Plan, Stage, check
 from app.records import StudyRecord
@@ -80,6 +81,8 @@ class _StudyRun:
     ) -> None:
         self._state, self._ledger, self._stores = state, ledger, stores
         self._experiments = {experiment.name: experiment for experiment in state.study.experiments}
+        self._tuner, self._rounds = Tuner(state, ledger), Rounds(state, ledger)
+        self._until_epoch: int | None = None
         self._per_worker = {"CPU": 1.0, **({"GPU": 1.0} if use_gpu else {})}
         self._feeding = setting.feeding or cluster.default_feeding(use_gpu)
         self._start_s = start_s
@@ -96,8 +99,11 @@ class _StudyRun:
         cluster.check_room(self._state.plan, self._per_worker, self._feeding == "ray")
         try:
             with self._display:
-                for number, stage in stages:
-                    self._run_stage(number, stage)
+                for end in self._rounds.ends:
+                    self._until_epoch = end
+                    for number, stage in stages:
+                        self._run_stage(number, stage)
+                    self._end_round()
             return self._note(ended=True)
         except BaseException:
             self._note()
@@ -106,7 +112,8 @@ class _StudyRun:
             self._close_lanes()
 
     def _run_stage(self, number: int, stage: Stage) -> None:
-        self._waiting.extend(self._state.to_run(number))
+        to_run = self._state.to_run(number)
+        self._waiting.extend(name for name in to_run if not self._rounds.is_through(name, self._until_epoch))
         for name in stage.trials:
             if self._state.trials[name].status == "failed" and self._state.trials[name].start_s is None:
                 self._note_failure(name)  # what it starts from has failed
@@ -124,6 +131,11 @@ class _StudyRun:
             running = {lane.order.experiment.name: lane.order.start_s for lane in self._lanes if lane.order}
             self._display.update(running, len(self._lanes))
         self._note()
+
+    def _end_round(self) -> None:
+        for takeover in self._rounds.close(self._until_epoch):
+            what = f"takes over the network of {takeover.origin} after epoch {takeover.epoch}"
+            self._display.event(f"{takeover.member}: {what}{listed(takeover.values)}")
 
     def _open_lanes(self, stage: Stage, num_lanes: int) -> None:
         """Lanes of the same width are kept from stage to stage, with their workers."""
@@ -148,7 +160,8 @@ class _StudyRun:
         self._is_first = False
 
     def _give(self, lane: Lane, name: str, stage: int) -> None:
-        experiment = self._experiments[name]
+        values = {**self._tuner.values(name), **self._rounds.values(name)}
+        experiment = tuned(self._experiments[name], values)
         if experiment.starts_from is not None:
             weights = self._ledger.trial_folder(experiment.starts_from)
             experiment = replace(experiment, task={**experiment.task, "weights": weights})
@@ -163,13 +176,14 @@ class _StudyRun:
                 workers_on_node=self._workers_on_node,
                 feeding=self._feeding,
                 early_stopping=self._state.study.early_stopping,
+                until_epoch=self._until_epoch,
                 others=self._others(experiment),
             )
         )
         self._state.begin(name, lane.index, start_s)
         self._changed = True
         workers = f"{lane.shape.num_workers} worker{'s' if lane.shape.num_workers > 1 else ''}"
-        self._display.event(f"{name}: begins on {workers} (stage {stage + 1}, lane {lane.index + 1})")
+        self._display.event(f"{name}: begins on {workers} (stage {stage + 1}, lane {lane.index + 1}){listed(values)}")
 
     def _wait(self) -> None:
         pending = [ref for lane in self._lanes for ref in lane.pending]
@@ -194,7 +208,10 @@ class _StudyRun:
         if outcome.record is not None:
             self._state.finish(name, outcome.record, spans, time.time())
             done = f"{self._state.num_of('finished')}/{len(self._state.trials)}"
-            self._display.event(f"{name}: finished, {_scores(outcome.record.metrics)} ({done})")
+            self._display.event(f"{name}: finished, {scores(outcome.record.metrics)} ({done})")
+            return
+        if outcome.paused:
+            self._state.pause(name, spans, time.time())
             return
         if outcome.stopped:
             reason = stop_reason(self._ledger.trial_folder(name)) or "behind the others"
@@ -268,7 +285,3 @@ class _StudyRun:
         for lane in self._lanes:
             lane.close()
         self._lanes = []
-
-
-def _scores(metrics: Mapping[str, Any]) -> str:
-    return "  ".join(f"{key} {value:.4f}" for key, value in metrics.items() if isinstance(value, float))

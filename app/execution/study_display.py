@@ -131,3 +131,13 @@ def study_eta_s(
     left = [left_s.get(name, max(0.0, mean_s - (now_s - since))) for name, since in running.items()]
     shared_s: float = (sum(left) + num_to_come * mean_s) / max(1, num_at_once)
     return max(shared_s, *left) if left else shared_s
+
+
+def scores(metrics: Mapping[str, Any]) -> str:
+    return "  ".join(f"{key} {value:.4f}" for key, value in metrics.items() if isinstance(value, float))
+
+
+def listed(values: Mapping[str, Any]) -> str:
+    """Options at the end of a line, by the last part of their paths."""
+    shown = {path: f"{value:.4g}" if isinstance(value, float) else str(value) for path, value in values.items()}
+    return "".join(f", {path.rsplit('.', 1)[-1]} {value}" for path, value in shown.items())

@@ -8,7 +8,7 @@ from app.configuration import to_dict
 from app.execution.attempts import Failure, is_worth_another
 from app.experiment import Study
 from app.planning.plan import Plan
-from app.records import Session, Span, StudyRecord, StudyTrial, TrialRecord, WorkerKind
+from app.records import Session, Span, Stint, StudyRecord, StudyTrial, Takeover, TrialRecord, WorkerKind
 
 
 class StudyState:
@@ -30,6 +30,8 @@ class StudyState:
         self._start_s, self._kind = start_s, worker_kind
         known = {trial.name: trial for trial in before.trials} if before else {}
         self.trials: dict[str, StudyTrial] = {}
+        self.lineage: tuple[Takeover, ...] = ()
+        self._begun_s: dict[str, float] = {}
         self._failures: dict[str, list[Failure]] = {}
         for number, stage in enumerate(plan.stages):
             for name in stage.trials:
@@ -53,9 +55,16 @@ class StudyState:
         """An attempt at a trial."""
         trial = self.trials[name]
         first_s = trial.start_s if trial.start_s is not None else start_s
+        self._begun_s[name] = start_s
         self._change(name, lane=lane, start_s=first_s, num_attempts=trial.num_attempts + 1)
 
+    def pause(self, name: str, spans: tuple[Span, ...], end_s: float) -> None:
+        """A round of a population is over for a trial; its next one is no attempt of its own."""
+        self._leave(name, end_s)
+        self._change(name, spans=spans, num_attempts=self.trials[name].num_attempts - 1)
+
     def finish(self, name: str, record: TrialRecord, spans: tuple[Span, ...], end_s: float) -> None:
+        self._leave(name, end_s)
         self._change(name, status="finished", record=record, spans=spans, end_s=end_s, failure=None)
 
     def stop(self, name: str, reason: str, spans: tuple[Span, ...], end_s: float) -> None:
@@ -66,6 +75,7 @@ class StudyState:
         """An attempt failed. True: the trial is to be tried again; False: it has failed for good."""
         so_far = self._failures.setdefault(name, [])
         so_far.append(failure)
+        self._leave(name, end_s)
         if is_worth_another(so_far, self._experiments[name].max_retries):
             return True
         reason = failure.reason if len(so_far) == 1 else f"given up after {len(so_far)} attempts: {failure.reason}"
@@ -97,6 +107,7 @@ class StudyState:
             trials=tuple(self.trials.values()),
             best_trial=best[0] if best else None,
             score=best[1] if best else "score",
+            lineage=self.lineage,
             versions=records.versions(),
             host=records.host(),
         )
@@ -113,6 +124,14 @@ class StudyState:
         best = max(scored, key=lambda pair: pair[0])[1]
         return best.name, best.score
 
+    def _leave(self, name: str, end_s: float) -> None:
+        """A member of a population leaves its lane: another may take it before the member's next round."""
+        trial = self.trials[name]
+        begun_s = self._begun_s.pop(name, None)
+        if begun_s is not None and self.study.population is not None:
+            stint = Stint(trial.lane, trial.workers_per_trial, begun_s, end_s)
+            self._change(name, stints=(*trial.stints, stint))
+
     def _change(self, name: str, **changes: object) -> None:
         self.trials[name] = dataclasses.replace(self.trials[name], **changes)  # type: ignore[arg-type]
 
@@ -122,7 +141,9 @@ def _carried_on(new: StudyTrial, known: StudyTrial | None, record: TrialRecord |
     if known is not None and (known.status == "stopped" or (known.status == "finished" and record is not None)):
         return known
     if known is not None:
-        new = dataclasses.replace(new, start_s=known.start_s, num_attempts=known.num_attempts)
+        new = dataclasses.replace(
+            new, start_s=known.start_s, num_attempts=known.num_attempts, stints=known.stints, spans=known.spans
+        )
     if record is None:
         return new
     # The driver was killed between the trial's end and its own note of it.

@@ -74,14 +74,16 @@ def resolve(experiment: Experiment, store: str) -> Experiment:
     return dataclasses.replace(experiment, task=to_dict(task))
 
 
-def claim_folder(experiment: Experiment, setting: TrialSetting) -> TrialRecord | None:
-    """The record of a finished trial; else the folder is this experiment's from now on."""
+def claim_folder(experiment: Experiment, setting: TrialSetting, changing: tuple[str, ...] = ()) -> TrialRecord | None:
+    """The record of a finished trial; else the folder is this experiment's from now on. Options of the names
+    `changing` may differ from what the folder held."""
     config_path = files.join(setting.folder, "config.json")
     config = experiment.to_dict()
     if files.exists(config_path):
         found = files.read_json(config_path)
-        if found != config:
-            changed = sorted(key for key in {**found, **config} if found.get(key) != config.get(key))
+        keys = sorted(key for key in {**found, **config} if key not in changing)
+        changed = [key for key in keys if found.get(key) != config.get(key)]
+        if changed:
             raise UsageError(
                 f"{setting.folder} holds another experiment (different: {', '.join(changed)}); "
                 "give this one another --name or --runs folder, or delete that folder"

@@ -89,6 +89,7 @@ def check(plan: Plan, study: Study) -> None:
     """Raises ValueError unless the plan runs each trial of the study once, after what it starts from, on workers that
     are there and divide its batch."""
     experiments = {experiment.name: experiment for experiment in study.experiments}
+    variants = study.variants()
     done: set[str] = set()
     for number, stage in enumerate(plan.stages, start=1):
         where = f"stage {number} of the plan"
@@ -107,7 +108,8 @@ def check(plan: Plan, study: Study) -> None:
             if origin is not None and origin not in done:
                 raise ValueError(f"{where}: {name} starts from {origin}, which no earlier stage trains")
             try:
-                experiments[name].global_batch_size(stage.workers_per_trial)
+                for variant in variants[name]:
+                    variant.global_batch_size(stage.workers_per_trial)
             except ValueError as error:
                 raise ValueError(f"{where}: {name}: {error}") from error
         done.update(stage.trials)

@@ -1,7 +1,6 @@
-"""Many experiments from one: every combination of a few values, or draws from ranges. They are ordinary experiments."""
+"""Many experiments from one: every combination of a few values, random draws, or trials tuned as they begin."""
 
 import itertools
-import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,24 +8,7 @@ from typing import Any, Literal
 
 from app.configuration import from_dict
 from app.experiment import Experiment, Study
-
-
-@dataclass(frozen=True)
-class Range:
-    """Numbers from low to high, evenly or evenly in their logarithm."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError(f"range: got {self.low} to {self.high}, wanted low below high, and above 0 where log")
-
-    def draw(self, chance: random.Random) -> float:
-        if self.log:
-            return math.exp(chance.uniform(math.log(self.low), math.log(self.high)))
-        return chance.uniform(self.low, self.high)
+from app.search_space import Choice, Range, Tuning, check_choices, with_value
 
 
 @dataclass(frozen=True)
@@ -35,26 +17,29 @@ class Search:
 
     base: Mapping[str, Any]
     """Fields of the experiments, but for their names."""
-    parameters: Mapping[str, tuple[Any, ...] | Range]
+    parameters: Mapping[str, Choice]
     """What differs, by path (`optimizer.learning_rate`): values to choose from, or a range to draw from."""
-    method: Literal["grid", "random"] = "grid"
-    """`grid`: every combination; `random`: `num_trials` draws."""
+    method: Literal["grid", "random", "tpe"] = "grid"
+    """`grid`: every combination; `random`: `num_trials` draws; `tpe`: as many, each chosen when it begins, from how
+    those before did."""
     num_trials: int | None = None
-    """Of `random`."""
+    """Of `random` and `tpe`."""
+    num_random: int | None = None
+    """Of `tpe`: trials that have to end before it learns; app.search_space.Tuning has the default."""
     prefix: str = field(default="")
     """Begins the experiments' names."""
 
     def __post_init__(self) -> None:
-        if not self.parameters:
-            raise ValueError("parameters: got none, wanted at least one")
+        check_choices(self.parameters)
         ranges = [path for path, choice in self.parameters.items() if isinstance(choice, Range)]
-        empty = [path for path, choice in self.parameters.items() if choice == ()]
-        if empty:
-            raise ValueError(f"{empty[0]}: got no values, wanted at least one")
         if self.method == "grid" and ranges:
-            raise ValueError(f"{ranges[0]}: a grid takes values, not a range; list them, or take method random")
-        if (self.num_trials is not None) != (self.method == "random") or (self.num_trials or 1) < 1:
-            raise ValueError(f"num_trials: got {self.num_trials}, wanted 1 or more with method random, else none")
+            raise ValueError(f"{ranges[0]}: a grid takes values, not a range; list them, or take method random or tpe")
+        if (self.num_trials is None) != (self.method == "grid") or (self.num_trials or 1) < 1:
+            raise ValueError(
+                f"num_trials: got {self.num_trials}, wanted 1 or more with method random or tpe, else none"
+            )
+        if self.num_random is not None and self.method != "tpe":
+            raise ValueError(f"num_random: got {self.num_random} with method {self.method}, wanted it with tpe alone")
 
 
 def study_of(values: Mapping[str, Any]) -> Study:
@@ -70,11 +55,26 @@ def study_of(values: Mapping[str, Any]) -> Study:
     listed = plain.get("experiments", [])
     if not isinstance(listed, list):
         raise ValueError(f"experiments: got {listed!r}, wanted a list")
-    return Study.from_dict({**plain, "experiments": [*listed, *expand(search, plain.get("seed", 0))]})
+    if search.method == "tpe" and plain.get("tuning") is not None:
+        raise ValueError("tuning: a search with method tpe makes it; leave one of them out")
+    made = tuned(search) if search.method == "tpe" else {"experiments": expand(search, plain.get("seed", 0))}
+    return Study.from_dict({**plain, **made, "experiments": [*listed, *made["experiments"]]})
+
+
+def tuned(search: Search) -> dict[str, Any]:
+    """The `experiments` and the `tuning` of a study: trials by their numbers, with the values of the base until they
+    begin."""
+    names = tuple(f"{search.prefix}{number:03d}" for number in range(search.num_trials or 0))
+    rule = {} if search.num_random is None else {"num_random": search.num_random}
+    return {
+        "experiments": [{**search.base, "name": name} for name in names],
+        "tuning": Tuning(search.parameters, names, **rule),
+    }
 
 
 def expand(search: Search, seed: int) -> list[dict[str, Any]]:
-    """Plain values of each experiment, named by what sets it apart: `learning_rate=0.01+loss=dice`."""
+    """Plain values of each experiment of a grid or of random draws, named by what sets it apart:
+    `learning_rate=0.01+loss=dice`."""
     chosen: list[tuple[Any, ...]]
     if search.method == "grid":
         chosen = list(itertools.product(*(_values(choice) for choice in search.parameters.values())))
@@ -89,18 +89,18 @@ def expand(search: Search, seed: int) -> list[dict[str, Any]]:
         name = search.prefix + (label if search.method == "grid" else f"{number:03d}+{label}")
         experiment: dict[str, Any] = {**search.base, "name": name}
         for path, value in settings.items():
-            experiment = _with(experiment, path.split("."), value)
+            experiment = with_value(experiment, path, value)
         Experiment.from_dict(experiment)
         experiments.append(experiment)
     return experiments
 
 
-def _values(choice: tuple[Any, ...] | Range) -> tuple[Any, ...]:
+def _values(choice: Choice) -> tuple[Any, ...]:
     assert not isinstance(choice, Range)
     return choice
 
 
-def _draw(choice: tuple[Any, ...] | Range, chance: random.Random) -> Any:
+def _draw(choice: Choice, chance: random.Random) -> Any:
     return choice.draw(chance) if isinstance(choice, Range) else chance.choice(choice)
 
 
@@ -108,14 +108,3 @@ def _shown(value: Any) -> str:
     """A value as part of a name: letters, digits and . + = - alone."""
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
     return "".join(character if character.isalnum() or character in ".-" else "_" for character in text).strip("_")
-
-
-def _with(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
-    """`values` with the one at `path` set."""
-    key, *rest = path
-    if not rest:
-        return {**values, key: value}
-    inner = values.get(key, {})
-    if not isinstance(inner, Mapping):
-        raise ValueError(f"{key}: got {inner!r}, wanted a mapping that has {'.'.join(rest)}")
-    return {**values, key: _with(inner, rest, value)}

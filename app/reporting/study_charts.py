@@ -11,7 +11,7 @@ from html import escape
 from app.records import StudyTrial
 from app.reporting import charts
 from app.reporting.charts import CHARACTER_WIDTH, Series, rule, svg, text_at, tick_label, ticks
-from app.reporting.study_timeline import KINDS, Row, Segment, workers_of
+from app.reporting.study_timeline import KINDS, Row, Segment, stints, workers_of
 
 WIDTH = 960
 NAME_ROOM = 24
@@ -135,7 +135,7 @@ def timeline(
     bottom = top_room + height * len(rows)
     axis = TimeAxis(total_s, LEFT, WIDTH - 14)
     numbers = {trial.name: number for number, trial in enumerate(trials, 1)}
-    first_rows = {trial.name: workers_of(trial)[0] for trial in trials}
+    first_rows = {trial.name: {workers_of(stint)[0] for stint in stints(trial)} for trial in trials}
     counts = {trial.name: trial.workers_per_trial for trial in trials}
     failed = {trial.name for trial in trials if trial.status == "failed"}
     parts = [axis.draw(top_room, bottom, "time")]
@@ -150,7 +150,7 @@ def timeline(
             for s in visible(row, least_s)
         ]
         for name, start_s, end_s in runs_of_trials(row):
-            if worker == first_rows[name]:
+            if worker in first_rows[name]:
                 box = (axis(start_s), top + 1.0, axis(end_s) - axis(start_s), height * counts[name] - 2.0)
                 label_y = top + height / 2 + 4.5 if height > ROW_HEIGHTS[-1] else box[1] + box[3] / 2 + 4.5
                 when = f"{start_s:.1f} to {end_s:.1f} s"

@@ -158,6 +158,7 @@ def _run_data(run: StudyRun, cost: Cost, rows: Sequence[Row]) -> dict[str, Any]:
         "best_trial": record.best_trial,
         "score": record.score,
         "trials": [_trial_data(run, trial) for trial in record.trials],
+        "lineage": to_dict(record.lineage),
         "timeline": [[asdict(segment) for segment in row] for row in rows],
         "versions": dict(record.versions),
         "host": dict(record.host),

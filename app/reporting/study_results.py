@@ -1,6 +1,6 @@
 """Sections of a study's report on results: trials, agreement of the strategies, curves, failures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.records import StudyTrial
@@ -31,7 +31,7 @@ def results(found: Comparison) -> Html:
     left_out = len(found.varied) - MAX_OPTIONS
     note = f"{words.plural(left_out, 'more option')} that differ are in report.json. " if left_out > 0 else ""
     note += f"Time: from the trial’s start to its end, start-up included. {words.score_name(score)}: best validation."
-    return section("trials", "Trials", *parts, _trial_table(found), paragraph(note, "note"))
+    return section("trials", "Trials", *parts, _trial_table(found), paragraph(note, "note"), *_lineage(found.runs))
 
 
 def _best_sentence(found: Comparison, best: Sequence[tuple[str, str | None]]) -> str:
@@ -70,6 +70,27 @@ def _trial_table(found: Comparison) -> Html:
         cells.append(words.number(_score_of(found, trial.name), found.reference.record.score))
         rows.append(cells)
     return table("Trials of the study", columns, rows, "tall" if len(rows) > MANY_ROWS else "")
+
+
+def _lineage(runs: Sequence[StudyRun]) -> list[Html]:
+    """Who took over whose network, for each run of a population."""
+    columns = [Column("After epoch", True), Column("Trial"), Column("Goes on from"), Column("With")]
+    tables = []
+    for run in runs:
+        rows = [
+            [str(t.epoch), text(t.member), text(t.origin), text(_options(t.values))]  # one line a takeover
+            for t in run.record.lineage
+        ]
+        title = "Networks taken over" + (f", {run.label}" if len(runs) > 1 else "")
+        tables += [table(title, columns, rows, "tall" if len(rows) > MANY_ROWS else "")] if rows else []
+    return tables
+
+
+def _options(values: Mapping[str, Any]) -> str:
+    named = {path.rsplit(".", 1)[-1].replace("_", " "): value for path, value in values.items()}
+    return ", ".join(
+        f"{name} {words.significant(value) if isinstance(value, float) else value}" for name, value in named.items()
+    )
 
 
 def _score_of(found: Comparison, trial: str) -> float | None:

@@ -6,7 +6,7 @@ Times are seconds of the study: the pauses between two runs of its command are l
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.records import Session, Span, StudyRecord, StudyTrial, Timings
+from app.records import Session, Span, Stint, StudyRecord, StudyTrial, Timings
 
 KINDS = ("startup", "waiting", "compute", "evaluation", "checkpoint", "other", "idle")
 """What a worker's time goes into; `idle`: it has no trial."""
@@ -86,29 +86,39 @@ def worker_rows(record: StudyRecord) -> tuple[Row, ...]:
     clock = Clock(record.sessions)
     found: list[list[Segment]] = [[] for _ in range(record.num_workers)]
     for trial in record.trials:
-        segments = trial_segments(trial, clock)
-        for worker in workers_of(trial) if segments else ():
-            if not 0 <= worker < record.num_workers:
-                raise ValueError(
-                    f"trial {trial.name} ran on worker {worker} (lane {trial.lane}, {trial.workers_per_trial} workers "
-                    f"a trial), wanted one of the study's {record.num_workers}"
-                )
-            found[worker] += segments
+        for stint in stints(trial):
+            segments = _stint_segments(trial, stint, clock)
+            for worker in workers_of(stint) if segments else ():
+                if not 0 <= worker < record.num_workers:
+                    raise ValueError(
+                        f"trial {trial.name} ran on worker {worker} (lane {stint.lane}, {stint.workers_per_trial} "
+                        f"workers a trial), wanted one of the study's {record.num_workers}"
+                    )
+                found[worker] += segments
     return tuple(tuple(_tiled(segments, clock.total_s)) for segments in found)
 
 
-def workers_of(trial: StudyTrial) -> range:
-    first = trial.lane * trial.workers_per_trial
-    return range(first, first + trial.workers_per_trial)
+def workers_of(stint: Stint) -> range:
+    first = stint.lane * stint.workers_per_trial
+    return range(first, first + stint.workers_per_trial)
+
+
+def stints(trial: StudyTrial) -> tuple[Stint, ...]:
+    """Where and when the trial ran; empty for one that has not begun."""
+    if trial.stints or trial.start_s is None:
+        return trial.stints
+    end = trial.end_s if trial.end_s is not None else float("inf")
+    return (Stint(trial.lane, trial.workers_per_trial, trial.start_s, end),)
 
 
 def trial_segments(trial: StudyTrial, clock: Clock) -> list[Segment]:
     """What each of the trial's workers did, by the spans of its worker 0; empty for a trial that has not begun."""
-    if trial.start_s is None:
-        return []
-    end = trial.end_s if trial.end_s is not None else float("inf")
+    return [segment for stint in stints(trial) for segment in _stint_segments(trial, stint, clock)]
+
+
+def _stint_segments(trial: StudyTrial, stint: Stint, clock: Clock) -> list[Segment]:
     segments = []
-    for number, (start, stop) in enumerate(clock.within(trial.start_s, end)):
+    for number, (start, stop) in enumerate(clock.within(stint.start_s, stint.end_s)):
         inside = _clipped(trial.spans, start, stop)
         if number and trial.spans:  # after a restart a trial that is under way waits for its turn
             if not inside:
@@ -136,7 +146,8 @@ def kind_shares(trial: StudyTrial, clock: Clock) -> dict[str, float]:
     if length_s <= 0:
         return {}
     amounts = dict.fromkeys(KINDS[:-1], 0.0)
-    if trial.record is not None and trial.record.timings.total_s > 0 and trial.num_attempts <= 1:
+    is_whole = trial.num_attempts <= 1 and not trial.stints  # else the timings are of its last part
+    if trial.record is not None and trial.record.timings.total_s > 0 and is_whole:
         for phase, seconds in _phases(trial.record.timings):
             amounts[KIND_OF_PHASE[phase]] += seconds
         amounts["other"] += max(0.0, length_s - sum(amounts.values()))

@@ -92,6 +92,21 @@ def load_last(folder: str, device: torch.device) -> dict[str, Any] | None:
     return load(path, device) if files.exists(path) else None
 
 
+def progress_of(saved: dict[str, Any] | None, folder: str, score: str) -> Progress:
+    """How far the checkpoint `saved` of this folder is, or nowhere where there is none.
+
+    The best is what best.pt holds, where that is better by `score` than what the checkpoint knows of: in a population a
+    member keeps its best network when it takes over another's checkpoint."""
+    if saved is None:
+        return Progress()
+    progress = Progress(**saved["progress"])
+    path = files.join(folder, "best.pt")
+    kept = load(path)["metrics"] if files.exists(path) else {}
+    if score in kept and (progress.best_score is None or kept[score] > progress.best_score):
+        progress.best_score, progress.best = kept[score], kept
+    return progress
+
+
 def _write(path: str, content: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(content, buffer)

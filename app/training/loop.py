@@ -19,7 +19,7 @@ from app.training.ema import start_average
 from app.training.evaluation import evaluate
 from app.training.log import TrainingLog
 from app.training.schedules import learning_rate_factor
-from app.training.step import StepFunction, make_optimizer
+from app.training.step import StepFunction, load_optimizer, make_optimizer
 from app.training.timing import PhaseTimer
 from app.workloads.base import HostBatch, Workload
 
@@ -34,6 +34,8 @@ class TrainingJob:
     """Of the trial: metrics.jsonl, checkpoint/, ..."""
     start_s: float
     """time.time() at which the command began."""
+    until_epoch: int | None = None
+    """Where given, the training pauses after so many epochs, with its checkpoint written."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class TrainingResult:
 
 
 def train(job: TrainingJob, workload: Workload, context: WorkerContext) -> TrainingResult:
-    """Train the experiment to its end, from its last checkpoint where there is one.
+    """Train the experiment to its end or pause, from its last checkpoint where there is one.
 
     Raises:
         TrainingError: the loss is not finite.
@@ -57,7 +59,7 @@ def train(job: TrainingJob, workload: Workload, context: WorkerContext) -> Train
     """
     training = _Training(job, workload, context)
     try:
-        for epoch in range(training.progress.num_epochs, job.experiment.epochs):
+        for epoch in range(training.progress.num_epochs, training.end_epoch):
             training.run_epoch(epoch)
         return training.finish()
     finally:
@@ -75,9 +77,10 @@ class _Training:
         self.task = workload.parse_task(experiment.task)
         self.samples = workload.open_samples(self.task, job.store)
         self.batch_size = experiment.global_batch_size(context.world_size)
+        self.end_epoch = min(experiment.epochs, job.until_epoch or experiment.epochs)
         self.num_steps = num_steps(experiment.epochs, len(self.samples), self.batch_size)
         saved = checkpoint.load_last(self.checkpoints, context.device)
-        self.progress = Progress(**saved["progress"]) if saved else Progress()
+        self.progress = checkpoint.progress_of(saved, self.checkpoints, workload.score)
         self.first_step = self.progress.step
         self.batches = self._open_batches()  # first: reading begins while the network is built
         self.val_ids = workload.validation_ids(self.task, job.store, VALIDATION)
@@ -92,7 +95,7 @@ class _Training:
         self.wrapped = context.wrap(torch.compile(self.model) if experiment.compile else self.model)  # type: ignore[arg-type]
         self.optimizer = make_optimizer(experiment, self.model, context.world_size, self._parameter_groups())
         if saved:
-            self.optimizer.load_state_dict(saved["optimizer"])
+            load_optimizer(self.optimizer, saved["optimizer"])
         self.average = start_average(self.model, experiment.ema_decay, saved["average"] if saved else None)
         self.step_function = StepFunction(experiment, workload, self.task, context, self.numerics)
         self.log = TrainingLog(job.folder, self.first_step) if context.rank == 0 else None
@@ -222,7 +225,7 @@ class _Training:
         reader = StepReader(
             self.samples, self.experiment.seed, self.batch_size, self.context.rank, self.context.world_size
         )
-        return self.context.batches(reader, self.first_step, self.num_steps)
+        return self.context.batches(reader, self.first_step, self._end_step(self.end_epoch - 1))
 
     def _choose_numerics(self, saved: dict[str, Any] | None) -> tuple[numerics.Numerics, dict[str, Any]]:
         """As the checkpoint has it; else the fastest here, decided by worker 0 for all."""

@@ -129,6 +129,15 @@ def make_optimizer(
     return kind(groups, lr=rate, betas=(options.beta1, options.beta2), amsgrad=options.amsgrad, fused=True)
 
 
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """What a checkpoint remembers, with the options that the optimizer was made with: those of a population's member
+    change on the way, and loading would bring back the old ones."""
+    options = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, own in zip(optimizer.param_groups, options, strict=True):
+        group.update(own)
+
+
 def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Weight decay on matrices and kernels; none on biases and norms (vectors), as is usual."""
     named = [p for p in model.parameters() if p.requires_grad]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.execution.early_stopping import Comparison, best_score, goes_on, is_rung, stop_reason
+from app.execution.early_stopping import Comparison, best_score, goes_on, is_rung, stop_reason, stopped_at
 from app.experiment import EarlyStopping
 
 
@@ -52,3 +52,4 @@ def test_who_falls_behind_says_why(tmp_path: Path) -> None:
     assert stop_reason(bad) is None
     assert Comparison(rule, "acc", bad, (good,)).falls_behind(2)
     assert stop_reason(bad) == "after 2 epochs acc 0.3000 was number 2 of 2"
+    assert stopped_at(bad) == (2, 0.3)

@@ -1,5 +1,6 @@
 """A study's folder: claimed once, by one process at a time, and read back as it was written."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from app.execution.ledger import Ledger
 from app.experiment import Experiment, Study
 from app.planning.plan import Plan, plan_of_strategy
 from app.records import Span
+from app.search_space import Tuning
 
 
 def study(**changes: Any) -> Study:
@@ -39,6 +41,16 @@ def test_another_study_in_the_folder_is_refused_and_what_differs_is_named(tmp_pa
     turned = Study("s", tuple(reversed(study().experiments)))
     with pytest.raises(UsageError, match="the order of its experiments"):
         ledger.claim(turned, plan())
+
+
+def test_a_folder_may_be_older_than_an_option(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path))
+    older = study().to_dict()
+    del older["tuning"]
+    (tmp_path / "study.json").write_text(json.dumps(older))
+    ledger.claim(study(), plan())
+    with pytest.raises(UsageError, match=r"different: tuning"):
+        ledger.claim(dataclasses.replace(study(), tuning=Tuning({"seed": (1,)}, ("a",))), plan())
 
 
 HOLD = """

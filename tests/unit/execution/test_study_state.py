@@ -9,7 +9,8 @@ from app.execution.attempts import Failure, is_worth_another
 from app.execution.study_state import StudyState
 from app.experiment import Experiment, Study
 from app.planning.plan import Plan, Stage, plan_of_strategy
-from app.records import Span, StudyRecord, Timings, TrialRecord
+from app.records import Span, Stint, StudyRecord, Timings, TrialRecord
+from app.search_space import Population, Range
 
 
 def experiment(name: str, **changes: Any) -> Experiment:
@@ -139,6 +140,22 @@ def test_a_restart_runs_what_is_not_finished_under_the_new_plan() -> None:
     record = second.record(205.0)
     assert record.makespan_s() == 15.0 and record.strategy == "data-parallel"
     assert record.best_trial == "b" and record.score == "accuracy"
+
+
+def test_rounds_of_a_population_are_one_attempt_in_several_stints() -> None:
+    rule = Population(1, {"optimizer.learning_rate": Range(1e-4, 1.0)})
+    members = Study("s", (experiment("a", epochs=2), experiment("b", epochs=2)), population=rule)
+    s = state(members)
+    s.begin("a", 0, 101.0)
+    s.pause("a", (), 103.0)
+    assert s.trials["a"].status == "waiting" and s.to_run(0) == ["a", "b"]
+    again = state(members, before=s.record(104.0), start_s=200.0)
+    again.begin("a", 1, 201.0)
+    again.finish("a", finished("a", 0.5), (), 203.0)
+    trial = again.trials["a"]
+    assert (trial.num_attempts, trial.start_s, trial.end_s) == (1, 101.0, 203.0)
+    assert trial.stints == (Stint(0, 1, 101.0, 103.0), Stint(1, 1, 201.0, 203.0))
+    assert StudyRecord.from_json(again.record(204.0).to_json()).trials[0].stints == trial.stints
 
 
 def test_the_best_trial_is_chosen_among_finished_ones_of_one_kind_of_score() -> None:

@@ -9,7 +9,7 @@ from made_study import START_S, cases_csv, study, study_files, trial_name
 from page_reader import Page
 
 from app.errors import DataError, UsageError
-from app.records import Session, StudyRecord, StudyTrial
+from app.records import Session, StudyRecord, StudyTrial, Takeover
 from app.reporting.report import Report
 from app.reporting.study_report import build_study_report
 
@@ -71,6 +71,20 @@ def test_trials_with_what_differs_between_them() -> None:
     ]
     assert rows[7] == ["7\u2002lr0.001-instance best", "instance", "0.001", "48.0 s", "27.5 s", "17.2 s", "0.800"]
     assert "The best trial by validation is lr0.001-instance: Dice over the regions 0.800." in page.words
+
+
+def test_a_population_lists_who_took_over_from_whom() -> None:
+    values = {"optimizer.learning_rate": 0.0012, "optimizer.momentum": 0.9}
+    took = Takeover(2, trial_name(0), trial_name(2), values, takes_best=True)
+    made = dataclasses.replace(study("experiment-parallel", 1), lineage=(took,))
+    page, report = report_of({"/runs/a": study_files(made)})
+    assert page.tables["Networks taken over"][1:] == [
+        ["2", trial_name(0), trial_name(2), "learning rate 0.00120, momentum 0.900"]
+    ]
+    assert report.data["runs"][0]["lineage"] == [
+        {"epoch": 2, "member": trial_name(0), "origin": trial_name(2), "values": values, "takes_best": True}
+    ]
+    assert "Networks taken over" not in report_of(folders())[0].tables
 
 
 def test_the_data_are_the_page_s() -> None:

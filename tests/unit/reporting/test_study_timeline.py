@@ -8,7 +8,7 @@ from drawn_study import any_study
 from hypothesis import given
 from made_study import study, timings_of, trial_record
 
-from app.records import Session, Span, StudyRecord, StudyTrial
+from app.records import Session, Span, Stint, StudyRecord, StudyTrial
 from app.reporting.study_timeline import (
     KINDS,
     Clock,
@@ -52,6 +52,21 @@ def test_spans_become_kinds_and_what_is_between_them_is_other() -> None:
         Segment(12, 30, "compute", "a"),
         Segment(30, 40, "other", "a"),
     ]
+
+
+def test_members_of_a_population_share_lanes_in_turns() -> None:
+    turns = {"a": (Stint(0, 1, 100, 110), Stint(1, 1, 130, 140)), "b": (Stint(0, 1, 110, 130),)}
+    trials = [trial(100, 140, name=name, stints=stints) for name, stints in turns.items()]
+    rows = worker_rows(record_of(trials, 2, SESSIONS[:1]))
+    assert [[(s.start_s, s.end_s, s.trial) for s in row] for row in rows] == [
+        [(0, 10, "a"), (10, 30, "b"), (30, 60, None)],
+        [(0, 30, None), (30, 40, "a"), (40, 60, None)],
+    ]
+    assert occupied_s(trials[0], Clock(SESSIONS)) == 20
+    of_last_part = trial_record(0, 1, timings_of(5.0, 20.0, 1))
+    spans = (Span("step", 100, 110), Span("evaluation", 130, 140))
+    member = trial(100, 140, stints=turns["a"], record=of_last_part, spans=spans)
+    assert kind_shares(member, Clock(SESSIONS))["compute"] == 0.5, "its timings are those of the last round alone"
 
 
 def test_a_trial_that_went_on_after_a_restart_waits_until_its_turn() -> None:

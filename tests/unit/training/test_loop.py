@@ -22,8 +22,9 @@ CPU = torch.device("cpu")
 FOLDERS = ("whole", "cut")
 
 
-def run(experiment: Experiment, folder: Path, workload: Any = None) -> TrainingResult:
-    return train(TrainingJob(experiment, "", str(folder), time.time()), workload or ToyWorkload(), LocalContext(CPU))
+def run(experiment: Experiment, folder: Path, workload: Any = None, until_epoch: int | None = None) -> TrainingResult:
+    job = TrainingJob(experiment, "", str(folder), time.time(), until_epoch)
+    return train(job, workload or ToyWorkload(), LocalContext(CPU))
 
 
 def lines(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -107,6 +108,48 @@ def test_averaged_weights_are_evaluated_and_kept_as_best_and_do_not_change_the_t
     torch.testing.assert_close(judged[0], average["0.weight"], rtol=0, atol=0)
     torch.testing.assert_close(weights(tmp_path / "averaged"), weights(tmp_path / "plain"), rtol=0, atol=0)
     assert not torch.equal(average["0.weight"], last["model"]["0.weight"])
+
+
+def test_paused_after_each_epoch_it_trains_as_in_one_go(tmp_path: Path) -> None:
+    experiment = toy_experiment(task={"num_rows": 10})
+    whole = run(experiment, tmp_path / "whole")
+    for epoch in (1, 2, 2, 9):
+        paused = run(experiment, tmp_path / "cut", until_epoch=epoch)
+        assert len(lines(tmp_path / "cut", "metrics.jsonl")) == min(epoch, 3)
+    assert paused.best == whole.best and losses(tmp_path / "cut") == losses(tmp_path / "whole")
+    torch.testing.assert_close(weights(tmp_path / "cut"), weights(tmp_path / "whole"), rtol=0, atol=0)
+
+
+def test_options_that_changed_in_a_pause_hold_afterwards(tmp_path: Path) -> None:
+    first = toy_experiment()
+    options = dataclasses.replace(first.optimizer, learning_rate=0.02, weight_decay=0.1, beta1=0.5)
+    run(first, tmp_path, until_epoch=1)
+    run(dataclasses.replace(first, optimizer=options), tmp_path)
+    saved = checkpoint.load(str(tmp_path / "checkpoint" / "last.pt"))
+    matrices, vectors = saved["optimizer"]["param_groups"]
+    assert [group["weight_decay"] for group in (matrices, vectors)] == [0.1, 0.0]
+    assert matrices["betas"] == (0.5, 0.999)
+    assert all(state["step"] == 9 for state in saved["optimizer"]["state"].values()), "its memory is kept"
+    rates = [line["learning_rate"] for line in lines(tmp_path, "steps.jsonl")]
+    plain = [line["learning_rate"] for line in steps_of(first, tmp_path / "plain")]
+    assert rates[:3] == plain[:3] and rates[3:] == pytest.approx([0.02 / 0.05 * rate for rate in plain[3:]])
+
+
+def steps_of(experiment: Experiment, folder: Path) -> list[dict[str, Any]]:
+    run(experiment, folder)
+    return lines(folder, "steps.jsonl")
+
+
+def test_a_better_best_network_is_kept_beside_the_checkpoint_of_another(tmp_path: Path) -> None:
+    experiment = toy_experiment()
+    run(experiment, tmp_path, until_epoch=1)
+    best = tmp_path / "checkpoint" / "best.pt"
+    kept = checkpoint.load(str(best))
+    kept["metrics"] = {"epoch": 1, "step": 3, "accuracy": 1.5}  # better than any that follows
+    torch.save(kept, best)
+    before = best.read_bytes()
+    assert run(experiment, tmp_path).best == kept["metrics"] and best.read_bytes() == before
+    assert checkpoint.load(str(tmp_path / "checkpoint" / "last.pt"))["progress"]["best_score"] == 1.5
 
 
 def test_without_a_checkpoint_since_the_lost_steps_are_run_again_and_logged_once(tmp_path: Path) -> None:
