@@ -146,6 +146,11 @@ class Experiment(TrainingOptions):
             plain = with_value(plain, path, value)
         return Experiment.from_dict(plain)
 
+    @property
+    def validated_on(self) -> tuple[str, str | None, Any]:
+        """Scores of two experiments compare where this is equal: workload, store, and which of its partitions."""
+        return self.workload, self.store, self.task.get("partition")
+
     def global_batch_size(self, num_workers: int) -> int:
         """Samples a step over `num_workers` workers.
 
@@ -195,7 +200,7 @@ class Study:
     experiments: tuple[Experiment, ...]
     seed: int = 0
     early_stopping: EarlyStopping | None = None
-    """Trials are compared with those of the same workload, by their validation score."""
+    """Trials are compared with those that are validated on the same, by their validation score."""
     tuning: Tuning | None = None
     """Some of the experiments get their values when they begin."""
     population: Population | None = None

@@ -3,8 +3,10 @@
 Started again with the same command it goes on where it stopped: finished trials are not run again.
 """
 
+import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from app.command_line import absolute
@@ -19,6 +21,8 @@ class Arguments:
     (app/planning/search.py)."""
     recipe: str | None = None
     """Name of a study of app/recipes.py, in place of a file."""
+    options: tuple[str, ...] = ()
+    """Of the recipe, as NAME=VALUE: epochs=3 model=efficientnet_b1 text_model=models/bert."""
     store: tuple[str, ...]
     """Prepared store, made by jobs/prepare.py; NAME=DIR for each where experiments name several."""
     strategy: str
@@ -40,7 +44,7 @@ def main(arguments: Arguments) -> None:
     from app.execution.stores import parse_stores, stores_of
     from app.execution.study import StudySetting, run_study
 
-    study = read_study(arguments.study, arguments.recipe)
+    study = read_study(arguments.study, arguments.recipe, arguments.options)
     stores = {name: absolute(folder) for name, folder in parse_stores(arguments.store).items()}
     stores_of(study, stores)
     plan = make_plan(study, arguments.strategy, arguments.workers)
@@ -55,11 +59,11 @@ def main(arguments: Arguments) -> None:
         raise TrainingError(f"{len(failed)} of {len(record.trials)} trials failed: {reasons}")
 
 
-def read_study(path: str | None, recipe: str | None) -> Any:
+def read_study(path: str | None, recipe: str | None, options: tuple[str, ...] = ()) -> Any:
     """The study of a file or of a recipe.
 
     Raises:
-        ValueError: both or neither is given, the file is no study, or there is no such recipe.
+        ValueError: both or neither is given, the file is no study, or there is no such recipe or option of it.
     """
     from app.data import files
     from app.planning.search import study_of
@@ -67,13 +71,38 @@ def read_study(path: str | None, recipe: str | None) -> Any:
     if (path is None) == (recipe is None):
         raise ValueError("wanted --study FILE or --recipe NAME, one of them")
     if path is not None:
+        if options:
+            raise ValueError("--options are a recipe's; what a file says stands in the file")
         return study_of(files.read_json(path))
     from app.configuration import nearest
     from app.recipes import RECIPES
 
     if recipe not in RECIPES:
         raise ValueError(f"--recipe: got {recipe!r}; {nearest(str(recipe), list(RECIPES))}")
-    return RECIPES[recipe]()
+    return RECIPES[recipe](**recipe_options(RECIPES[recipe], options))
+
+
+def recipe_options(recipe: Any, options: tuple[str, ...]) -> dict[str, Any]:
+    """The recipe's keyword arguments; a value is JSON, or else text, and the path of a local folder made whole.
+
+    Raises:
+        ValueError: no NAME=VALUE, or the recipe has no such option.
+    """
+    import inspect
+
+    from app.configuration import nearest
+
+    known = [name for name in inspect.signature(recipe).parameters if name != "small"]
+    found: dict[str, Any] = {}
+    for option in options:
+        name, equals, text = option.partition("=")
+        if not equals or name not in known:
+            raise ValueError(f"--options: got {option!r}; {nearest(name, known)}, each as NAME=VALUE")
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = absolute(text) if Path(text).is_dir() else text
+    return found
 
 
 def make_plan(study: Any, strategy: str, num_workers: int | None) -> Any:

@@ -50,19 +50,23 @@ def is_rung(epoch: int, rule: EarlyStopping) -> bool:
 
 def goes_on(mine: float, theirs: list[float], reduction: int) -> bool:
     """Whether a score is in the best 1/reduction, rounded up, of all that have come so far. The first to come is."""
+    if mine == float("-inf"):
+        return not theirs
     num_better = sum(score > mine for score in theirs)
     return num_better < -(-(len(theirs) + 1) // reduction)
 
 
 def best_score(folder: str, score: str, epoch: int) -> float | None:
-    """The best score of a trial's first `epoch` epochs; None where it has not come that far."""
+    """The best score of a trial's first `epoch` epochs, what is not a number being worse than any; None where it has
+    not come that far."""
     path = files.join(folder, "metrics.jsonl")
     if not files.exists(path):
         return None
     lines = [json.loads(line) for line in files.read_bytes(path).decode().split("\n")[:-1]]
     if not any(line["epoch"] >= epoch for line in lines):
         return None
-    return max((line[score] for line in lines if line["epoch"] <= epoch and score in line), default=None)
+    found = [line[score] for line in lines if line["epoch"] <= epoch and score in line]
+    return max((value if value == value else float("-inf") for value in found), default=None)
 
 
 def stop_reason(folder: str) -> str | None:

@@ -134,6 +134,7 @@ class Lane:
         if self._group is not None:
             remove_placement_group(self._group)
         self._workers, self._pending, self._joining, self._group, self.order = [], [], [], None, None
+        self._failed_at_s = None
 
 
 def telling(failures: list[Failure]) -> Failure:

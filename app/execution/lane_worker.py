@@ -115,6 +115,8 @@ class LaneWorker:
         tune_process(max(1, len(os.sched_getaffinity(0)) // order.workers_on_node))
         try:
             experiment = resolve(order.experiment, order.store)
+        except UsageError:
+            raise
         except ValueError as error:
             raise UsageError(f"task: {error}") from error
         setting = TrialSetting(order.store, order.folder, self._world_size)

@@ -1,17 +1,21 @@
 """The folder of a study: what was asked, the plan, what became of each trial. It is all that a restart needs."""
 
+import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from app.configuration import to_dict
 from app.data import files
-from app.errors import UsageError
+from app.errors import DataError, UsageError
 from app.experiment import Study
 from app.planning.plan import Plan
 from app.records import Span, StudyRecord, TrialRecord
+
+Content = TypeVar("Content")
 
 
 class Ledger:
@@ -29,19 +33,32 @@ class Ledger:
 
         Raises:
             UsageError: another process does.
+            DataError: the folder can not be written to.
         """
         if files.is_url(self.folder):
             yield
             return
-        os.makedirs(self.folder, exist_ok=True)
-        with open(files.join(self.folder, ".lock"), "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UsageError(
-                    f"another process runs the study in {self.folder}: wait for it, or take another --name"
-                ) from None
+        try:
+            os.makedirs(self.folder, exist_ok=True)
+            lock = os.open(files.join(self.folder, ".lock"), os.O_WRONLY | os.O_CREAT)
+        except OSError as error:
+            raise DataError(f"{self.folder} can not be written to: {error.strerror}; take another --runs") from error
+        try:
+            self._take(lock)
             yield
+        finally:
+            os.close(lock)
+
+    def _take(self, lock: int) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"another process runs the study in {self.folder}: wait for it, or take another --name"
+            ) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks can not tell
+                raise
 
     def claim(self, study: Study, plan: Plan) -> None:
         """The folder is this study's from now on; its plan may change from start to start.
@@ -64,7 +81,7 @@ class Ledger:
     def read_record(self) -> StudyRecord | None:
         """As the last start of the study left it."""
         path = files.join(self.folder, "record.json")
-        return StudyRecord.from_json(files.read_bytes(path).decode()) if files.exists(path) else None
+        return _parsed(path, StudyRecord.from_json) if files.exists(path) else None
 
     def write_record(self, record: StudyRecord) -> None:
         files.write_bytes_atomic(files.join(self.folder, "record.json"), json.dumps(to_dict(record)).encode())
@@ -74,7 +91,7 @@ class Ledger:
         path = files.join(self.trial_folder(name), "record.json")
         if not files.exists(path):
             return None
-        record = TrialRecord.from_json(files.read_bytes(path).decode())
+        record = _parsed(path, TrialRecord.from_json)
         return record if record.status == "finished" else None
 
     def spans(self, name: str) -> tuple[Span, ...]:
@@ -82,14 +99,28 @@ class Ledger:
         path = files.join(self.trial_folder(name), "spans.jsonl")
         if not files.exists(path):
             return ()
-        whole_lines = files.read_bytes(path).decode().split("\n")[:-1]  # a crash may have cut the last
-        return tuple(Span(**json.loads(line)) for line in whole_lines)
+        return _parsed(path, _spans)
 
     def status(self, name: str) -> dict[str, object]:
         """What a trial under way last said of itself; empty before its first step."""
         path = files.join(self.trial_folder(name), "status.json")
         found: dict[str, object] = files.read_json(path) if files.exists(path) else {}
         return found
+
+
+def _spans(text: str) -> tuple[Span, ...]:
+    whole_lines = text.split("\n")[:-1]  # a crash may have cut the last
+    return tuple(Span(**json.loads(line)) for line in whole_lines)
+
+
+def _parsed(path: str, parse: Callable[[str], Content]) -> Content:
+    try:
+        return parse(files.read_bytes(path).decode())
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path} is damaged: {error}; restore it, or delete it (a trial without its record goes on from its "
+            "checkpoint)"
+        ) from error
 
 
 def _given(study: dict[str, object]) -> dict[str, object]:

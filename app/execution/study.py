@@ -4,9 +4,11 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import ray
 
+from app.console import say
 from app.data import files
 from app.errors import DataError, ResourceError
 from app.execution import cluster
@@ -22,7 +24,7 @@ from app.execution.study_state import StudyState
 from app.execution.tuning import Tuner, tuned
 from app.experiment import Experiment, Study
 from app.planning.plan import Plan, Stage, check
-from app.records import StudyRecord
+from app.records import StudyRecord, TrialRecord
 
 POLL_S = 1.0
 NOTE_EVERY_S = 15.0
@@ -61,10 +63,19 @@ def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | 
     with ledger.held():
         ledger.claim(study, plan)
         finished = {e.name: record for e in study.experiments if (record := ledger.finished(e.name)) is not None}
+        before = ledger.read_record()
+        if before is not None and before.status == "finished" and _is_all(before, finished):
+            say(f"{study.name}: finished before, not run again ({setting.folder})")
+            return before
         slots = cluster.connect(plan.num_workers)
         kind = cluster.worker_kind(slots)
-        state = StudyState(study, plan, finished, ledger.read_record(), start_s, kind)
+        state = StudyState(study, plan, finished, before, start_s, kind)
         return _StudyRun(state, ledger, stores, setting, kind == "GPU", start_s).run()
+
+
+def _is_all(before: StudyRecord, finished: Mapping[str, TrialRecord]) -> bool:
+    """Whether what a record says is finished is still there."""
+    return all(trial.status == "stopped" or trial.name in finished for trial in before.trials)
 
 
 class _StudyRun:
@@ -112,11 +123,12 @@ class _StudyRun:
             self._close_lanes()
 
     def _run_stage(self, number: int, stage: Stage) -> None:
+        failed = {trial.name for trial in self._state.failed()}
         to_run = self._state.to_run(number)
+        for trial in self._state.failed():
+            if trial.name not in failed:
+                self._note_failure(trial.name)  # what it starts from has failed
         self._waiting.extend(name for name in to_run if not self._rounds.is_through(name, self._until_epoch))
-        for name in stage.trials:
-            if self._state.trials[name].status == "failed" and self._state.trials[name].start_s is None:
-                self._note_failure(name)  # what it starts from has failed
         if not self._waiting:
             return
         self._open_lanes(stage, min(stage.concurrent_trials, len(self._waiting)))
@@ -148,8 +160,9 @@ class _StudyRun:
         for lane in self._lanes[num_lanes:]:
             lane.close()
         self._lanes = self._lanes[:num_lanes]
-        self._lanes += [Lane(index, shape) for index in range(len(self._lanes), num_lanes)]
-        self._workers_on_node = -(-k * stage.concurrent_trials // cluster.num_nodes())
+        free = (index for index in range(stage.concurrent_trials) if index not in {ln.index for ln in self._lanes})
+        self._lanes += [Lane(index, shape) for index in islice(free, num_lanes - len(self._lanes))]
+        self._workers_on_node = -(-k * num_lanes // cluster.num_nodes())
 
     def _give_orders(self, stage: int) -> None:
         """To every free lane the next trial."""
@@ -263,7 +276,7 @@ class _StudyRun:
         """Folders of the trials that early stopping compares this one with."""
         if self._state.study.early_stopping is None:
             return ()
-        alike = [e.name for e in self._experiments.values() if e.workload == experiment.workload]
+        alike = [e.name for e in self._experiments.values() if e.validated_on == experiment.validated_on]
         return tuple(self._ledger.trial_folder(name) for name in alike if name != experiment.name)
 
     def _complete_notes(self) -> None:

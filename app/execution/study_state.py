@@ -27,6 +27,9 @@ class StudyState:
         self.study, self.plan = study, plan
         self._experiments = {experiment.name: experiment for experiment in study.experiments}
         self._sessions = before.sessions if before else ()
+        begun = before is not None and any(trial.start_s is not None for trial in before.trials)
+        self._num_workers = max(plan.num_workers, before.num_workers if before is not None and begun else 0)
+        """Of all starts: what ran under a wider plan ran on workers that this one may not have."""
         self._start_s, self._kind = start_s, worker_kind
         known = {trial.name: trial for trial in before.trials} if before else {}
         self.trials: dict[str, StudyTrial] = {}
@@ -94,6 +97,7 @@ class StudyState:
 
     def record(self, now_s: float, ended: bool = False) -> StudyRecord:
         best = self.best()
+        scores = {trial.record.score for trial in self.trials.values() if trial.record is not None}
         finished_well = not self.failed()
         session = Session(self._start_s, now_s)
         return StudyRecord(
@@ -101,28 +105,29 @@ class StudyState:
             status="running" if not ended else "finished" if finished_well else "failed",
             strategy=self.plan.strategy,
             plan=to_dict(self.plan),
-            num_workers=self.plan.num_workers,
+            num_workers=self._num_workers,
             worker_kind=self._kind,
             sessions=(*self._sessions, session),
             trials=tuple(self.trials.values()),
-            best_trial=best[0] if best else None,
-            score=best[1] if best else "score",
+            best_trial=best,
+            score=scores.pop() if len(scores) == 1 else "score",
             lineage=self.lineage,
             versions=records.versions(),
             host=records.host(),
         )
 
-    def best(self) -> tuple[str, str] | None:
-        """The finished trial with the best validation score, and the score's name. None where nothing is finished or
-        the study's trials are scored differently: Dice and accuracy do not compare. Of equals the first."""
+    def best(self) -> str | None:
+        """The finished trial with the best validation score, of equals the first. None where nothing is finished, or
+        where trials do not compare: Dice and accuracy, or scores on different pages."""
         done = [trial.record for trial in self.trials.values() if trial.record is not None]
         if len({record.score for record in done}) != 1:
+            return None
+        if len({self._experiments[record.name].validated_on for record in done}) != 1:
             return None
         scored = [(record.metrics[record.score], record) for record in done if record.score in record.metrics]
         if not scored:
             return None
-        best = max(scored, key=lambda pair: pair[0])[1]
-        return best.name, best.score
+        return max(scored, key=lambda pair: (pair[0] == pair[0], pair[0]))[1].name
 
     def _leave(self, name: str, end_s: float) -> None:
         """A member of a population leaves its lane: another may take it before the member's next round."""

@@ -96,7 +96,7 @@ class _Training:
         self.optimizer = make_optimizer(experiment, self.model, context.world_size, self._parameter_groups())
         if saved:
             load_optimizer(self.optimizer, saved["optimizer"])
-        self.average = start_average(self.model, experiment.ema_decay, saved["average"] if saved else None)
+        self.average = start_average(self.model, experiment.ema_decay, saved.get("average") if saved else None)
         self.step_function = StepFunction(experiment, workload, self.task, context, self.numerics)
         self.log = TrainingLog(job.folder, self.first_step) if context.rank == 0 else None
         self.saved_at = time.monotonic()
@@ -170,7 +170,8 @@ class _Training:
                 cases = evaluate(self.workload, self.task, self.judged, self.job.store, self.val_ids, self.context)
             scores = self.workload.summarize(self.task, list(cases.values()))
         score = scores[self.workload.score]
-        if self.progress.best_score is None or score > self.progress.best_score:
+        best = self.progress.best_score
+        if best is None or best != best or score > best:  # not a number is worse than any
             self.progress.best_score = score
             self.progress.best = {"epoch": epoch + 1, "step": self.progress.step, **scores}
             if self.context.rank == 0:

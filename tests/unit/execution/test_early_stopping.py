@@ -44,6 +44,14 @@ def test_a_trial_counts_from_the_epoch_on_that_it_has_reached(tmp_path: Path) ->
     assert best_score(str(tmp_path / "none"), "acc", 1) is None
 
 
+def test_what_is_not_a_number_is_behind_every_score(tmp_path: Path) -> None:
+    lost, good = write(tmp_path / "lost", [float("nan")]), write(tmp_path / "good", [0.1])
+    rule = EarlyStopping(first_epochs=1)
+    assert not Comparison(rule, "acc", good, (lost,)).falls_behind(1)
+    assert Comparison(rule, "acc", lost, (good,)).falls_behind(1)
+    assert not Comparison(rule, "acc", lost, ()).falls_behind(1), "the first to come goes on"
+
+
 def test_who_falls_behind_says_why(tmp_path: Path) -> None:
     good, bad = write(tmp_path / "good", [0.1, 0.8]), write(tmp_path / "bad", [0.2, 0.3])
     rule = EarlyStopping(first_epochs=2)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.errors import UsageError
+from app.errors import DataError, UsageError
 from app.execution.ledger import Ledger
 from app.experiment import Experiment, Study
 from app.planning.plan import Plan, plan_of_strategy
@@ -81,3 +81,19 @@ def test_spans_that_a_crash_cut_are_left_out(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "spans.jsonl").write_text('{"phase": "step", "start_s": 1.0, "end_s": 2.0}\n{"phase": "st')
     assert ledger.spans("a") == (Span("step", 1.0, 2.0),)
+
+
+@pytest.mark.parametrize("name", ["record.json", "trials/a/record.json", "trials/a/spans.jsonl"])
+def test_a_damaged_file_is_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('{"name": \n')
+    ledger = Ledger(str(tmp_path))
+    with pytest.raises(DataError, match=f"{name} is damaged"):
+        (ledger.read_record(), ledger.finished("a"), ledger.spans("a"))
+
+
+def test_a_folder_that_can_not_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="can not be written to"), Ledger(str(tmp_path / "file" / "run")).held():
+        pass

@@ -163,12 +163,35 @@ def test_the_best_trial_is_chosen_among_finished_ones_of_one_kind_of_score() -> 
     assert s.best() is None
     for name, accuracy in (("a", 0.6), ("b", 0.9), ("d", 0.9)):
         s.finish(name, finished(name, accuracy), (), 1.0)
-    assert s.best() == ("b", "accuracy")
+    assert s.best() == "b"
     mixed = state(Study("s", (experiment("a"), Experiment(name="v", workload="volumes"))))
     mixed.finish("a", finished("a", 0.6), (), 1.0)
-    assert mixed.best() == ("a", "accuracy")
+    assert mixed.best() == "a"
     mixed.finish("v", finished("v", 0.9, "dice"), (), 1.0)
     assert mixed.best() is None
+
+
+def test_scores_on_other_pages_do_not_compare_and_what_is_not_a_number_is_worst() -> None:
+    partitions = [Experiment(name=f"p{n}", workload="w", task={"partition": n}) for n in (0, 1)]
+    s = state(Study("s", tuple(partitions)))
+    for name in ("p0", "p1"):
+        s.finish(name, finished(name, 0.5), (), 1.0)
+    assert s.best() is None
+    assert s.record(2.0).score == "accuracy"
+    one = state()
+    for name, accuracy in (("a", float("nan")), ("b", 0.1)):
+        one.finish(name, finished(name, accuracy), (), 1.0)
+    assert one.best() == "b"
+
+
+def test_a_narrower_plan_later_does_not_lose_the_workers_of_a_wider_one() -> None:
+    study = Study("s", tuple(experiment(name) for name in "ab"))
+    wide, narrow = (plan_of_strategy(study, "experiment-parallel", workers) for workers in (2, 1))
+    first = StudyState(study, wide, {}, None, 0.0, "CPU")
+    first.begin("b", 1, 1.0)
+    first.finish("b", finished("b", 0.5), (), 2.0)
+    again = StudyState(study, narrow, {"b": finished("b", 0.5)}, first.record(3.0), 10.0, "CPU")
+    assert again.record(11.0).num_workers == 2
 
 
 def test_a_plan_of_a_file_is_followed_stage_by_stage() -> None:

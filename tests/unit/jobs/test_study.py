@@ -20,6 +20,18 @@ def test_a_study_comes_from_a_file_or_from_a_recipe(tmp_path: Path) -> None:
             read_study(*both_or_neither)
 
 
+def test_a_recipe_takes_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bert").mkdir()
+    monkeypatch.chdir(tmp_path)
+    options = ("text_model=bert", "num_partitions=1", "epochs=2")
+    study = read_study(None, "documents-partitions-small", options)
+    assert [(e.name, e.epochs) for e in study.experiments] == [("image-0", 2), ("text-0", 2)]
+    assert study.experiments[1].task["model"] == str(tmp_path / "bert")
+    for wrong, message in (("epoch=2", "did you mean 'epochs'"), ("epochs", "NAME=VALUE"), ("small=true", "valid:")):
+        with pytest.raises(ValueError, match=message):
+            read_study(None, "documents-partitions-small", (wrong,))
+
+
 def test_the_strategy_makes_the_plan() -> None:
     hybrid = make_plan(STUDY, "hybrid:2", 4)
     assert [(s.workers_per_trial, s.concurrent_trials, s.trials) for s in hybrid.stages] == [(2, 2, ("a", "b", "c"))]
