@@ -4,6 +4,7 @@ LocalContext needs nothing but torch. The contexts on Ray are in app.execution.
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -58,6 +59,8 @@ class ProcessGroupContext:
             return model
         from torch.nn.parallel import DistributedDataParallel
 
+        # Of 1x1x1 kernels in channels_last, whose strides are any: a few numbers are copied, nothing is slow.
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         ids = [self.device] if self.device.type == "cuda" else None
         return DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
 
