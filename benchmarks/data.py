@@ -34,9 +34,9 @@ class Data:
         return self.source / "labelsTr" / f"{case_id}.nii.gz"
 
 
-def make(setting: Setting) -> Data:
+def make(setting: Setting, full_shape: tuple[int, int, int] = FULL_SHAPE) -> Data:
     """The data set of this setting; made where it is not there yet."""
-    shape = setting.choose(FULL_SHAPE, QUICK_SHAPE)
+    shape = setting.choose(full_shape, QUICK_SHAPE)
     num_cases = setting.choose(NUM_FULL_CASES, NUM_QUICK_CASES)
     name = f"brats-{num_cases}x{'x'.join(map(str, shape))}-seed{SEED}"
     source, store = setting.work / "data" / name, setting.work / "stores" / name

@@ -22,6 +22,8 @@ from benchmarks import data
 from benchmarks.common import ROOT, Report, Setting, alternate, compare, load_average, num_cores, say, seconds
 
 NUM_WORKERS = 2
+SHAPE = data.QUICK_SHAPE
+"""Small volumes, on which a trial of some 20 seconds is not all validation."""
 PARALLEL_TARGET = 1.10
 LANE_TARGET = 1.25
 GROWTH_TARGET = 1.2
@@ -35,7 +37,7 @@ TRIVIAL = "benchmarks.ours.trivial:TrivialWorkload"
 def run(setting: Setting) -> Report:
     folder = setting.work / "study"
     shutil.rmtree(folder, ignore_errors=True)
-    sides = _Sides(setting, data.make(setting).store, folder)
+    sides = _Sides(setting, data.make(setting, SHAPE).store, folder)
     report = Report("study", facts={"num_workers": NUM_WORKERS, "num_cores": num_cores()})
     _experiment_parallel(setting, sides, report)
     _data_parallel(setting, sides, report)
@@ -63,8 +65,8 @@ def _experiment_parallel(setting: Setting, sides: "_Sides", report: Report) -> N
 
 
 def _data_parallel(setting: Setting, sides: "_Sides", report: Report) -> None:
-    """Eight trainings of about 20 s, against one start-up of torchrun and eight times the rest of it."""
-    experiments = sides.brats("eight", 8, epochs=setting.choose(4, 1))
+    """Eight trainings of some 20 s, against one start-up of torchrun and eight times the rest of it."""
+    experiments = sides.brats("eight", 8, epochs=setting.choose(2, 1))
     rates: dict[str, list[float]] = {"study": [], "torchrun": []}
     walls: dict[str, list[float]] = {"study": [], "torchrun": []}
     for _ in range(setting.choose(2, 1)):
@@ -294,5 +296,10 @@ class _Sides:
 
 
 def _check(process: "subprocess.Popen[bytes]") -> None:
-    if process.wait(TIMEOUT_S) != 0:
+    try:
+        process.wait(TIMEOUT_S)
+    finally:
+        if process.poll() is None:
+            _kill_tree(process.pid)
+    if process.returncode != 0:
         raise RuntimeError(f"{process.args} ended with exit code {process.returncode}")

@@ -72,12 +72,13 @@ def export(model: str, workload: str, folder: str) -> None:
     from app.console import say
     from app.data import files
     from app.execution.model import export_facts, load_model_of, weights_file
+    from app.workloads.exporting import export_model
 
     opened = load_model_of(model, workload)
-    export_model = import_module(f"app.workloads.{workload}.export").export_model
+    form = import_module(f"app.workloads.{workload}.export").form(opened.task)
     say(f"exporting {model} ({sum(p.numel() for p in opened.network.parameters()):,} parameters)")
     weights = files.read_bytes(weights_file(model))
-    difference = export_model(opened.task, opened.network, weights, export_facts(opened), folder)
+    difference = export_model(form, opened.network, weights, export_facts(opened), folder)
     say(f"{folder}: weights.pt, model.json, model.onnx (ONNX Runtime differs from torch by {difference:.1g} at most)")
 
 

@@ -4,6 +4,7 @@ import copy
 import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,50 @@ FORMAT = 1
 """Of model.json."""
 
 
-def plain_copy(network: torch.nn.Module) -> torch.nn.Module:
-    """The network on the CPU in fp32, default layout and evaluation mode; the given one is not changed."""
-    return copy.deepcopy(network).cpu().float().to(memory_format=torch.contiguous_format).eval()
+@dataclass(frozen=True)
+class Form:
+    """What a workload's export consists of, besides the network."""
+
+    example: torch.Tensor
+    """Of the network's input."""
+    dynamic_shape: Mapping[int, Any]
+    """torch.export.Dim of the example's axes that may have other sizes."""
+    images: tuple[torch.Tensor, ...]
+    """On which ONNX Runtime and torch are compared."""
+    readme: str
+    description: Mapping[str, Any]
+    """For model.json: how to feed the network and to read its output."""
+
+
+def export_model(form: Form, network: torch.nn.Module, weights: bytes, facts: Mapping[str, Any], folder: str) -> float:
+    """Write weights.pt, model.onnx, README.txt and model.json, which comes last: a folder with it is whole.
+
+    Args:
+        network: in evaluation mode; is not changed.
+        weights: the run's checkpoint, written as it is.
+        facts: what model.json says of the experiment, its scores and versions.
+
+    Returns:
+        The largest difference between ONNX Runtime's and torch's logits, as a share of the largest logit.
+
+    Raises:
+        TwofoldError: they differ by more than TOLERANCE; nothing is written.
+        DataError: the folder can not be written.
+    """
+    plain = copy.deepcopy(network).cpu().float().to(memory_format=torch.contiguous_format).eval()
+    onnx = to_onnx(plain, form.example, form.dynamic_shape)
+    difference = compare_onnx(plain, onnx, form.images)
+    if not difference <= TOLERANCE:
+        raise TwofoldError(
+            f"ONNX Runtime's logits differ from torch's by {difference:.2g} of the largest, wanted at most "
+            f"{TOLERANCE:g}; nothing was exported"
+        )
+    files.write_bytes_atomic(files.join(folder, "weights.pt"), weights)
+    files.write_bytes_atomic(files.join(folder, "model.onnx"), onnx)
+    files.write_bytes_atomic(files.join(folder, "README.txt"), form.readme.encode())
+    description = {"format": FORMAT, **form.description, "onnx_difference": difference, **facts}
+    files.write_json(files.join(folder, "model.json"), description)
+    return difference
 
 
 def to_onnx(network: torch.nn.Module, example: torch.Tensor, dynamic_shape: Mapping[int, Any]) -> bytes:
@@ -61,23 +103,3 @@ def compare_onnx(network: torch.nn.Module, onnx: bytes, images: Iterable[torch.T
         (seen,) = session.run(None, {"image": image.numpy()})
         worst = max(worst, float(np.abs(seen - expected).max() / np.abs(expected).max()))
     return worst
-
-
-def write_export(
-    folder: str, weights: bytes, onnx: bytes, difference: float, readme: str, facts: Mapping[str, Any]
-) -> None:
-    """Write weights.pt, model.onnx, README.txt and model.json, which comes last: a folder with it is whole.
-
-    Raises:
-        TwofoldError: the logits differ by more than TOLERANCE; nothing is written.
-        DataError: the folder can not be written.
-    """
-    if not difference <= TOLERANCE:
-        raise TwofoldError(
-            f"ONNX Runtime's logits differ from torch's by {difference:.2g} of the largest, wanted at most "
-            f"{TOLERANCE:g}; nothing was exported"
-        )
-    files.write_bytes_atomic(files.join(folder, "weights.pt"), weights)
-    files.write_bytes_atomic(files.join(folder, "model.onnx"), onnx)
-    files.write_bytes_atomic(files.join(folder, "README.txt"), readme.encode())
-    files.write_json(files.join(folder, "model.json"), {"format": FORMAT, "onnx_difference": difference, **facts})

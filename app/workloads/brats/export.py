@@ -1,6 +1,6 @@
 """A segmentation model as a folder of its own: predict loads it without the run, other programs its ONNX file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -24,30 +24,18 @@ Use it:  python jobs/predict.py brats --model THIS_FOLDER --input SCAN --out FOL
 """
 
 
-def export_model(
-    task: BratsTask, network: torch.nn.Module, weights: bytes, facts: Mapping[str, Any], folder: str
-) -> float:
-    """Write weights.pt, model.onnx, model.json and README.txt.
-
-    Args:
-        network: in evaluation mode; is not changed.
-        weights: the run's checkpoint, written as it is.
-        facts: what model.json says of the experiment, its scores and versions.
-
-    Returns:
-        The largest difference between ONNX Runtime's and torch's logits, as a share of the largest logit.
-
-    Raises:
-        TwofoldError: they differ too much; nothing is written.
-        DataError: the folder can not be written.
-    """
-    plain = exporting.plain_copy(network)
-    onnx = to_onnx(task, plain)
-    difference = exporting.compare_onnx(plain, onnx, _images(task))
+def form(task: BratsTask) -> exporting.Form:
+    """Of an export: any batch, and any D, H, W that the task's network divides."""
     shapes = {"num_regions": len(task.regions), "divisor": task.divisor, "smallest": 2 * task.divisor}
-    readme = README.format(patch=" x ".join(str(n) for n in task.patch_size), **shapes)
-    exporting.write_export(folder, weights, onnx, difference, readme, {**describe(task), **facts})
-    return difference
+    dims = {axis: task.divisor * torch.export.Dim(name, min=2, max=MAX_BLOCKS) for axis, name in enumerate("dhw", 2)}
+    return exporting.Form(
+        # three different sizes, none of them 1, lest the exporter take two axes for one or an axis for a constant
+        example=torch.zeros(2, NUM_MODALITIES, *(task.divisor * n for n in (2, 3, 4))),
+        dynamic_shape={0: torch.export.Dim("batch", min=1, max=1024), **dims},
+        images=tuple(_images(task)),
+        readme=README.format(patch=" x ".join(str(n) for n in task.patch_size), **shapes),
+        description=describe(task),
+    )
 
 
 def describe(task: BratsTask) -> dict[str, Any]:
@@ -70,14 +58,6 @@ def describe(task: BratsTask) -> dict[str, Any]:
             "file_codes_to_internal": {layout: {str(k): v for k, v in m.items()} for layout, m in FILE_CODES.items()},
         },
     }
-
-
-def to_onnx(task: BratsTask, network: torch.nn.Module) -> bytes:
-    """The network as one ONNX file: any batch, and any D, H, W that it divides."""
-    # three different sizes, none of them 1, lest the exporter take two axes for one or an axis for a constant
-    example = torch.zeros(2, NUM_MODALITIES, *(task.divisor * n for n in (2, 3, 4)))
-    dims = {axis: task.divisor * torch.export.Dim(name, min=2, max=MAX_BLOCKS) for axis, name in enumerate("dhw", 2)}
-    return exporting.to_onnx(network, example, {0: torch.export.Dim("batch", min=1, max=1024), **dims})
 
 
 def _images(task: BratsTask) -> Iterator[torch.Tensor]:

@@ -1,6 +1,5 @@
 """A page classifier as a folder of its own: predict loads it without the run, other programs its ONNX file."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -20,29 +19,15 @@ Use it:  python jobs/predict.py documents --image-model THIS_FOLDER --input PAGE
 """
 
 
-def export_model(
-    task: DocumentImageTask, network: torch.nn.Module, weights: bytes, facts: Mapping[str, Any], folder: str
-) -> float:
-    """Write weights.pt, model.onnx, model.json and README.txt.
-
-    Args:
-        network: in evaluation mode; is not changed.
-        weights: the run's checkpoint, written as it is.
-        facts: what model.json says of the experiment, its scores and versions.
-
-    Returns:
-        The largest difference between ONNX Runtime's and torch's logits, as a share of the largest logit.
-
-    Raises:
-        TwofoldError: they differ too much; nothing is written.
-        DataError: the folder can not be written.
-    """
-    plain = exporting.plain_copy(network)
-    onnx = exporting.to_onnx(plain, _images(task, 2), {0: torch.export.Dim("batch", min=1, max=1024)})
-    difference = exporting.compare_onnx(plain, onnx, (_images(task, 1), _images(task, 3)))
-    readme = README.format(size=task.image_size, num_classes=len(task.classes))
-    exporting.write_export(folder, weights, onnx, difference, readme, {**describe(task), **facts})
-    return difference
+def form(task: DocumentImageTask) -> exporting.Form:
+    """Of an export: any batch, pages of the task's size."""
+    return exporting.Form(
+        example=_images(task, 2),
+        dynamic_shape={0: torch.export.Dim("batch", min=1, max=1024)},
+        images=(_images(task, 1), _images(task, 3)),
+        readme=README.format(size=task.image_size, num_classes=len(task.classes)),
+        description=describe(task),
+    )
 
 
 def describe(task: DocumentImageTask) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 
 from app.errors import TwofoldError
 from app.workloads import exporting
-from app.workloads.brats.export import export_model
+from app.workloads.brats.export import form
 from app.workloads.brats.networks import build_network
 from app.workloads.brats.task import BratsTask
 
@@ -28,7 +28,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export")
     weights = io.BytesIO()
     torch.save({"format": 1, "model": network().state_dict()}, weights)
-    export_model(TASK, network(), weights.getvalue(), {"best_validation": {"dice": 0.8}}, str(folder))
+    exporting.export_model(form(TASK), network(), weights.getvalue(), {"best_validation": {"dice": 0.8}}, str(folder))
     return folder
 
 
@@ -52,7 +52,7 @@ def test_an_export_that_differs_is_not_written(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(exporting, "to_onnx", lambda *_: b"")
     monkeypatch.setattr(exporting, "compare_onnx", lambda *_: float("nan"))
     with pytest.raises(TwofoldError, match="nothing was exported"):
-        export_model(TASK, network(), b"", {}, str(tmp_path / "out"))
+        exporting.export_model(form(TASK), network(), b"", {}, str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 

@@ -10,10 +10,11 @@ import torch
 
 from app.execution.model import load_model
 from app.experiment import Experiment
-from app.workloads.document_image.export import export_model
+from app.workloads.document_image.export import form
 from app.workloads.document_image.networks import build_network
 from app.workloads.document_image.task import DocumentImageTask
 from app.workloads.document_image.workload import DocumentImageWorkload
+from app.workloads.exporting import export_model
 
 OPTIONS = {"model": "test_efficientnet", "weights": "random", "image_size": 64, "classes": ["letter", "memo", "form"]}
 WORKLOAD = DocumentImageWorkload()
@@ -27,7 +28,7 @@ def export(folder: Path) -> torch.nn.Module:
     content = {"format": 1, "model": network.state_dict(), "experiment": experiment, "metrics": {"accuracy": 0.8}}
     weights = io.BytesIO()
     torch.save(content, weights)
-    export_model(TASK, network, weights.getvalue(), {"best_validation": {"accuracy": 0.8}}, str(folder))
+    export_model(form(TASK), network, weights.getvalue(), {"best_validation": {"accuracy": 0.8}}, str(folder))
     return network
 
 
