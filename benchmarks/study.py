@@ -4,14 +4,10 @@ All sides run the project's loop on the same experiments. Wall times are of whol
 """
 
 import json
-import os
 import random
 import shutil
-import signal
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,9 +15,9 @@ from statistics import median
 from typing import Any
 
 from benchmarks import data
-from benchmarks.common import ROOT, Report, Setting, alternate, compare, load_average, num_cores, say, seconds
+from benchmarks.common import Report, Setting, alternate, compare, load_average, num_cores, say
+from benchmarks.study_sides import NUM_WORKERS, Sides, kill_tree, trivial
 
-NUM_WORKERS = 2
 SHAPE = data.QUICK_SHAPE
 """Small volumes, on which a trial of some 20 seconds is not all validation."""
 PARALLEL_TARGET = 1.10
@@ -29,15 +25,12 @@ LANE_TARGET = 1.25
 GROWTH_TARGET = 1.2
 THROUGHPUT_TARGET = 0.97
 KILLED_NUM_STEPS, KILLED_STEP_S, KILLED_CHECKPOINT_S = 320, 0.1, 1.0
-TIMEOUT_S = 1800
-PLAIN, TORCHRUN = "benchmarks.peers.plain_train", "benchmarks.peers.torchrun_train"
-TRIVIAL = "benchmarks.ours.trivial:TrivialWorkload"
 
 
 def run(setting: Setting) -> Report:
     folder = setting.work / "study"
     shutil.rmtree(folder, ignore_errors=True)
-    sides = _Sides(setting, data.make(setting, SHAPE).store, folder)
+    sides = Sides(setting, data.make(setting, SHAPE).store, folder)
     report = Report("study", facts={"num_workers": NUM_WORKERS, "num_cores": num_cores()})
     _experiment_parallel(setting, sides, report)
     _data_parallel(setting, sides, report)
@@ -47,7 +40,7 @@ def run(setting: Setting) -> Report:
     return report
 
 
-def _experiment_parallel(setting: Setting, sides: "_Sides", report: Report) -> None:
+def _experiment_parallel(setting: Setting, sides: Sides, report: Report) -> None:
     experiments = sides.brats("four", 4, epochs=setting.choose(4, 1))
     found = alternate(
         {"plain": lambda: sides.plain(experiments), "study": lambda: sides.study(experiments, "experiment-parallel")},
@@ -64,7 +57,7 @@ def _experiment_parallel(setting: Setting, sides: "_Sides", report: Report) -> N
     )  # fmt: skip
 
 
-def _data_parallel(setting: Setting, sides: "_Sides", report: Report) -> None:
+def _data_parallel(setting: Setting, sides: Sides, report: Report) -> None:
     """Eight trainings of some 20 s, against one start-up of torchrun and eight times the rest of it."""
     experiments = sides.brats("eight", 8, epochs=setting.choose(2, 1))
     rates: dict[str, list[float]] = {"study": [], "torchrun": []}
@@ -90,7 +83,7 @@ def _data_parallel(setting: Setting, sides: "_Sides", report: Report) -> None:
     ]  # fmt: skip
 
 
-def _trivial(setting: Setting, sides: "_Sides", report: Report) -> None:
+def _trivial(setting: Setting, sides: Sides, report: Report) -> None:
     """Seconds a trial at k = 1 on two slots; start and end of the command left out by the difference of two sizes."""
     few, many = setting.choose((50, 200), (4, 8))
     walls = {
@@ -118,7 +111,7 @@ def _marginal_s(folder: Path, num_lanes: int) -> float:
     return median(gaps)
 
 
-def _kills(setting: Setting, sides: "_Sides", report: Report) -> None:
+def _kills(setting: Setting, sides: Sides, report: Report) -> None:
     """Everything is killed at random moments and started again until the study ends; steps that were run twice."""
     experiments = sides.write("killed", [_killed(sides.folder, seed) for seed in range(4)])
     chance = random.Random(1)
@@ -131,7 +124,7 @@ def _kills(setting: Setting, sides: "_Sides", report: Report) -> None:
             process.wait(chance.uniform(7.0, 14.0))
             break
         except subprocess.TimeoutExpired:
-            _kill_tree(process.pid)
+            kill_tree(process.pid)
             process.wait()
             num_kills += 1
             time.sleep(3.0)  # what Ray started ends when it sees that its driver is gone
@@ -181,125 +174,3 @@ class _Standing:
 
 def _steps(trial: Path) -> list[int]:
     return [json.loads(line)["step"] for line in (trial / "steps.jsonl").read_text().splitlines()]
-
-
-def _kill_tree(pid: int) -> None:
-    """SIGKILL to a process and all below it, the children first found."""
-    tree = [pid]
-    for parent in tree:
-        listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True)
-        tree += [int(word) for word in listed.stdout.split()]
-    for each in tree:
-        try:
-            os.kill(each, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-
-
-def trivial(seed: int, **changes: Any) -> dict[str, Any]:
-    """An experiment that takes no time but that of its steps."""
-    options = {"epochs": 1, "batch_size": 2, "precision": "fp32", "channels_last": "no", **changes}
-    return {"name": f"seed{seed}", "seed": seed, "workload": TRIVIAL, **options}
-
-
-class _Sides:
-    """Runs the same experiments in one way or another; `record` is the last study's."""
-
-    def __init__(self, setting: Setting, store: Path, folder: Path) -> None:
-        self._setting, self._store, self.folder = setting, store, folder
-        self._round = 0
-        self.record: dict[str, Any] = {}
-        precision, layout = data.fixed_numerics()[1::2]
-        self._numerics = {"precision": precision, "channels_last": layout}
-
-    def brats(self, study: str, num: int, epochs: int) -> list[dict[str, Any]]:
-        side = self._setting.choose(64, 32)
-        task = {"patch_size": [side] * 3, "samples_per_case": 1}
-        common = {"epochs": epochs, "batch_size": 2, "evaluate_every_epochs": epochs, "checkpoint_every_s": 1e6}
-        options = {"workload": "brats", "task": task, **common, **self._numerics}
-        return self.write(study, [{"name": f"seed{seed}", "seed": seed, **options} for seed in range(num)])
-
-    def write(self, study: str, experiments: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The study as a file, and each experiment as one; all sides run the study that was written last."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / f"{study}.json").write_text(json.dumps({"name": study, "experiments": experiments}))
-        for experiment in experiments:
-            (self.folder / f"{study}-{experiment['name']}.json").write_text(json.dumps(experiment))
-        self._study = study
-        return experiments
-
-    def start(self, experiments: Sequence[dict[str, Any]], strategy: str) -> "subprocess.Popen[bytes]":
-        flags = [
-            "--study",
-            str(self.folder / f"{self._study}.json"),
-            "--store",
-            str(self._store),
-            "--strategy",
-            strategy,
-        ]
-        command = [sys.executable, str(ROOT / "jobs" / "study.py"), *flags, "--workers", str(NUM_WORKERS)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        with (self.folder / f"{self._study}.log").open("ab") as log:
-            return subprocess.Popen(
-                [*command, "--runs", str(self.folder)], cwd=ROOT, env=environment, stdout=log, stderr=log
-            )
-
-    def study(self, experiments: Sequence[dict[str, Any]], strategy: str, keep: bool = False) -> float:
-        """Seconds of the whole command, in a new folder unless `keep`."""
-        run = self.folder / self._study
-        if not keep:
-            shutil.rmtree(run, ignore_errors=True)
-        wall_s = seconds(lambda: _check(self.start(experiments, strategy)))
-        self.record = json.loads((run / "record.json").read_text())
-        say(f"  {self._study} {strategy}: {wall_s:.1f} s")
-        return wall_s
-
-    def plain(self, experiments: Sequence[dict[str, Any]]) -> float:
-        """Seconds of two processes, each of which trains every other experiment."""
-        folder = self.folder / f"plain-{self._round}"
-        self._round += 1
-        configs = [str(self.folder / f"{self._study}-{e['name']}.json") for e in experiments]
-        threads = str(max(1, num_cores() // NUM_WORKERS))
-
-        def both() -> None:
-            processes = [
-                subprocess.Popen(
-                    [sys.executable, "-m", PLAIN, threads, str(self._store), str(folder), *configs[n::NUM_WORKERS]],
-                    cwd=ROOT,
-                )
-                for n in range(NUM_WORKERS)
-            ]
-            for process in processes:
-                _check(process)
-
-        wall_s = seconds(both)
-        say(f"  {self._study} plain: {wall_s:.1f} s")
-        return wall_s
-
-    def torchrun(self, experiment: dict[str, Any]) -> dict[str, Any]:
-        folder = self.folder / f"torchrun-{self._round}"
-        self._round += 1
-        folder.mkdir(parents=True)
-        launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(NUM_WORKERS), "--standalone"]
-        config = str(self.folder / f"{self._study}-{experiment['name']}.json")
-        environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, num_cores() // NUM_WORKERS))}
-        command = [*launcher, "-m", TORCHRUN, config, str(self._store), str(folder)]
-        _check(subprocess.Popen(command, cwd=ROOT, env=environment))
-        found: dict[str, Any] = json.loads((folder / "torchrun.json").read_text())
-        return found
-
-    def timings(self) -> list[dict[str, Any]]:
-        return [trial["record"]["timings"] for trial in self.record["trials"]]
-
-    def startup_s(self) -> float:
-        return max(float(timings["startup_s"]) for timings in self.timings())
-
-
-def _check(process: "subprocess.Popen[bytes]") -> None:
-    try:
-        process.wait(TIMEOUT_S)
-    finally:
-        if process.poll() is None:
-            _kill_tree(process.pid)
-    if process.returncode != 0:
-        raise RuntimeError(f"{process.args} ended with exit code {process.returncode}")

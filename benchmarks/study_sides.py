@@ -1,0 +1,141 @@
+"""The ways to run the same experiments that the study's benchmark compares: our job, plain processes, torchrun."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import data
+from benchmarks.common import ROOT, Setting, num_cores, say, seconds
+
+NUM_WORKERS = 2
+TIMEOUT_S = 1800
+PLAIN, TORCHRUN = "benchmarks.peers.plain_train", "benchmarks.peers.torchrun_train"
+TRIVIAL = "benchmarks.ours.trivial:TrivialWorkload"
+
+
+def kill_tree(pid: int) -> None:
+    """SIGKILL to a process and all below it, the children first found."""
+    tree = [pid]
+    for parent in tree:
+        listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True)
+        tree += [int(word) for word in listed.stdout.split()]
+    for each in tree:
+        try:
+            os.kill(each, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def trivial(seed: int, **changes: Any) -> dict[str, Any]:
+    """An experiment that takes no time but that of its steps."""
+    options = {"epochs": 1, "batch_size": 2, "precision": "fp32", "channels_last": "no", **changes}
+    return {"name": f"seed{seed}", "seed": seed, "workload": TRIVIAL, **options}
+
+
+class Sides:
+    """Runs the same experiments in one way or another; `record` is the last study's."""
+
+    def __init__(self, setting: Setting, store: Path, folder: Path) -> None:
+        self._setting, self._store, self.folder = setting, store, folder
+        self._round = 0
+        self.record: dict[str, Any] = {}
+        precision, layout = data.fixed_numerics()[1::2]
+        self._numerics = {"precision": precision, "channels_last": layout}
+
+    def brats(self, study: str, num: int, epochs: int) -> list[dict[str, Any]]:
+        side = self._setting.choose(64, 32)
+        task = {"patch_size": [side] * 3, "samples_per_case": 1}
+        common = {"epochs": epochs, "batch_size": 2, "evaluate_every_epochs": epochs, "checkpoint_every_s": 1e6}
+        options = {"workload": "brats", "task": task, **common, **self._numerics}
+        return self.write(study, [{"name": f"seed{seed}", "seed": seed, **options} for seed in range(num)])
+
+    def write(self, study: str, experiments: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The study as a file, and each experiment as one; all sides run the study that was written last."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / f"{study}.json").write_text(json.dumps({"name": study, "experiments": experiments}))
+        for experiment in experiments:
+            (self.folder / f"{study}-{experiment['name']}.json").write_text(json.dumps(experiment))
+        self._study = study
+        return experiments
+
+    def start(self, experiments: Sequence[dict[str, Any]], strategy: str) -> "subprocess.Popen[bytes]":
+        flags = [
+            "--study",
+            str(self.folder / f"{self._study}.json"),
+            "--store",
+            str(self._store),
+            "--strategy",
+            strategy,
+        ]
+        command = [sys.executable, str(ROOT / "jobs" / "study.py"), *flags, "--workers", str(NUM_WORKERS)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        with (self.folder / f"{self._study}.log").open("ab") as log:
+            return subprocess.Popen(
+                [*command, "--runs", str(self.folder)], cwd=ROOT, env=environment, stdout=log, stderr=log
+            )
+
+    def study(self, experiments: Sequence[dict[str, Any]], strategy: str, keep: bool = False) -> float:
+        """Seconds of the whole command, in a new folder unless `keep`."""
+        run = self.folder / self._study
+        if not keep:
+            shutil.rmtree(run, ignore_errors=True)
+        wall_s = seconds(lambda: check(self.start(experiments, strategy)))
+        self.record = json.loads((run / "record.json").read_text())
+        say(f"  {self._study} {strategy}: {wall_s:.1f} s")
+        return wall_s
+
+    def plain(self, experiments: Sequence[dict[str, Any]]) -> float:
+        """Seconds of two processes, each of which trains every other experiment."""
+        folder = self.folder / f"plain-{self._round}"
+        self._round += 1
+        configs = [str(self.folder / f"{self._study}-{e['name']}.json") for e in experiments]
+        threads = str(max(1, num_cores() // NUM_WORKERS))
+
+        def both() -> None:
+            processes = [
+                subprocess.Popen(
+                    [sys.executable, "-m", PLAIN, threads, str(self._store), str(folder), *configs[n::NUM_WORKERS]],
+                    cwd=ROOT,
+                )
+                for n in range(NUM_WORKERS)
+            ]
+            for process in processes:
+                check(process)
+
+        wall_s = seconds(both)
+        say(f"  {self._study} plain: {wall_s:.1f} s")
+        return wall_s
+
+    def torchrun(self, experiment: dict[str, Any]) -> dict[str, Any]:
+        folder = self.folder / f"torchrun-{self._round}"
+        self._round += 1
+        folder.mkdir(parents=True)
+        launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(NUM_WORKERS), "--standalone"]
+        config = str(self.folder / f"{self._study}-{experiment['name']}.json")
+        environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, num_cores() // NUM_WORKERS))}
+        command = [*launcher, "-m", TORCHRUN, config, str(self._store), str(folder)]
+        check(subprocess.Popen(command, cwd=ROOT, env=environment))
+        found: dict[str, Any] = json.loads((folder / "torchrun.json").read_text())
+        return found
+
+    def timings(self) -> list[dict[str, Any]]:
+        return [trial["record"]["timings"] for trial in self.record["trials"]]
+
+    def startup_s(self) -> float:
+        return max(float(timings["startup_s"]) for timings in self.timings())
+
+
+def check(process: "subprocess.Popen[bytes]") -> None:
+    try:
+        process.wait(TIMEOUT_S)
+    finally:
+        if process.poll() is None:
+            kill_tree(process.pid)
+    if process.returncode != 0:
+        raise RuntimeError(f"{process.args} ended with exit code {process.returncode}")
