@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from app.planning.search import study_of
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
@@ -72,3 +74,9 @@ def test_the_measured_ratios_are_those_of_the_results() -> None:
 def measured_row(ratio: dict[str, Any]) -> str:
     met = "yes" if ratio["met"] else "no"
     return f"| {ratio['name']} | {ratio['ratio']['median']:.2g} | {ratio['direction']} {ratio['target']:.3g} | {met} |"
+
+
+def test_the_example_of_a_study_is_one() -> None:
+    (example,) = re.findall(r"```json\n(.*?)```", README, re.S)
+    study = study_of(json.loads(example))
+    assert len(study.experiments) == 20 and study.tuning is not None and study.early_stopping is not None
