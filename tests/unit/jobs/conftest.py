@@ -16,7 +16,6 @@ def open_job(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     """`open_job("evaluate")` is the module of jobs/evaluate.py."""
 
     def load(name: str) -> ModuleType:
-        monkeypatch.syspath_prepend(str(JOBS))  # as for a script: jobs in several files import each other
         spec = importlib.util.spec_from_file_location(f"job_{name}", JOBS / f"{name}.py")
         assert spec
         assert spec.loader
