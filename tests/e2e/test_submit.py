@@ -118,7 +118,7 @@ def store(head: Head) -> Path:
 
 def test_a_study_on_a_head_is_stopped_and_goes_on(head: Head, store: Path) -> None:
     task = {"patch_size": [16, 16, 16], "filters": [4, 8], "samples_per_case": 2}
-    options = {"workload": "brats", "task": task, "epochs": 40, "evaluate_every_epochs": 40, "batch_size": 2}
+    options = {"workload": "brats", "task": task, "epochs": 100, "evaluate_every_epochs": 100, "batch_size": 2}
     experiments = [{"name": name, **options, "checkpoint_every_s": 0.5} for name in ("a", "b")]
     study = head.folder / "study.json"
     study.write_text(json.dumps({"name": "s", "experiments": experiments}))
@@ -126,7 +126,7 @@ def test_a_study_on_a_head_is_stopped_and_goes_on(head: Head, store: Path) -> No
     command = ("jobs/study.py", *flags, "--strategy", "experiment-parallel")
     under_way = head.start(*command)
     assert under_way.stdout is not None
-    job = under_way.stdout.readline().split(":")[0]
+    job = next(line for line in under_way.stdout if ": submitted" in line).split(":")[0]
     checkpoint = head.folder / "runs" / "s" / "trials" / "a" / "checkpoint" / "last.pt"
     until = time.monotonic() + 120
     while not checkpoint.exists() and time.monotonic() < until:
