@@ -117,7 +117,7 @@ def test_the_study_comes_to_the_same_under_both_strategies(demo: Demo) -> None:
             for folder in folders
         )
         # AdamW divides small gradients by themselves: what rounding makes differ grows from step to step.
-        assert one[:10] == pytest.approx(two[:10], abs=1e-3)
+        assert one[:5] == pytest.approx(two[:5], abs=1e-4)
         assert one == pytest.approx(two, abs=0.1)
 
 
@@ -127,7 +127,7 @@ def test_run_again_it_keeps_what_is_finished(demo: Demo) -> None:
     again = run_job("demo", "--quick", "--runs", demo.runs, timeout_s=900)
     assert again.exit_code == 0, again.stdout + again.stderr
     assert again.stdout.count("finished before, not run again") == 6
-    assert again.stdout.count("kept from before") == 5
+    assert again.stdout.count("kept from before") == 6
     assert "ocr" in again.stdout and "nothing was missing" in again.stdout
     assert (demo.run / "metrics.jsonl").read_bytes() == metrics
     assert {path: path.stat().st_mtime_ns for path in (demo.run / "predictions").glob("*.nii.gz")} == labels
