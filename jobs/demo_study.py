@@ -15,17 +15,8 @@ def walk(store: Path, folder: Path, num_workers: int, show: Steps) -> None:
             Step(
                 f"Train four networks, {strategy}",
                 [
-                    *(
-                        "study",
-                        "--recipe",
-                        "brats-smoke",
-                        "--options",
-                        "epochs=6",
-                        "--store",
-                        str(store),
-                        "--strategy",
-                        strategy,
-                    ),
+                    *("study", "--recipe", "brats-smoke", "--options", "epochs=6"),
+                    *("--store", str(store), "--strategy", strategy),
                     *("--workers", str(num_workers), "--runs", str(folder), "--name", strategy),
                 ],
             )

@@ -89,11 +89,8 @@ def follow(client: Any, job: str) -> Ending:
             asyncio.run(_tail(client, job, shown))
             details = client.get_job_info(job)
             answered_s = time.monotonic()
-        except (
-            OSError,
-            RuntimeError,
-            aiohttp.ClientError,
-        ) as error:  # the log broke off, or the head is away for a while
+        # The log broke off, or the head is away for a while.
+        except (OSError, RuntimeError, aiohttp.ClientError) as error:
             if time.monotonic() - answered_s > GIVE_UP_S:
                 raise ResourceError(
                     f"{job}: no answer for {GIVE_UP_S:.0f} s ({_first_line(error)}); the job may still run: "
