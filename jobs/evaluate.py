@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from app.command_line import absolute
 
+DOCUMENT_WORKLOADS = ("document_image", "document_text")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Common:
@@ -31,6 +33,8 @@ class EvaluateBrats(Common):
     flips: bool = False
     """Average over the eight flips: eight times the work."""
 
+    workloads = ("brats",)
+
     def task_options(self) -> dict[str, Any]:
         """The task's options that the flags replace."""
         overlap = {} if self.overlap is None else {"final_overlap": self.overlap}
@@ -45,6 +49,8 @@ class EvaluateBrats(Common):
 @dataclass(frozen=True, kw_only=True)
 class EvaluateDocuments(Common):
     """Accuracy and cross-entropy of a page classifier, by image or by text; probabilities of each page in cases.csv."""
+
+    workloads = DOCUMENT_WORKLOADS
 
     def task_options(self) -> dict[str, Any]:
         return {}
@@ -96,6 +102,7 @@ def evaluate(arguments: Any) -> None:
         arguments.launcher,
         arguments.task_options(),
         arguments.conventions(),
+        arguments.workloads,
     )
     for line in table(evaluation):
         say(line)
@@ -143,7 +150,7 @@ def _score(run: str, split: str, arguments: EvaluateEnsemble) -> None:
 
     store = absolute(arguments.store)
     if not is_evaluated(run, store, split):
-        evaluate_run(run, store, split, arguments.workers, arguments.launcher, conventions=CONVENTIONS)
+        evaluate_run(run, store, split, arguments.workers, arguments.launcher, None, CONVENTIONS, DOCUMENT_WORKLOADS)
 
 
 def check_workers(num_workers: int) -> None:

@@ -16,6 +16,7 @@ import torch
 from app import records
 from app.console import progress
 from app.data import files
+from app.errors import UsageError
 from app.execution.model import TrainedModel, load_model, weights_file
 from app.execution.predict import Launcher, map_with_model
 from app.training import checkpoint
@@ -64,15 +65,19 @@ def evaluate_run(
     launcher: Launcher = "ray",
     task_options: Mapping[str, Any] | None = None,
     conventions: Sequence[str] = (),
+    workloads: Sequence[str] = (),
 ) -> Evaluation:
     """Score every labelled case of the split; writes <run>/evaluation/<split>/cases.csv and summary.json.
 
     Raises:
         DataError: the run has no model, or the store no case in the split.
-        UsageError: the store does not fit the model's task.
+        UsageError: the model is of none of the `workloads`, where these are given, or does not fit the store.
         ResourceError: the cluster has fewer slots than `num_workers`.
     """
     model = load_model(run, task_options=task_options)
+    if workloads and model.workload.name not in workloads:
+        wanted = " or ".join(workloads)
+        raise UsageError(f"{run} is a model of the workload {model.workload.name!r}, wanted one of {wanted}")
     model.workload.resolve_task(model.task, store)  # says when the store has other classes
     case_ids = model.workload.validation_ids(model.task, store, split)
     done: dict[str, Scores] = {}

@@ -1,6 +1,7 @@
 """The table and the intervals of a final evaluation."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import torch
 from scipy import stats
 
 from app.data import files
-from app.execution.evaluate import bootstrap_interval, cases_csv, is_evaluated, summarize
+from app.errors import UsageError
+from app.execution.evaluate import bootstrap_interval, cases_csv, evaluate_run, is_evaluated, summarize
 from app.training import checkpoint
 
 
@@ -47,3 +49,10 @@ def test_an_evaluation_is_of_one_store_and_of_the_weights_as_they_are(tmp_path: 
     assert not is_evaluated(run, "/other", "test")
     checkpoint.save_best(f"{run}/checkpoint", model, {}, {"epoch": 2, "accuracy": 2 / 3})
     assert not is_evaluated(run, "/store", "test")
+
+
+def test_a_model_of_another_workload_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = SimpleNamespace(workload=SimpleNamespace(name="document_image"))
+    monkeypatch.setattr("app.execution.evaluate.load_model", lambda *_, **__: found)
+    with pytest.raises(UsageError, match="runs/a is a model of the workload 'document_image', wanted one of brats"):
+        evaluate_run("runs/a", "store", "test", workloads=("brats",))

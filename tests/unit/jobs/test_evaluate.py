@@ -21,7 +21,7 @@ def test_what_an_ensemble_lacks_is_scored_first(
 ) -> None:
     scored: list[tuple[str, str, str]] = []
 
-    def evaluate_run(run: str, store: str, split: str, workers: int, launcher: str, **_: Any) -> None:
+    def evaluate_run(run: str, store: str, split: str, workers: int, launcher: str, *_: Any) -> None:
         scored.append((Path(run).name, split, launcher))
 
     monkeypatch.setattr("app.execution.evaluate.evaluate_run", evaluate_run)
