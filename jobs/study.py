@@ -97,7 +97,7 @@ def recipe_options(recipe: Any, options: tuple[str, ...]) -> dict[str, Any]:
     for option in options:
         name, equals, text = option.partition("=")
         if not equals or name not in known:
-            raise ValueError(f"--options: got {option!r}; {nearest(name, known)}, each as NAME=VALUE")
+            raise ValueError(f"--options: got {option!r}, wanted NAME=VALUE; {nearest(name, known)}")
         try:
             found[name] = json.loads(text)
         except ValueError:
