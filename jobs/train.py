@@ -69,15 +69,24 @@ def main(arguments: Any) -> None:
     start_s = time.time()
     from app.configuration import to_dict
     from app.console import say
-    from app.execution.trial import TrialSetting, run_trial
+    from app.execution.cluster import default_feeding
+    from app.execution.trial import run_trial
+    from app.training.order import Order
 
     own = {"store", "runs", "workers", "launcher", "feeding", "task"}
     values = {key: value for key, value in vars(arguments).items() if key not in own}
     experiment = Experiment(workload=arguments.workload, task=to_dict(arguments.task), **values)
     folder = absolute(arguments.runs) + f"/{arguments.name}"
-    feeding = None if arguments.feeding == "auto" else arguments.feeding
-    setting = TrialSetting(absolute(arguments.store), folder, arguments.workers, arguments.launcher, feeding)
-    record = run_trial(experiment, setting, start_s)
+    order = Order(
+        experiment,
+        absolute(arguments.store),
+        folder,
+        start_s,
+        num_workers=arguments.workers,
+        launcher=arguments.launcher,
+        feeding=default_feeding(False) if arguments.feeding == "auto" else arguments.feeding,
+    )
+    record = run_trial(order)
     best = "  ".join(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in record.metrics.items())
     say(f"{record.name}: best validation: {best}")
     timings = record.timings

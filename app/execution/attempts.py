@@ -6,17 +6,16 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
-from app import records
+from app import errors, records
+from app.configuration import from_dict, to_dict
 from app.data import files
 from app.errors import ResourceError, TwofoldError, find_user_error
-
-if TYPE_CHECKING:  # the driver of a study counts attempts without loading torch
-    from app.training.loop import TrainingJob
+from app.training.order import Order
 
 ATTEMPTS_FILE = "attempts.jsonl"
-FAILED_FILE = "failed.json"
+FAILURE_FILE = "failure.json"
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,28 @@ class Failure:
     """`final`: trying again would only repeat it. `error`: it may have been a passing trouble of a network or another
     worker. `death`: a worker's process or node is gone."""
     reason: str
+    error: str = "TrainingError"
+    """Name of the class in app.errors that says it to the user."""
+
+    @property
+    def spares_workers(self) -> bool:
+        """Whether processes that all failed so can train the next: what was refused has left nothing behind."""
+        return self.kind == "final" and self.error in ("UsageError", "DataError", "TrainingError")
+
+    def as_error(self) -> TwofoldError:
+        kind: type[TwofoldError] = getattr(errors, self.error)
+        return kind(self.reason)
+
+
+class AttemptFailed(Exception):
+    """Carries the failure of an attempt to whoever decides on the next."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return AttemptFailed, (self.failure,)
 
 
 def is_worth_another(failures: Sequence[Failure], max_retries: int) -> bool:
@@ -38,55 +59,91 @@ def is_worth_another(failures: Sequence[Failure], max_retries: int) -> bool:
     return last.kind == "death" or last not in failures[-2:-1]
 
 
-def note_attempt(job: "TrainingJob") -> "TrainingJob":
+def given_up(failures: Sequence[Failure]) -> Failure:
+    """The failure of the trial whose attempts failed so."""
+    last = failures[-1]
+    if len(failures) == 1:
+        return last
+    return dataclasses.replace(last, reason=f"given up after {len(failures)} attempts: {last.reason}")
+
+
+def note_attempt(order: Order) -> Order:
     """Count this start of the workers. After a restart start-up is counted from now: the time before went into steps
     that were lost, and into the time that the checkpoint knows."""
-    path = files.join(job.folder, ATTEMPTS_FILE)
-    lines = files.read_bytes(path).decode().splitlines() if files.exists(path) else []
-    restarted = any(json.loads(line)["command_start_s"] == job.start_s for line in lines)
-    times = {"command_start_s": job.start_s, "attempt_start_s": time.time()}
-    lines.append(json.dumps({**times, "until_epoch": job.until_epoch}))
-    files.write_bytes_atomic(path, "".join(f"{line}\n" for line in lines).encode())
-    return dataclasses.replace(job, start_s=time.time()) if restarted else job
+    lines = _attempts(order.folder)
+    restarted = any(line["command_start_s"] == order.start_s for line in lines)
+    _write(order.folder, [*lines, {"command_start_s": order.start_s, "attempt_start_s": time.time()}])
+    return dataclasses.replace(order, start_s=time.time()) if restarted else order
+
+
+def note_failure(order: Order, failure: Failure) -> None:
+    """Write down how the attempt under way ended; one that begins its process anew finds it there."""
+    lines = _attempts(order.folder)
+    if not lines or lines[-1]["command_start_s"] != order.start_s or "failure" in lines[-1]:
+        lines.append({"command_start_s": order.start_s, "attempt_start_s": time.time()})  # failed before it was noted
+    _write(order.folder, [*lines[:-1], {**lines[-1], "failure": to_dict(failure)}])
+
+
+def failures_so_far(order: Order) -> list[Failure]:
+    """Of the attempts at an order; of one whose process died, nobody could write down more."""
+    mine = [line for line in _attempts(order.folder) if line["command_start_s"] == order.start_s]
+    lines = [line for line in mine if not line.get("paused")]
+    died = to_dict(Failure("death", "a worker died"))
+    return [from_dict(Failure, line.get("failure", died)) for line in lines]
+
+
+def note_pause(order: Order) -> None:
+    """The attempt under way ends because a scheduler pauses the trial: what follows is no restart."""
+    lines = _attempts(order.folder)
+    _write(order.folder, [*lines[:-1], {**lines[-1], "paused": True}])
 
 
 def count_restarts(folder: str) -> int:
-    """Starts but the first; the rounds of a population are started one by one."""
-    path = files.join(folder, ATTEMPTS_FILE)
-    lines = files.read_bytes(path).decode().splitlines() if files.exists(path) else []
-    return len(lines) - len({json.loads(line).get("until_epoch") for line in lines})
+    """Starts but the first and those that follow a pause."""
+    return sum(not line.get("paused") for line in _attempts(folder)[:-1])
 
 
 def write_failure(folder: str, name: str, message: str) -> None:
     """What is known of a failed trial; the next start of the same command goes on, so no record stands in its way."""
     content = {"name": name, "status": "failed", "failure": message, "versions": records.versions()}
-    files.write_json(files.join(folder, FAILED_FILE), content)
+    files.write_json(files.join(folder, FAILURE_FILE), content)
 
 
-def final_error(error: Exception, job: "TrainingJob") -> TwofoldError | None:
-    """The error as the user should see it when trying again would only repeat it; None for what a restart may mend:
-    a RuntimeError is what the others see when a worker dies, an OSError what a network does."""
-    found = find_user_error(error)  # Ray Data wraps what reading a sample raised
+def failure_of(error: Exception, order: Order) -> Failure:
+    """What an attempt's error says. Trying again would only repeat errors of ours and bugs; a RuntimeError is what the
+    others see when a worker dies, an OSError what a network does."""
+    found = find_user_error(error) or out_of_memory(error, order)  # Ray Data wraps what reading a sample raised
     if found is not None:
-        return found
-    memory = out_of_memory(error, job)
-    if memory is not None:
-        return memory
+        return Failure("final", str(found), type(found).__name__)
     if isinstance(error, RuntimeError | OSError):
-        return None
+        first = next((line.strip() for line in str(error).splitlines() if line.strip()), "without a message")
+        return Failure("error", f"{type(error).__name__}: {first}")
     last = traceback.extract_tb(error.__traceback__)[-1]
-    return TwofoldError(f"a bug: {type(error).__name__}: {error} ({last.filename}:{last.lineno}); please report it")
+    where = f"{last.filename}:{last.lineno}"
+    return Failure(
+        "final", f"a bug: {type(error).__name__}: {error} ({where}); please report it", TwofoldError.__name__
+    )
 
 
-def out_of_memory(error: BaseException, job: "TrainingJob") -> ResourceError | None:
+def out_of_memory(error: BaseException, order: Order) -> ResourceError | None:
     """What to do about an allocation that failed, or None for an error of another kind."""
     text = str(error)
     if not isinstance(error, MemoryError) and "out of memory" not in text and "can't allocate memory" not in text:
         return None
-    experiment = job.experiment
+    experiment = order.experiment
     micro = experiment.max_micro_batch_size or "the worker's whole share"
     first_line = text.splitlines()[0] if text else "MemoryError"
     return ResourceError(
         f"out of memory with a batch of {experiment.batch_size} ({experiment.batch_rule}), micro-batch {micro}: "
         f"{first_line}; set a smaller max_micro_batch_size (the result stays the same) or a smaller patch"
     )
+
+
+def _attempts(folder: str) -> list[dict[str, Any]]:
+    path = files.join(folder, ATTEMPTS_FILE)
+    return [json.loads(line) for line in files.read_bytes(path).decode().splitlines()] if files.exists(path) else []
+
+
+def _write(folder: str, lines: Sequence[dict[str, Any]]) -> None:
+    content = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    files.write_bytes_atomic(files.join(folder, ATTEMPTS_FILE), content)

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import ray
 
@@ -15,6 +14,7 @@ from app.console import say
 from app.errors import ResourceError
 from app.planning.plan import Plan
 from app.records import WorkerKind
+from app.training.order import Feeding
 
 SPARE_CPUS = 2
 """Logical CPUs that a local Ray gets beyond the workers: training must never hold every CPU, or Ray Data's tasks wait
@@ -23,13 +23,10 @@ WAIT_FOR_RESOURCES_S = 45.0
 """How long another job may take to free what is asked for before this one gives up; a minute in all, with start-up."""
 
 
-Feeding = Literal["worker", "ray"]
-"""Who reads samples: the worker, in a thread of its own, or Ray Data's tasks anywhere on the cluster."""
-
-
-def default_feeding(use_gpu: bool) -> Feeding:
-    """GPUs are fed by Ray Data on CPUs of their own. Where CPUs train, its processes only take time from them."""
-    return "ray" if use_gpu else "worker"
+def default_feeding(use_gpu: bool, num_workers: int = 2) -> Feeding:
+    """Ray Data feeds GPUs and the workers of a TorchTrainer; a Tune actor that trains on a CPU of its own reads for
+    itself."""
+    return "ray" if use_gpu or num_workers > 1 else "worker"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from app.records import Span, StudyRecord, TrialRecord
 
 Content = TypeVar("Content")
 
+STOPPED_FILE = "stopped.json"
+"""In the folder of a trial that a scheduler ended early."""
+
 
 class Ledger:
     """Reads and writes one study's folder; every file is there whole or not at all."""
@@ -100,6 +103,16 @@ class Ledger:
         if not files.exists(path):
             return ()
         return _parsed(path, _spans)
+
+    def write_stop(self, name: str, epoch: int, score: float, reason: str) -> None:
+        """A trial ends early, whatever becomes of this process."""
+        content = {"epoch": epoch, "score": score, "reason": reason}
+        files.write_json(files.join(self.trial_folder(name), STOPPED_FILE), content)
+
+    def stop_reason(self, name: str) -> str | None:
+        """Why a trial ended early; None where it has not."""
+        path = files.join(self.trial_folder(name), STOPPED_FILE)
+        return str(files.read_json(path)["reason"]) if files.exists(path) else None
 
     def status(self, name: str) -> dict[str, object]:
         """What a trial under way last said of itself; empty before its first step."""

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 from app import records
 from app.configuration import to_dict
-from app.execution.attempts import Failure, is_worth_another
 from app.experiment import Study
 from app.planning.plan import Plan
 from app.records import Session, Span, Stint, StudyRecord, StudyTrial, Takeover, TrialRecord, WorkerKind
@@ -30,29 +29,26 @@ class StudyState:
         begun = before is not None and any(trial.start_s is not None for trial in before.trials)
         self._num_workers = max(plan.num_workers, before.num_workers if before is not None and begun else 0)
         """Of all starts: what ran under a wider plan ran on workers that this one may not have."""
-        self._start_s, self._kind = start_s, worker_kind
+        self._start_s, self.worker_kind = start_s, worker_kind
         known = {trial.name: trial for trial in before.trials} if before else {}
         self.trials: dict[str, StudyTrial] = {}
         self.lineage: tuple[Takeover, ...] = ()
         self._begun_s: dict[str, float] = {}
-        self._failures: dict[str, list[Failure]] = {}
         for number, stage in enumerate(plan.stages):
             for name in stage.trials:
                 new = StudyTrial(name, "waiting", number, 0, stage.workers_per_trial)
                 self.trials[name] = _carried_on(new, known.get(name), finished.get(name))
 
-    def to_run(self, stage: int) -> list[str]:
-        """Trials of a stage that are neither finished nor failed, in its order. Those that start from a failed one
-        fail here."""
-        waiting = []
-        for name in self.plan.stages[stage].trials:
+    def fail_without_origin(self) -> list[str]:
+        """Trials that start from one that failed or was stopped fail too; their names, in the plan's order."""
+        failed = []
+        for name, trial in self.trials.items():
             origin = self._experiments[name].starts_from
-            if self.trials[name].status == "waiting" and origin is not None and self.trials[origin].status == "failed":
-                reason = f"it starts from {origin}, which failed: {self.trials[origin].failure}"
-                self._change(name, status="failed", failure=reason)
-            if self.trials[name].status == "waiting":
-                waiting.append(name)
-        return waiting
+            if trial.status == "waiting" and origin is not None and self.trials[origin].status in ("failed", "stopped"):
+                what = f"{self.trials[origin].status.replace('stopped', 'was stopped')}: {self.trials[origin].failure}"
+                self._change(name, status="failed", failure=f"it starts from {origin}, which {what}")
+                failed.append(name)
+        return failed
 
     def begin(self, name: str, lane: int, start_s: float) -> None:
         """An attempt at a trial."""
@@ -74,16 +70,14 @@ class StudyState:
         """A trial was ended early by the study's rule."""
         self._change(name, status="stopped", spans=spans, end_s=end_s, failure=reason)
 
-    def fail(self, name: str, failure: Failure, spans: tuple[Span, ...], end_s: float) -> bool:
-        """An attempt failed. True: the trial is to be tried again; False: it has failed for good."""
-        so_far = self._failures.setdefault(name, [])
-        so_far.append(failure)
+    def retry(self, name: str, end_s: float) -> None:
+        """An attempt failed, and the trial is tried again."""
         self._leave(name, end_s)
-        if is_worth_another(so_far, self._experiments[name].max_retries):
-            return True
-        reason = failure.reason if len(so_far) == 1 else f"given up after {len(so_far)} attempts: {failure.reason}"
+
+    def fail(self, name: str, reason: str, spans: tuple[Span, ...], end_s: float) -> None:
+        """The last attempt failed."""
+        self._leave(name, end_s)
         self._change(name, status="failed", failure=reason, spans=spans, end_s=end_s)
-        return False
 
     def give_back(self, name: str) -> None:
         """Its workers never came up: that was no attempt."""
@@ -106,7 +100,7 @@ class StudyState:
             strategy=self.plan.strategy,
             plan=to_dict(self.plan),
             num_workers=self._num_workers,
-            worker_kind=self._kind,
+            worker_kind=self.worker_kind,
             sessions=(*self._sessions, session),
             trials=tuple(self.trials.values()),
             best_trial=best,

@@ -1,131 +1,143 @@
-"""Values for the trials of a tuned study, each chosen by Optuna's TPE when the trial begins.
+"""One Tuner runs a whole plan: its trials are given out by our searcher and judged by the study's scheduler.
 
-A choice follows from the study's seed, the trial's number and how the other trials stand; a restart finds all of that
-in the study's folder. So nothing is kept between two choices, and none has to be replayed.
+Tune's own files are disposable; what a restart reads is the study's folder.
 """
 
-import math
-import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+import logging
+import os
+import shutil
+import tempfile
+import time
+from typing import Any
 
-from app.configuration import to_dict
+import ray
+from ray import tune
+from ray.tune.callback import Callback
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
 from app.data import files
-from app.execution.early_stopping import stopped_at
-from app.execution.ledger import Ledger
-from app.execution.study_state import StudyState
-from app.experiment import Experiment
-from app.search_space import Choice, Range, Tuning
+from app.errors import ResourceError
+from app.execution.attempts import AttemptFailed
+from app.execution.group import START_TIMEOUT_S
+from app.execution.plan_searcher import PlanSearcher
+from app.execution.study_scheduler import StudyScheduler, name_of
+from app.execution.study_trials import StudyTrials
+from app.execution.trainable import SHAPE, TrialTrainable
 
-SUGGESTED_FILE = "suggested.json"
-"""In a trial's folder, before the trial begins: by path, what was chosen."""
+DRIVER_BYTES = 2**24
+"""Of memory, times the workers, is what a trial on several workers asks for: no CPU, which its workers hold, and
+another amount for each width, so that Tune hands a driver only trials of its own."""
 
-
-@dataclass(frozen=True)
-class Tried:
-    """A trial that has its values, and what is known of them."""
-
-    values: Mapping[str, Any]
-    status: Literal["finished", "stopped", "failed", "waiting"]
-    score: float | None = None
-    """Of the finished and of those that were stopped; more is better."""
-    epoch: int = 0
-    """At which it was stopped."""
-
-
-class Tuner:
-    """Gives each trial its values, the same ones whenever it begins again."""
-
-    def __init__(self, state: StudyState, ledger: Ledger) -> None:
-        self._state, self._ledger = state, ledger
-        self._tuning = state.study.tuning
-        self._chosen: dict[str, dict[str, Any]] = {}
-        for name in self._tuning.trials if self._tuning is not None else ():
-            path = self._path(name)
-            if files.exists(path):
-                self._chosen[name] = files.read_json(path)
-
-    def values(self, name: str) -> dict[str, Any]:
-        """Of a trial that is about to begin; written down before they are used. Empty where nothing is tuned."""
-        if self._tuning is None or name not in self._tuning.trials:
-            return {}
-        if name not in self._chosen:
-            number = self._tuning.trials.index(name)
-            tried = [self._tried(other) for other in self._tuning.trials if other in self._chosen]
-            chosen = suggest(self._tuning, self._state.study.seed, number, tried)
-            files.write_json(self._path(name), chosen)
-            self._chosen[name] = chosen
-        return self._chosen[name]
-
-    def _tried(self, name: str) -> Tried:
-        trial, values = self._state.trials[name], self._chosen[name]
-        if trial.record is not None:
-            return Tried(values, "finished", trial.record.metrics.get(trial.record.score))
-        if trial.status == "stopped":
-            epoch, score = stopped_at(self._ledger.trial_folder(name))
-            return Tried(values, "stopped", score, epoch)
-        return Tried(values, trial.status)
-
-    def _path(self, name: str) -> str:
-        return files.join(self._ledger.trial_folder(name), SUGGESTED_FILE)
+TUNE_ENVIRONMENT = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_RESULT_BUFFER_LENGTH": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # a picture of all trials, each time: nothing reads it
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000000",  # told by Watch, with the arithmetic
+    "TUNE_WARN_THRESHOLD_S": "1000000000",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
 
 
-def tuned(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
-    return experiment.with_values(values) if values else experiment
+def run_trials(trials: StudyTrials) -> None:
+    """Return once every trial of the study has ended.
+
+    Raises:
+        ResourceError: the cluster no longer has what any trial needs.
+    """
+    plan = trials.state.plan
+    os.environ.update(TUNE_ENVIRONMENT)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(stage.concurrent_trials for stage in plan.stages))
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    storage = tempfile.mkdtemp(prefix="twofold-tune-")
+    try:
+        tune.Tuner(
+            tune.with_resources(TrialTrainable, _resources),
+            tune_config=tune.TuneConfig(
+                search_alg=PlanSearcher(trials.next_configuration, trials.is_over),
+                scheduler=_scheduler(trials),
+                num_samples=-1,
+                reuse_actors=True,
+                trial_name_creator=name_of,
+                trial_dirname_creator=name_of,
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=storage,
+                callbacks=[StudyCallback(trials)],
+                failure_config=tune.FailureConfig(max_failures=max(e.max_retries for e in trials.experiments.values())),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                verbose=0,
+            ),
+        ).fit()
+    finally:
+        shutil.rmtree(storage, ignore_errors=True)
 
 
-def suggest(tuning: Tuning, seed: int, number: int, tried: Sequence[Tried]) -> dict[str, Any]:
-    """Values for trial `number`, by path; the same ones for the same arguments."""
-    import optuna  # here: a second to import, which other studies do not pay
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    # A sampler of its own for each trial: one that goes on drawing would begin again with each restart, and choose
-    # the first trial's values for the first one after it.
-    own_seed = random.Random(f"{seed} {number}").getrandbits(32)
-    sampler = optuna.samplers.TPESampler(n_startup_trials=tuning.num_random, seed=own_seed, constant_liar=True)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    space = {path: _distribution(choice) for path, choice in tuning.parameters.items()}
-    for trial in tried:
-        study.add_trial(_told(tuning, space, trial))
-    chosen = study.ask(space).params
-    return {path: _value(choice, chosen[path]) for path, choice in tuning.parameters.items()}
+def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+    shape = config[SHAPE]
+    if shape.num_workers == 1:
+        return tune.PlacementGroupFactory([shape.per_worker])
+    return tune.PlacementGroupFactory([{"memory": DRIVER_BYTES * shape.num_workers}])
 
 
-def _told(tuning: Tuning, space: Mapping[str, Any], trial: Tried) -> Any:
-    """A trial as Optuna knows it."""
-    from optuna.trial import TrialState, create_trial
+def _scheduler(trials: StudyTrials) -> TrialScheduler:
+    study = trials.state.study
+    if getattr(study, "scheduler", None) is None:
+        return FIFOScheduler()
+    from app.execution.schedulers import make_scheduler
 
-    params = {path: _asked(choice, trial.values[path]) for path, choice in tuning.parameters.items()}
-    known = trial.score is not None and math.isfinite(trial.score)
-    if trial.status == "waiting":
-        state = TrialState.RUNNING
-    elif trial.status == "finished" and known:
-        return create_trial(params=params, distributions=dict(space), value=trial.score)
-    else:
-        # The sampler leaves out what is told as failed, and would go on choosing the values that make a training
-        # fail. Pruned trials rank behind all that finished; those without a score last.
-        state = TrialState.PRUNED
-    reached: dict[int, float] = {}
-    if trial.status == "stopped" and trial.score is not None and known:
-        reached[trial.epoch] = trial.score
-    return create_trial(params=params, distributions=dict(space), state=state, intermediate_values=reached)
+    return StudyScheduler(
+        make=lambda: make_scheduler(study.scheduler, study.seed),
+        group_of=lambda name: trials.experiments[name].validated_on,
+        past=trials.past,
+        ended=[t.name for t in trials.state.trials.values() if t.status != "waiting"],
+        on_stop=trials.note_stop,
+    )
 
 
-def _distribution(choice: Choice) -> Any:
-    """Listed values go by their place in the list: Optuna takes plain ones alone."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution
+class StudyCallback(Callback):  # type: ignore[misc]
+    """Tells the study what Tune does."""
 
-    if isinstance(choice, Range):
-        return FloatDistribution(choice.low, choice.high, log=choice.log)
-    return CategoricalDistribution(tuple(range(len(choice))))
+    def __init__(self, trials: StudyTrials) -> None:
+        self._trials = trials
+        self._waits_since_s = time.monotonic()
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._trials.begin(name_of(trial))
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._trials.end(name_of(trial), trial.last_result)
+
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._trials.retry(name_of(trial), _reason(trial))
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._trials.fail(name_of(trial), f"given up after {trial.num_failures} attempts: {_reason(trial)}")
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Raises ResourceError where trials wait for a place that the cluster no longer has: Tune would for ever."""
+        self._trials.tick()
+        if any(trial.status == Trial.RUNNING for trial in trials[-1000:]) or not self._trials.live:
+            self._waits_since_s = time.monotonic()
+        elif time.monotonic() - self._waits_since_s > START_TIMEOUT_S:
+            per_worker = self._trials.per_worker
+            there = ray.cluster_resources()
+            has = ", ".join(f"{there.get(name, 0):g} {name}" for name in per_worker)
+            raise ResourceError(
+                f"{', '.join(self._trials.live)} wait for a worker of {per_worker} since {START_TIMEOUT_S:.0f} s, and "
+                f"the cluster has {has} in all: it has lost a node, or other jobs hold it. What is finished is kept: "
+                "the same command goes on from there"
+            )
 
 
-def _value(choice: Choice, asked: Any) -> Any:
-    """What Optuna chose, as the experiment takes it."""
-    return asked if isinstance(choice, Range) else to_dict(choice[asked])
-
-
-def _asked(choice: Choice, value: Any) -> Any:
-    """The other way round."""
-    return value if isinstance(choice, Range) else to_dict(choice).index(value)
+def _reason(trial: Trial) -> str:
+    """Of the attempt that just ended."""
+    error = trial.get_error()
+    cause = getattr(error, "cause", error)
+    if isinstance(cause, AttemptFailed):
+        return cause.failure.reason
+    return "a worker died"

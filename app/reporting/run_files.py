@@ -32,7 +32,7 @@ PATTERNS = (
 )
 """What of a run's folder a report uses."""
 
-NOT_SCORES = ("epoch", "step", "loss", "samples_per_s", "waiting_share", "elapsed_s")
+NOT_SCORES = ("epoch", "step", "loss", "score", "samples_per_s", "waiting_share", "elapsed_s")
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 

@@ -33,8 +33,8 @@ class WorkerContext(Protocol):
     def gather(self, value: Any) -> list[Any]:
         """Every worker's plain value, in the order of ranks, on every worker."""
 
-    def report(self, metrics: dict[str, float]) -> None:
-        """Tell the launcher of a finished evaluation; every worker calls it equally often."""
+    def report(self, metrics: dict[str, float], evaluated: bool) -> None:
+        """Tell the launcher of a finished epoch, evaluated or not; every worker calls it equally often."""
 
 
 class ProcessGroupContext:
@@ -77,7 +77,7 @@ class ProcessGroupContext:
         dist.all_gather_object(gathered, value)
         return gathered
 
-    def report(self, metrics: dict[str, float]) -> None:
+    def report(self, metrics: dict[str, float], evaluated: bool) -> None:
         """Nobody to tell."""
 
 

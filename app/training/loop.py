@@ -10,7 +10,6 @@ from app.data.feeding import SEEDS, Prefetcher, StepReader
 from app.data.sample_order import end_step_of_epoch, num_steps
 from app.data.splits import VALIDATION
 from app.errors import TrainingError
-from app.experiment import Experiment
 from app.records import Timings
 from app.training import checkpoint, numerics
 from app.training.checkpoint import Progress
@@ -18,24 +17,11 @@ from app.training.context import WorkerContext
 from app.training.ema import start_average
 from app.training.evaluation import evaluate
 from app.training.log import TrainingLog
+from app.training.order import Order
 from app.training.schedules import learning_rate_factor
 from app.training.step import StepFunction, load_optimizer, make_optimizer
 from app.training.timing import PhaseTimer
 from app.workloads.base import HostBatch, Workload
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """One training as every worker receives it; small and picklable."""
-
-    experiment: Experiment
-    store: str
-    folder: str
-    """Of the trial: metrics.jsonl, checkpoint/, ..."""
-    start_s: float
-    """time.time() at which the command began."""
-    until_epoch: int | None = None
-    """Where given, the training pauses after so many epochs, with its checkpoint written."""
 
 
 @dataclass(frozen=True)
@@ -50,40 +36,48 @@ class TrainingResult:
     """Where the network's first weights came from; empty: drawn at random."""
 
 
-def train(job: TrainingJob, workload: Workload, context: WorkerContext) -> TrainingResult:
-    """Train the experiment to its end or pause, from its last checkpoint where there is one.
+def train(order: Order, workload: Workload, context: WorkerContext) -> TrainingResult:
+    """Train the experiment to its end, from its last checkpoint where there is one.
 
     Raises:
         TrainingError: the loss is not finite.
         DataError: the store or a checkpoint can not be read.
     """
-    training = _Training(job, workload, context)
+    training = Training(order, workload, context)
     try:
-        for epoch in range(training.progress.num_epochs, training.end_epoch):
-            training.run_epoch(epoch)
+        while not training.is_done:
+            training.advance()
         return training.finish()
     finally:
         training.close()
 
 
-class _Training:
-    """State of a training under way on one worker."""
+class Training:
+    """A training under way on one worker; whoever drives it decides after each evaluation whether it goes on."""
 
-    def __init__(self, job: TrainingJob, workload: Workload, context: WorkerContext) -> None:
-        experiment = job.experiment
-        self.job, self.workload, self.context, self.experiment = job, workload, context, experiment
-        self.timer = PhaseTimer(context.device, job.start_s)
-        self.checkpoints = f"{job.folder}/checkpoint"
+    def __init__(self, order: Order, workload: Workload, context: WorkerContext) -> None:
+        experiment = order.experiment
+        self.order, self.workload, self.context, self.experiment = order, workload, context, experiment
+        self.timer = PhaseTimer(context.device, order.start_s)
+        self.checkpoints = f"{order.folder}/checkpoint"
         self.task = workload.parse_task(experiment.task)
-        self.samples = workload.open_samples(self.task, job.store)
+        self.samples = workload.open_samples(self.task, order.store)
         self.batch_size = experiment.global_batch_size(context.world_size)
-        self.end_epoch = min(experiment.epochs, job.until_epoch or experiment.epochs)
         self.num_steps = num_steps(experiment.epochs, len(self.samples), self.batch_size)
         saved = checkpoint.load_last(self.checkpoints, context.device)
         self.progress = checkpoint.progress_of(saved, self.checkpoints, workload.score)
         self.first_step = self.progress.step
         self.batches = self._open_batches()  # first: reading begins while the network is built
-        self.val_ids = workload.validation_ids(self.task, job.store, VALIDATION)
+        try:
+            self._build(saved)
+        except BaseException:
+            self.batches.close()
+            raise
+
+    def _build(self, saved: dict[str, Any] | None) -> None:
+        """Network, optimizer and all else, as the checkpoint has them where there is one."""
+        experiment, workload, context = self.experiment, self.workload, self.context
+        self.val_ids = workload.validation_ids(self.task, self.order.store, VALIDATION)
         self.numerics, self.numerics_record = self._choose_numerics(saved)
         torch.manual_seed(experiment.seed)
         model = workload.build_model(self.task, with_weights=saved is None).to(context.device)
@@ -98,25 +92,31 @@ class _Training:
             load_optimizer(self.optimizer, saved["optimizer"])
         self.average = start_average(self.model, experiment.ema_decay, saved.get("average") if saved else None)
         self.step_function = StepFunction(experiment, workload, self.task, context, self.numerics)
-        self.log = TrainingLog(job.folder, self.first_step) if context.rank == 0 else None
+        self.log = TrainingLog(self.order.folder, self.first_step) if context.rank == 0 else None
         self.saved_at = time.monotonic()
         self.timer.startup_done()
+
+    @property
+    def is_done(self) -> bool:
+        return self.progress.num_epochs >= self.experiment.epochs
 
     @property
     def judged(self) -> torch.nn.Module:
         """The network that is evaluated and kept as best."""
         return self.model if self.average is None else self.average.module
 
-    def run_epoch(self, epoch: int) -> None:
-        """Steps to the end of the epoch, from wherever the training stands; then evaluate and write it down."""
-        while self.progress.step < self._end_step(epoch):
-            self._run_step(epoch)
-            self._checkpoint_if_due()
-        is_last = epoch == self.experiment.epochs - 1
-        scores: dict[str, float] = {}
-        if is_last or (epoch + 1) % self.experiment.evaluate_every_epochs == 0:
-            scores = self._evaluate(epoch)
-        self._end_epoch(epoch, scores)
+    def advance(self) -> dict[str, Any]:
+        """Train to the end of the next epoch that is evaluated, from wherever the training stands; its line of
+        metrics.jsonl."""
+        while True:
+            epoch = self.progress.num_epochs
+            while self.progress.step < self._end_step(epoch):
+                self._run_step(epoch)
+                self._checkpoint_if_due()
+            evaluates = epoch == self.experiment.epochs - 1 or (epoch + 1) % self.experiment.evaluate_every_epochs == 0
+            line = self._end_epoch(epoch, self._evaluate(epoch) if evaluates else {})
+            if evaluates:
+                return line
 
     def finish(self) -> TrainingResult:
         timings = self.timer.timings()
@@ -167,7 +167,7 @@ class _Training:
     def _evaluate(self, epoch: int) -> dict[str, float]:
         with self.timer.phase("evaluation"):
             with self.numerics.autocast(self.context.device):
-                cases = evaluate(self.workload, self.task, self.judged, self.job.store, self.val_ids, self.context)
+                cases = evaluate(self.workload, self.task, self.judged, self.order.store, self.val_ids, self.context)
             scores = self.workload.summarize(self.task, list(cases.values()))
         score = scores[self.workload.score]
         best = self.progress.best_score
@@ -179,7 +179,7 @@ class _Training:
                     checkpoint.save_best(self.checkpoints, self.judged, self.experiment.to_dict(), self.progress.best)
         return scores
 
-    def _end_epoch(self, epoch: int, scores: dict[str, float]) -> None:
+    def _end_epoch(self, epoch: int, scores: dict[str, float]) -> dict[str, Any]:
         loss = self.progress.epoch_loss_sum / max(1, self.progress.epoch_num_steps)
         timings = self.timer.timings()
         line = {
@@ -187,6 +187,7 @@ class _Training:
             "step": self.progress.step,
             "loss": loss,
             **scores,
+            **({"score": scores[self.workload.score]} if scores else {}),
             "samples_per_s": timings.samples_per_s(self.batch_size),
             "waiting_share": timings.waiting_share(),
             "elapsed_s": self.progress.trained_s + timings.total_s,
@@ -197,7 +198,8 @@ class _Training:
             self.log.epoch(line)
             self.log.status(self._status(epoch, loss, scores), now=True)
             self._checkpoint()
-        self.context.report({key: value for key, value in line.items() if value is not None})
+        self.context.report({key: value for key, value in line.items() if value is not None}, bool(scores))
+        return line
 
     def _checkpoint_if_due(self) -> None:
         due = time.monotonic() - self.saved_at >= self.experiment.checkpoint_every_s
@@ -226,7 +228,7 @@ class _Training:
         reader = StepReader(
             self.samples, self.experiment.seed, self.batch_size, self.context.rank, self.context.world_size
         )
-        return self.context.batches(reader, self.first_step, self._end_step(self.end_epoch - 1))
+        return self.context.batches(reader, self.first_step, self._end_step(self.experiment.epochs - 1))
 
     def _choose_numerics(self, saved: dict[str, Any] | None) -> tuple[numerics.Numerics, dict[str, Any]]:
         """As the checkpoint has it; else the fastest here, decided by worker 0 for all."""
@@ -268,7 +270,7 @@ class _Training:
 class _TrialStep:
     """A step on made-up samples, to time numerics; touches neither the training's network nor its random numbers."""
 
-    def __init__(self, training: _Training) -> None:
+    def __init__(self, training: Training) -> None:
         self._training = training
         experiment, context = training.experiment, training.context
         self._share = training.batch_size // context.world_size

@@ -28,6 +28,11 @@ def tune_process(num_threads: int) -> None:
     keep_freed_memory()
 
 
+def threads_per_worker(workers_on_node: int) -> int:
+    """Cores of this machine shared among its workers."""
+    return max(1, len(os.sched_getaffinity(0)) // workers_on_node)
+
+
 def thread_limit(environment: Mapping[str, str]) -> int:
     """What OMP_THREAD_LIMIT allows. OpenMP gives no more whatever torch asks for, and oneDNN's kernels then wait for
     the missing threads for ever (seen: the weight gradient of a 1x1 convolution)."""

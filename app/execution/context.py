@@ -1,0 +1,65 @@
+"""A worker on Ray as the training loop sees it: who reads its samples, and who hears of its figures."""
+
+from collections.abc import Iterator
+
+import torch
+from ray.util.metrics import Gauge
+
+from app.data.feeding import HostBatch, StepReader, read_steps
+from app.training.context import ProcessGroupContext
+from app.training.order import Order
+
+GAUGES = {
+    "loss": "Mean training loss of the last epoch",
+    "samples_per_s": "Steady samples a second over all workers of the trial",
+    "waiting_share": "Share of the steady time that waited for data",
+}
+"""Figures of an epoch that Ray's dashboard and Prometheus see, as ray_twofold_NAME with the tag `trial`."""
+
+
+class RayContext(ProcessGroupContext):
+    """Alone in a Tune actor, or in the process group that Ray Train has set up."""
+
+    launcher = "ray"
+
+    def __init__(self, order: Order, device: torch.device | None = None) -> None:
+        super().__init__(device)
+        self._order = order
+
+    def _read(self, reader: StepReader, start: int, end: int) -> Iterator[HostBatch]:
+        if self._order.feeding == "worker" or start >= end:
+            return read_steps(reader, start, end)
+        from app.data.ray_feeding import ray_steps  # here: Ray Data takes a second to import
+
+        return ray_steps(reader, start, end)
+
+    def report(self, metrics: dict[str, float], evaluated: bool) -> None:
+        if self.rank != 0:
+            return
+        for name, description in GAUGES.items():
+            if name in metrics:
+                gauge = Gauge(f"twofold_{name}", description, tag_keys=("trial",))
+                gauge.set(metrics[name], {"trial": self._order.experiment.name})
+
+
+class TrainContext(RayContext):
+    """A worker of a TorchTrainer."""
+
+    def __init__(self, order: Order) -> None:
+        import ray.train.torch
+
+        super().__init__(order, ray.train.torch.get_device())
+
+    def report(self, metrics: dict[str, float], evaluated: bool) -> None:
+        """Ray Train hears of every evaluation, with the checkpoint where it lies: nothing is copied."""
+        super().report(metrics, evaluated)
+        if not evaluated:
+            return
+        import ray.train
+
+        folder = f"{self._order.folder}/checkpoint"
+        mode = ray.train.CheckpointUploadMode.NO_UPLOAD
+        checkpoint = ray.train.Checkpoint(folder) if self.rank == 0 else None
+        ray.train.report(
+            {"trial": self._order.experiment.name, **metrics}, checkpoint=checkpoint, checkpoint_upload_mode=mode
+        )

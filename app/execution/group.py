@@ -1,0 +1,262 @@
+"""A TorchTrainer that stays up: its workers take one order after another, so that their start is paid once.
+
+The driver and the workers meet at a desk, an actor that holds one command at a time. Measured on two busy cores: a
+TorchTrainer for each trial costs 27 s a trial, one that stays up 0.1 s.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from app.execution.attempts import AttemptFailed, Failure, failure_of
+from app.training.order import Order
+
+GRACE_S = 5.0
+"""How long the other workers may take to say what went wrong, once one has failed: the first to tell may only have
+noticed that another is gone."""
+START_TIMEOUT_S = 150.0
+"""Assumed: workers that are not up by then never will be; a node that they need is gone or taken."""
+GROUP_TIMEOUT_S = 1800
+"""Longest wait for the others at an exchange; a validation may take that long on one of them (assumed)."""
+CLOSE, BEGIN, ADVANCE, FINISH, END = "close", "begin", "advance", "finish", "end"
+
+TRAIN_ENVIRONMENT = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # what a second report in a row, a death and the end wait for: 2 s else
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(START_TIMEOUT_S),
+    "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",  # the dashboard's page on trainings
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+"""Ray Train reads these where a TorchTrainer is made."""
+
+
+@dataclass(frozen=True)
+class GroupShape:
+    """What a group is made of."""
+
+    num_workers: int
+    per_worker: dict[str, float]
+    """Ray's resources of each: CPU, GPU."""
+    one_node: bool
+    """All workers on one node."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a command: an answer of worker 0, or a failure."""
+
+    answer: Any = None
+    failure: Failure | None = None
+    workers_stay: bool = True
+
+
+class Desk:
+    """Where the driver puts commands and the workers answer. Its methods run in turns on one event loop."""
+
+    def __init__(self, num_workers: int) -> None:
+        self._num_workers = num_workers
+        self._changed = asyncio.Condition()
+        self._number, self._command = 0, (CLOSE, ())
+        self._failures: dict[int, Failure] = {}
+        self._verdict: Verdict | None = None
+        self._lost: Failure | None = None
+
+    async def next(self, last: int) -> tuple[int, Any]:
+        """For a worker: the command after number `last`."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._number > last)
+            return self._number, self._command
+
+    async def give(self, command: Any) -> Verdict:
+        """For the driver: a command to all workers, and what comes of it."""
+        async with self._changed:
+            if self._lost is not None:
+                return Verdict(failure=self._lost, workers_stay=False)
+            self._number, self._command = self._number + 1, command
+            self._failures, self._verdict = {}, None
+            self._changed.notify_all()
+            if command[0] == CLOSE:
+                return Verdict()
+            await self._changed.wait_for(lambda: self._verdict is not None)
+            assert self._verdict is not None
+            return self._verdict
+
+    async def answer(self, number: int, value: Any) -> None:
+        """For worker 0."""
+        async with self._changed:
+            if number == self._number and self._verdict is None:
+                self._conclude(Verdict(value))
+
+    async def fail(self, number: int, rank: int, failure: Failure) -> bool:
+        """For a worker whose part of a command failed; whether it may stay for the next one."""
+        async with self._changed:
+            if number != self._number or self._lost is not None:
+                return False
+            self._failures[rank] = failure
+            if self._verdict is None and len(self._failures) == self._num_workers:
+                stay = all(f.spares_workers for f in self._failures.values())
+                self._conclude(Verdict(None, telling(list(self._failures.values())), stay))
+            try:
+                await asyncio.wait_for(self._changed.wait_for(lambda: self._verdict is not None), GRACE_S)
+            except TimeoutError:
+                self._conclude(Verdict(None, telling(list(self._failures.values())), False))
+            verdict = self._verdict
+            assert verdict is not None
+            if not verdict.workers_stay or verdict.failure is None:
+                self._lost = self._lost or verdict.failure or failure
+                return False
+            return True
+
+    async def lose(self, failure: Failure) -> None:
+        """For whoever sees that the workers are gone."""
+        async with self._changed:
+            if self._lost is None:
+                self._lost = failure
+                self._conclude(Verdict(None, telling([*self._failures.values(), failure]), False))
+
+    def _conclude(self, verdict: Verdict) -> None:
+        if self._verdict is None:
+            self._verdict = verdict
+            self._changed.notify_all()
+
+
+def telling(failures: list[Failure]) -> Failure:
+    """The failure that says most: what is known to repeat itself, then a death, then what others noticed of it."""
+    return min(failures, key=lambda failure: ("final", "death", "error").index(failure.kind))
+
+
+def worker_loop(config: dict[str, Any]) -> None:
+    """What each worker of the TorchTrainer runs: one command after another until the group is closed."""
+    import ray.train
+
+    from app.execution.context import TrainContext
+    from app.execution.trial_worker import TrialWorker
+
+    desk, rank = config["desk"], ray.train.get_context().get_world_rank()
+    worker, last, order = TrialWorker(TrainContext), 0, None
+    while True:
+        last, (command, arguments) = ray.get(desk.next.remote(last))
+        if command == CLOSE:
+            worker.end()
+            return
+        try:
+            order = arguments[0] if command == BEGIN else order
+            answer = getattr(worker, command)(*arguments)
+        except Exception as error:  # whatever it is, it is this trial's: the driver decides what follows
+            stays = ray.get(desk.fail.remote(last, rank, failure_of(error, order)))
+            if not stays:
+                raise
+            worker.end()
+            continue
+        if rank == 0:
+            ray.get(desk.answer.remote(last, answer))
+
+
+class Group:
+    """The driver's side: told what a TrialWorker is told, and answered what worker 0 of the group answers."""
+
+    def __init__(self, shape: GroupShape, name: str) -> None:
+        """Ask for the workers; nothing waits for them here."""
+        for variable, value in TRAIN_ENVIRONMENT.items():
+            os.environ.setdefault(variable, value)
+        self.shape = shape
+        self._scratch = tempfile.mkdtemp(prefix="twofold-train-")
+        desk: Any = ray.remote(Desk)
+        self._desk = desk.options(num_cpus=0, scheduling_strategy="DEFAULT", max_concurrency=1000).remote(
+            shape.num_workers
+        )
+        self.result: Any = None
+        """Ray Train's, once the group is closed."""
+        self._thread = threading.Thread(target=self._fit, args=(name,), name="torch-trainer", daemon=True)
+        self._thread.start()
+
+    def begin(self, order: Order) -> int:
+        epochs: int = self._ask(BEGIN, order)
+        return epochs
+
+    def advance(self) -> dict[str, Any]:
+        line: dict[str, Any] = self._ask(ADVANCE)
+        return line
+
+    def finish(self) -> None:
+        self._ask(FINISH)
+
+    def end(self) -> None:
+        self._ask(END)
+
+    def close(self) -> None:
+        """End the workers, and return once their places are free."""
+        try:
+            ray.get(self._desk.give.remote((CLOSE, ())))
+        except ray.exceptions.RayError:  # the desk's node is gone, and the workers notice it
+            pass
+        self._thread.join()
+        ray.kill(self._desk)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _ask(self, command: str, *arguments: Any) -> Any:
+        try:
+            verdict = ray.get(self._desk.give.remote((command, arguments)))
+        except ray.exceptions.RayError as error:
+            raise AttemptFailed(Failure("death", f"a worker died: {_last_line(error)}")) from error
+        if verdict.failure is not None:
+            raise AttemptFailed(verdict.failure)
+        return verdict.answer
+
+    def _fit(self, name: str) -> None:
+        """In a thread of its own: Ray Train's controller, from the workers' start to their end."""
+        try:
+            self.result = self._trainer(name).fit()
+        except Exception as error:
+            try:
+                ray.get(self._desk.lose.remote(_loss(error, self.shape)))
+            except ray.exceptions.RayError:
+                return
+
+    def _trainer(self, name: str) -> Any:
+        import ray.train
+        from ray.train.torch import TorchConfig, TorchTrainer
+
+        use_gpu = "GPU" in self.shape.per_worker
+        return TorchTrainer(
+            worker_loop,
+            train_loop_config={"desk": self._desk},
+            torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo", timeout_s=GROUP_TIMEOUT_S),
+            scaling_config=ray.train.ScalingConfig(
+                num_workers=self.shape.num_workers,
+                use_gpu=use_gpu,
+                resources_per_worker=self.shape.per_worker,
+                placement_strategy="STRICT_PACK" if self.shape.one_node else "PACK",
+            ),
+            run_config=ray.train.RunConfig(
+                name=name,
+                storage_path=self._scratch,  # checkpoints lie in the trials' folders; what is Ray's own is not kept
+                failure_config=ray.train.FailureConfig(max_failures=0, controller_failure_limit=0),
+            ),
+        )
+
+
+def _loss(error: Exception, shape: GroupShape) -> Failure:
+    """What a TorchTrainer's error says: its workers never came, or one of them died."""
+    from ray.train import ControllerError, WorkerGroupError
+
+    if isinstance(error, ControllerError):
+        reason = (
+            f"{shape.num_workers} workers of {shape.per_worker} did not start within {START_TIMEOUT_S:.0f} s: the "
+            f"cluster has lost a node, or other jobs hold it ({_last_line(error.controller_failure)})"
+        )
+        return Failure("death", reason, "ResourceError")
+    causes = error.worker_failures if isinstance(error, WorkerGroupError) else {0: error}
+    lines = "; ".join(f"worker {rank}: {_last_line(cause)}" for rank, cause in causes.items())
+    return Failure("death", f"a worker died: {lines}")
+
+
+def _last_line(error: BaseException) -> str:
+    """An error without the trace that Ray puts into its text."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

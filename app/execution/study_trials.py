@@ -1,0 +1,213 @@
+"""The trials of a running study: what each is given when it begins, and what is noted when it ends."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from app.errors import ResourceError
+from app.execution import cluster
+from app.execution.attempts import write_failure
+from app.execution.group import GroupShape
+from app.execution.ledger import Ledger
+from app.execution.plan_searcher import next_trial
+from app.execution.study_display import StudyDisplay, listed, scores
+from app.execution.study_state import StudyState
+from app.execution.trainable import EPOCH, FAILURE, ORDER, PLACE, SCORE, SHAPE, as_result, evaluations
+from app.execution.values import Values
+from app.records import StudyRecord
+from app.training.order import Feeding, Order
+
+NOTE_EVERY_S = 15.0
+"""Assumed: what a study that is killed may lose of its own length; trials lose nothing by it."""
+NOTE_SHARE = 0.05
+"""Of the time, at most, goes into noting events: a record of many short trials is long."""
+
+
+class StudyTrials:
+    """Knows of every trial what state, folder and place it has; Tune asks and tells (app.execution.tuning)."""
+
+    def __init__(
+        self,
+        state: StudyState,
+        ledger: Ledger,
+        stores: Mapping[str, str],
+        per_worker: Mapping[str, float],
+        feedings: Mapping[int, Feeding],
+        start_s: float,
+    ) -> None:
+        self.state, self.ledger, self._stores = state, ledger, stores
+        self.per_worker, self._feedings, self._start_s = dict(per_worker), feedings, start_s
+        self.experiments = {experiment.name: experiment for experiment in state.study.experiments}
+        self.values = Values(state, ledger)
+        self.display = StudyDisplay(state, ledger.status)
+        self.past = {name: self._past(name) for name in self.experiments}
+        """What trials had reported, and was decided on, before this start of the command."""
+        self.live: dict[str, float] = {}
+        """Trials under way and since when."""
+        self.lost_places = 0
+        self._placed: set[str] = set()
+        self._num_begun = 0
+        self._noted_s, self._noting_s, self._changed = time.monotonic(), 0.0, False
+
+    def next_configuration(self) -> dict[str, Any] | None:
+        """Of the trial that begins now, for Tune."""
+        for failed in self.state.fail_without_origin():
+            self._note_failure(failed)
+        waiting = {trial.name for trial in self.state.trials.values() if trial.status == "waiting"} - set(self.live)
+        stages = {name: self.state.trials[name].stage for name in self.live}
+        name = next_trial(self.state.plan, waiting, stages, self.lost_places, self._is_ready)
+        return None if name is None else self._configuration(name)
+
+    def is_over(self) -> bool:
+        return not any(trial.status == "waiting" for trial in self.state.trials.values())
+
+    def begin(self, name: str) -> None:
+        """Its workers are there."""
+        if name not in self.live:
+            self.live[name] = time.time()
+        taken = {self.state.trials[other].lane for other in self.live if other != name and other in self._placed}
+        lane = next(number for number in range(len(taken) + 1) if number not in taken)
+        self._placed.add(name)
+        self.state.begin(name, lane, self.live[name])
+        self._changed = True
+        trial = self.state.trials[name]
+        k = trial.workers_per_trial
+        workers = f"{k} worker{'s' if k > 1 else ''}"
+        chosen = listed(self.values.of(name))
+        self.display.event(f"{name}: begins on {workers} (stage {trial.stage + 1}, lane {lane + 1}){chosen}")
+
+    def retry(self, name: str, reason: str) -> None:
+        self.state.retry(name, time.time())
+        self.display.event(f"{name}: {reason}; it goes on from its last checkpoint")
+
+    def end(self, name: str, result: Mapping[str, Any]) -> None:
+        """A trial has returned its last result, or was stopped after it."""
+        self._leave(name)
+        spans, now_s = self.ledger.spans(name), time.time()
+        record = self.ledger.finished(name) if FAILURE not in result else None
+        if PLACE in result:
+            self._give_back(name, result[PLACE])
+        elif FAILURE in result:
+            self.state.fail(name, result[FAILURE].reason, spans, now_s)
+            self._note_failure(name)
+        elif record is not None:
+            self.state.finish(name, record, spans, now_s)
+            done = f"{self.state.num_of('finished')}/{len(self.state.trials)}"
+            self.display.event(f"{name}: finished, {scores(record.metrics)} ({done})")
+        else:
+            reason = self.ledger.stop_reason(name) or "by the scheduler"
+            self.state.stop(name, reason, spans, now_s)
+            self.display.event(f"{name}: stopped early, {reason}")
+        self.values.complete(name)
+
+    def fail(self, name: str, reason: str) -> None:
+        """A trial whose last attempt could not say so itself."""
+        self._leave(name)
+        self.state.fail(name, reason, self.ledger.spans(name), time.time())
+        self._note_failure(name)
+        self.values.complete(name)
+
+    def tick(self) -> None:
+        """Called often: the display and the record are kept fresh."""
+        since_s = time.monotonic() - self._noted_s
+        if since_s > NOTE_EVERY_S or (self._changed and since_s * NOTE_SHARE > self._noting_s):
+            self.note()
+        self.display.update(self.live, max(1, len(self.live)))
+
+    def note(self, ended: bool = False) -> StudyRecord:
+        """Write down where the study stands."""
+        began_s = time.monotonic()
+        record = self.state.record(time.time(), ended)
+        self.ledger.write_record(record)
+        self._noted_s = time.monotonic()
+        self._noting_s = self._noted_s - began_s
+        self._changed = False
+        return record
+
+    def complete_notes(self) -> None:
+        """Trials that ended when the driver no longer lived to note it; what was finished before is said once."""
+        for name, trial in self.state.trials.items():
+            reason = self.ledger.stop_reason(name) if trial.status == "waiting" else None
+            if reason is not None:
+                self.state.stop(name, reason, self.ledger.spans(name), self._last_sign(name))
+        finished = [trial for trial in self.state.trials.values() if trial.record is not None]
+        for trial in finished:
+            if trial.end_s is None and trial.record is not None:
+                self.state.finish(trial.name, trial.record, self.ledger.spans(trial.name), self._last_sign(trial.name))
+        if finished:
+            self.display.event(f"{len(finished)} trials were finished before and are not run again")
+
+    def note_stop(self, name: str, result: Mapping[str, Any]) -> None:
+        """A scheduler ends a trial early: on disk before it happens."""
+        reason = f"after {result[EPOCH]} epochs with {result[SCORE]:.4f}"
+        self.ledger.write_stop(name, result[EPOCH], result[SCORE], reason)
+
+    def _past(self, name: str) -> list[dict[str, Any]]:
+        """Of a trial that is not over the last result is left out: whether it was decided on, nobody knows."""
+        if getattr(self.state.study, "scheduler", None) is None:
+            return []
+        lines = [as_result(line) for line in evaluations(self.ledger.trial_folder(name))]
+        is_over = self.state.trials[name].status != "waiting" or self.ledger.stop_reason(name) is not None
+        return lines if is_over else lines[:-1]
+
+    def _last_sign(self, name: str) -> float:
+        spans = self.ledger.spans(name)
+        return spans[-1].end_s if spans else time.time()
+
+    def _is_ready(self, name: str) -> bool:
+        origin = self.experiments[name].starts_from
+        return origin is None or self.state.trials[origin].status == "finished"
+
+    def _configuration(self, name: str) -> dict[str, Any] | None:
+        values = self.values.choose(name)
+        if values is None:
+            return None  # what chooses them waits for results
+        trial = self.state.trials[name]
+        stage = self.state.plan.stages[trial.stage]
+        k, c = stage.workers_per_trial, stage.concurrent_trials
+        # The workers that the command starts with have waited since it began.
+        self._num_begun += 1
+        self.live[name] = start_s = self._start_s if self._num_begun <= c else time.time()
+        order = Order(
+            experiment=self._experiment(name, values),
+            store=self._stores[name],
+            folder=self.ledger.trial_folder(name),
+            start_s=start_s,
+            num_workers=k,
+            workers_on_node=-(-k * c // cluster.num_nodes()),
+            feeding=self._feedings[k],
+            known_epochs=self.past[name][-1][EPOCH] if self.past.get(name) else 0,
+        )
+        one_node = cluster.all_fit_on_single_nodes(k, c, self.per_worker)
+        shape = GroupShape(k, self.per_worker, one_node)
+        return {"name": name, ORDER: order, SHAPE: shape}
+
+    def _experiment(self, name: str, values: Mapping[str, Any]) -> Any:
+        experiment = self.experiments[name].with_values(values) if values else self.experiments[name]
+        if experiment.starts_from is not None:
+            weights = self.ledger.trial_folder(experiment.starts_from)
+            experiment = replace(experiment, task={**experiment.task, "weights": weights})
+        return experiment
+
+    def _leave(self, name: str) -> None:
+        self.live.pop(name, None)
+        self._placed.discard(name)
+        self._changed = True
+
+    def _give_back(self, name: str, reason: str) -> None:
+        """The workers of a trial never came; it waits for those of the others.
+
+        Raises:
+            ResourceError: there are no others.
+        """
+        self.state.give_back(name)
+        self.lost_places += 1
+        if not self.live:
+            raise ResourceError(f"{reason}. What is finished is kept: the same command goes on from there")
+        self.display.event(f"{name}: {reason}; it waits for the workers of another trial")
+
+    def _note_failure(self, name: str) -> None:
+        reason = str(self.state.trials[name].failure)
+        write_failure(self.ledger.trial_folder(name), name, reason)
+        self.display.event(f"{name}: failed: {reason}")

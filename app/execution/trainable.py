@@ -1,0 +1,155 @@
+"""One Tune trial is one experiment, on however many workers; its process stays up for the next.
+
+With one worker the Tune actor itself trains. With more it is a light driver, which keeps one TorchTrainer up and hands
+its workers one order after another; so it does without torch.
+"""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ray import tune
+
+from app.data import files
+from app.execution.attempts import (
+    AttemptFailed,
+    Failure,
+    failure_of,
+    failures_so_far,
+    given_up,
+    is_worth_another,
+    note_failure,
+    note_pause,
+)
+from app.execution.group import Group
+from app.training.order import Order
+
+ORDER, SHAPE = "order", "shape"
+"""Keys of a trial's configuration."""
+SCORE, EPOCH = "score", "epoch"
+"""Of each result: what schedulers and searchers compare by, and their time."""
+FAILURE, PLACE = "failure", "place"
+"""Of a last result: why the trial failed; that its workers never came, so that it waits for others."""
+WORST = -1e9
+"""In place of a score that is not a number: schedulers let NaN go on, and searchers wait for it for ever."""
+
+
+class TrialTrainable(tune.Trainable):
+    """A step is the training up to the next evaluation; its result is that line of metrics, so that any scheduler can
+    decide on it."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        self._workers: Any = None
+        self._begin_with(config)
+        if config[SHAPE].num_workers > 1:
+            self._workers = Group(config[SHAPE], f"group-{os.getpid()}")
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._begin_with(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        try:
+            return self._step()
+        except Exception as error:
+            failure = error.failure if isinstance(error, AttemptFailed) else failure_of(error, self._order)
+            return self._failed(failure)
+
+    def save(self, checkpoint_dir: str | None = None) -> Any:
+        """Tune's checkpoint of a trial is the one in the trial's folder, where it lies."""
+        from ray.train._internal.session import _TrainingResult
+
+        if self._is_open and not self._is_done:  # a scheduler pauses the trial
+            self._end()
+            self._is_open = False
+            note_pause(self._order)
+        folder = files.join(self._order.folder, "checkpoint")
+        return _TrainingResult(tune.Checkpoint(folder), dict(self._last_result or {}))
+
+    def restore(self, checkpoint_path: Any) -> None:
+        """A training goes on from its folder's checkpoint by itself."""
+
+    def cleanup(self) -> None:
+        if isinstance(self._workers, Group):
+            self._workers.close()
+        elif self._workers is not None:
+            self._workers.end()
+
+    def _begin_with(self, config: dict[str, Any]) -> None:
+        self._order: Order = config[ORDER]
+        self._is_open = self._is_done = False
+        self._untold: list[dict[str, Any]] = []
+
+    def _step(self) -> dict[str, Any]:
+        if not self._is_open:
+            died = failures_so_far(self._order)
+            if died and not is_worth_another(died, self._order.experiment.max_retries):
+                return self._last(given_up(died))
+            self._open()
+        line = self._untold.pop(0) if self._untold else self._workers.advance()
+        self._is_done = line[EPOCH] >= self._order.experiment.epochs
+        if self._is_done:
+            self._workers.finish()
+        return self._result(line)
+
+    def _open(self) -> None:
+        if self._workers is None:
+            from app.execution.context import RayContext
+            from app.execution.trial_worker import TrialWorker
+
+            self._workers = TrialWorker(RayContext)
+        num_epochs = self._workers.begin(self._order)
+        self._is_open = True
+        known = self._order.known_epochs
+        is_over = num_epochs >= self._order.experiment.epochs  # killed between its last epoch and its record
+        if num_epochs and (known is not None or is_over):
+            lines = evaluations(self._order.folder)
+            told = num_epochs if known is None else known
+            self._untold = [line for line in lines if line[EPOCH] > told] or (lines[-1:] if is_over else [])
+
+    def _result(self, line: dict[str, Any]) -> dict[str, Any]:
+        return {**as_result(line), "done": self._is_done, "should_checkpoint": self._is_done}
+
+    def _failed(self, failure: Failure) -> dict[str, Any]:
+        """The last result of a trial that is not tried again, for what is raised Tune always tries again.
+
+        Raises:
+            AttemptFailed: it is worth another attempt, which Tune makes in new processes.
+        """
+        if failure.error == "ResourceError" and failure.kind == "death":
+            return {**self._last(failure), PLACE: failure.reason}
+        note_failure(self._order, failure)
+        failures = failures_so_far(self._order)
+        if is_worth_another(failures, self._order.experiment.max_retries):
+            raise AttemptFailed(failure)
+        if isinstance(self._workers, Group):
+            if not failure.spares_workers:
+                self._workers.close()
+                self._workers = Group(self._workers.shape, f"group-{os.getpid()}")
+        else:
+            self._end()
+        return self._last(given_up(failures))
+
+    def _last(self, failure: Failure) -> dict[str, Any]:
+        self._is_done = True
+        return {EPOCH: 0, SCORE: WORST, FAILURE: failure, "done": True}
+
+    def _end(self) -> None:
+        if self._workers is not None:
+            self._workers.end()
+
+
+def evaluations(folder: str) -> list[dict[str, Any]]:
+    """The lines of a trial's metrics.jsonl that have a score, without one that a crash cut."""
+    path = files.join(folder, "metrics.jsonl")
+    lines = files.read_bytes(path).decode().split("\n")[:-1] if files.exists(path) else []
+    return [found for found in map(json.loads, lines) if SCORE in found]
+
+
+def as_result(line: Mapping[str, Any]) -> dict[str, Any]:
+    """An evaluation as schedulers and searchers are told of it."""
+    known = {key: value for key, value in line.items() if value is not None}
+    score = known.get(SCORE, math.nan)
+    return {**known, SCORE: score if math.isfinite(score) else WORST}

@@ -1,0 +1,42 @@
+"""What every worker of a training receives; small, picklable and free of torch."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.experiment import Experiment
+
+Feeding = Literal["worker", "ray"]
+"""Who reads samples: the worker, in a thread of its own, or Ray Data's tasks anywhere on the cluster."""
+
+
+@dataclass(frozen=True, repr=False)
+class Order:
+    """One experiment to train: on how many workers, from which store, into which folder."""
+
+    experiment: Experiment
+    store: str
+    folder: str
+    """Of the trial: metrics.jsonl, checkpoint/, ..."""
+    start_s: float
+    """time.time() from which its start-up counts."""
+    num_workers: int = 1
+    workers_on_node: int = 1
+    """That share the cores of a node, those of other trials among them."""
+    launcher: Literal["ray", "local"] = "ray"
+    """`local` trains in this process, without Ray; it takes one worker."""
+    feeding: Feeding = "worker"
+    numerics_folder: str | None = None
+    """Where the precision and memory layout of a study are kept; None: the trial's checkpoint alone keeps its own."""
+    known_epochs: int | None = None
+    """Evaluations up to this epoch were told and decided on before the command was started again, later ones are told
+    again; None: all were."""
+    changing: tuple[str, ...] = ()
+    """Options of the experiment that may differ from what the folder held: a scheduler changes them on the way."""
+
+    def __repr__(self) -> str:  # Tune writes a trial's configuration into tags and logs
+        return f"Order({self.experiment.name})"
+
+    @property
+    def batch_size(self) -> int:
+        """Samples a step over all workers."""
+        return self.experiment.global_batch_size(self.num_workers)
