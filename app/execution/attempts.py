@@ -115,13 +115,13 @@ def failure_of(error: Exception, order: Order) -> Failure:
     found = find_user_error(error) or out_of_memory(error, order)  # Ray Data wraps what reading a sample raised
     if found is not None:
         return Failure("final", str(found), type(found).__name__)
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "without a message")
     if isinstance(error, RuntimeError | OSError):
-        first = next((line.strip() for line in str(error).splitlines() if line.strip()), "without a message")
         return Failure("error", f"{type(error).__name__}: {first}")
     last = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{last.filename}:{last.lineno}"
     return Failure(
-        "final", f"a bug: {type(error).__name__}: {error} ({where}); please report it", TwofoldError.__name__
+        "final", f"a bug: {type(error).__name__}: {first} ({where}); please report it", TwofoldError.__name__
     )
 
 

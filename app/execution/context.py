@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from ray.util.metrics import Gauge
 
+from app.data import files
 from app.data.feeding import HostBatch, StepReader, read_steps
 from app.training.context import ProcessGroupContext
 from app.training.order import Order
@@ -45,21 +46,24 @@ class RayContext(ProcessGroupContext):
 class TrainContext(RayContext):
     """A worker of a TorchTrainer."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, is_kept: bool) -> None:
+        """`is_kept`: other orders follow."""
         import ray.train.torch
 
         super().__init__(order, ray.train.torch.get_device())
+        self._is_kept = is_kept
 
     def report(self, metrics: dict[str, float], evaluated: bool) -> None:
-        """Ray Train hears of every evaluation, with the checkpoint where it lies: nothing is copied."""
+        """Ray Train hears of every evaluation, with the checkpoint where it lies: nothing is copied. Of a group that is
+        kept, it gets each trial's last checkpoint alone, for it writes down all that it got at each report anew."""
         super().report(metrics, evaluated)
         if not evaluated:
             return
         import ray.train
 
-        folder = f"{self._order.folder}/checkpoint"
-        mode = ray.train.CheckpointUploadMode.NO_UPLOAD
-        checkpoint = ray.train.Checkpoint(folder) if self.rank == 0 else None
-        ray.train.report(
-            {"trial": self._order.experiment.name, **metrics}, checkpoint=checkpoint, checkpoint_upload_mode=mode
-        )
+        told = {"trial": self._order.experiment.name, **metrics}
+        with_checkpoint = not self._is_kept or metrics["epoch"] == self._order.experiment.epochs
+        checkpoint = None
+        if self.rank == 0 and with_checkpoint:
+            checkpoint = ray.train.Checkpoint(files.join(self._order.folder, "checkpoint"))
+        ray.train.report(told, checkpoint, checkpoint_upload_mode=ray.train.CheckpointUploadMode.NO_UPLOAD)

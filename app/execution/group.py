@@ -6,14 +6,13 @@ TorchTrainer for each trial costs 27 s a trial, one that stays up 0.1 s.
 
 import asyncio
 import os
-import shutil
-import tempfile
 import threading
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 
+from app.data import files
 from app.execution.attempts import AttemptFailed, Failure, failure_of
 from app.training.order import Order
 
@@ -25,6 +24,9 @@ START_TIMEOUT_S = 150.0
 GROUP_TIMEOUT_S = 1800
 """Longest wait for the others at an exchange; a validation may take that long on one of them (assumed)."""
 CLOSE, BEGIN, ADVANCE, FINISH, END = "close", "begin", "advance", "finish", "end"
+
+SNAPSHOT = "checkpoint_manager_snapshot.json"
+"""Of Ray Train, in its folder: it would go on from there, which our own checkpoints do."""
 
 TRAIN_ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # what a second report in a row, a death and the end wait for: 2 s else
@@ -138,7 +140,8 @@ def worker_loop(config: dict[str, Any]) -> None:
     from app.execution.trial_worker import TrialWorker
 
     desk, rank = config["desk"], ray.train.get_context().get_world_rank()
-    worker, last, order = TrialWorker(TrainContext), 0, None
+    worker = TrialWorker(lambda order: TrainContext(order, config["is_kept"]))
+    last, order = 0, None
     while True:
         last, (command, arguments) = ray.get(desk.next.remote(last))
         if command == CLOSE:
@@ -160,19 +163,23 @@ def worker_loop(config: dict[str, Any]) -> None:
 class Group:
     """The driver's side: told what a TrialWorker is told, and answered what worker 0 of the group answers."""
 
-    def __init__(self, shape: GroupShape, name: str) -> None:
-        """Ask for the workers; nothing waits for them here."""
+    def __init__(self, shape: GroupShape, folder: str, is_kept: bool = True) -> None:
+        """Ask for the workers; nothing waits for them here.
+
+        Args:
+            folder: of the only trial, or that of all trials' folders.
+            is_kept: one trial follows the other.
+        """
         for variable, value in TRAIN_ENVIRONMENT.items():
             os.environ.setdefault(variable, value)
-        self.shape = shape
-        self._scratch = tempfile.mkdtemp(prefix="twofold-train-")
+        self.shape, self._folder, self._is_kept = shape, folder, is_kept
         desk: Any = ray.remote(Desk)
         self._desk = desk.options(num_cpus=0, scheduling_strategy="DEFAULT", max_concurrency=1000).remote(
             shape.num_workers
         )
         self.result: Any = None
         """Ray Train's, once the group is closed."""
-        self._thread = threading.Thread(target=self._fit, args=(name,), name="torch-trainer", daemon=True)
+        self._thread = threading.Thread(target=self._fit, name="torch-trainer", daemon=True)
         self._thread.start()
 
     def begin(self, order: Order) -> int:
@@ -197,7 +204,6 @@ class Group:
             pass
         self._thread.join()
         ray.kill(self._desk)
-        shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _ask(self, command: str, *arguments: Any) -> Any:
         try:
@@ -208,24 +214,25 @@ class Group:
             raise AttemptFailed(verdict.failure)
         return verdict.answer
 
-    def _fit(self, name: str) -> None:
+    def _fit(self) -> None:
         """In a thread of its own: Ray Train's controller, from the workers' start to their end."""
         try:
-            self.result = self._trainer(name).fit()
+            self.result = self._trainer().fit()
         except Exception as error:
             try:
                 ray.get(self._desk.lose.remote(_loss(error, self.shape)))
             except ray.exceptions.RayError:
                 return
 
-    def _trainer(self, name: str) -> Any:
+    def _trainer(self) -> Any:
         import ray.train
         from ray.train.torch import TorchConfig, TorchTrainer
 
         use_gpu = "GPU" in self.shape.per_worker
+        files.remove(files.join(self._folder, SNAPSHOT))
         return TorchTrainer(
             worker_loop,
-            train_loop_config={"desk": self._desk},
+            train_loop_config={"desk": self._desk, "is_kept": self._is_kept},
             torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo", timeout_s=GROUP_TIMEOUT_S),
             scaling_config=ray.train.ScalingConfig(
                 num_workers=self.shape.num_workers,
@@ -234,8 +241,8 @@ class Group:
                 placement_strategy="STRICT_PACK" if self.shape.one_node else "PACK",
             ),
             run_config=ray.train.RunConfig(
-                name=name,
-                storage_path=self._scratch,  # checkpoints lie in the trials' folders; what is Ray's own is not kept
+                name=files.name_of(self._folder),  # so that the trials' checkpoints lie in Ray Train's folder
+                storage_path=files.parent_of(self._folder),
                 failure_config=ray.train.FailureConfig(max_failures=0, controller_failure_limit=0),
             ),
         )

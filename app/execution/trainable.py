@@ -6,7 +6,6 @@ its workers one order after another; so it does without torch.
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +22,7 @@ from app.execution.attempts import (
     note_failure,
     note_pause,
 )
-from app.execution.group import Group
+from app.execution.group import Group, GroupShape
 from app.training.order import Order
 
 ORDER, SHAPE = "order", "shape"
@@ -44,7 +43,7 @@ class TrialTrainable(tune.Trainable):
         self._workers: Any = None
         self._begin_with(config)
         if config[SHAPE].num_workers > 1:
-            self._workers = Group(config[SHAPE], f"group-{os.getpid()}")
+            self._workers = self._group(config[SHAPE])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._begin_with(new_config)
@@ -127,10 +126,13 @@ class TrialTrainable(tune.Trainable):
         if isinstance(self._workers, Group):
             if not failure.spares_workers:
                 self._workers.close()
-                self._workers = Group(self._workers.shape, f"group-{os.getpid()}")
+                self._workers = self._group(self._workers.shape)
         else:
             self._end()
         return self._last(given_up(failures))
+
+    def _group(self, shape: GroupShape) -> Group:
+        return Group(shape, files.parent_of(self._order.folder))
 
     def _last(self, failure: Failure) -> dict[str, Any]:
         self._is_done = True

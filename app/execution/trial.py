@@ -68,7 +68,7 @@ def _run_ray(order: Order) -> Any:
     failures: list[Failure] = []
     with TrainingDisplay(order.folder, experiment.name, k):
         while True:
-            group = Group(shape, experiment.name)
+            group = Group(shape, order.folder, is_kept=False)
             try:
                 _train(group, order)
                 failure = None
