@@ -8,6 +8,7 @@ would take longer than everything else. Each claim is held to the end of its 95 
 
 import json
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,8 +173,9 @@ def train_partition(size: Size, store: Path, runs: Path, bert: Path, number: int
 
 def train(folder: Path, store: Path, workload: str, task: Mapping[str, Any], epochs: int) -> None:
     """As jobs/train.py with --launcher local would, in this process: its start would take as long as the training."""
-    from app.execution.trial import TrialSetting, run_trial
+    from app.execution.trial import run_trial
     from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
+    from app.training.order import Order
 
     is_text = workload == "document_text"
     if is_text:
@@ -189,7 +191,7 @@ def train(folder: Path, store: Path, workload: str, task: Mapping[str, Any], epo
         batch_size=TEXT_BATCH if is_text else IMAGE_BATCH, evaluate_every_epochs=5,
         precision="fp32", channels_last="yes",
     )  # fmt: skip
-    run_trial(experiment, TrialSetting(str(store), str(folder), 1, "local"))
+    run_trial(Order(experiment, str(store), str(folder), time.time(), launcher="local"))
 
 
 def evaluate(folder: Path, store: Path) -> dict[str, Hits]:

@@ -54,7 +54,7 @@ def _map_on_ray(
     import ray.data
 
     from app.execution import cluster
-    from app.execution.train_context import threads_per_worker
+    from app.training.process import threads_per_worker
 
     slots = cluster.connect(num_workers)
     use_gpu = slots.kind == "GPU"

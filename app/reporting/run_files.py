@@ -22,7 +22,7 @@ PATTERNS = (
     "config.json",
     "metrics.jsonl",
     "status.json",
-    "failed.json",
+    "failure.json",
     "record.json",
     "evaluation/*/summary.json",
     "evaluation/*/cases.csv",

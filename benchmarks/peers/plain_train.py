@@ -12,15 +12,16 @@ from pathlib import Path
 def main(num_threads: int, store: str, folder: Path, configs: list[Path]) -> None:
     from app.experiment import Experiment
     from app.training.context import LocalContext
-    from app.training.loop import TrainingJob, train
+    from app.training.loop import train
+    from app.training.order import Order
     from app.training.process import tune_process
     from app.workloads.registry import find_workload
 
     tune_process(num_threads)
     for config in configs:
         experiment = Experiment.from_dict(json.loads(config.read_text()))
-        job = TrainingJob(experiment, store, str(folder / experiment.name), time.time())
-        result = train(job, find_workload(experiment.workload), LocalContext())
+        order = Order(experiment, store, str(folder / experiment.name), time.time())
+        result = train(order, find_workload(experiment.workload), LocalContext())
         (folder / experiment.name / "plain.json").write_text(json.dumps(vars(result.timings)))
 
 

@@ -10,19 +10,19 @@ from pathlib import Path
 
 
 def main(config: Path, store: str, folder: Path) -> None:
-    from app.execution.train_context import threads_per_worker
     from app.experiment import Experiment
     from app.training.context import LocalContext
-    from app.training.loop import TrainingJob, train
-    from app.training.process import tune_process
+    from app.training.loop import train
+    from app.training.order import Order
+    from app.training.process import threads_per_worker, tune_process
     from app.workloads.registry import find_workload
 
     start_s = time.time()
     experiment = Experiment.from_dict(json.loads(config.read_text()))
     context = LocalContext()
     tune_process(threads_per_worker(context.world_size))
-    job = TrainingJob(experiment, store, str(folder), start_s)
-    result = train(job, find_workload(experiment.workload), context)
+    order = Order(experiment, store, str(folder), start_s)
+    result = train(order, find_workload(experiment.workload), context)
     if context.rank == 0:
         timings = result.timings
         summary = {

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from toy import toy_experiment  # noqa: E402
 
 from app.errors import DataError, ResourceError  # noqa: E402
 from app.execution.study import StudySetting, run_study  # noqa: E402
-from app.execution.trial import TrialSetting, run_trial  # noqa: E402
+from app.execution.trial import run_trial  # noqa: E402
 from app.experiment import Experiment, Study  # noqa: E402
 from app.planning.plan import Plan, Stage, plan_of_strategy  # noqa: E402
 from app.records import StudyRecord  # noqa: E402
+from app.training.order import Order  # noqa: E402
 
 pytestmark = pytest.mark.ray
 
@@ -30,6 +32,11 @@ def experiment(name: str, **changes: Any) -> Experiment:
 def run(study: Study, folder: Path, plan: str | Plan, **setting: Any) -> StudyRecord:
     chosen = plan if isinstance(plan, Plan) else plan_of_strategy(study, plan, 2)
     return run_study(study, chosen, StudySetting(str(folder), {"": str(folder.parent)}, **setting))
+
+
+def run_alone(what: Experiment, folder: Path) -> None:
+    """Without Ray."""
+    run_trial(Order(what, "", str(folder / "trials" / what.name), time.time(), launcher="local"))
 
 
 def losses(folder: Path, trial: str) -> list[float]:
@@ -45,7 +52,7 @@ def test_every_plan_gives_the_curves_of_a_training_without_ray(ray_cluster: None
     run(study, tmp_path / "mixed", mixed)
     record = run(study, tmp_path / "dp", "data-parallel")
     for e in study.experiments:
-        run_trial(e, TrialSetting("", str(tmp_path / "plain" / "trials" / e.name), 1, "local"))
+        run_alone(e, tmp_path / "plain")
         for folder in ("ep", "mixed", "dp"):
             assert losses(tmp_path / folder, e.name) == pytest.approx(losses(tmp_path / "plain", e.name), abs=1e-5)
     assert record.status == "finished" and record.best_trial is not None and record.score == "accuracy"
@@ -67,7 +74,7 @@ def test_a_worker_that_dies_is_replaced_and_the_trial_goes_on(
     mortal = {**task, "kill_marker": str(marker), "kill_rank": rank}
     study = Study("s", (experiment("a", task=mortal, checkpoint_every_s=1e-6), experiment("b", seed=3, task=task)))
     record = run(study, tmp_path / "run", plan)
-    run_trial(experiment("a", task=task), TrialSetting("", str(tmp_path / "plain" / "trials" / "a"), 1, "local"))
+    run_alone(experiment("a", task=task), tmp_path / "plain")
     assert marker.exists()
     assert [(t.status, t.num_attempts) for t in record.trials] == [("finished", 2), ("finished", 1)]
     assert losses(tmp_path / "run", "a") == pytest.approx(losses(tmp_path / "plain", "a"), abs=1e-5)
@@ -93,7 +100,7 @@ def test_a_bad_trial_fails_with_its_reason_and_costs_the_others_nothing(ray_clus
     assert trials["good"].status == "finished"
     done = trials["after-good"].record
     assert done is not None and done.origin == {"file": str(tmp_path / "run" / "trials" / "good")}
-    failed = json.loads((tmp_path / "run" / "trials" / "nan" / "failed.json").read_text())
+    failed = json.loads((tmp_path / "run" / "trials" / "nan" / "failure.json").read_text())
     assert "the loss is nan" in failed["failure"]
 
 

@@ -16,15 +16,22 @@ from app.errors import TrainingError
 from app.experiment import Experiment
 from app.training import checkpoint
 from app.training.context import LocalContext
-from app.training.loop import TrainingJob, TrainingResult, train
+from app.training.loop import Training, TrainingResult
+from app.training.order import Order
 
 CPU = torch.device("cpu")
 FOLDERS = ("whole", "cut")
 
 
 def run(experiment: Experiment, folder: Path, workload: Any = None, until_epoch: int | None = None) -> TrainingResult:
-    job = TrainingJob(experiment, "", str(folder), time.time(), until_epoch)
-    return train(job, workload or ToyWorkload(), LocalContext(CPU))
+    """Trained to its end, or paused after so many epochs as a scheduler would."""
+    training = Training(Order(experiment, "", str(folder), time.time()), workload or ToyWorkload(), LocalContext(CPU))
+    try:
+        while not training.is_done and training.progress.num_epochs < (until_epoch or experiment.epochs):
+            training.advance()
+        return training.finish()
+    finally:
+        training.close()
 
 
 def lines(folder: Path, name: str) -> list[dict[str, Any]]:

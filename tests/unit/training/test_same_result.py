@@ -22,7 +22,8 @@ from PIL import Image
 
 from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
 from app.training.context import LocalContext
-from app.training.loop import TrainingJob, train
+from app.training.loop import train
+from app.training.order import Order
 from app.workloads.registry import find_workload
 
 pytestmark = pytest.mark.timeout(300)
@@ -167,7 +168,7 @@ class Team:
     def work(self, case: Case, folder: str, rank: int) -> None:
         with self._turn:
             try:
-                job = TrainingJob(case.experiment, case.store, folder, time.time())
+                job = Order(case.experiment, case.store, folder, time.time())
                 train(job, find_workload(case.experiment.workload), TeamContext(self, rank, len(self._values)))
             except BaseException:
                 self._barrier.abort()

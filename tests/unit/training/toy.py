@@ -81,7 +81,7 @@ class ToyWorkload:
 
     def forward(self, task: ToyTask, model: torch.nn.Module, inputs: Batch) -> torch.Tensor:
         self._num_forwards += 1
-        if task.kill_marker and self._num_forwards == 7 and os.environ.get("RANK") == task.kill_rank:
+        if task.kill_marker and self._num_forwards == 7 and os.environ.get("RANK", "0") == task.kill_rank:
             kill_once(task.kill_marker)
         output: torch.Tensor = model(inputs["x"])
         return output

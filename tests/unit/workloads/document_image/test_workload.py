@@ -14,7 +14,8 @@ from app.errors import DataError, UsageError
 from app.execution.evaluate import evaluate_run
 from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
 from app.training.context import LocalContext
-from app.training.loop import TrainingJob, TrainingResult, train
+from app.training.loop import TrainingResult, train
+from app.training.order import Order
 from app.workloads.document_image.networks import mean_and_std
 from app.workloads.document_image.task import DocumentImageTask
 from app.workloads.document_image.workload import DocumentImageWorkload, normalize, resize
@@ -63,7 +64,7 @@ def train_on(store: str, folder: Path, **options: object) -> TrainingResult:
         optimizer=OptimizerConfig(learning_rate=3e-3),
         schedule=ScheduleConfig(warmup_share=0.1),
     )
-    job = TrainingJob(experiment, store, str(folder), time.time())
+    job = Order(experiment, store, str(folder), time.time())
     return train(job, WORKLOAD, LocalContext(CPU))
 
 

@@ -13,7 +13,8 @@ from app.errors import UsageError
 from app.experiment import Experiment, OptimizerConfig
 from app.training import checkpoint
 from app.training.context import LocalContext
-from app.training.loop import TrainingJob, train
+from app.training.loop import train
+from app.training.order import Order
 from app.training.step import make_optimizer
 from app.workloads.document_text.workload import DocumentTextWorkload
 
@@ -140,7 +141,7 @@ def test_training_learns_the_classes(options: dict[str, Any], store: str, tmp_pa
         optimizer=OptimizerConfig(learning_rate=2e-3, weight_decay=0.01),
         evaluate_every_epochs=12,
     )
-    result = train(TrainingJob(experiment, store, str(tmp_path / "run"), time.time()), WORKLOAD, LocalContext(CPU))
+    result = train(Order(experiment, store, str(tmp_path / "run"), time.time()), WORKLOAD, LocalContext(CPU))
     assert result.best["accuracy"] > 0.7  # 1/3 by chance
     saved = checkpoint.load_last(str(tmp_path / "run/checkpoint"), CPU)
     assert saved
