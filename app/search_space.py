@@ -134,8 +134,8 @@ def check_choices(choices: Parameters, where: str = "parameters") -> None:
             values = listed(of_parent)
             if isinstance(of_parent, Normal) or (isinstance(of_parent, Range) and of_parent.unit is None):
                 raise ValueError(f"{path}: when: {parent} is drawn from {of_parent}, wanted listed or whole values")
-            known = of_parent.holds if isinstance(of_parent, Range) else lambda value, of=values: _is_in(value, of)
-            strange = [value for value in allowed if not known(value)]
+            known = [of_parent.holds(v) if isinstance(of_parent, Range) else _is_in(v, values) for v in allowed]
+            strange = [value for value, is_known in zip(allowed, known, strict=True) if not is_known]
             if strange or not allowed:
                 seen = f"{parent} is never {strange[0]!r}" if strange else f"{parent}: got no values"
                 raise ValueError(f"{path}: when: {seen}; it is one of {to_dict(values) or of_parent}")

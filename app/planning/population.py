@@ -23,6 +23,15 @@ class Standing:
     """Its options, by the population's paths."""
 
 
+@dataclass(frozen=True)
+class Decision:
+    """What follows the round that ends at `epoch`; `applied`: the networks lie where they belong."""
+
+    epoch: int
+    takeovers: tuple[Takeover, ...]
+    applied: bool = False
+
+
 def decide(population: Population, seed: int, epoch: int, members: Mapping[str, Standing]) -> tuple[Takeover, ...]:
     """What happens after `epoch`. The same arguments give the same answer: the order in which members ended, the
     workers and restarts have no say. Nobody both gives and takes."""
