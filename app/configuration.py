@@ -90,6 +90,9 @@ def _convert_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
     if value is None and type(None) in args:
         return None
     options = [a for a in args if a is not type(None)]
+    if isinstance(value, Mapping):  # meant as the one that has most of its keys: the others' errors are noise
+        shared = [len(value.keys() & getattr(a, "__dataclass_fields__", {}).keys()) for a in options]
+        options = [a for a, num in zip(options, shared, strict=True) if num == max(shared)]
     # An exact match comes first, so that 3 stays an int where both int and float are allowed.
     options.sort(key=lambda a: a is not type(value))
     errors = []

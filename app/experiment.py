@@ -2,17 +2,27 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from app.configuration import from_dict, to_dict
-from app.search_space import Population, Tuning, extremes, with_value
+from app.scheduling import Scheduler
+from app.search_space import Parameters, Search, extremes, with_value
 
 BatchRule = Literal["fixed-global", "fixed-per-worker"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
 """Names of experiments and studies become names of folders, on local disks and in object stores."""
+NUM_NAME_BYTES = 200
+"""Most file systems take 255; files beside a folder add to its name."""
+MOVED = {
+    "early_stopping": '"scheduler": {"name": "asha", "grace_period": 1, "reduction_factor": 3}',
+    "population": '"scheduler": {"name": "pbt", "perturbation_interval": 1, "hyperparam_mutations": {...}}',
+    "tuning": '"search": {"algorithm": "optuna", "num_trials": 20, "base": {...}, "parameters": {...}}',
+}
+"""Keys that a study no longer has, and what says the same."""
 
 
 def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
@@ -23,6 +33,8 @@ def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
 def _require_name(name: str) -> None:
     wanted = "letters, digits and . _ + = -, the first a letter or digit (it names a folder)"
     _require(_NAME.fullmatch(name) is not None, "name", name, wanted)
+    if len(name) > NUM_NAME_BYTES:
+        raise ValueError(f"name: got {len(name)} bytes ({name[:40]}...), wanted {NUM_NAME_BYTES} at most")
 
 
 @dataclass(frozen=True)
@@ -32,8 +44,7 @@ class OptimizerConfig:
     name: Literal["adam", "adamw", "sgd"] = "adamw"
     learning_rate: float = 1e-3
     reference_batch_size: int | None = None
-    """Where given, the rate above is for a global batch of so many samples and grows linearly with the batch (Goyal
-    et al. 2017)."""
+    """Where given, the rate above is for a global batch of so many samples and grows with it (Goyal et al. 2017)."""
     weight_decay: float = 0.0
     beta1: float = 0.9
     beta2: float = 0.999
@@ -141,10 +152,15 @@ class Experiment(TrainingOptions):
         Raises:
             ValueError: there is no such option, or the value is none of it.
         """
-        plain = self.to_dict()
-        for path, value in values.items():
-            plain = with_value(plain, path, value)
-        return Experiment.from_dict(plain)
+        return searched(self.to_dict(), values)
+
+    def extremes(self, parameters: Parameters) -> "list[Experiment]":
+        """This experiment with each value that has to be valid for all of a search's to be.
+
+        Raises:
+            ValueError: one is not.
+        """
+        return [searched(self.to_dict(), values) for values in extremes(parameters)]
 
     @property
     def validated_on(self) -> tuple[str, str | None, Any]:
@@ -178,18 +194,15 @@ class Experiment(TrainingOptions):
         return self.optimizer.learning_rate * factor
 
 
-@dataclass(frozen=True)
-class EarlyStopping:
-    """Trials that fall behind end early: successive halving that waits for nobody (ASHA, Li et al. 2020)."""
-
-    first_epochs: int = 1
-    """Epochs at the first comparison; each further one comes after `reduction` times as many."""
-    reduction: int = 3
-    """At each comparison a trial goes on if it is in the best 1/reduction of those that came so far."""
-
-    def __post_init__(self) -> None:
-        _require(self.first_epochs >= 1, "first_epochs", self.first_epochs, "1 or more")
-        _require(self.reduction >= 2, "reduction", self.reduction, "2 or more")
+def searched(plain: Mapping[str, Any], values: Mapping[str, Any] | None = None) -> Experiment:
+    """The experiment of plain values, with what a search chose for it by path."""
+    for path, value in (values or {}).items():
+        plain = with_value(plain, path, value)
+    try:
+        return Experiment.from_dict(plain)
+    except ValueError as error:
+        advice = '; a range of whole numbers says "integer": true' if str(error).endswith("wanted int") else ""
+        raise ValueError(f"{error}{advice}") from error
 
 
 @dataclass(frozen=True)
@@ -199,36 +212,40 @@ class Study:
     name: str
     experiments: tuple[Experiment, ...]
     seed: int = 0
-    early_stopping: EarlyStopping | None = None
-    """Trials are compared with those that are validated on the same, by their validation score."""
-    tuning: Tuning | None = None
+    search: Search | None = None
     """Some of the experiments get their values when they begin."""
-    population: Population | None = None
-    """The experiments are its members."""
+    scheduler: Scheduler | None = None
+    """Trials are compared with those that are validated on the same, by their score; of `pbt` all are members."""
 
     def __post_init__(self) -> None:
         _require_name(self.name)
         _require(len(self.experiments) > 0, "experiments", [], "at least one")
         names = [e.name for e in self.experiments]
-        repeated = sorted({n for n in names if names.count(n) > 1})
+        repeated = sorted(name for name, count in Counter(names).items() if count > 1)
         if repeated:
             raise ValueError(f"experiments of a study need names of their own; repeated: {', '.join(repeated)}")
+        alike = Counter(map(str.lower, names))
+        if alike and max(alike.values()) > 1:
+            folded = sorted(name for name in names if alike[name.lower()] > 1)
+            raise ValueError(f"experiments: {', '.join(folded)} differ in case alone: on some disks in no way; rename")
         self.generations()
-        tuned = self.tuning.trials if self.tuning is not None else ()
-        if not set(tuned) <= set(names) or len(set(tuned)) < len(tuned):
-            raise ValueError(f"tuning.trials: got {[*tuned]}, wanted experiments of the study, each once: {names}")
+        trials = self.search.trials if self.search is not None else ()
+        if not set(trials) <= set(names) or len(set(trials)) < len(trials):
+            raise ValueError(f"search.trials: got {[*trials]}, wanted experiments of the study, each once: {names}")
         self.variants()
         self._check_population()
 
     def _check_population(self) -> None:
-        if self.population is None:
+        population = self.scheduler.population() if self.scheduler is not None else None
+        if population is None:
             return
-        for name in ("early_stopping", "tuning"):
-            found = getattr(self, name)
-            _require(found is None, name, found, "null where there is a population: it chooses for itself who goes on")
-        for path, value in extremes(self.population.mutations):
-            self.experiments[0].with_values({path: value})
-        self.population.check([experiment.to_dict() for experiment in self.experiments])
+        if self.search is not None:
+            raise ValueError(
+                f"search: got {self.search.algorithm}, wanted none beside pbt, which chooses for itself who goes on "
+                "with what; grid and random go with it"
+            )
+        self.experiments[0].extremes(population.hyperparam_mutations)
+        population.check([experiment.to_dict() for experiment in self.experiments])
 
     def variants(self) -> dict[str, list[Experiment]]:
         """Each experiment by name as it may come to be: as listed, or, where its values are chosen when it begins,
@@ -238,15 +255,15 @@ class Study:
             ValueError: one of these is no experiment.
         """
         found = {experiment.name: [experiment] for experiment in self.experiments}
-        if self.tuning is None:
+        if self.search is None:
             return found
         made: list[Experiment] = []
         base: Experiment | None = None
-        for name in self.tuning.trials:
+        for name in self.search.trials:
             (listed,) = found[name]
             if base is None or base != replace(listed, name=base.name):  # most often all are alike but for their names
                 base = listed
-                made = [base.with_values({path: value}) for path, value in extremes(self.tuning.parameters)]
+                made = base.extremes(self.search.parameters)
             found[name] = [replace(variant, name=name) for variant in made]
         return found
 
@@ -272,7 +289,10 @@ class Study:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "Study":
-        return from_dict(Study, values)
+        for key, now in MOVED.items():
+            if values.get(key) is not None:
+                raise ValueError(f"{key}: studies no longer have it; write {now}")
+        return from_dict(Study, {key: value for key, value in values.items() if key not in MOVED})
 
     def to_dict(self) -> dict[str, Any]:
         plain: dict[str, Any] = to_dict(self)

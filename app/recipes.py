@@ -11,7 +11,8 @@ from itertools import product
 from typing import Any
 
 from app.experiment import BatchRule, Experiment, OptimizerConfig, ScheduleConfig, Study
-from app.search_space import Choice, Population, Range, Tuning
+from app.scheduling import Scheduler
+from app.search_space import Choice, Range, Search
 
 BRATS, IMAGE, TEXT = "brats", "document_image", "document_text"
 RVL_CDIP, TOBACCO = "rvl-cdip", "tobacco"
@@ -52,10 +53,7 @@ SEED_TASK: Mapping[str, Any] = {
 """Of the seed study: whole volumes, 152 of the 155 slices, nothing random."""
 SEED_EPOCHS = 100
 """Assumed: what we have of the seed study does not say."""
-SEED_RATES = (1e-4, 5e-4, 1e-3, 5e-3)
-SEED_NORMS = ("batch", "group")
-SEED_BETAS = (0.99, 0.999)
-
+SEED_RATES, SEED_NORMS, SEED_BETAS = (1e-4, 5e-4, 1e-3, 5e-3), ("batch", "group"), (0.99, 0.999)
 
 SMALL_BRATS_TASK: Mapping[str, Any] = {
     "patch_size": [32, 32, 32],
@@ -66,7 +64,7 @@ SMALL_BRATS_TASK: Mapping[str, Any] = {
 BRATS_EPOCHS = 100
 """Assumed, as for the seed study."""
 RATES, DECAYS = Range(1e-4, 3e-2, log=True), Range(1e-6, 1e-1, log=True)
-"""Assumed: about a factor of ten and more to both sides of AdamW's usual 1e-3 to 3e-3 and 1e-4 to 1e-2."""
+"""Assumed: a factor of ten and more to both sides of AdamW's usual 1e-3 to 3e-3 and 1e-4 to 1e-2."""
 
 
 def brats_smoke(*, epochs: int = 8) -> Study:
@@ -120,8 +118,8 @@ def brats_tpe(*, small: bool = False, epochs: int | None = None, num_trials: int
         "optimizer.weight_decay": DECAYS,
         "task.norm": ("instance", "group", "batch"),
     }
-    rule = Tuning(parameters, names, num_random=3 if small else 10)
-    return Study(_named("brats-tpe", small), tuple(replace(base, name=name) for name in names), tuning=rule)
+    search = Search("optuna", parameters, names, {"n_startup_trials": 3 if small else 10})
+    return Study(_named("brats-tpe", small), tuple(replace(base, name=name) for name in names), search=search)
 
 
 def brats_population(*, small: bool = False, epochs: int | None = None, num_members: int | None = None) -> Study:
@@ -139,8 +137,9 @@ def brats_population(*, small: bool = False, epochs: int | None = None, num_memb
         for number in range(num_members or (4 if small else 16))
     ]
     mutations = {"optimizer.learning_rate": RATES, "optimizer.weight_decay": DECAYS}
-    rule = Population(base.evaluate_every_epochs, mutations)
-    return Study(_named("brats-population", small), tuple(members), population=rule)
+    interval = base.evaluate_every_epochs
+    options = {"perturbation_interval": interval, "hyperparam_mutations": mutations, "resample_probability": 0.0}
+    return Study(_named("brats-population", small), tuple(members), scheduler=Scheduler("pbt", options))
 
 
 def documents_image(

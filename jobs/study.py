@@ -17,8 +17,8 @@ PLAN_FILE = "plan:"
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
     study: str | None = None
-    """JSON file with `name` and `experiments`, or a `search` (grid, random, tpe) that makes them
-    (app/planning/search.py)."""
+    """JSON file with `name` and `experiments`, or a `search` that makes them (app/planning/search.py), and perhaps a
+    `scheduler`; docs/schedulers-and-searches.md has their names."""
     recipe: str | None = None
     """Name of a study of app/recipes.py, in place of a file."""
     options: tuple[str, ...] = ()
@@ -41,10 +41,14 @@ def main(arguments: Arguments) -> None:
     start_s = time.time()
     from app.console import say
     from app.errors import TrainingError
+    from app.execution.schedulers import check_scheduler
+    from app.execution.searchers import check_search
     from app.execution.stores import parse_stores, stores_of
     from app.execution.study import StudySetting, run_study
 
     study = read_study(arguments.study, arguments.recipe, arguments.options)
+    check_scheduler(study.scheduler)
+    check_search(study.search)
     stores = {name: absolute(folder) for name, folder in parse_stores(arguments.store).items()}
     stores_of(study, stores)
     plan = make_plan(study, arguments.strategy, arguments.workers)

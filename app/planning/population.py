@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.records import Takeover
-from app.search_space import Choice, Population, Range
+from app.scheduling import Population
+from app.search_space import Range, draw
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,20 @@ class Standing:
     """Its options, by the population's paths."""
 
 
+@dataclass(frozen=True)
+class Decision:
+    """What follows the round that ends at `epoch`; `applied`: the networks lie where they belong."""
+
+    epoch: int
+    takeovers: tuple[Takeover, ...]
+    applied: bool = False
+
+
 def decide(population: Population, seed: int, epoch: int, members: Mapping[str, Standing]) -> tuple[Takeover, ...]:
     """What happens after `epoch`. The same arguments give the same answer: the order in which members ended, the
     workers and restarts have no say. Nobody both gives and takes."""
-    num = min(max(1, int(len(members) * population.quantile)), len(members) // 2)
-    ranked = sorted(members, key=lambda name: _known(members[name].score), reverse=True)
+    num = min(math.ceil(len(members) * population.quantile_fraction), len(members) // 2)  # as Tune counts them
+    ranked = sorted(sorted(members), key=lambda name: _known(members[name].score), reverse=True)
     found = []
     for name in ranked[len(ranked) - num :]:
         chance = random.Random(f"{seed} {epoch} {name}")
@@ -35,20 +45,27 @@ def decide(population: Population, seed: int, epoch: int, members: Mapping[str, 
         if _known(mine.score) >= _known(theirs.score):
             continue  # as good: nothing to take over
         values = {
-            path: perturbed(choice, theirs.values[path], population.factors, chance)
-            for path, choice in population.mutations.items()
+            path: explored(population, path, theirs.values[path], chance) for path in population.hyperparam_mutations
         }
         takes_best = _known(theirs.best_score) > _known(mine.best_score)
         found.append(Takeover(epoch, name, origin, values, takes_best))
     return tuple(found)
 
 
-def perturbed(choice: Choice, value: Any, factors: tuple[float, float], chance: random.Random) -> Any:
-    """Another value near this one: a factor away, or the one before or after it in the list; never out of bounds."""
-    if isinstance(choice, Range):
-        return min(max(value * chance.choice(factors), choice.low), choice.high)
-    place = choice.index(value) + chance.choice((-1, 1))
-    return choice[min(max(place, 0), len(choice) - 1)]
+def explored(population: Population, path: str, value: Any, chance: random.Random) -> Any:
+    """Another value: now and then any, else one near this one, a factor away or the one before or after it in the
+    list; never out of bounds."""
+    choice = population.hyperparam_mutations[path]
+    if chance.random() < population.resample_probability:
+        return draw(choice, chance)
+    if not isinstance(choice, Range):
+        place = choice.index(value) + chance.choice((-1, 1))
+        return choice[min(max(place, 0), len(choice) - 1)]
+    factor = chance.choice(population.perturbation_factors)
+    found = choice.nearest(value * factor)
+    if found == value and choice.unit is not None:  # 1 x 1.2 is 1 again
+        return choice.nearest(value + (choice.unit if factor > 1 else -choice.unit))
+    return found
 
 
 def _known(score: float | None) -> float:

@@ -1,45 +1,48 @@
-"""Many experiments from one: every combination of a few values, random draws, or trials tuned as they begin."""
+"""Many experiments from one: every combination of a few values, random draws, or trials chosen as they begin."""
 
-import itertools
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
-from app.configuration import from_dict
-from app.experiment import Experiment, Study
-from app.search_space import Choice, Range, Tuning, check_choices, with_value
+from app.configuration import from_dict, nearest
+from app.experiment import Study, searched
+from app.planning.names import names_of
+from app.search_space import Choice, applicable, applies, check_choices, draw, listed, parents_first
+
+GRID, RANDOM = "grid", "random"
+"""Written out before the study runs; any other algorithm is one of app.execution.searchers."""
+MOVED = {
+    "method": '"algorithm": "grid", "random" or a searcher of Ray Tune; "tpe" is "optuna"',
+    "num_random": '"n_startup_trials" (of algorithm optuna)',
+}
+"""Keys that a search no longer has, and what says the same."""
 
 
 @dataclass(frozen=True)
-class Search:
-    """What a study file may hold as `search`, in place of `experiments` or beside them."""
+class Request:
+    """What a study file may hold as `search`, in place of `experiments` or beside them; an algorithm's own options
+    stand beside these."""
 
     base: Mapping[str, Any]
     """Fields of the experiments, but for their names."""
     parameters: Mapping[str, Choice]
-    """What differs, by path (`optimizer.learning_rate`): values to choose from, or a range to draw from."""
-    method: Literal["grid", "random", "tpe"] = "grid"
-    """`grid`: every combination; `random`: `num_trials` draws; `tpe`: as many, each chosen when it begins, from how
+    """What differs, by path (`optimizer.learning_rate`): values to choose from, or numbers to draw."""
+    algorithm: str = GRID
+    """`grid`: every combination; `random`: `num_trials` draws; any other: as many, each chosen when it begins, from how
     those before did."""
     num_trials: int | None = None
-    """Of `random` and `tpe`."""
-    num_random: int | None = None
-    """Of `tpe`: trials that have to end before it learns; app.search_space.Tuning has the default."""
+    """Of all but `grid`."""
     prefix: str = field(default="")
     """Begins the experiments' names."""
 
     def __post_init__(self) -> None:
         check_choices(self.parameters)
-        ranges = [path for path, choice in self.parameters.items() if isinstance(choice, Range)]
-        if self.method == "grid" and ranges:
-            raise ValueError(f"{ranges[0]}: a grid takes values, not a range; list them, or take method random or tpe")
-        if (self.num_trials is None) != (self.method == "grid") or (self.num_trials or 1) < 1:
-            raise ValueError(
-                f"num_trials: got {self.num_trials}, wanted 1 or more with method random or tpe, else none"
-            )
-        if self.num_random is not None and self.method != "tpe":
-            raise ValueError(f"num_random: got {self.num_random} with method {self.method}, wanted it with tpe alone")
+        drawn = [path for path, choice in self.parameters.items() if listed(choice) is None]
+        if self.algorithm == GRID and drawn:
+            raise ValueError(f"{drawn[0]}: a grid takes values, not a range; list them, or take algorithm random")
+        if (self.num_trials is None) != (self.algorithm == GRID) or (self.num_trials or 1) < 1:
+            raise ValueError(f"num_trials: got {self.num_trials}, wanted 1 or more, and none for algorithm grid")
 
 
 def study_of(values: Mapping[str, Any]) -> Study:
@@ -49,62 +52,70 @@ def study_of(values: Mapping[str, Any]) -> Study:
         ValueError: an unknown key or a wrong value; names it.
     """
     plain = dict(values)
-    if "search" not in plain:
+    scheduler = plain.get("scheduler")
+    if isinstance(scheduler, Mapping) and "options" not in scheduler:  # those of study.json have them apart
+        options = {key: value for key, value in scheduler.items() if key != "name"}
+        plain["scheduler"] = {**{key: scheduler[key] for key in scheduler if key == "name"}, "options": options}
+    found = plain.get("search")
+    if not isinstance(found, Mapping) or "trials" in found:  # of study.json: written out
         return Study.from_dict(plain)
-    search = from_dict(Search, plain.pop("search"), "search")
-    listed = plain.get("experiments", [])
-    if not isinstance(listed, list):
-        raise ValueError(f"experiments: got {listed!r}, wanted a list")
-    if search.method == "tpe" and plain.get("tuning") is not None:
-        raise ValueError("tuning: a search with method tpe makes it; leave one of them out")
-    made = tuned(search) if search.method == "tpe" else {"experiments": expand(search, plain.get("seed", 0))}
-    return Study.from_dict({**plain, **made, "experiments": [*listed, *made["experiments"]]})
+    request, options = read(plain.pop("search"))
+    written = plain.get("experiments", [])
+    if not isinstance(written, list):
+        raise ValueError(f"experiments: got {written!r}, wanted a list")
+    if request.algorithm in (GRID, RANDOM):
+        return Study.from_dict({**plain, "experiments": [*written, *expand(request, plain.get("seed", 0))]})
+    names = [f"{request.prefix}{number:03d}" for number in range(request.num_trials or 0)]
+    search = {"algorithm": request.algorithm, "parameters": request.parameters, "trials": names, "options": options}
+    made = [{**request.base, "name": name} for name in names]
+    return Study.from_dict({**plain, "experiments": [*written, *made], "search": search})
 
 
-def tuned(search: Search) -> dict[str, Any]:
-    """The `experiments` and the `tuning` of a study: trials by their numbers, with the values of the base until they
-    begin."""
-    names = tuple(f"{search.prefix}{number:03d}" for number in range(search.num_trials or 0))
-    rule = {} if search.num_random is None else {"num_random": search.num_random}
-    return {
-        "experiments": [{**search.base, "name": name} for name in names],
-        "tuning": Tuning(search.parameters, names, **rule),
-    }
+def read(values: Mapping[str, Any]) -> tuple[Request, dict[str, Any]]:
+    """A file's search, and the algorithm's own options; whether it has them is checked where it is known
+    (app.execution.searchers).
+
+    Raises:
+        ValueError: an unknown key or a wrong value; names it.
+    """
+    for key, now in MOVED.items():
+        if key in values:
+            raise ValueError(f"search.{key}: searches no longer have it; write {now}")
+    known = [f.name for f in fields(Request)]
+    options = {key: value for key, value in values.items() if key not in known}
+    if options and values.get("algorithm", GRID) in (GRID, RANDOM):
+        raise ValueError(f"unknown key {'search.' + next(iter(options))!r}: {nearest(next(iter(options)), known)}")
+    return from_dict(Request, {key: values[key] for key in values if key in known}, "search"), options
 
 
-def expand(search: Search, seed: int) -> list[dict[str, Any]]:
+def expand(request: Request, seed: int) -> list[dict[str, Any]]:
     """Plain values of each experiment of a grid or of random draws, named by what sets it apart:
     `learning_rate=0.01+loss=dice`."""
-    chosen: list[tuple[Any, ...]]
-    if search.method == "grid":
-        chosen = list(itertools.product(*(_values(choice) for choice in search.parameters.values())))
+    parameters = request.parameters
+    if request.algorithm == GRID:
+        chosen = list(_combinations(request, parents_first(parameters), {}))
     else:
-        chance = random.Random(seed)
-        num = search.num_trials or 0
-        chosen = [tuple(_draw(choice, chance) for choice in search.parameters.values()) for _ in range(num)]
+        chance = random.Random(seed)  # every parameter is drawn: a condition changes no other's draws
+        drawn = [{path: draw(parameters[path], chance) for path in parameters} for _ in range(request.num_trials or 0)]
+        chosen = [applicable(parameters, values) for values in drawn]
+    names = names_of(chosen, request.prefix, numbered=request.algorithm != GRID)
     experiments = []
-    for number, values in enumerate(chosen):
-        settings = dict(zip(search.parameters, values, strict=True))
-        label = "+".join(f"{path.rsplit('.', 1)[-1]}={_shown(value)}" for path, value in settings.items())
-        name = search.prefix + (label if search.method == "grid" else f"{number:03d}+{label}")
-        experiment: dict[str, Any] = {**search.base, "name": name}
-        for path, value in settings.items():
-            experiment = with_value(experiment, path, value)
-        Experiment.from_dict(experiment)
-        experiments.append(experiment)
+    for name, values in zip(names, chosen, strict=True):
+        experiments.append(searched({**request.base, "name": name}, values).to_dict())
     return experiments
 
 
-def _values(choice: Choice) -> tuple[Any, ...]:
-    assert not isinstance(choice, Range)
-    return choice
-
-
-def _draw(choice: Choice, chance: random.Random) -> Any:
-    return choice.draw(chance) if isinstance(choice, Range) else chance.choice(choice)
-
-
-def _shown(value: Any) -> str:
-    """A value as part of a name: letters, digits and . + = - alone."""
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return "".join(character if character.isalnum() or character in ".-" else "_" for character in text).strip("_")
+def _combinations(request: Request, open_paths: list[str], values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Of the paths that are left, each once; a parameter that does not apply makes none."""
+    if not open_paths:
+        yield {path: values[path] for path in request.parameters if path in values}
+        return
+    path, *others = open_paths
+    if not applies(request.parameters[path], values):
+        yield from _combinations(request, others, values)
+        return
+    seen: list[Any] = []
+    for value in listed(request.parameters[path]) or ():
+        if value not in seen:
+            seen.append(value)
+            yield from _combinations(request, others, {**values, path: value})

@@ -106,6 +106,14 @@ def test_a_study_needs_experiments_with_names_of_their_own() -> None:
         Study("s", ())
     with pytest.raises(ValueError, match="it names a folder"):
         Study("s/t", (experiment(),))
+    with pytest.raises(ValueError, match="experiments: LR, lr differ in case alone"):
+        Study("s", tuple(experiment(name=n) for n in ("lr", "other", "LR")))
+
+
+def test_names_that_no_disk_takes_are_refused_before_a_folder_is_made() -> None:
+    assert len(experiment(name="a" * 200).name) == 200
+    with pytest.raises(ValueError, match=r"name: got 201 bytes \(a{40}...\), wanted 200 at most"):
+        experiment(name="a" * 201)
 
 
 names = st.from_regex(r"[a-z0-9][a-z0-9._=+-]{0,8}", fullmatch=True)
@@ -126,7 +134,7 @@ experiments = st.builds(
 )
 
 
-@given(st.lists(experiments, min_size=1, max_size=3, unique_by=lambda e: e.name), st.integers(0, 99))
+@given(st.lists(experiments, min_size=1, max_size=3, unique_by=lambda e: e.name.lower()), st.integers(0, 99))
 def test_studies_survive_json(several: list[Experiment], seed: int) -> None:
     study = Study("s", tuple(several), seed)
     assert Study.from_dict(json.loads(json.dumps(study.to_dict()))) == study

@@ -79,4 +79,6 @@ def measured_row(ratio: dict[str, Any]) -> str:
 def test_the_example_of_a_study_is_one() -> None:
     (example,) = re.findall(r"```json\n(.*?)```", README, re.S)
     study = study_of(json.loads(example))
-    assert len(study.experiments) == 20 and study.tuning is not None and study.early_stopping is not None
+    assert len(study.experiments) == 20 and study.search is not None and study.scheduler is not None
+    assert study.scheduler.options == {"grace_period": 3, "reduction_factor": 3}
+    assert [v.batch_size for v in study.variants()["007"][2:5]] == [2, 4, 8]

@@ -52,24 +52,28 @@ def test_the_seeds_task_is_whole_volumes_and_one_output() -> None:
 
 def test_tpe_chooses_rate_decay_and_norm() -> None:
     study = recipes.brats_tpe()
-    assert study.tuning is not None and len(study.tuning.trials) == len(study.experiments) == 30
+    assert study.search is not None and len(study.search.trials) == len(study.experiments) == 30
     chosen = study.variants()["029"]
     assert [v.optimizer.learning_rate for v in chosen[:2]] == [1e-4, 3e-2]
     assert [v.task.get("norm") for v in chosen[4:]] == ["instance", "group", "batch"]
     for variant in chosen:
         find_workload("brats").parse_task(variant.task)
     small = recipes.brats_tpe(small=True)
-    assert small.tuning is not None and (len(small.experiments), small.tuning.num_random) == (6, 3)
+    assert small.search is not None and small.search.algorithm == "optuna"
+    assert (len(small.experiments), small.search.options) == (6, {"n_startup_trials": 3})
     assert small.experiments[0].task["patch_size"] == [32, 32, 32]
 
 
 def test_a_population_differs_in_seeds_rates_and_decays() -> None:
     study = recipes.brats_population()
-    assert study.population is not None and len(study.experiments) == 16
-    assert (study.experiments[0].epochs, study.population.interval_epochs) == (100, 25)
+    assert study.scheduler is not None and len(study.experiments) == 16
+    population = study.scheduler.population()
+    assert population is not None and population.resample_probability == 0
+    assert (study.experiments[0].epochs, population.perturbation_interval) == (100, 25)
     assert len({(e.seed, e.optimizer.learning_rate, e.optimizer.weight_decay) for e in study.experiments}) == 16
     small = recipes.brats_population(small=True)
-    assert small.population is not None and (len(small.experiments), small.population.interval_epochs) == (4, 2)
+    assert small.scheduler is not None and len(small.experiments) == 4
+    assert small.scheduler.options["perturbation_interval"] == 2
     assert small.experiments[0].task["patch_size"] == [32, 32, 32]
 
 

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from app.experiment import EarlyStopping, Experiment, OptimizerConfig, Study
-from app.planning.population import Standing, decide, perturbed
-from app.search_space import Population, Range, Tuning
+from app.configuration import to_dict
+from app.experiment import Experiment, OptimizerConfig, Study
+from app.planning.population import Standing, decide, explored
+from app.scheduling import Population, Scheduler
+from app.search_space import Choice, Range, Search
 
 RATE, DECAY = "optimizer.learning_rate", "optimizer.weight_decay"
-RULE = Population(2, {RATE: Range(1e-4, 1.0), DECAY: (0.0, 1e-3, 1e-2)})
+RULE = Population(2, {RATE: Range(1e-4, 1.0), DECAY: (0.0, 1e-3, 1e-2)}, resample_probability=0.0)
 
 
 def members(**scores: float | None) -> dict[str, Standing]:
@@ -66,16 +68,32 @@ def test_a_member_keeps_a_better_best() -> None:
         (Range(0.01, 1.0), 0.5, {0.4, 0.6}),
         (Range(0.01, 1.0), 1.0, {0.8, 1.0}),
         (Range(0.01, 1.0), 0.011, {0.01, 0.011 * 1.2}),
+        (Range(1, 20, integer=True), 10, {8, 12}),
+        (Range(1, 20, integer=True), 1, {1, 2}),
+        (Range(0.0, 1.0, step=0.25), 0.5, {0.25, 0.5, 0.75} - {0.5}),
         ((1, 2, 3), 2, {1, 3}),
         ((1, 2, 3), 3, {2, 3}),
         ((1,), 1, {1}),
     ],
 )
-def test_perturbed_values_stay_near_and_in_bounds(choice: Any, value: Any, expected: set[Any]) -> None:
-    assert {perturbed(choice, value, (0.8, 1.2), random.Random(n)) for n in range(30)} == expected
+def test_explored_values_stay_near_and_in_bounds(choice: Any, value: Any, expected: set[Any]) -> None:
+    rule = Population(1, {RATE: choice}, resample_probability=0.0)
+    found = {explored(rule, RATE, value, random.Random(n)) for n in range(30)}
+    assert found == expected and {type(v) for v in found} == {type(value)}
 
 
-def study(rule: Population = RULE, **changes: Any) -> Study:
+def test_some_are_drawn_anew() -> None:
+    rule = Population(1, {RATE: Range(0.01, 1.0)}, resample_probability=0.25)
+    found = [explored(rule, RATE, 0.5, random.Random(n)) for n in range(400)]
+    assert 60 < sum(value not in (0.4, 0.6) for value in found) < 140, "a quarter of 400"
+
+
+def rule(interval: int = 2, mutations: dict[str, Choice] | None = None, **options: Any) -> Scheduler:
+    chosen = mutations if mutations is not None else RULE.hyperparam_mutations
+    return Scheduler("pbt", {"perturbation_interval": interval, "hyperparam_mutations": chosen, **options})
+
+
+def study(scheduler: Scheduler | None = None, **changes: Any) -> Study:
     rates = (0.1, 0.2, 0.3)
     trials = tuple(
         Experiment(
@@ -83,40 +101,52 @@ def study(rule: Population = RULE, **changes: Any) -> Study:
         )
         for n, rate in enumerate(rates)
     )
-    return Study("s", trials, population=rule)
+    return Study("s", trials, scheduler=scheduler or rule())
 
 
 def test_a_population_is_a_study_of_a_file() -> None:
     made = study()
     assert Study.from_dict(made.to_dict()) == made
+    assert made.scheduler is not None and made.scheduler.population() == Population(2, RULE.hyperparam_mutations)
+    assert made.scheduler.options["hyperparam_mutations"][DECAY] == [0.0, 1e-3, 1e-2], "plain, as study.json has it"
+    assert rule(burn_in_period=4).population().first_end == 4  # type: ignore[union-attr]
 
 
 def test_populations_that_can_not_be_are_refused() -> None:
     trials = study().experiments
+    search = Search("optuna", {"seed": (1,)}, ("m0",))
     wrong: list[tuple[str, Any]] = [
-        ("interval_epochs: got 3, wanted a divisor of 4 epochs", lambda: study(Population(3, RULE.mutations))),
+        ("perturbation_interval: got 3, wanted a divisor of 4 epochs", lambda: study(rule(3))),
         ("wanted a multiple of evaluate_every_epochs, 4", lambda: study(evaluate_every_epochs=4)),
-        ("early_stopping: got EarlyStopping", lambda: Study("s", trials, 0, EarlyStopping(), population=RULE)),
-        ("tuning: got Tuning", lambda: Study("s", trials, 0, None, Tuning({"seed": (1,)}, ("m0",)), RULE)),
-        ("got 1 experiment, wanted 2 or more", lambda: Study("s", trials[:1], population=RULE)),
+        ("search: got optuna, wanted none beside pbt", lambda: Study("s", trials, 0, search, rule())),
+        ("got 1 experiment, wanted 2 or more", lambda: Study("s", trials[:1], scheduler=rule())),
         (
             "m3 differs from m0 in more than name, seed and mutations",
-            lambda: Study("s", (*trials, Experiment(name="m3", workload="v", epochs=4)), population=RULE),
+            lambda: Study("s", (*trials, Experiment(name="m3", workload="v", epochs=4)), scheduler=rule()),
         ),
-        ("m0: optimizer.learning_rate: got 0.1, wanted it within", lambda: study(Population(2, {RATE: (0.2, 0.3)}))),
-        ("mutations: got 'batch_size', wanted options of the optimizer", lambda: Population(2, {"batch_size": (1,)})),
-        ("mutations: got 'optimizer.amsgrad'", lambda: Population(2, {"optimizer.amsgrad": (True, False)})),
-        ("mutations: got none", lambda: Population(2, {})),
-        ("unknown key 'optimizer.rate'", lambda: study(Population(2, {"optimizer.rate": (None,)}))),
+        ("m0: optimizer.learning_rate: got 0.1, wanted it within", lambda: study(rule(2, {RATE: (0.2, 0.3)}))),
+        ("got 'batch_size', wanted options of the optimizer", lambda: study(rule(2, {"batch_size": (1,)}))),
+        ("got 'optimizer.amsgrad'", lambda: study(rule(2, {"optimizer.amsgrad": (True, False)}))),
+        ("hyperparam_mutations: got none", lambda: study(rule(2, {}))),
+        ("unknown key 'optimizer.rate'", lambda: study(rule(2, {"optimizer.rate": (None,)}))),
         (
             "beta1: got 1.0, wanted at least 0 and less than 1",
-            lambda: study(Population(2, {"optimizer.beta1": Range(0.1, 1.0)})),
+            lambda: study(rule(2, {"optimizer.beta1": Range(0.1, 1.0)})),
         ),
-        ("quantile: got 0.6", lambda: Population(2, RULE.mutations, 0.6)),
-        ("factors: got", lambda: Population(2, RULE.mutations, factors=(0.0, 1.0))),
-        ("interval_epochs: got 0", lambda: Population(0, RULE.mutations)),
+        ("quantile_fraction: got 0.6", lambda: study(rule(quantile_fraction=0.6))),
+        ("perturbation_factors: got", lambda: study(rule(perturbation_factors=(0.0, 1.0)))),
+        ("resample_probability: got 2", lambda: study(rule(resample_probability=2))),
+        ("burn_in_period: got 3, wanted a multiple", lambda: study(rule(burn_in_period=3))),
+        ("perturbation_interval: got 0", lambda: study(rule(0))),
+        ("'scheduler.quantile': did you mean 'quantile_fraction'?", lambda: study(rule(quantile=0.5))),
+        ("unknown key 'scheduler.synch'", lambda: study(rule(synch=True))),
+        ("mode: the study sets it", lambda: rule(mode="min")),
     ]
     for message, make in wrong:
         with pytest.raises(ValueError) as caught:
             make()
         assert message in str(caught.value)
+
+
+def test_a_scheduler_is_plain_in_study_json() -> None:
+    assert to_dict(Scheduler("asha", {"grace_period": 1})) == {"name": "asha", "options": {"grace_period": 1}}

@@ -10,7 +10,7 @@ import pytest
 from app.experiment import Study
 from app.planning.plan import plan_of_strategy
 from app.planning.search import study_of
-from app.search_space import Range, Tuning
+from app.search_space import Range, Search
 
 BASE = {"workload": "w", "batch_size": 4}
 
@@ -35,7 +35,7 @@ def test_a_grid_is_every_combination() -> None:
 
 def test_draws_are_in_range_even_in_their_logarithm_and_the_same_each_time() -> None:
     values = file(
-        method="random",
+        algorithm="random",
         num_trials=400,
         parameters={"optimizer.learning_rate": {"low": 1e-4, "high": 1.0, "log": True}, "seed": [1, 2]},
     )
@@ -53,29 +53,110 @@ def test_listed_experiments_stay_beside_the_search() -> None:
     assert [e.name for e in study.experiments] == ["first", "more-seed=1", "more-seed=2"]
 
 
-def test_tpe_leaves_the_values_open_until_a_trial_begins() -> None:
+def test_a_search_leaves_the_values_open_until_a_trial_begins() -> None:
     rates = {"low": 1e-4, "high": 1.0, "log": True}
     parameters = {"optimizer.learning_rate": rates, "batch_size": [4, 8]}
-    values = file(method="tpe", num_trials=3, num_random=2, prefix="t", parameters=parameters)
+    values = file(algorithm="optuna", num_trials=3, n_startup_trials=2, prefix="t", parameters=parameters)
     study = study_of({**values, "experiments": [{"name": "first", "workload": "w", "batch_size": 3}]})
     assert [e.name for e in study.experiments] == ["first", "t000", "t001", "t002"]
     choices = {"optimizer.learning_rate": Range(1e-4, 1.0, log=True), "batch_size": (4, 8)}
-    assert study.tuning == Tuning(choices, ("t000", "t001", "t002"), num_random=2)
-    assert Study.from_dict(json.loads(json.dumps(study.to_dict()))) == study
+    assert study.search == Search("optuna", choices, ("t000", "t001", "t002"), {"n_startup_trials": 2})
+    plain = json.loads(json.dumps(study.to_dict()))
+    assert Study.from_dict(plain) == study == study_of(plain), "a run's study.json is a study file too"
     found = study.variants()
     assert [(v.name, v.optimizer.learning_rate, v.batch_size) for v in found["t001"]] == [
         *(("t001", 1e-4, 4), ("t001", 1.0, 4)),
         *(("t001", 1e-3, 4), ("t001", 1e-3, 8)),
     ]
     assert found["first"] == [study.experiments[0]]
-    others = replace(study, experiments=study.experiments[1:])
-    assert plan_of_strategy(others, "data-parallel", 4).num_workers == 4
-    with pytest.raises(ValueError, match="t000: 8 workers do not divide the global batch of 4 samples"):
-        plan_of_strategy(others, "data-parallel", 8)
-    with pytest.raises(ValueError, match="tuning: a search with method tpe makes it"):
-        study_of({**values, "tuning": study.to_dict()["tuning"]})
-    with pytest.raises(ValueError, match=r"tuning.trials: got \['a'\], wanted experiments of the study"):
-        replace(study, tuning=Tuning(choices, ("a",)))
+    with pytest.raises(ValueError, match=r"search.trials: got \['a'\], wanted experiments of the study"):
+        replace(study, search=Search("optuna", choices, ("a",)))
+
+
+def test_a_plan_divides_every_batch_that_may_come() -> None:
+    sizes = {"batch_size": {"low": 4, "high": 16, "step": 4, "integer": True}}
+    study = study_of(file(algorithm="optuna", num_trials=2, parameters=sizes))
+    assert plan_of_strategy(study, "data-parallel", 4).num_workers == 4
+    with pytest.raises(ValueError, match="000: 8 workers do not divide the global batch of 4 samples"):
+        plan_of_strategy(study, "data-parallel", 8)
+    any_size = study_of(
+        file(algorithm="optuna", num_trials=2, parameters={"batch_size": {**sizes["batch_size"], "step": 1}})
+    )
+    with pytest.raises(ValueError, match="4 workers do not divide the global batch of 5 samples"):
+        plan_of_strategy(any_size, "data-parallel", 4)
+
+
+def test_whole_numbers_are_searched_as_such() -> None:
+    whole = {"epochs": {"low": 1, "high": 9, "log": True, "integer": True}}
+    study = study_of(file(algorithm="random", num_trials=60, parameters=whole))
+    assert {e.epochs for e in study.experiments} == set(range(1, 10))
+    for algorithm in ("random", "optuna"):
+        with pytest.raises(ValueError, match=r'wanted int; a range of whole numbers says "integer": true'):
+            study_of(file(algorithm=algorithm, num_trials=1, parameters={"epochs": {"low": 1, "high": 9}}))
+
+
+CONDITIONAL = {
+    "task.depth": {"values": [2, 3], "when": {"task.net": ["deep"]}},
+    "task.net": ["flat", "deep"],
+    "task.filters": {"values": [8, 16], "when": {"task.net": ["flat"]}},
+}
+
+
+def test_a_grid_has_the_combinations_that_differ() -> None:
+    study = study_of(file(parameters=CONDITIONAL))
+    assert [(e.name, e.task) for e in study.experiments] == [
+        ("net=flat+filters=8", {"net": "flat", "filters": 8}),
+        ("net=flat+filters=16", {"net": "flat", "filters": 16}),
+        ("depth=2+net=deep", {"depth": 2, "net": "deep"}),
+        ("depth=3+net=deep", {"depth": 3, "net": "deep"}),
+    ]
+    many: dict[str, Any] = {"task.net": ["a", "b"]}
+    many |= {f"task.x{n}": {"values": [*range(9)], "when": {"task.net": ["b"]}} for n in range(3)}
+    assert len(study_of(file(parameters=many)).experiments) == 1 + 9**3
+    assert len(study_of(file(parameters={"seed": [1, 1, 2]})).experiments) == 2
+
+
+def test_a_condition_changes_no_other_draw() -> None:
+    rate = {"optimizer.learning_rate": {"low": 0.1, "high": 1.0}}
+    free = {**CONDITIONAL, "task.depth": [2, 3], "task.filters": [8, 16], **rate}
+    bound, unbound = (
+        study_of(file(algorithm="random", num_trials=20, parameters=parameters)).experiments
+        for parameters in ({**CONDITIONAL, **rate}, free)
+    )
+    assert [e.optimizer.learning_rate for e in bound] == [e.optimizer.learning_rate for e in unbound]
+    for some, every in zip(bound, unbound, strict=True):
+        left_out = {"depth"} if some.task["net"] == "flat" else {"filters"}
+        assert some.task == {key: value for key, value in every.task.items() if key not in left_out}
+
+
+def test_a_scheduler_has_its_options_beside_its_name() -> None:
+    study = study_of({**file(parameters={"seed": [1]}), "scheduler": {"name": "asha", "grace_period": 2}})
+    assert study.scheduler is not None
+    assert (study.scheduler.name, study.scheduler.options) == ("asha", {"grace_period": 2})
+    assert Study.from_dict(json.loads(json.dumps(study.to_dict()))) == study
+    with pytest.raises(ValueError, match=r"missing key 'scheduler\.name'"):
+        study_of({**file(parameters={"seed": [1]}), "scheduler": {"grace_period": 2}})
+
+
+@pytest.mark.parametrize(
+    ("values", "now"),
+    [
+        ({"early_stopping": {"first_epochs": 1}}, '"scheduler": {"name": "asha", "grace_period"'),
+        ({"population": {"interval_epochs": 1}}, '"scheduler": {"name": "pbt", "perturbation_interval"'),
+        ({"tuning": {"trials": []}}, '"search": {"algorithm": "optuna"'),
+        ({"search": {"method": "tpe"}}, '"tpe" is "optuna"'),
+        ({"search": {"num_random": 3}}, '"n_startup_trials"'),
+    ],
+)
+def test_keys_of_older_files_are_refused_with_what_says_the_same(values: dict[str, Any], now: str) -> None:
+    with pytest.raises(ValueError, match=r"no longer have it; write ") as caught:
+        study_of({"name": "s", "experiments": [{"name": "a", "workload": "w"}], **values})
+    assert now in str(caught.value)
+
+
+def test_a_folder_of_an_older_study_without_them_is_read() -> None:
+    older = {"name": "s", "experiments": [{"name": "a", "workload": "w"}], "tuning": None, "population": None}
+    assert Study.from_dict(older).search is None
 
 
 @pytest.mark.parametrize(
@@ -84,21 +165,17 @@ def test_tpe_leaves_the_values_open_until_a_trial_begins() -> None:
         ({"parameters": {}}, "search: parameters: got none"),
         ({"parameters": {"epochs": []}}, "epochs: got no values"),
         ({"parameters": {"x": {"low": 0, "high": 1}}}, "x: a grid takes values, not a range"),
-        ({"parameters": {"x": {"low": 2, "high": 1}}, "method": "random", "num_trials": 1}, "low below high"),
-        ({"parameters": {"x": [1]}, "method": "random"}, "num_trials: got None, wanted 1 or more"),
+        ({"parameters": {"x": {"low": 2, "high": 1}}, "algorithm": "random", "num_trials": 1}, "low below high"),
+        ({"parameters": {"x": [1]}, "algorithm": "random"}, "num_trials: got None, wanted 1 or more"),
         ({"parameters": {"x": [1]}, "num_trials": 3}, "num_trials: got 3"),
-        ({"parameters": {"x": [1]}, "method": "tpe"}, "num_trials: got None, wanted 1 or more"),
-        ({"parameters": {"x": [1]}, "num_random": 3}, "num_random: got 3 with method grid, wanted it with tpe alone"),
-        ({"parameters": {"seed": [1]}, "method": "tpe", "num_trials": 1, "num_random": 0}, "num_random: got 0"),
-        (
-            {"parameters": {"epochs": {"low": 1, "high": 2}}, "method": "tpe", "num_trials": 1},
-            "epochs: got 1.0 (float)",
-        ),
-        ({"parameters": {"epoch": [1]}, "method": "tpe", "num_trials": 1}, "unknown key 'epoch': did you mean"),
-        ({"parameters": {"store": ["a"]}, "method": "tpe", "num_trials": 1}, "store: tpe can not choose it"),
+        ({"parameters": {"x": [1]}, "algorithm": "optuna"}, "num_trials: got None, wanted 1 or more"),
+        ({"parameters": {"x": [1]}, "n_startup_trials": 3}, "unknown key 'search.n_startup_trials'"),
+        ({"parameters": {"epoch": [1]}, "algorithm": "optuna", "num_trials": 1}, "unknown key 'epoch': did you mean"),
+        ({"parameters": {"store": ["a"]}, "algorithm": "optuna", "num_trials": 1}, "store: a search can not choose it"),
         ({"parameters": {"epoch": [1]}}, "unknown key 'epoch': did you mean 'epochs'?"),
         ({"parameters": {"batch_size.x": [1]}}, "batch_size: got 4, wanted a mapping that has x"),
-        ({"parameters": {"x": [1]}, "methods": "grid"}, "unknown key 'search.methods'"),
+        ({"parameters": {"x": [1]}, "prefixes": "grid"}, "unknown key 'search.prefixes': did you mean 'prefix'?"),
+        ({"parameters": {"task.a": {"values": [1], "when": {"task.b": [1]}}}}, "'task.b' is no parameter"),
     ],
 )
 def test_wrong_searches_are_refused(search: dict[str, Any], message: str) -> None:

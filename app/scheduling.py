@@ -1,0 +1,107 @@
+"""Which trials go on while a study runs, and with what: the rules of a study file's `scheduler`. Plain data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.configuration import from_dict, to_dict
+from app.search_space import Range, check_choices, condition, value_at, with_value
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """Who goes on, and with what: trials that fall behind end early, or take over from others."""
+
+    name: str
+    """A name of app.execution.schedulers."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Its own, as Tune names them; times are epochs."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", to_dict(self.options))
+        for ours in ("metric", "mode", "time_attr"):
+            if ours in self.options:
+                raise ValueError(f"{ours}: the study sets it: its validation score, more is better, by epochs")
+
+    def population(self) -> "Population | None":
+        return from_dict(Population, self.options, "scheduler") if self.name == "pbt" else None
+
+
+OF_STATE = ("optimizer.name", "optimizer.amsgrad")
+"""Options that decide what an optimizer remembers: it can not go on with another's."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """Options of the scheduler `pbt`, as Tune names them. All trials of the study are trained side by side, in rounds.
+    After each the worst take over the networks of the best, with options that differ a little: population based
+    training (Jaderberg et al. 2017; app.planning.population)."""
+
+    perturbation_interval: int
+    """Epochs of a round."""
+    hyperparam_mutations: Mapping[str, tuple[Any, ...] | Range]
+    """Options of the optimizer that change, by path: within a range, or among values listed in their order."""
+    quantile_fraction: float = 0.25
+    """Share of the members that are replaced, and of those that they are replaced by."""
+    resample_probability: float = 0.25
+    """With which an option is drawn anew, in place of one near the origin's."""
+    perturbation_factors: tuple[float, float] = (1.2, 0.8)
+    """One of them is applied to a number of a range; among listed values it is a step down or up. As in the paper."""
+    burn_in_period: int = 0
+    """Epochs before the end of the first round."""
+
+    def __post_init__(self) -> None:
+        check_choices(self.hyperparam_mutations, "hyperparam_mutations")
+        for path, choice in self.hyperparam_mutations.items():
+            if not path.startswith("optimizer.") or path in OF_STATE or condition(choice):
+                raise ValueError(
+                    f"hyperparam_mutations: got {path!r}, wanted options of the optimizer, without a condition, none "
+                    f"of {', '.join(OF_STATE)}"
+                )
+        if self.perturbation_interval < 1:
+            raise ValueError(f"perturbation_interval: got {self.perturbation_interval}, wanted 1 or more")
+        if not 0 < self.quantile_fraction <= 0.5:
+            raise ValueError(f"quantile_fraction: got {self.quantile_fraction}, wanted more than 0 and at most 0.5")
+        if not 0 <= self.resample_probability <= 1:
+            raise ValueError(f"resample_probability: got {self.resample_probability}, wanted between 0 and 1")
+        if min(self.perturbation_factors) <= 0:
+            raise ValueError(f"perturbation_factors: got {self.perturbation_factors}, wanted two above 0")
+        if self.burn_in_period < 0 or self.burn_in_period % self.perturbation_interval:
+            raise ValueError(f"burn_in_period: got {self.burn_in_period}, wanted a multiple of perturbation_interval")
+
+    @property
+    def first_end(self) -> int:
+        """The epoch at which the first round ends."""
+        return max(self.perturbation_interval, self.burn_in_period)
+
+    def check(self, members: Sequence[Mapping[str, Any]]) -> None:
+        """Raises ValueError unless these experiments, as plain values, can take over each other's networks."""
+        first = members[0]
+        if len(members) < 2:
+            raise ValueError(f"pbt: got {len(members)} experiment, wanted 2 or more")
+        interval, every = self.perturbation_interval, first["evaluate_every_epochs"]
+        if first["epochs"] % interval:
+            raise ValueError(f"perturbation_interval: got {interval}, wanted a divisor of {first['epochs']} epochs")
+        if interval % every:
+            raise ValueError(
+                f"perturbation_interval: got {interval}, wanted a multiple of evaluate_every_epochs, {every}: "
+                "members are compared by an evaluation at the end of each round"
+            )
+        for member in members:
+            for path, choice in self.hyperparam_mutations.items():
+                value = value_at(member, path)
+                if not (choice.holds(value) if isinstance(choice, Range) else value in choice):
+                    raise ValueError(
+                        f"{member['name']}: {path}: got {value!r}, wanted it within {choice}, its mutations"
+                    )
+            if self._shared(member) != self._shared(first):
+                raise ValueError(
+                    f"{member['name']} differs from {first['name']} in more than name, seed and mutations: members of "
+                    "a population take over each other's networks; give them the same options"
+                )
+
+    def _shared(self, member: Mapping[str, Any]) -> dict[str, Any]:
+        shared = {**member, "name": None, "seed": None}
+        for path in self.hyperparam_mutations:
+            shared = with_value(shared, path, None)
+        return shared
