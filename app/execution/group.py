@@ -7,6 +7,7 @@ TorchTrainer for each trial costs 27 s a trial, one that stays up 0.1 s.
 import asyncio
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,7 +142,8 @@ def worker_loop(config: dict[str, Any]) -> None:
 
     desk, rank = config["desk"], ray.train.get_context().get_world_rank()
     worker = TrialWorker(lambda order: TrainContext(order, config["is_kept"]))
-    last, order = 0, None
+    last = 0
+    order: Any = None
     while True:
         last, (command, arguments) = ray.get(desk.next.remote(last))
         if command == CLOSE:
@@ -198,10 +200,8 @@ class Group:
 
     def close(self) -> None:
         """End the workers, and return once their places are free."""
-        try:
+        with suppress(ray.exceptions.RayError):  # the desk's node is gone, and the workers notice it
             ray.get(self._desk.give.remote((CLOSE, ())))
-        except ray.exceptions.RayError:  # the desk's node is gone, and the workers notice it
-            pass
         self._thread.join()
         ray.kill(self._desk)
 
@@ -219,10 +219,8 @@ class Group:
         try:
             self.result = self._trainer().fit()
         except Exception as error:
-            try:
+            with suppress(ray.exceptions.RayError):
                 ray.get(self._desk.lose.remote(_loss(error, self.shape)))
-            except ray.exceptions.RayError:
-                return
 
     def _trainer(self) -> Any:
         import ray.train
@@ -243,7 +241,7 @@ class Group:
             run_config=ray.train.RunConfig(
                 name=files.name_of(self._folder),  # so that the trials' checkpoints lie in Ray Train's folder
                 storage_path=files.parent_of(self._folder),
-                failure_config=ray.train.FailureConfig(max_failures=0, controller_failure_limit=0),
+                failure_config=ray.train.FailureConfig(max_failures=0, controller_failure_limit=0),  # type: ignore[call-arg]
             ),
         )
 

@@ -109,6 +109,12 @@ class Ledger:
         content = {"epoch": epoch, "score": score, "reason": reason}
         files.write_json(files.join(self.trial_folder(name), STOPPED_FILE), content)
 
+    def stopped_score(self, name: str) -> float | None:
+        """That a trial had when it ended early."""
+        path = files.join(self.trial_folder(name), STOPPED_FILE)
+        score: float | None = files.read_json(path).get("score") if files.exists(path) else None
+        return score
+
     def stop_reason(self, name: str) -> str | None:
         """Why a trial ended early; None where it has not."""
         path = files.join(self.trial_folder(name), STOPPED_FILE)

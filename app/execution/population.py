@@ -36,6 +36,8 @@ class PopulationTraining(PopulationBasedTraining):
 
     on_takeovers: Callable[[int, list[Takeover]], None]
     """Called after each round with the epoch and what happens, in the order of rank; empty where nothing does."""
+    choose: Callable[[Sequence[str]], str | None]
+    """Which of the members that a round waits for goes on now; None: no place is free."""
 
     def __init__(
         self, population: Population, members: Sequence[str], seed: int, *, metric: str, time_attr: str
@@ -56,10 +58,11 @@ class PopulationTraining(PopulationBasedTraining):
             log_config=False,
             synch=True,
         )
-        self._population, self._members, self._own_seed = population, frozenset(members), seed
+        self._population, self._members, self._own_seed = population, tuple(members), seed
         self._written: dict[int, tuple[Takeover, ...]] = {}
         self._best: dict[str, float] = {}
         self.on_takeovers = lambda epoch, takeovers: None
+        self.choose = lambda names: next(iter(names), None)
 
     def forced(self, decisions: Iterable[Decision]) -> None:
         """Those of earlier starts: what was applied is over, what was not is made again when its round ends."""
@@ -87,13 +90,20 @@ class PopulationTraining(PopulationBasedTraining):
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         self._close_if_complete()  # the last that was waited for may have failed: nothing else tells of it
-        return super().choose_trial_to_run(tune_controller)
+        paused = {trial.config["name"]: trial for trial in self._trial_state if trial.status == trial.PAUSED}
+        behind = [
+            name
+            for name in self._members
+            if name in paused and self._trial_state[paused[name]].last_train_time < self._next_perturbation_sync
+        ]
+        chosen = self.choose(behind) if behind else None
+        return None if chosen is None else paused[chosen]
 
     def _close_if_complete(self) -> None:
         trials = {trial.config["name"]: trial for trial in self._trial_state}
         live = {name: trial for name, trial in sorted(trials.items()) if not trial.is_finished()}
         epoch = int(self._next_perturbation_sync)
-        if not live or not self._members <= trials.keys():
+        if not live or not trials.keys() >= {*self._members}:
             return
         if any(self._trial_state[trial].last_train_time < epoch for trial in live.values()):
             return

@@ -10,7 +10,7 @@ import importlib.util
 import math
 import random
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -66,10 +66,10 @@ def check_search(search: Search | None) -> None:
         make_searcher(search, 0)
 
 
-def make_searcher(search: Search, seed: int) -> "Searcher":
+def make_searcher(search: Search, seed: int, points: Sequence[Mapping[str, Any]] = ()) -> "Searcher":
     """Tune's searcher of the study's parameters, told that of `score` more is better; `values_of` reads its
     suggestions. One that is made again after a restart takes another seed: with the same it would begin with the
-    points that it began with before.
+    points that it began with before. It suggests `points`, its own earlier suggestions, first.
 
     Raises:
         UsageError: no such algorithm, one that studies can not have, options that it does not take, parameters that
@@ -88,7 +88,8 @@ def make_searcher(search: Search, seed: int) -> "Searcher":
                 f"search.algorithm bayesopt: {lists[0]} is a list, and it knows numbers alone; take optuna"
             )
     space = {path: _domain(choice, whole=name != "bayesopt") for path, choice in search.parameters.items()}
-    searcher: Any = _optuna(search, seed) if name == "optuna" else _other(name, search, seed)
+    known = [dict(point) for point in points] or None
+    searcher: Any = _optuna(search, seed, known) if name == "optuna" else _other(name, search, seed, known)
     try:
         searcher.set_search_properties(SCORE, "max", space)
     except (AssertionError, ValueError, TypeError) as error:
@@ -107,7 +108,7 @@ def values_of(search: Search, suggestion: Mapping[str, Any]) -> dict[str, Any]:
     return {path: _value(choice, suggestion[path]) for path, choice in search.parameters.items()}
 
 
-def _optuna(search: Search, seed: int) -> Any:
+def _optuna(search: Search, seed: int, points: list[dict[str, Any]] | None) -> Any:
     """The tree-structured Parzen estimator (TPE, Bergstra et al. 2011), with its own options beside Tune's."""
     import optuna
     from ray.tune.search.optuna import OptunaSearch
@@ -118,16 +119,16 @@ def _optuna(search: Search, seed: int) -> Any:
     options = {"constant_liar": True, **search.options, "seed": seed % 2**32}
     sampler = made("search", "optuna", optuna.samplers.TPESampler, options)
     kind: Any = OptunaSearch
-    return kind(metric=SCORE, mode="max", sampler=sampler)
+    return kind(metric=SCORE, mode="max", sampler=sampler, points_to_evaluate=points)
 
 
-def _other(name: str, search: Search, seed: int) -> Any:
+def _other(name: str, search: Search, seed: int, points: list[dict[str, Any]] | None) -> Any:
     from ray.tune.search import SEARCH_ALG_IMPORT
 
     importer: Any = SEARCH_ALG_IMPORT[name]  # imports the library
     kind = importer()
     check_options("search", search.options, options_of(kind, without=NO_VALUES))
-    options: dict[str, Any] = {**search.options, "metric": SCORE, "mode": "max"}
+    options: dict[str, Any] = {**search.options, "metric": SCORE, "mode": "max", "points_to_evaluate": points}
     if name in SEEDS:
         options[SEEDS[name]] = seed % 2**31
     if name == "nevergrad":

@@ -8,8 +8,11 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from app.execution.trainable import EPOCH
 
+IN_ORDER = FIFOScheduler.choose_trial_to_run
+"""Looks through all trials at every turn, to find what Tune begins by itself."""
 
-class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
+
+class StudyScheduler(TrialScheduler):
     """Asks the scheduler of the study's choice, one instance for each group of trials that compare.
 
     What trials had reported before the command was started again is told to it anew; what it answers then is not
@@ -26,7 +29,6 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
     ) -> None:
         """`past`: results of trials by name, in the order of time; `ended`: those among them that are over;
         `on_stop`: hears of a trial that is ended early before it is."""
-        super().__init__()
         self._make, self._group_of, self._on_stop = make, group_of, on_stop
         self._past, self._ended = dict(past), list(ended)
         self._inner: dict[Any, TrialScheduler] = {}
@@ -50,6 +52,15 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
             self._on_stop(name, result)
         return decision
 
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """Trials begin in the order in which they were given out, unless a scheduler pauses and resumes them."""
+        ours = [inner for inner in self._inner.values() if type(inner).choose_trial_to_run is not IN_ORDER]
+        chosen = (inner.choose_trial_to_run(tune_controller) for inner in ours)
+        return next((trial for trial in chosen if trial is not None), None)
+
+    def debug_string(self) -> str:
+        return ", ".join(str(inner.debug_string()) for inner in self._inner.values())
+
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         self._of(tune_controller, trial).on_trial_complete(tune_controller, trial, result)
 
@@ -66,7 +77,7 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
             self._inner[group] = inner = self._make()
             for name in self._ended:
                 if self._group_of(name) == group:
-                    over = PastTrial(name)
+                    over: Any = PastTrial(name)
                     inner.on_trial_add(tune_controller, over)
                     self._replay(tune_controller, inner, over, name)
         return self._inner[group]

@@ -34,6 +34,7 @@ class StudyState:
         self.trials: dict[str, StudyTrial] = {}
         self.lineage: tuple[Takeover, ...] = ()
         self._begun_s: dict[str, float] = {}
+        self._pauses = study.scheduler is not None and study.scheduler.population() is not None
         for number, stage in enumerate(plan.stages):
             for name in stage.trials:
                 new = StudyTrial(name, "waiting", number, 0, stage.workers_per_trial)
@@ -127,7 +128,7 @@ class StudyState:
         """A member of a population leaves its lane: another may take it before the member's next round."""
         trial = self.trials[name]
         begun_s = self._begun_s.pop(name, None)
-        if begun_s is not None and self.study.population is not None:
+        if begun_s is not None and self._pauses:
             stint = Stint(trial.lane, trial.workers_per_trial, begun_s, end_s)
             self._change(name, stints=(*trial.stints, stint))
 

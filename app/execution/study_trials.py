@@ -1,7 +1,7 @@
 """The trials of a running study: what each is given when it begins, and what is noted when it ends."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +13,11 @@ from app.execution.ledger import Ledger
 from app.execution.plan_searcher import next_trial
 from app.execution.study_display import StudyDisplay, listed, scores
 from app.execution.study_state import StudyState
-from app.execution.trainable import EPOCH, FAILURE, ORDER, PLACE, SCORE, SHAPE, as_result, evaluations
-from app.execution.values import Values
-from app.records import StudyRecord
+from app.execution.suggestions import Suggestions
+from app.execution.takeovers import Takeovers
+from app.execution.trainable import EPOCH, FAILURE, ORDER, PLACE, SCORE, SHAPE, VALUES, as_result, evaluations
+from app.records import StudyRecord, Takeover
+from app.search_space import value_at
 from app.training.order import Feeding, Order
 
 NOTE_EVERY_S = 15.0
@@ -39,14 +41,16 @@ class StudyTrials:
         self.state, self.ledger, self._stores = state, ledger, stores
         self.per_worker, self._feedings, self._start_s = dict(per_worker), feedings, start_s
         self.experiments = {experiment.name: experiment for experiment in state.study.experiments}
-        self.values = Values(state, ledger)
+        self.suggestions, self.takeovers = Suggestions(state, ledger), Takeovers(state, ledger)
         self.display = StudyDisplay(state, ledger.status)
+        self._population = state.study.scheduler.population() if state.study.scheduler is not None else None
         self.past = {name: self._past(name) for name in self.experiments}
         """What trials had reported, and was decided on, before this start of the command."""
         self.live: dict[str, float] = {}
         """Trials under way and since when."""
         self.lost_places = 0
         self._placed: set[str] = set()
+        self._paused: set[str] = set()
         self._num_begun = 0
         self._noted_s, self._noting_s, self._changed = time.monotonic(), 0.0, False
 
@@ -55,9 +59,29 @@ class StudyTrials:
         for failed in self.state.fail_without_origin():
             self._note_failure(failed)
         waiting = {trial.name for trial in self.state.trials.values() if trial.status == "waiting"} - set(self.live)
-        stages = {name: self.state.trials[name].stage for name in self.live}
-        name = next_trial(self.state.plan, waiting, stages, self.lost_places, self._is_ready)
+        waiting -= self._paused
+        name = next_trial(self.state.plan, waiting, self._stages(), self.lost_places, self._is_ready)
         return None if name is None else self._configuration(name)
+
+    def resume(self, paused: Sequence[str]) -> str | None:
+        """Which member of a population goes on now."""
+        name = next_trial(self.state.plan, paused, self._stages(), self.lost_places, lambda _: True)
+        if name is not None:
+            self._paused.discard(name)
+            self.live[name] = time.time()
+        return name
+
+    def pause(self, name: str) -> None:
+        """A member waits for the others at the end of a round."""
+        self._leave(name)
+        self._paused.add(name)
+        self.state.pause(name, self.ledger.spans(name), time.time())
+
+    def take_over(self, epoch: int, takeovers: Sequence[Takeover]) -> None:
+        self.takeovers.carry_out(epoch, takeovers)
+        for takeover in takeovers:
+            what = f"takes over the network of {takeover.origin} after epoch {takeover.epoch}"
+            self.display.event(f"{takeover.member}: {what}{listed(takeover.values)}")
 
     def is_over(self) -> bool:
         return not any(trial.status == "waiting" for trial in self.state.trials.values())
@@ -74,7 +98,7 @@ class StudyTrials:
         trial = self.state.trials[name]
         k = trial.workers_per_trial
         workers = f"{k} worker{'s' if k > 1 else ''}"
-        chosen = listed(self.values.of(name))
+        chosen = listed(self._chosen(name))
         self.display.event(f"{name}: begins on {workers} (stage {trial.stage + 1}, lane {lane + 1}){chosen}")
 
     def retry(self, name: str, reason: str) -> None:
@@ -99,14 +123,14 @@ class StudyTrials:
             reason = self.ledger.stop_reason(name) or "by the scheduler"
             self.state.stop(name, reason, spans, now_s)
             self.display.event(f"{name}: stopped early, {reason}")
-        self.values.complete(name)
+        self.suggestions.complete(name)
 
     def fail(self, name: str, reason: str) -> None:
         """A trial whose last attempt could not say so itself."""
         self._leave(name)
         self.state.fail(name, reason, self.ledger.spans(name), time.time())
         self._note_failure(name)
-        self.values.complete(name)
+        self.suggestions.complete(name)
 
     def tick(self) -> None:
         """Called often: the display and the record are kept fresh."""
@@ -145,7 +169,7 @@ class StudyTrials:
 
     def _past(self, name: str) -> list[dict[str, Any]]:
         """Of a trial that is not over the last result is left out: whether it was decided on, nobody knows."""
-        if getattr(self.state.study, "scheduler", None) is None:
+        if self.state.study.scheduler is None:
             return []
         lines = [as_result(line) for line in evaluations(self.ledger.trial_folder(name))]
         is_over = self.state.trials[name].status != "waiting" or self.ledger.stop_reason(name) is not None
@@ -155,13 +179,15 @@ class StudyTrials:
         spans = self.ledger.spans(name)
         return spans[-1].end_s if spans else time.time()
 
+    def _stages(self) -> dict[str, int]:
+        return {name: self.state.trials[name].stage for name in self.live}
+
     def _is_ready(self, name: str) -> bool:
         origin = self.experiments[name].starts_from
         return origin is None or self.state.trials[origin].status == "finished"
 
     def _configuration(self, name: str) -> dict[str, Any] | None:
-        values = self.values.choose(name)
-        if values is None:
+        if self.suggestions.choose(name) is None:
             return None  # what chooses them waits for results
         trial = self.state.trials[name]
         stage = self.state.plan.stages[trial.stage]
@@ -170,20 +196,35 @@ class StudyTrials:
         self._num_begun += 1
         self.live[name] = start_s = self._start_s if self._num_begun <= c else time.time()
         order = Order(
-            experiment=self._experiment(name, values),
+            experiment=self._experiment(name),
             store=self._stores[name],
             folder=self.ledger.trial_folder(name),
             start_s=start_s,
             num_workers=k,
             workers_on_node=-(-k * c // cluster.num_nodes()),
             feeding=self._feedings[k],
+            numerics_folder=self.ledger.folder,
+            changing=() if self._population is None else ("optimizer",),
             known_epochs=self.past[name][-1][EPOCH] if self.past.get(name) else 0,
         )
         one_node = cluster.all_fit_on_single_nodes(k, c, self.per_worker)
         shape = GroupShape(k, self.per_worker, one_node)
-        return {"name": name, ORDER: order, SHAPE: shape}
+        return {"name": name, ORDER: order, SHAPE: shape, VALUES: self._changing(name)}
 
-    def _experiment(self, name: str, values: Mapping[str, Any]) -> Any:
+    def _chosen(self, name: str) -> dict[str, Any]:
+        """Options that are not its experiment's."""
+        return {**self.suggestions.of(name), **self.takeovers.values(name)}
+
+    def _changing(self, name: str) -> dict[str, Any]:
+        """Of a member of a population, every option that may change, as it is now."""
+        if self._population is None:
+            return {}
+        listed_values = self.experiments[name].to_dict()
+        mine = {path: value_at(listed_values, path) for path in self._population.hyperparam_mutations}
+        return {**mine, **self.takeovers.values(name)}
+
+    def _experiment(self, name: str) -> Any:
+        values = self.suggestions.of(name)
         experiment = self.experiments[name].with_values(values) if values else self.experiments[name]
         if experiment.starts_from is not None:
             weights = self.ledger.trial_folder(experiment.starts_from)

@@ -7,6 +7,7 @@ its workers one order after another; so it does without torch.
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ray import tune
@@ -25,8 +26,8 @@ from app.execution.attempts import (
 from app.execution.group import Group, GroupShape
 from app.training.order import Order
 
-ORDER, SHAPE = "order", "shape"
-"""Keys of a trial's configuration."""
+ORDER, SHAPE, VALUES = "order", "shape", "values"
+"""Keys of a trial's configuration; `values`: options by path that a scheduler may change on the way."""
 SCORE, EPOCH = "score", "epoch"
 """Of each result: what schedulers and searchers compare by, and their time."""
 FAILURE, PLACE = "failure", "place"
@@ -38,6 +39,9 @@ WORST = -1e9
 class TrialTrainable(tune.Trainable):
     """A step is the training up to the next evaluation; its result is that line of metrics, so that any scheduler can
     decide on it."""
+
+    _is_open = False
+    _is_done = False
 
     def setup(self, config: dict[str, Any]) -> None:
         self._workers: Any = None
@@ -77,7 +81,10 @@ class TrialTrainable(tune.Trainable):
             self._workers.end()
 
     def _begin_with(self, config: dict[str, Any]) -> None:
-        self._order: Order = config[ORDER]
+        given: Order = config[ORDER]
+        self._order = (
+            replace(given, experiment=given.experiment.with_values(config[VALUES])) if config[VALUES] else given
+        )
         self._is_open = self._is_done = False
         self._untold: list[dict[str, Any]] = []
 

@@ -16,11 +16,12 @@ from ray.tune.callback import Callback
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from app.data import files
 from app.errors import ResourceError
 from app.execution.attempts import AttemptFailed
 from app.execution.group import START_TIMEOUT_S
 from app.execution.plan_searcher import PlanSearcher
+from app.execution.population import PopulationTraining
+from app.execution.schedulers import make_scheduler
 from app.execution.study_scheduler import StudyScheduler, name_of
 from app.execution.study_trials import StudyTrials
 from app.execution.trainable import SHAPE, TrialTrainable
@@ -86,12 +87,20 @@ def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
 
 def _scheduler(trials: StudyTrials) -> TrialScheduler:
     study = trials.state.study
-    if getattr(study, "scheduler", None) is None:
-        return FIFOScheduler()
-    from app.execution.schedulers import make_scheduler
+
+    def make() -> TrialScheduler:
+        if study.scheduler is None:
+            return FIFOScheduler()
+        epochs = max(experiment.epochs for experiment in study.experiments)
+        members = [name for stage in trials.state.plan.stages for name in stage.trials]
+        made = make_scheduler(study.scheduler, seed=study.seed, members=members, epochs=epochs)
+        if isinstance(made, PopulationTraining):
+            made.on_takeovers, made.choose = trials.take_over, trials.resume
+            made.forced(trials.takeovers.decisions)
+        return made
 
     return StudyScheduler(
-        make=lambda: make_scheduler(study.scheduler, study.seed),
+        make=make,
         group_of=lambda name: trials.experiments[name].validated_on,
         past=trials.past,
         ended=[t.name for t in trials.state.trials.values() if t.status != "waiting"],
@@ -99,29 +108,40 @@ def _scheduler(trials: StudyTrials) -> TrialScheduler:
     )
 
 
-class StudyCallback(Callback):  # type: ignore[misc]
+class StudyCallback(Callback):
     """Tells the study what Tune does."""
 
     def __init__(self, trials: StudyTrials) -> None:
         self._trials = trials
         self._waits_since_s = time.monotonic()
+        self._running: set[str] = set()
+        scheduler = trials.state.study.scheduler
+        self._pauses = scheduler is not None and scheduler.population() is not None
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._running.add(name_of(trial))
         self._trials.begin(name_of(trial))
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._running.discard(name_of(trial))
         self._trials.end(name_of(trial), trial.last_result)
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._running.discard(name_of(trial))
         self._trials.retry(name_of(trial), _reason(trial))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._running.discard(name_of(trial))
         self._trials.fail(name_of(trial), f"given up after {trial.num_failures} attempts: {_reason(trial)}")
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Raises ResourceError where trials wait for a place that the cluster no longer has: Tune would for ever."""
+        for trial in trials if self._pauses else ():
+            if trial.status == Trial.PAUSED and name_of(trial) in self._trials.live:
+                self._running.discard(name_of(trial))
+                self._trials.pause(name_of(trial))
         self._trials.tick()
-        if any(trial.status == Trial.RUNNING for trial in trials[-1000:]) or not self._trials.live:
+        if self._running or not self._trials.live:
             self._waits_since_s = time.monotonic()
         elif time.monotonic() - self._waits_since_s > START_TIMEOUT_S:
             per_worker = self._trials.per_worker
