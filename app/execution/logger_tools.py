@@ -151,9 +151,7 @@ class _Wandb(Tool):
         run.finish(exit_code=int(status == "failed"))
 
     def close(self) -> None:
-        for run in self._runs.values():
-            run.finish()
-        self._runs.clear()
+        self._wandb.teardown()  # a run's own finish() returns before the last lines are in its file
 
 
 class _Tensorboard(Tool):

@@ -184,14 +184,14 @@ def test_tensorboard_has_the_options_beside_the_curves(tmp_path: Path) -> None:
 
 def read_back(kind: str, tmp_path: Path) -> Found:
     if kind == "mlflow":
-        return read_mlflow(f"sqlite:///{tmp_path}/mlflow.db")[0]
+        return read_mlflow(f"{tmp_path}/mlruns")[0]
     found, ids, *_ = read_wandb(tmp_path / "runs" / "s")
     assert all(len(of_trial) == 1 for of_trial in ids.values())
     return found
 
 
 FLAGS: dict[str, Callable[[Path], str]] = {
-    "mlflow": lambda tmp_path: f"mlflow:sqlite:///{tmp_path}/mlflow.db",
+    "mlflow": lambda tmp_path: f"mlflow:{tmp_path}/mlruns",
     "wandb": lambda _: "wandb",
 }
 
@@ -224,12 +224,12 @@ def test_lines_from_before_the_logger_was_asked_for_are_sent(kind: str, tmp_path
 
 def test_mlflow_begins_anew_where_the_server_does_not_know_the_run(tmp_path: Path) -> None:
     for name in ("first", "second"):
-        told = open_at(tmp_path, f"mlflow:sqlite:///{tmp_path}/{name}.db")
+        told = open_at(tmp_path, f"mlflow:{tmp_path}/{name}")
         told.begin("b", OPTIONS, folder_of(tmp_path, "b"))
         for step in (10, 20):
             told.line("b", line_of("b", step))
         told.close()
-        assert read_mlflow(f"sqlite:///{tmp_path}/{name}.db")[0] == {"b": EXPECTED["b"]}
+        assert read_mlflow(f"{tmp_path}/{name}")[0] == {"b": EXPECTED["b"]}
 
 
 class Recorder(logger_tools.Tool):
@@ -349,7 +349,7 @@ def run_in_a_job(tmp_path: Path, *flags: str, **environment: str) -> "subprocess
 
 
 def test_a_driver_logs_without_torch_and_says_one_line(tmp_path: Path) -> None:
-    uri = f"sqlite:///{tmp_path}/m.db"
+    uri = f"{tmp_path}/mlruns"
     done = run_in_a_job(tmp_path, f"mlflow:{uri}", "wandb", "tensorboard")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"mlflow: experiment s at {uri}\n", "")
 
