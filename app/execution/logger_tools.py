@@ -17,6 +17,10 @@ from app.errors import UsageError
 NUM_PARAMS_AT_ONCE, NUM_PARAM_CHARACTERS = 100, 6000
 """MLflow's limits of a request and of a value."""
 
+WANDB_FLUSH_INTERVAL_S = 0.2
+"""What a kill may lose of an offline run. wandb's own 15 s are the lines of many short trials; its step file would then
+tell of lines that are nowhere."""
+
 Options = Mapping[str, Any]
 Metrics = Mapping[str, float]
 
@@ -136,9 +140,11 @@ class _Wandb(Tool):
             dir=os.environ.get("WANDB_DIR", self._folder),
             config=dict(options),
             allow_val_change=True,
-            settings=self._wandb.Settings(silent=True, console="off"),
+            settings=self._wandb.Settings(
+                silent=True, console="off", x_transaction_log_flush_interval=WANDB_FLUSH_INTERVAL_S
+            ),
         )
-        return max(int(kept["step"]), run.starting_step - 1)
+        return int(kept["step"]) if run.offline else run.starting_step - 1
 
     def line(self, trial: str, step: int, metrics: Metrics) -> None:
         run = self._runs[trial]

@@ -341,8 +341,8 @@ assert not {"torch", "ray"} & set(sys.modules), "the driver has no torch"
 """
 
 
-def run_in_a_job(tmp_path: Path, *flags: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", IN_A_JOB, str(tmp_path / "s"), *flags]
+def run_in_a_job(code: str, tmp_path: Path, *flags: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", code, str(tmp_path / "s"), *flags]
     return subprocess.run(
         command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
@@ -350,13 +350,21 @@ def run_in_a_job(tmp_path: Path, *flags: str, **environment: str) -> "subprocess
 
 def test_a_driver_logs_without_torch_and_says_one_line(tmp_path: Path) -> None:
     uri = f"{tmp_path}/mlruns"
-    done = run_in_a_job(tmp_path, f"mlflow:{uri}", "wandb", "tensorboard")
+    done = run_in_a_job(IN_A_JOB, tmp_path, f"mlflow:{uri}", "wandb", "tensorboard")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"mlflow: experiment s at {uri}\n", "")
+
+
+def test_an_offline_run_has_its_lines_though_everything_is_killed(tmp_path: Path) -> None:
+    kill = IN_A_JOB.replace('told.end("a", "finished")', "import os, time; time.sleep(5); os.kill(os.getpid(), 9)")
+    done = run_in_a_job(kill, tmp_path, "wandb")
+    assert done.returncode == -9
+    assert json.loads((tmp_path / "s" / "a" / "wandb.json").read_text())["step"] == 1
+    assert read_wandb(tmp_path / "s")[0] == {"a": {"epoch": {1: 1.0}, "loss": {1: 0.5}}}
 
 
 def test_wandb_without_an_account_is_refused_before_anything_starts(tmp_path: Path) -> None:
     nowhere = {"HOME": str(tmp_path), "NETRC": str(tmp_path / "netrc"), "WANDB_CONFIG_DIR": str(tmp_path)}
-    done = run_in_a_job(tmp_path, "wandb", WANDB_MODE="online", WANDB_API_KEY="", **nowhere)
+    done = run_in_a_job(IN_A_JOB, tmp_path, "wandb", WANDB_MODE="online", WANDB_API_KEY="", **nowhere)
     assert "UsageError: --log wandb: there is no account to send to; log in (wandb login), " in done.stderr
     assert not (tmp_path / "s").exists()
 
