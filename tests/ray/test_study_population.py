@@ -13,14 +13,14 @@ sys.path.insert(0, str(TOY))  # Ray's workers get the driver's path
 
 from toy import toy_experiment  # noqa: E402
 
-from app.execution.rounds import Rounds  # noqa: E402
 from app.execution.study import StudySetting, run_study  # noqa: E402
+from app.execution.takeovers import Takeovers  # noqa: E402
 from app.experiment import OptimizerConfig, Study  # noqa: E402
 from app.planning.plan import Plan, Stage, plan_of_strategy  # noqa: E402
 from app.records import StudyRecord, Takeover  # noqa: E402
 from app.reporting.study_files import is_wanted  # noqa: E402
 from app.reporting.study_report import build_study_report  # noqa: E402
-from app.search_space import Population, Range  # noqa: E402
+from app.scheduling import Scheduler  # noqa: E402
 
 pytestmark = pytest.mark.ray
 
@@ -36,7 +36,17 @@ STUDY = Study(
         )
         for number, (name, rate) in enumerate(RATES.items())
     ),
-    population=Population(2, {RATE: Range(1e-5, 1.0, log=True), "optimizer.weight_decay": (0.0, 0.01)}, 0.5),
+    scheduler=Scheduler(
+        "pbt",
+        {
+            "perturbation_interval": 2,
+            "quantile_fraction": 0.5,
+            "hyperparam_mutations": {
+                RATE: {"low": 1e-5, "high": 1.0, "log": True},
+                "optimizer.weight_decay": [0.0, 0.01],
+            },
+        },
+    ),
 )
 MIXED = Plan("s", 2, "mixed", (Stage(2, 1, ("a", "d")), Stage(1, 2, ("b", "c"))))
 
@@ -109,16 +119,16 @@ def test_killed_between_rounds_and_within_one_it_goes_on_under_another_plan(
     undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "run"
-    apply, applied = Rounds._apply, []
+    apply, applied = Takeovers._apply, []
 
-    def dying(rounds: Rounds, takeover: Takeover) -> None:
+    def dying(takeovers: Takeovers, takeover: Takeover) -> None:
         if applied:
             raise KeyboardInterrupt
-        apply(rounds, takeover)
+        apply(takeovers, takeover)
         applied.append(takeover)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Rounds, "_apply", dying)
+        patch.setattr(Takeovers, "_apply", dying)
         with pytest.raises(KeyboardInterrupt):
             run(folder, "experiment-parallel")
     (decision,) = json.loads((folder / "population.json").read_text())["decisions"]

@@ -14,12 +14,13 @@ sys.path.insert(0, str(TOY))  # Ray's workers get the driver's path
 from toy import toy_experiment  # noqa: E402
 
 from app.execution.study import StudySetting, run_study  # noqa: E402
-from app.experiment import EarlyStopping, Study  # noqa: E402
+from app.experiment import OptimizerConfig, Study  # noqa: E402
 from app.planning.plan import plan_of_strategy  # noqa: E402
 from app.records import StudyRecord  # noqa: E402
 from app.reporting.study_files import is_wanted  # noqa: E402
 from app.reporting.study_report import build_study_report  # noqa: E402
-from app.search_space import Range, Tuning  # noqa: E402
+from app.scheduling import Scheduler  # noqa: E402
+from app.search_space import Range, Search  # noqa: E402
 
 pytestmark = pytest.mark.ray
 
@@ -29,8 +30,9 @@ NAMES = ("000", "001", "002", "003", "004")
 
 def study(**changes: Any) -> Study:
     trials = [dataclasses.replace(toy_experiment(epochs=2), name=name, workload="toy:ToyWorkload") for name in NAMES]
-    rule = Tuning({RATE: Range(1e-3, 1.0, log=True), "task.num_rows": (12, 20)}, NAMES, num_random=2)
-    return dataclasses.replace(Study("s", tuple(trials), tuning=rule), **changes)
+    parameters = {RATE: Range(1e-3, 1.0, log=True), "task.num_rows": (12, 20)}
+    search = Search("optuna", parameters, NAMES, {"n_startup_trials": 2})
+    return dataclasses.replace(Study("s", tuple(trials), search=search), **changes)
 
 
 def run(made: Study, folder: Path, strategy: str) -> StudyRecord:
@@ -49,7 +51,7 @@ def test_a_trial_keeps_its_values_under_another_plan(
     folder = tmp_path / "run"
     before = run(study(), folder, first)
     assert before.status == "finished"
-    chosen = {name: plain(folder, name, "suggested.json") for name in NAMES}
+    chosen = {name: plain(folder, name, "suggested.json")["values"] for name in NAMES}
     assert len({values[RATE] for values in chosen.values()}) == 5
     # As if all had been killed in the middle of 003.
     (folder / "trials" / "003" / "record.json").unlink()
@@ -57,7 +59,7 @@ def test_a_trial_keeps_its_values_under_another_plan(
     assert [trial.num_attempts for trial in record.trials] == [1, 1, 1, 2, 1]
     for trial in record.trials:
         assert trial.record is not None
-        values = plain(folder, trial.name, "suggested.json")
+        values = plain(folder, trial.name, "suggested.json")["values"]
         assert values == chosen[trial.name]
         options = plain(folder, trial.name, "config.json")
         assert options == trial.record.experiment
@@ -67,11 +69,85 @@ def test_a_trial_keeps_its_values_under_another_plan(
     assert set(report.data["varied_options"]) == {RATE, "task.num_rows"} and not report.data["runs"][0]["problems"]
 
 
-def test_trials_that_are_stopped_early_are_told_with_their_score(ray_cluster: None, tmp_path: Path) -> None:
-    record = run(study(early_stopping=EarlyStopping(first_epochs=1, reduction=2)), tmp_path / "run", "data-parallel")
-    assert record.status == "finished" and len(list((tmp_path / "run").rglob("suggested.json"))) == 5
-    stopped = [trial.name for trial in record.trials if trial.status == "stopped"]
-    assert stopped
-    for name in stopped:
-        line = json.loads((tmp_path / "run" / "trials" / name / "metrics.jsonl").read_text().splitlines()[0])
-        assert plain(tmp_path / "run", name, "stopped.json")["score"] == line["accuracy"]
+def test_a_search_goes_on_where_it_was_killed_and_repeats_no_point(ray_cluster: None, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    begun = Display(folder, "002")
+    with pytest.raises(KeyboardInterrupt), begun:
+        run(study(), folder, "data-parallel")
+    chosen = {name: plain(folder, name, "suggested.json")["values"] for name in NAMES[:2]}
+    record = run(study(), folder, "data-parallel")
+    assert record.status == "finished"
+    values = [plain(folder, name, "suggested.json")["values"] for name in NAMES]
+    assert values[:2] == [*chosen.values()]
+    assert len({value[RATE] for value in values}) == 5, "none is drawn twice"
+
+
+class Display:
+    """Kills the driver when a trial is about to begin."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._name, self._patch = name, pytest.MonkeyPatch()
+
+    def __enter__(self) -> None:
+        from app.execution.study_trials import StudyTrials
+
+        begin = StudyTrials.begin
+
+        def dying(trials: StudyTrials, name: str) -> None:
+            if name == self._name:
+                raise KeyboardInterrupt
+            begin(trials, name)
+
+        self._patch.setattr(StudyTrials, "begin", dying)
+
+    def __exit__(self, *_: object) -> None:
+        self._patch.undo()
+
+
+RATES = (0.3, 0.1, 1e-4, 1e-5)
+
+
+def scheduled(name: str, **options: Any) -> Study:
+    """Four trials, of which the last two learn nothing."""
+    trials = [
+        dataclasses.replace(
+            toy_experiment(epochs=4, optimizer=OptimizerConfig(learning_rate=rate)),
+            name=f"rate={rate:g}",
+            workload="toy:ToyWorkload",
+        )
+        for rate in RATES
+    ]
+    return Study("s", tuple(trials), scheduler=Scheduler(name, options))
+
+
+def num_epochs(folder: Path, name: str) -> int:
+    return len((folder / "trials" / name / "metrics.jsonl").read_text().splitlines())
+
+
+@pytest.mark.parametrize("plan", ["experiment-parallel", "data-parallel"])
+def test_asha_stops_trials_and_a_restart_does_not_revive_them(ray_cluster: None, tmp_path: Path, plan: str) -> None:
+    made, folder = scheduled("asha", grace_period=1, reduction_factor=2), tmp_path / "run"
+    record = run(made, folder, plan)
+    assert record.status == "finished"
+    stopped = [trial for trial in record.trials if trial.status == "stopped"]
+    finished = [trial for trial in record.trials if trial.status == "finished"]
+    assert stopped and finished and len(stopped) + len(finished) == 4
+    before = {trial.name: num_epochs(folder, trial.name) for trial in stopped}
+    for trial in stopped:
+        line = json.loads((folder / "trials" / trial.name / "metrics.jsonl").read_text().splitlines()[-1])
+        assert plain(folder, trial.name, "stopped.json")["score"] == line["accuracy"] and line["epoch"] < 4
+    assert [num_epochs(folder, trial.name) for trial in finished] == [4] * len(finished)
+    # As if all had been killed before the last one ended: the rungs have to be known again.
+    last = finished[-1]
+    (folder / "trials" / last.name / "record.json").unlink()
+    (folder / "record.json").unlink()
+    again = run(made, folder, plan)
+    assert {trial.name: trial.status for trial in again.trials} == {t.name: t.status for t in record.trials}
+    assert {trial.name: num_epochs(folder, trial.name) for trial in stopped} == before
+
+
+@pytest.mark.parametrize("plan", ["experiment-parallel", "data-parallel"])
+def test_median_stopping_ends_trials_below_the_median(ray_cluster: None, tmp_path: Path, plan: str) -> None:
+    record = run(scheduled("median_stopping_rule", min_samples_required=1), tmp_path / "run", plan)
+    statuses = [trial.status for trial in record.trials]
+    assert record.status == "finished" and "stopped" in statuses and "finished" in statuses
