@@ -12,20 +12,8 @@ class Halving(AsyncHyperBandScheduler):
     so a study that goes on would compare its trials in others than before. Here it follows from the study's seed and
     the trial's name."""
 
-    def __init__(
-        self,
-        *,
-        seed: int,
-        metric: str,
-        mode: str,
-        time_attr: str,
-        max_t: int,
-        grace_period: int = 1,
-        reduction_factor: float = 4,
-        brackets: int = 1,
-        stop_last_trials: bool = True,
-    ) -> None:
-        super().__init__(time_attr, metric, mode, max_t, grace_period, reduction_factor, brackets, stop_last_trials)
+    def __init__(self, seed: int, **options: Any) -> None:
+        super().__init__(**options)
         self._own_seed = seed
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:

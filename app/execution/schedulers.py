@@ -74,6 +74,7 @@ def make_scheduler(
     ours: dict[str, Any] = {"metric": score_name, "mode": "max", "time_attr": TIME}
     defaults: dict[str, Any] = {}
     kind: Any = SCHEDULER_IMPORT[name]
+    known = options_of(kind, without={"metric", "mode", "time_attr"})
     if name in ("async_hyperband", "asynchyperband"):
         from app.execution.halving import Halving
 
@@ -83,7 +84,7 @@ def make_scheduler(
         defaults = {"grace_period": 1, "min_time_slice": math.inf}
     else:
         ours = {}
-    check_options("scheduler", scheduler.options, options_of(kind, without={*ours, "seed"}))
+    check_options("scheduler", scheduler.options, known)
     scheduler_of: TrialScheduler = made("scheduler", name, kind, {**defaults, **scheduler.options, **ours})
     return scheduler_of
 

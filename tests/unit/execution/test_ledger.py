@@ -14,7 +14,7 @@ from app.execution.ledger import Ledger
 from app.experiment import Experiment, Study
 from app.planning.plan import Plan, plan_of_strategy
 from app.records import Span
-from app.search_space import Tuning
+from app.search_space import Search
 
 
 def study(**changes: Any) -> Study:
@@ -46,11 +46,11 @@ def test_another_study_in_the_folder_is_refused_and_what_differs_is_named(tmp_pa
 def test_a_folder_may_be_older_than_an_option(tmp_path: Path) -> None:
     ledger = Ledger(str(tmp_path))
     older = study().to_dict()
-    del older["tuning"]
+    del older["search"]
     (tmp_path / "study.json").write_text(json.dumps(older))
     ledger.claim(study(), plan())
-    with pytest.raises(UsageError, match=r"different: tuning"):
-        ledger.claim(dataclasses.replace(study(), tuning=Tuning({"seed": (1,)}, ("a",))), plan())
+    with pytest.raises(UsageError, match=r"different: search"):
+        ledger.claim(dataclasses.replace(study(), search=Search("optuna", {"seed": (1,)}, ("a",))), plan())
 
 
 HOLD = """

@@ -324,3 +324,29 @@ def test_a_member_keeps_a_better_best() -> None:
 def test_takeovers_are_plain_data() -> None:
     for _, takeovers in Members(list(SCORES)).rounds((2,)).told:
         assert json.loads(json.dumps(to_dict(takeovers)))[0]["epoch"] == 2
+
+
+def test_the_median_rule_counts_epochs_and_a_trial_keeps_its_place() -> None:
+    def told(made: Any) -> list[str]:
+        controller, found = Controller(), []
+        for name in "abcd":
+            controller.trials.append(Stub(name))
+            made.on_trial_add(controller, controller.trials[-1])
+        controller.trials[3].status = "PENDING"  # waits for a place
+        for trial, score in zip(controller.trials, (0.5, 0.6, 0.7, 0.2), strict=True):
+            found.append(made.on_trial_result(controller, trial, {"epoch": 1, "score": score}))
+        return found
+
+    assert told(make_scheduler(Scheduler("medianstopping"))) == ["CONTINUE"] * 3 + ["STOP"]
+    stock = SCHEDULER_IMPORT["medianstopping"]
+    assert "STOP" not in told(stock("epoch", "score", "max")), "60 epochs of grace: Tune means seconds"  # type: ignore[operator]
+    assert told(stock("epoch", "score", "max", grace_period=1))[:2] == ["PAUSE"] * 2, "for the one that waits"  # type: ignore[operator]
+
+
+def test_nan_lets_a_trial_go_on_so_that_a_number_has_to_be_reported() -> None:
+    made: Any = make_scheduler(Scheduler("asha", {"reduction_factor": 2}), epochs=9)
+    said = []
+    for name, score in (("a", 0.5), ("b", 0.6), ("c", float("nan")), ("d", -1e9)):
+        made.on_trial_add(None, Stub(name))
+        said.append(made.on_trial_result(None, Stub(name), {"epoch": 1, "score": score}))
+    assert said[2:] == ["CONTINUE", "STOP"]

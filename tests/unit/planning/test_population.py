@@ -8,6 +8,7 @@ import pytest
 from app.configuration import to_dict
 from app.experiment import Experiment, OptimizerConfig, Study
 from app.planning.population import Standing, decide, explored
+from app.planning.search import study_of
 from app.scheduling import Population, Scheduler
 from app.search_space import Choice, Range, Search
 
@@ -150,3 +151,21 @@ def test_populations_that_can_not_be_are_refused() -> None:
 
 def test_a_scheduler_is_plain_in_study_json() -> None:
     assert to_dict(Scheduler("asha", {"grace_period": 1})) == {"name": "asha", "options": {"grace_period": 1}}
+
+
+def test_members_may_be_drawn_by_a_random_search() -> None:
+    rates = {"low": 1e-4, "high": 1.0, "log": True}
+    made = study_of(
+        {
+            "name": "s",
+            "search": {
+                "algorithm": "random",
+                "num_trials": 5,
+                "base": {"workload": "w", "epochs": 4},
+                "parameters": {RATE: rates, "seed": {"low": 0, "high": 9, "integer": True}},
+            },
+            "scheduler": {"name": "pbt", "perturbation_interval": 2, "hyperparam_mutations": {RATE: rates}},
+        }
+    )
+    assert len(made.experiments) == 5 and made.scheduler is not None and made.search is None
+    assert made.scheduler.population() == Population(2, {RATE: Range(1e-4, 1.0, log=True)})
