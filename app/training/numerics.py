@@ -7,6 +7,7 @@ measurements differ, and trials that are compared must not differ by that.
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -128,7 +129,7 @@ class TrialStep:
 
 class StudyMemory:
     """Where a study keeps the choice for one network and kind of device. What trials of a network may differ in without
-    having one of their own is what its samples and layers do not show: rates, seeds, weights, the number of workers."""
+    having one of their own is what its samples and layers do not show: rates, also of dropout, seeds, weights, workers."""
 
     def __init__(
         self, folder: str, options: list[Numerics], workload: Workload, task: Any, model: torch.nn.Module, device: str
@@ -137,7 +138,8 @@ class StudyMemory:
         parameters = [list(parameter.shape) for parameter in model.parameters()]
         still = [name for name, module in model.train().named_modules() if not module.training]
         labels = [option.label for option in options]
-        identity = json.dumps([workload.name, device, labels, samples, repr(model), parameters, still])
+        layers = re.sub(r"Drop\w*\([^()]*\)", "Drop", repr(model))
+        identity = json.dumps([workload.name, device, labels, samples, layers, parameters, still])
         num_parameters = sum(parameter.numel() for parameter in model.parameters())
         shapes = ", ".join(f"{k} {'x'.join(map(str, v[1:]))}" for k, v in samples.items() if len(v) > 1)
         self._folder, self._workload, self._device = folder, workload.name, device
