@@ -9,7 +9,9 @@ STRATEGIES = ("experiment-parallel", "data-parallel")
 
 
 def walk(store: Path, folder: Path, num_workers: int, show: Steps) -> None:
-    """The same study by each strategy, then one page on both; NUM_STEPS steps."""
+    """The same study by each strategy, in the numerics that the first has chosen, then one page on both; NUM_STEPS
+    steps."""
+    first = folder / STRATEGIES[0]
     for strategy in STRATEGIES:
         show.run(
             Step(
@@ -18,6 +20,7 @@ def walk(store: Path, folder: Path, num_workers: int, show: Steps) -> None:
                     *("study", "--recipe", "brats-smoke", "--options", "epochs=6"),
                     *("--store", str(store), "--strategy", strategy),
                     *("--workers", str(num_workers), "--runs", str(folder), "--name", strategy),
+                    *(() if folder / strategy == first else ("--numerics", str(first))),
                 ],
             )
         )

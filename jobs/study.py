@@ -36,6 +36,10 @@ class Arguments:
     feeding: Literal["auto", "worker", "ray"] = "auto"
     """Who reads samples: each worker for itself (auto on CPUs) or Ray Data's tasks (auto for GPUs)."""
 
+    numerics: str | None = None
+    """Folder of another run of this study, whose choices of precision and memory layout are taken, so that the scores
+    compare; else the first trial of each network measures which are the fastest."""
+
 
 def main(arguments: Arguments) -> None:
     start_s = time.time()
@@ -53,6 +57,10 @@ def main(arguments: Arguments) -> None:
     stores_of(study, stores)
     plan = make_plan(study, arguments.strategy, arguments.workers)
     folder = f"{absolute(arguments.runs)}/{arguments.name or study.name}"
+    if arguments.numerics is not None:
+        from app.training import choices
+
+        choices.take_over(absolute(arguments.numerics), folder)
     feeding = None if arguments.feeding == "auto" else arguments.feeding
     record = run_study(study, plan, StudySetting(folder, stores, feeding), start_s)
     for line in closing_lines(record, folder):

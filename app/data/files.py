@@ -5,6 +5,7 @@ not be reached is one clear line. A write is never seen half done: locally a tem
 object store a single put.
 """
 
+import errno
 import itertools
 import json
 import os
@@ -15,6 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import DataError
+
+WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+"""What file systems say that have no hard links."""
 
 
 @dataclass(frozen=True)
@@ -91,23 +95,66 @@ def write_bytes_atomic(path: str, content: bytes) -> None:
     """
     with _explained("write", path):
         if is_url(path):
-            system, key = _remote(path)
-            system.makedirs(parent_of(key), exist_ok=True)  # a real folder on some systems, nothing on object stores
+            system, key = _remote_with_folder(path)
             system.pipe_file(key, content)
             return
-        folder = os.path.dirname(os.path.abspath(path))
-        os.makedirs(folder, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(file.fileno(), 0o644)  # mkstemp's 0600 would hide a shared store from its other readers
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+        with _written_beside(path, content) as temporary:
             os.replace(temporary, path)
-        except BaseException:
+
+
+def write_new(path: str, content: bytes) -> bool:
+    """Write a file that is there whole or not at all, unless it is there: False, and it stays as it is. Of several that
+    write at the same moment one is told True, as far as the store can tell them apart.
+
+    Raises:
+        DataError: the place can not be written, or is full.
+    """
+    with _explained("write", path):
+        if is_url(path):
+            return _create_remote(path, content)
+        with _written_beside(path, content) as temporary:
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in WITHOUT_LINKS:
+                    raise
+                if os.path.exists(path):
+                    return False
+                os.replace(temporary, path)
+        return True
+
+
+def _create_remote(path: str, content: bytes) -> bool:
+    system, key = _remote_with_folder(path)
+    if system.exists(key):  # some take `mode` and overwrite all the same
+        return False
+    try:
+        system.pipe_file(key, content, mode="create")
+    except FileExistsError:
+        return False
+    except TypeError:  # one that does not know `mode`
+        system.pipe_file(key, content)
+    return True
+
+
+@contextmanager
+def _written_beside(path: str, content: bytes) -> Iterator[str]:
+    """A file of another name in the folder of `path`, whole and on the disk; gone afterwards unless it was renamed."""
+    folder = os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), 0o644)  # mkstemp's 0600 would hide a shared store from its other readers
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        with suppress(FileNotFoundError):
             os.unlink(temporary)
-            raise
 
 
 def remove(path: str) -> None:
@@ -202,6 +249,12 @@ def _list_remote(root: str) -> list[str]:
     if not keys and not system.exists(key):
         raise FileNotFoundError("no such folder")
     return [system.unstrip_protocol(k) for k in keys]
+
+
+def _remote_with_folder(path: str) -> tuple[Any, str]:
+    system, key = _remote(path)
+    system.makedirs(parent_of(key), exist_ok=True)  # a real folder on some systems, nothing on object stores
+    return system, key
 
 
 def _remote(path: str) -> tuple[Any, str]:

@@ -1,12 +1,12 @@
 """Several runs of one study side by side: all that the report shows, as numbers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from app.configuration import to_dict
 from app.records import StudyTrial
-from app.reporting import study_parity
+from app.reporting import study_parity, study_reasons
 from app.reporting.run_files import Evaluation
 from app.reporting.study_files import StudyRun, check_same_study, labelled
 from app.reporting.study_numbers import Cost, cost_of, one_worker_times, varied_options
@@ -36,6 +36,11 @@ class Comparison:
     @property
     def disagreements(self) -> list[Parity]:
         return [parity for parity in self.parities if parity.agrees is False]
+
+    @property
+    def numerics(self) -> dict[str, str]:
+        """By trial: its numerics under each strategy, where they are not the same and its scores do not compare."""
+        return {parity.trial: parity.numerics for parity in self.parities if parity.numerics}
 
     @property
     def experiments(self) -> dict[str, Mapping[str, Any]]:
@@ -73,14 +78,26 @@ def parities(runs: Sequence[StudyRun], tolerance: float) -> list[Parity]:
     """Every score of every trial that at least two of the runs know."""
     found: list[Parity] = []
     for name in [trial.name for trial in runs[0].record.trials]:
+        before = len(found)
         metrics = [_metrics(trial_of(run, name)) for run in runs]
         for score in dict.fromkeys(key for values in metrics for key in values):
             found.append(compare(name, VALIDATION, score, [values.get(score) for values in metrics], tolerance))
         for split in dict.fromkeys(e.split for run in runs for e in run.evaluations.get(name, ())):
             found += _evaluated(name, split, [_evaluation(run, name, split) for run in runs], tolerance)
+        found[before:] = [_explained(parity, runs) for parity in found[before:]]
     known = [parity for parity in found if parity.difference is not None]
     main = runs[0].record.score
     return sorted(known, key=lambda parity: (parity.score != main, parity.split != VALIDATION))
+
+
+def _explained(parity: Parity, runs: Sequence[StudyRun]) -> Parity:
+    """With why the scores do not compare, or differ; the runs that do not know the score have no part in it."""
+    shown = [run for run, value in zip(runs, parity.values, strict=True) if value is not None]
+    records = [(run.label, record) for run in shown if (record := trial_of(run, parity.trial).record) is not None]
+    numerics = study_reasons.numerics(records)
+    if numerics:
+        return replace(parity, agrees=None, numerics=numerics)
+    return replace(parity, reasons=tuple(study_reasons.reasons(records))) if parity.agrees is False else parity
 
 
 def _evaluated(name: str, split: str, evaluations: Sequence[Evaluation | None], tolerance: float) -> list[Parity]:
@@ -143,6 +160,7 @@ def as_data(found: Comparison, made: str) -> dict[str, Any]:
         "curve_differences": dict(found.curve_differences),
         "varied_options": list(found.varied),
         "disagreements": len(found.disagreements),
+        "not_comparable": dict(found.numerics),
     }
 
 

@@ -22,9 +22,10 @@ def heading(found: Comparison) -> Html:
 
 
 def sentences(found: Comparison) -> list[str]:
-    """Which strategy took how long, on what; how much that is; whether the results agree."""
+    """Whether the results can be compared at all; which strategy took how long, on what; how much that is; whether the
+    results agree."""
     complete = _complete(found)
-    said = [_durations(found, complete)]
+    said = [_comparability(found), _durations(found, complete)]
     if complete:
         said.append(_gain(complete))
     said.append(_agreement(found))
@@ -76,12 +77,26 @@ def _gain(complete: list[tuple[StudyRun, Cost]]) -> str:
     return f"{run.label[:1].upper()}{run.label[1:]} was {' and '.join(parts)}." if parts else ""
 
 
+def _comparability(found: Comparison) -> str:
+    if not found.numerics:
+        return ""
+    num_trials = words.plural(len(found.runs[0].record.trials), "trial")
+    return (
+        f"The scores of these runs are not comparable: {len(found.numerics)} of {num_trials} were trained in other "
+        "numerics under another strategy."
+    )
+
+
 def _agreement(found: Comparison) -> str:
     judged = [parity for parity in found.parities if parity.agrees is not None]
     if not judged:
         return ""
-    if found.disagreements:
-        return f"The strategies disagree in {len(found.disagreements)} of {len(judged)} scores."
+    differ = found.disagreements
+    if differ:
+        known = "; why is said in each row of Same result" if all(parity.reasons for parity in differ) else ""
+        return f"The strategies disagree in {len(differ)} of {len(judged)} scores{known}."
+    if found.numerics:
+        return "The other trials reached the same scores under each strategy."
     return "The same trial reached the same scores under each strategy."
 
 

@@ -33,7 +33,11 @@ class Parity:
     num_cases: int | None = None
     agrees: bool | None = None
     """None where it is not judged: fewer than two values, or a score that does not lie between 0 and 1 and has no
-    scores by case."""
+    scores by case, or other numerics."""
+    numerics: str = ""
+    """In which the trial was trained under each strategy, where they are not the same: the scores do not compare."""
+    reasons: tuple[str, ...] = ()
+    """Why the scores may differ, where they do."""
 
 
 def compare(

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from app.reporting import study_charts, study_results, study_sections, words
+from app.reporting import study_agreement, study_charts, study_results, study_sections, words
 from app.reporting.markup import Html, paragraph
 from app.reporting.report import Report
 from app.reporting.run_files import Files
@@ -48,7 +48,7 @@ def page(found: Comparison, made: str) -> str:
         study_sections.timelines(found),
         study_results.results(found),
         sweep_section(found),
-        study_results.parity(found),
+        study_agreement.parity(found),
         study_results.curves(found),
         study_results.failures(found.runs),
         study_sections.plans(found.runs),
@@ -60,20 +60,31 @@ def page(found: Comparison, made: str) -> str:
 
 def warnings(found: Comparison) -> list[Html]:
     """What a reader has to know before the numbers."""
-    lines = [line for run in found.runs for line in _unfinished(run)]
+    lines = study_agreement.not_comparable(found)
+    lines += [line for run in found.runs for line in _unfinished(run)]
+    lines += [line for run in found.runs for line in _mixed_devices(run)]
     machines = list(dict.fromkeys(str(run.record.host.get("name")) for run in found.runs if run.record.host))
     if len(machines) > 1:
         lines.append(
             f"These runs were on different machines ({', '.join(machines)}): their times compare machines as well as "
             "strategies."
         )
-    lines += study_results.disagreements(found)
+    lines += study_agreement.disagreements(found)
     for run in found.runs:
         lines += [
             f"{os.path.join(run.folder, p.file)} could not be used, so what it holds is not shown: {p.reason}"
             for p in run.problems
         ]
     return [paragraph(line, "problem") for line in lines]
+
+
+def _mixed_devices(run: StudyRun) -> list[str]:
+    """Numerics are chosen for each kind of device by itself."""
+    kinds = sorted({words.device(trial.record.device) for trial in run.record.trials if trial.record is not None})
+    if len(kinds) < 2:
+        return []
+    chosen = "precision and memory layout are chosen for each kind, so trials may differ by that too"
+    return [f"{run.label}: trials ran on {len(kinds)} kinds of device ({', '.join(kinds)}); {chosen}."]
 
 
 def _unfinished(run: StudyRun) -> list[str]:

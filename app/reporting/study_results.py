@@ -1,4 +1,4 @@
-"""Sections of a study's report on results: trials, agreement of the strategies, curves, failures."""
+"""Sections of a study's report on results: trials, curves, failures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,17 +8,14 @@ from app.reporting import study_charts, words
 from app.reporting.charts import Series
 from app.reporting.markup import Column, Html, figure, join, paragraph, row, section, table, text
 from app.reporting.run_files import Epoch
+from app.reporting.study_agreement import MANY_ROWS
 from app.reporting.study_comparison import Comparison, best_score, trial_of
 from app.reporting.study_files import StudyRun
 from app.reporting.study_numbers import flattened
-from app.reporting.study_parity import CONFIDENCE, Parity
 from app.reporting.study_timeline import Clock, occupied_s
 
-MANY_ROWS = 25
-"""More scroll in a box of their own on a screen; on paper all are shown."""
 MAX_OPTIONS = 6
 """Columns of varied options; more are counted."""
-MAX_WARNINGS = 5
 UNIT_RANGE = (0.0, 1.0)
 STATES = {"finished": "", "failed": "failed", "stopped": "stopped early", "waiting": "waiting"}
 
@@ -119,91 +116,6 @@ def _time(run: StudyRun, trial: StudyTrial) -> Html:
     state = "under way" if trial.status == "waiting" else state
     taken = words.duration(occupied_s(trial, Clock(run.record.sessions)))
     return Html(f"{taken}{f'<br><small>{state}</small>' if state else ''}")
-
-
-def parity(found: Comparison) -> Html:
-    """The same trial's scores under each strategy, side by side; nothing for a single run."""
-    if len(found.runs) < 2:
-        return Html("")
-    if not found.parities:
-        text_of_none = "No trial has finished under two strategies yet, so there is nothing to compare."
-        return section("parity", "Same result", paragraph(text_of_none))
-    return section("parity", "Same result", paragraph(_parity_text(found)), _parity_table(found))
-
-
-def _parity_text(found: Comparison) -> str:
-    said = [
-        "The same trial is the same experiment under every strategy, so its scores should agree.",
-        "What dropout draws, and batch normalisation without sync, are each worker’s own and may make them differ.",
-        f"Scores between 0 and 1 of the validation count as agreeing within {found.tolerance:g} (set by --tolerance).",
-    ]
-    if any(one.low is not None for one in found.parities):
-        said.append(
-            "Where both runs have scores of each case, those of the test count as agreeing when the "
-            f"{100 * CONFIDENCE:g} % bootstrap interval of the mean difference over the cases holds 0."
-        )
-    if found.curve_differences:
-        name, distance = max(found.curve_differences.items(), key=lambda item: item[1])
-        said.append(f"The loss curves of the same trial lie at most {distance:.2g} apart ({name}).")
-    batches = _batches(found)
-    if batches:
-        said.append(batches)
-    return " ".join(said)
-
-
-def _batches(found: Comparison) -> str:
-    """Said where a trial had another global batch under another strategy: then it was not the same training."""
-    for trial in found.runs[0].record.trials:
-        sizes = {
-            run.label: record.global_batch_size
-            for run in found.runs
-            if (record := trial_of(run, trial.name).record) is not None
-        }
-        if len(set(sizes.values())) > 1:
-            listed = ", ".join(f"{size} {label}" for label, size in sizes.items())
-            return f"The global batch was not the same ({trial.name}: {listed}), which changes the training itself."
-    return ""
-
-
-def _parity_table(found: Comparison) -> Html:
-    columns = [Column("Trial"), Column("Score"), *(Column(run.label, True) for run in found.runs)]
-    with_interval = any(one.low is not None for one in found.parities)
-    columns += [Column("Difference", True), *([Column("Interval", True)] if with_interval else []), Column("")]
-    rows = []
-    for one in found.parities:
-        split = "" if one.split == "validation" else f" ({words.split_name(one.split)})"
-        interval = words.MISSING if one.low is None or one.high is None else f"{one.low:.4f} to {one.high:.4f}"
-        verdict = {True: '<span class="right">agree</span>', False: '<span class="wrong">differ</span>', None: ""}
-        rows.append(
-            [
-                text(one.trial),
-                text(words.column_name(one.score) + split),
-                *(words.number(value, one.score) for value in one.values),
-                words.MISSING if one.difference is None else f"{one.difference:.4f}",
-                *([interval] if with_interval else []),
-                Html(verdict[one.agrees]),
-            ]
-        )
-    return table("Scores under each strategy", columns, rows, "tall" if len(rows) > MANY_ROWS else "")
-
-
-def disagreements(found: Comparison) -> list[str]:
-    """Warnings for the top of the page."""
-    lines = [_disagreement(found, one) for one in found.disagreements[:MAX_WARNINGS]]
-    more = len(found.disagreements) - MAX_WARNINGS
-    return [*lines, f"{words.plural(more, 'more score')} differ: see Same result."] if more > 0 else lines
-
-
-def _disagreement(found: Comparison, one: Parity) -> str:
-    pairs = zip(found.runs, one.values, strict=True)
-    listed = ", ".join(f"{words.number(value, one.score)} {run.label}" for run, value in pairs if value is not None)
-    if one.low is not None and one.high is not None:
-        why = (
-            f"the interval of the difference over {one.num_cases} cases, {one.low:.4f} to {one.high:.4f}, is without 0"
-        )
-    else:
-        why = f"a difference of {one.difference:.4f}, more than {found.tolerance:g}"
-    return f"{one.trial}: {words.score_name(one.score)} ({words.split_name(one.split)}) is {listed}: {why}."
 
 
 def curves(found: Comparison) -> Html:

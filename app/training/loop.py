@@ -78,10 +78,10 @@ class Training:
         """Network, optimizer and all else, as the checkpoint has them where there is one."""
         experiment, workload, context = self.experiment, self.workload, self.context
         self.val_ids = workload.validation_ids(self.task, self.order.store, VALIDATION)
-        self.numerics, self.numerics_record = self._choose_numerics(saved)
         torch.manual_seed(experiment.seed)
-        model = workload.build_model(self.task, with_weights=saved is None).to(context.device)
-        self.model = self.numerics.place(model)
+        model = workload.build_model(self.task, with_weights=saved is None)
+        self.numerics, self.numerics_record = self._choose_numerics(saved, model)
+        self.model = self.numerics.place(model.to(context.device))
         if saved:
             self.model.load_state_dict(saved["model"])
         else:
@@ -230,15 +230,21 @@ class Training:
         )
         return self.context.batches(reader, self.first_step, self._end_step(self.experiment.epochs - 1))
 
-    def _choose_numerics(self, saved: dict[str, Any] | None) -> tuple[numerics.Numerics, dict[str, Any]]:
-        """As the checkpoint has it; else the fastest here, decided by worker 0 for all."""
-        if saved:
-            record = saved["numerics"]
-            return numerics.Numerics(record["precision"], record["channels_last"]), record
-        options = numerics.candidates(self.experiment, self.context.device)
-        trial = _TrialStep(self)
-        record = self.context.gather(numerics.choose(options, trial, self.context.device)[1])[0]
-        return numerics.Numerics(record["precision"], record["channels_last"]), record
+    def _choose_numerics(
+        self, saved: dict[str, Any] | None, model: torch.nn.Module
+    ) -> tuple[numerics.Numerics, dict[str, Any]]:
+        """As the checkpoint has it; else as the study has chosen for this network; else the fastest here."""
+        device, workload, task, folder = self.context.device, self.workload, self.task, self.order.numerics_folder
+        options = numerics.candidates(self.experiment, device)
+        memory = None
+        if folder is not None and len(options) > 1:
+            memory = numerics.StudyMemory(folder, options, workload, task, model, device_name(device))
+        share = self.batch_size // self.context.world_size
+        size = min(share, self.experiment.max_micro_batch_size or share)
+        known = saved["numerics"] if saved else None
+        return numerics.settle(
+            options, memory, known, lambda: numerics.TrialStep(workload, task, size, device), self.context
+        )
 
     def _parameter_groups(self) -> list[dict[str, Any]] | None:
         """The workload's own groups, where it has any."""
@@ -265,27 +271,6 @@ class Training:
             "waiting_share": timings.waiting_share(),
             "eta_s": busy_s / done * (total - done) if done else None,
         }
-
-
-class _TrialStep:
-    """A step on made-up samples, to time numerics; touches neither the training's network nor its random numbers."""
-
-    def __init__(self, training: Training) -> None:
-        self._training = training
-        experiment, context = training.experiment, training.context
-        self._share = training.batch_size // context.world_size
-        if experiment.max_micro_batch_size is not None:
-            self._share = min(self._share, experiment.max_micro_batch_size)
-        self._batch = to_device(training.workload.example_batch(training.task, self._share), context.device)
-
-    def __call__(self, option: numerics.Numerics) -> None:
-        workload, task, device = self._training.workload, self._training.task, self._training.context.device
-        torch.manual_seed(0)
-        model = option.place(workload.build_model(task, with_weights=False).to(device))
-        inputs = option.place_batch(workload.to_inputs(task, self._batch, None))
-        with option.autocast(device):
-            outputs = workload.forward(task, model, inputs)
-        workload.loss_value(task, workload.loss_sums(task, outputs, inputs)).backward()  # type: ignore[no-untyped-call]
 
 
 def to_device(batch: HostBatch, device: torch.device) -> dict[str, torch.Tensor]:

@@ -1,5 +1,7 @@
 import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fsspec
@@ -147,3 +149,57 @@ def test_names_and_folders() -> None:
     assert files.parent_of("s3://b/c/d.gz") == "s3://b/c"
     assert files.parent_of("d.gz") == "."
     assert files.parent_of("/d.gz") == "/"
+
+
+def test_a_new_file_is_written_once(root: str) -> None:
+    path = files.join(root, "a/b.txt")
+    assert files.write_new(path, b"first") is True
+    assert files.write_new(path, b"second") is False
+    assert files.read_bytes(path) == b"first"
+    assert [files.name_of(found) for found in files.list_files(root)] == ["b.txt"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_leaves_nothing_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not links:  # as file systems without hard links
+        monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "x"
+    assert [files.write_new(str(path), content) for content in (b"1", b"2")] == [True, False]
+    assert path.read_bytes() == b"1" and path.stat().st_mode & 0o777 == 0o644
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_of_those_that_write_a_new_file_at_once_one_is_told_so(tmp_path: Path) -> None:
+    for number in range(20):
+        path, barrier = str(tmp_path / str(number)), threading.Barrier(4)
+
+        def write(content: bytes, path: str = path, barrier: threading.Barrier = barrier) -> bool:
+            barrier.wait(10)
+            return files.write_new(path, content)
+
+        contents = [bytes([n]) * 100_000 for n in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            written = list(pool.map(write, contents))
+        assert sum(written) == 1 and files.read_bytes(path) == contents[written.index(True)]
+
+
+def test_an_object_store_that_sees_the_other_writer_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    memory = fsspec.filesystem("memory").__class__
+    path = f"memory://{tmp_path.name}/x"
+    files.write_bytes_atomic(path, b"first")
+    exists, looked = memory.exists, [False]  # not there when we look, but when it is created
+    monkeypatch.setattr(memory, "exists", lambda self, key: looked.pop() if looked else exists(self, key))
+    assert files.write_new(path, b"second") is False and files.read_bytes(path) == b"first"
+
+
+def test_an_object_store_that_knows_no_creation_is_written_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    memory = fsspec.filesystem("memory").__class__
+    pipe_file, path = memory.pipe_file, f"memory://{tmp_path.name}/x"
+    monkeypatch.setattr(memory, "pipe_file", lambda self, key, value: pipe_file(self, key, value))
+    assert [files.write_new(path, content) for content in (b"1", b"2")] == [True, False]
+    assert files.read_bytes(path) == b"1"

@@ -1,12 +1,17 @@
 """What jobs/study.py refuses before it starts anything; and the plans it makes."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
+from app.errors import UsageError
 from app.experiment import Experiment, Study
-from jobs.study import make_plan, read_study
+from app.training import choices
+from jobs.study import Arguments, main, make_plan, read_study
 
 STUDY = Study("s", tuple(Experiment(name=name, workload="w", batch_size=4) for name in "abc"))
 
@@ -53,3 +58,45 @@ def test_a_plan_file_is_run_as_it_stands(tmp_path: Path) -> None:
     path.write_text(plan.to_json().replace('"c"', '"x"'))
     with pytest.raises(ValueError, match="has no trial 'x'"):
         make_plan(STUDY, f"plan:{path}", None)
+
+
+def test_numerics_of_another_run_are_taken_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, source = tmp_path / "study.json", tmp_path / "a"
+    path.write_text(json.dumps(STUDY.to_dict()))
+    chosen = choices.Choice("w", "cpu", "Net", "fp32", True, {})
+    arguments = Arguments(
+        study=str(path), store=(str(tmp_path),), strategy="data-parallel", workers=2, runs=str(tmp_path), name="b",
+        numerics=str(source),
+    )  # fmt: skip
+
+    class Started(Exception):
+        pass
+
+    def start(_study: Study, _plan: object, setting: object, _start_s: float) -> None:
+        assert choices.read(str(tmp_path / "b"), "k") == chosen
+        raise Started
+
+    monkeypatch.setattr("app.execution.study.run_study", start)
+    with pytest.raises(UsageError, match=r"/a has chosen no numerics"):
+        main(arguments)
+    choices.keep(str(source), "k", chosen)
+    with pytest.raises(Started):
+        main(arguments)
+
+
+def test_the_demo_s_second_strategy_takes_the_numerics_of_the_first(
+    tmp_path: Path, open_job: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "jobs"))
+    demo, shown = open_job("demo_study"), []
+
+    class Shown:
+        def run(self, step: Any) -> None:
+            shown.append(step.job)
+
+    demo.walk(tmp_path / "store", tmp_path, 2, Shown())
+    first, second, report = shown
+    assert "--numerics" not in first and second[second.index("--numerics") + 1] == str(tmp_path / "experiment-parallel")
+    assert first[first.index("--name") + 1] == "experiment-parallel" and report[0] == "report"
