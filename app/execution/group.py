@@ -4,7 +4,6 @@ The driver and the workers meet at a desk, an actor that holds one command at a 
 TorchTrainer for each trial costs 27 s a trial, one that stays up 0.1 s.
 """
 
-import asyncio
 import os
 import threading
 from contextlib import suppress
@@ -15,16 +14,13 @@ import ray
 
 from app.data import files
 from app.execution.attempts import AttemptFailed, Failure, failure_of
+from app.execution.desk import ADVANCE, BEGIN, CLOSE, END, FINISH, Desk
 from app.training.order import Order
 
-GRACE_S = 5.0
-"""How long the other workers may take to say what went wrong, once one has failed: the first to tell may only have
-noticed that another is gone."""
 START_TIMEOUT_S = 150.0
 """Assumed: workers that are not up by then never will be; a node that they need is gone or taken."""
 GROUP_TIMEOUT_S = 1800
 """Longest wait for the others at an exchange; a validation may take that long on one of them (assumed)."""
-CLOSE, BEGIN, ADVANCE, FINISH, END = "close", "begin", "advance", "finish", "end"
 
 SNAPSHOT = "checkpoint_manager_snapshot.json"
 """Of Ray Train, in its folder: it would go on from there, which our own checkpoints do."""
@@ -47,90 +43,6 @@ class GroupShape:
     """Ray's resources of each: CPU, GPU."""
     one_node: bool
     """All workers on one node."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What came of a command: an answer of worker 0, or a failure."""
-
-    answer: Any = None
-    failure: Failure | None = None
-    workers_stay: bool = True
-
-
-class Desk:
-    """Where the driver puts commands and the workers answer. Its methods run in turns on one event loop."""
-
-    def __init__(self, num_workers: int) -> None:
-        self._num_workers = num_workers
-        self._changed = asyncio.Condition()
-        self._number, self._command = 0, (CLOSE, ())
-        self._failures: dict[int, Failure] = {}
-        self._verdict: Verdict | None = None
-        self._lost: Failure | None = None
-
-    async def next(self, last: int) -> tuple[int, Any]:
-        """For a worker: the command after number `last`."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._number > last)
-            return self._number, self._command
-
-    async def give(self, command: Any) -> Verdict:
-        """For the driver: a command to all workers, and what comes of it."""
-        async with self._changed:
-            if self._lost is not None:
-                return Verdict(failure=self._lost, workers_stay=False)
-            self._number, self._command = self._number + 1, command
-            self._failures, self._verdict = {}, None
-            self._changed.notify_all()
-            if command[0] == CLOSE:
-                return Verdict()
-            await self._changed.wait_for(lambda: self._verdict is not None)
-            assert self._verdict is not None
-            return self._verdict
-
-    async def answer(self, number: int, value: Any) -> None:
-        """For worker 0."""
-        async with self._changed:
-            if number == self._number and self._verdict is None:
-                self._conclude(Verdict(value))
-
-    async def fail(self, number: int, rank: int, failure: Failure) -> bool:
-        """For a worker whose part of a command failed; whether it may stay for the next one."""
-        async with self._changed:
-            if number != self._number or self._lost is not None:
-                return False
-            self._failures[rank] = failure
-            if self._verdict is None and len(self._failures) == self._num_workers:
-                stay = all(f.spares_workers for f in self._failures.values())
-                self._conclude(Verdict(None, telling(list(self._failures.values())), stay))
-            try:
-                await asyncio.wait_for(self._changed.wait_for(lambda: self._verdict is not None), GRACE_S)
-            except TimeoutError:
-                self._conclude(Verdict(None, telling(list(self._failures.values())), False))
-            verdict = self._verdict
-            assert verdict is not None
-            if not verdict.workers_stay or verdict.failure is None:
-                self._lost = self._lost or verdict.failure or failure
-                return False
-            return True
-
-    async def lose(self, failure: Failure) -> None:
-        """For whoever sees that the workers are gone."""
-        async with self._changed:
-            if self._lost is None:
-                self._lost = failure
-                self._conclude(Verdict(None, telling([*self._failures.values(), failure]), False))
-
-    def _conclude(self, verdict: Verdict) -> None:
-        if self._verdict is None:
-            self._verdict = verdict
-            self._changed.notify_all()
-
-
-def telling(failures: list[Failure]) -> Failure:
-    """The failure that says most: what is known to repeat itself, then a death, then what others noticed of it."""
-    return min(failures, key=lambda failure: ("final", "death", "error").index(failure.kind))
 
 
 def worker_loop(config: dict[str, Any]) -> None:
@@ -165,24 +77,8 @@ def worker_loop(config: dict[str, Any]) -> None:
 class Group:
     """The driver's side: told what a TrialWorker is told, and answered what worker 0 of the group answers."""
 
-    def __init__(self, shape: GroupShape, folder: str, is_kept: bool = True) -> None:
-        """Ask for the workers; nothing waits for them here.
-
-        Args:
-            folder: of the only trial, or that of all trials' folders.
-            is_kept: one trial follows the other.
-        """
-        for variable, value in TRAIN_ENVIRONMENT.items():
-            os.environ.setdefault(variable, value)
-        self.shape, self._folder, self._is_kept = shape, folder, is_kept
-        desk: Any = ray.remote(Desk)
-        self._desk = desk.options(num_cpus=0, scheduling_strategy="DEFAULT", max_concurrency=1000).remote(
-            shape.num_workers
-        )
-        self.result: Any = None
-        """Ray Train's, once the group is closed."""
-        self._thread = threading.Thread(target=self._fit, name="torch-trainer", daemon=True)
-        self._thread.start()
+    def __init__(self, desk: Any) -> None:
+        self._desk = desk
 
     def begin(self, order: Order) -> int:
         epochs: int = self._ask(BEGIN, order)
@@ -202,8 +98,7 @@ class Group:
         """End the workers, and return once their places are free."""
         with suppress(ray.exceptions.RayError):  # the desk's node is gone, and the workers notice it
             ray.get(self._desk.give.remote((CLOSE, ())))
-        self._thread.join()
-        ray.kill(self._desk)
+            ray.get(self._desk.ended.remote())
 
     def _ask(self, command: str, *arguments: Any) -> Any:
         try:
@@ -214,29 +109,52 @@ class Group:
             raise AttemptFailed(verdict.failure)
         return verdict.answer
 
+
+class GroupStart:
+    """A TorchTrainer in a thread of this process; whoever is given `desk` drives it."""
+
+    def __init__(self, shape: GroupShape, folder: str, is_kept: bool = True) -> None:
+        """Ask for the workers; nothing waits for them here.
+
+        Args:
+            folder: of the only trial, or that of all trials' folders.
+            is_kept: one trial follows the other.
+        """
+        for variable, value in TRAIN_ENVIRONMENT.items():
+            os.environ.setdefault(variable, value)
+        self._shape, self._folder, self._is_kept = shape, folder, is_kept
+        desk: Any = ray.remote(Desk)
+        self.desk: Any = desk.options(num_cpus=0, scheduling_strategy="DEFAULT", max_concurrency=1000).remote(
+            shape.num_workers
+        )
+        self.result: Any = None
+        """Ray Train's, once the group is closed."""
+        threading.Thread(target=self._fit, name="torch-trainer", daemon=True).start()
+
     def _fit(self) -> None:
-        """In a thread of its own: Ray Train's controller, from the workers' start to their end."""
-        try:
-            self.result = self._trainer().fit()
-        except Exception as error:
-            with suppress(ray.exceptions.RayError):
-                ray.get(self._desk.lose.remote(_loss(error, self.shape)))
+        """Ray Train's controller, from the workers' start to their end."""
+        with suppress(ray.exceptions.RayError):
+            try:
+                self.result = self._trainer().fit()
+            except Exception as error:
+                ray.get(self.desk.lose.remote(_loss(error, self._shape)))
+            ray.get(self.desk.end.remote())
 
     def _trainer(self) -> Any:
         import ray.train
         from ray.train.torch import TorchConfig, TorchTrainer
 
-        use_gpu = "GPU" in self.shape.per_worker
+        use_gpu = "GPU" in self._shape.per_worker
         files.remove(files.join(self._folder, SNAPSHOT))
         return TorchTrainer(
             worker_loop,
-            train_loop_config={"desk": self._desk, "is_kept": self._is_kept},
+            train_loop_config={"desk": self.desk, "is_kept": self._is_kept},
             torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo", timeout_s=GROUP_TIMEOUT_S),
             scaling_config=ray.train.ScalingConfig(
-                num_workers=self.shape.num_workers,
+                num_workers=self._shape.num_workers,
                 use_gpu=use_gpu,
-                resources_per_worker=self.shape.per_worker,
-                placement_strategy="STRICT_PACK" if self.shape.one_node else "PACK",
+                resources_per_worker=self._shape.per_worker,
+                placement_strategy="STRICT_PACK" if self._shape.one_node else "PACK",
             ),
             run_config=ray.train.RunConfig(
                 name=files.name_of(self._folder),  # so that the trials' checkpoints lie in Ray Train's folder

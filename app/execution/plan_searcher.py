@@ -1,39 +1,9 @@
-"""Gives Tune the trials of a plan: in its order, as many at a time as it says, each after what it starts from."""
+"""Gives Tune the trials of a plan (app.planning.plan.next_trial says which)."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from ray.tune.search import Searcher
-
-from app.planning.plan import Plan
-
-
-def next_trial(
-    plan: Plan, waiting: Collection[str], live: Mapping[str, int], lost_places: int, is_ready: Callable[[str], bool]
-) -> str | None:
-    """The trial that begins now; None: nothing may begin before something ends.
-
-    Stages of one width follow each other without a pause; one of another width waits until the one before has ended,
-    for its workers are others.
-
-    Args:
-        waiting: trials that have not begun.
-        live: stage of each trial under way.
-        lost_places: of those that a stage has, how many the cluster no longer has.
-        is_ready: whether what a trial starts from is there.
-    """
-    widths = {plan.stages[stage].workers_per_trial for stage in live.values()}
-    for stage in plan.stages:
-        names = [name for name in stage.trials if name in waiting]
-        if not names:
-            continue
-        if widths - {stage.workers_per_trial} or len(live) >= max(1, stage.concurrent_trials - lost_places):
-            return None
-        ready = next((name for name in names if is_ready(name)), None)
-        if ready is not None:
-            return ready
-        widths = widths or {stage.workers_per_trial}
-    return None
 
 
 class PlanSearcher(Searcher):

@@ -66,17 +66,19 @@ def _is_all(before: StudyRecord, finished: Mapping[str, TrialRecord]) -> bool:
 def _run(
     state: StudyState, ledger: Ledger, stores: Mapping[str, str], setting: StudySetting, start_s: float
 ) -> StudyRecord:
-    from app.execution.study_trials import StudyTrials
-    from app.execution.tuning import run_trials
-
     use_gpu = state.worker_kind == "GPU"
     per_worker = {"CPU": 1.0, **({"GPU": 1.0} if use_gpu else {})}
     feedings = {k: setting.feeding or cluster.default_feeding(use_gpu, k) for k in _widths(state.plan)}
     cluster.check_room(state.plan, per_worker, "ray" in feedings.values())
+    from app.execution.study_trials import StudyTrials
+
     trials = StudyTrials(state, ledger, stores, per_worker, feedings, start_s)
     try:
         with trials.display:
             trials.complete_notes()
+            trials.start_groups()
+            from app.execution.tuning import run_trials  # here: Tune takes seconds to import, and the groups to come up
+
             run_trials(trials)
         return trials.note(ended=True)
     except BaseException:

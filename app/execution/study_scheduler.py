@@ -6,7 +6,7 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from app.execution.trainable import EPOCH
+from app.execution.results import EPOCH
 
 IN_ORDER = FIFOScheduler.choose_trial_to_run
 """Looks through all trials at every turn, to find what Tune begins by itself."""

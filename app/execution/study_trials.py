@@ -5,17 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from app.data import files
 from app.errors import ResourceError
 from app.execution import cluster
 from app.execution.attempts import write_failure
-from app.execution.group import GroupShape
+from app.execution.group import GroupShape, GroupStart
 from app.execution.ledger import Ledger
-from app.execution.plan_searcher import next_trial
+from app.execution.results import DESK, EPOCH, FAILURE, ORDER, PLACE, SCORE, SHAPE, VALUES, as_result, evaluations
 from app.execution.study_display import StudyDisplay, listed, scores
 from app.execution.study_state import StudyState
 from app.execution.suggestions import Suggestions
 from app.execution.takeovers import Takeovers
-from app.execution.trainable import EPOCH, FAILURE, ORDER, PLACE, SCORE, SHAPE, VALUES, as_result, evaluations
+from app.planning.plan import next_trial
 from app.records import StudyRecord, Takeover
 from app.search_space import value_at
 from app.training.order import Feeding, Order
@@ -51,6 +52,7 @@ class StudyTrials:
         self.lost_places = 0
         self._placed: set[str] = set()
         self._paused: set[str] = set()
+        self._desks: list[Any] = []
         self._num_begun = 0
         self._noted_s, self._noting_s, self._changed = time.monotonic(), 0.0, False
 
@@ -85,6 +87,15 @@ class StudyTrials:
 
     def is_over(self) -> bool:
         return not any(trial.status == "waiting" for trial in self.state.trials.values())
+
+    def start_groups(self) -> None:
+        """Those of the first stage that has trials to run: they come up while Tune does."""
+        stages = [t.stage for t in self.state.trials.values() if t.status == "waiting"]
+        stage = self.state.plan.stages[min(stages, default=0)]
+        k, c = stage.workers_per_trial, stage.concurrent_trials
+        for _ in range(min(c, stages.count(min(stages))) if stages and k > 1 else 0):
+            start = GroupStart(self._shape(k, c), files.parent_of(self.ledger.trial_folder("any")))
+            self._desks.append(start.desk)
 
     def begin(self, name: str) -> None:
         """Its workers are there."""
@@ -207,9 +218,13 @@ class StudyTrials:
             changing=() if self._population is None else ("optimizer",),
             known_epochs=self.past[name][-1][EPOCH] if self.past.get(name) else 0,
         )
-        one_node = cluster.all_fit_on_single_nodes(k, c, self.per_worker)
-        shape = GroupShape(k, self.per_worker, one_node)
-        return {"name": name, ORDER: order, SHAPE: shape, VALUES: self._changing(name)}
+        return {
+            "name": name,
+            ORDER: order,
+            SHAPE: self._shape(k, c),
+            VALUES: self._changing(name),
+            DESK: self._desks.pop(0) if k > 1 and self._desks else None,
+        }
 
     def _chosen(self, name: str) -> dict[str, Any]:
         """Options that are not its experiment's."""
@@ -222,6 +237,9 @@ class StudyTrials:
         listed_values = self.experiments[name].to_dict()
         mine = {path: value_at(listed_values, path) for path in self._population.hyperparam_mutations}
         return {**mine, **self.takeovers.values(name)}
+
+    def _shape(self, k: int, c: int) -> GroupShape:
+        return GroupShape(k, self.per_worker, cluster.all_fit_on_single_nodes(k, c, self.per_worker))
 
     def _experiment(self, name: str) -> Any:
         values = self.suggestions.of(name)

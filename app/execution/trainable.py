@@ -4,12 +4,10 @@ With one worker the Tune actor itself trains. With more it is a light driver, wh
 its workers one order after another; so it does without torch.
 """
 
-import json
-import math
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import ray
 from ray import tune
 
 from app.data import files
@@ -23,17 +21,21 @@ from app.execution.attempts import (
     note_failure,
     note_pause,
 )
-from app.execution.group import Group, GroupShape
+from app.execution.group import Group, GroupShape, GroupStart
+from app.execution.results import (
+    DESK,
+    EPOCH,
+    FAILURE,
+    ORDER,
+    PLACE,
+    SCORE,
+    SHAPE,
+    VALUES,
+    WORST,
+    as_result,
+    evaluations,
+)
 from app.training.order import Order
-
-ORDER, SHAPE, VALUES = "order", "shape", "values"
-"""Keys of a trial's configuration; `values`: options by path that a scheduler may change on the way."""
-SCORE, EPOCH = "score", "epoch"
-"""Of each result: what schedulers and searchers compare by, and their time."""
-FAILURE, PLACE = "failure", "place"
-"""Of a last result: why the trial failed; that its workers never came, so that it waits for others."""
-WORST = -1e9
-"""In place of a score that is not a number: schedulers let NaN go on, and searchers wait for it for ever."""
 
 
 class TrialTrainable(tune.Trainable):
@@ -45,9 +47,12 @@ class TrialTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         self._workers: Any = None
+        self._shape: GroupShape = config[SHAPE]
         self._begin_with(config)
-        if config[SHAPE].num_workers > 1:
-            self._workers = self._group(config[SHAPE])
+        if self._shape.num_workers > 1:
+            desk = config[DESK]
+            started = desk is not None and ray.get(desk.take.remote())
+            self._workers = Group(desk) if started else self._group()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._begin_with(new_config)
@@ -133,13 +138,13 @@ class TrialTrainable(tune.Trainable):
         if isinstance(self._workers, Group):
             if not failure.spares_workers:
                 self._workers.close()
-                self._workers = self._group(self._workers.shape)
+                self._workers = self._group()
         else:
             self._end()
         return self._last(given_up(failures))
 
-    def _group(self, shape: GroupShape) -> Group:
-        return Group(shape, files.parent_of(self._order.folder))
+    def _group(self) -> Group:
+        return Group(GroupStart(self._shape, files.parent_of(self._order.folder)).desk)
 
     def _last(self, failure: Failure) -> dict[str, Any]:
         self._is_done = True
@@ -148,17 +153,3 @@ class TrialTrainable(tune.Trainable):
     def _end(self) -> None:
         if self._workers is not None:
             self._workers.end()
-
-
-def evaluations(folder: str) -> list[dict[str, Any]]:
-    """The lines of a trial's metrics.jsonl that have a score, without one that a crash cut."""
-    path = files.join(folder, "metrics.jsonl")
-    lines = files.read_bytes(path).decode().split("\n")[:-1] if files.exists(path) else []
-    return [found for found in map(json.loads, lines) if SCORE in found]
-
-
-def as_result(line: Mapping[str, Any]) -> dict[str, Any]:
-    """An evaluation as schedulers and searchers are told of it."""
-    known = {key: value for key, value in line.items() if value is not None}
-    score = known.get(SCORE, math.nan)
-    return {**known, SCORE: score if math.isfinite(score) else WORST}

@@ -56,7 +56,7 @@ def _run_local(order: Order) -> None:
 def _run_ray(order: Order) -> Any:
     """A TorchTrainer whose workers read, train and write for themselves; Ray Train's result."""
     from app.execution import cluster
-    from app.execution.group import Group, GroupShape
+    from app.execution.group import Group, GroupShape, GroupStart
 
     k, experiment = order.num_workers, order.experiment
     slots = cluster.connect(k)
@@ -68,7 +68,8 @@ def _run_ray(order: Order) -> Any:
     failures: list[Failure] = []
     with TrainingDisplay(order.folder, experiment.name, k):
         while True:
-            group = Group(shape, order.folder, is_kept=False)
+            start = GroupStart(shape, order.folder, is_kept=False)
+            group = Group(start.desk)
             try:
                 _train(group, order)
                 failure = None
@@ -78,7 +79,7 @@ def _run_ray(order: Order) -> Any:
             finally:
                 group.close()
             if failure is None:
-                return group.result
+                return start.result
             if not is_worth_another(failures, experiment.max_retries):
                 raise _given_up(failures).as_error()
 

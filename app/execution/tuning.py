@@ -21,10 +21,11 @@ from app.execution.attempts import AttemptFailed
 from app.execution.group import START_TIMEOUT_S
 from app.execution.plan_searcher import PlanSearcher
 from app.execution.population import PopulationTraining
+from app.execution.results import SHAPE
 from app.execution.schedulers import make_scheduler
 from app.execution.study_scheduler import StudyScheduler, name_of
 from app.execution.study_trials import StudyTrials
-from app.execution.trainable import SHAPE, TrialTrainable
+from app.execution.trainable import TrialTrainable
 
 DRIVER_BYTES = 2**24
 """Of memory, times the workers, is what a trial on several workers asks for: no CPU, which its workers hold, and

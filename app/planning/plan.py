@@ -1,7 +1,7 @@
 """A plan: which trials of a study run at the same time, each on how many workers. A file to read, edit and run."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,3 +116,31 @@ def check(plan: Plan, study: Study) -> None:
     missing = sorted(set(experiments) - done)
     if missing:
         raise ValueError(f"the plan leaves out {', '.join(missing)}: every trial of the study has to be in a stage")
+
+
+def next_trial(
+    plan: Plan, waiting: Collection[str], live: Mapping[str, int], lost_places: int, is_ready: Callable[[str], bool]
+) -> str | None:
+    """The trial that begins now; None: nothing may begin before something ends.
+
+    Stages of one width follow each other without a pause; one of another width waits until the one before has ended,
+    for its workers are others.
+
+    Args:
+        waiting: trials that have not begun.
+        live: stage of each trial under way.
+        lost_places: of those that a stage has, how many the cluster no longer has.
+        is_ready: whether what a trial starts from is there.
+    """
+    widths = {plan.stages[stage].workers_per_trial for stage in live.values()}
+    for stage in plan.stages:
+        names = [name for name in stage.trials if name in waiting]
+        if not names:
+            continue
+        if widths - {stage.workers_per_trial} or len(live) >= max(1, stage.concurrent_trials - lost_places):
+            return None
+        ready = next((name for name in names if is_ready(name)), None)
+        if ready is not None:
+            return ready
+        widths = widths or {stage.workers_per_trial}
+    return None

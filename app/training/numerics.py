@@ -129,7 +129,7 @@ class TrialStep:
 
 class StudyMemory:
     """Where a study keeps the choice for one network and kind of device. What trials of a network may differ in without
-    having one of their own is what its samples and layers do not show: rates, also of dropout, seeds, weights, workers."""
+    having their own is what its samples and layers do not show: rates, also of dropout, seeds, weights, workers."""
 
     def __init__(
         self, folder: str, options: list[Numerics], workload: Workload, task: Any, model: torch.nn.Module, device: str
