@@ -69,12 +69,14 @@ def main(arguments: Any) -> None:
     start_s = time.time()
     from app.configuration import to_dict
     from app.console import say
+    from app.execution.checks import check_order
     from app.execution.trial import TrialSetting, run_trial
 
     own = {"store", "runs", "workers", "launcher", "feeding", "task"}
     values = {key: value for key, value in vars(arguments).items() if key not in own}
     experiment = Experiment(workload=arguments.workload, task=to_dict(arguments.task), **values)
     folder = absolute(arguments.runs) + f"/{arguments.name}"
+    experiment = check_order(experiment, absolute(arguments.store), folder, arguments.workers)
     feeding = None if arguments.feeding == "auto" else arguments.feeding
     setting = TrialSetting(absolute(arguments.store), folder, arguments.workers, arguments.launcher, feeding)
     record = run_trial(experiment, setting, start_s)
