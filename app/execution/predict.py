@@ -79,6 +79,8 @@ def _map_on_ray(
                 yield result
             return
         except RayActorError as error:
+            if "creation task" in str(error):  # it could not even start: an error of the code, not a death
+                raise
             if num_deaths == MAX_DEATHS:
                 raise ResourceError(
                     f"workers died {MAX_DEATHS + 1} times, {len(left)} of {len(items)} items are left; "

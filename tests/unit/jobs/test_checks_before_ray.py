@@ -96,14 +96,14 @@ def make_stores(root: Path) -> None:
 
 
 TRAIN = ("train", "brats", "--runs", "{}/new", *SMALL)
-TRAIN_IMAGE = ("train", "document-image", "--runs", "{}/new", "--store", "{}/docs", *IMAGE)
-TRAIN_TEXT = ("train", "document-text", "--runs", "{}/new", "--store", "{}/docs", "--task.partition", "0")
+TRAIN_IMAGE = ("train", "document-image", "--runs", "{}/new-image", "--store", "{}/docs", *IMAGE)
+TRAIN_TEXT = ("train", "document-text", "--runs", "{}/new-text", "--store", "{}/docs", "--task.partition", "0")
 EVALUATE = ("evaluate", "brats", "--store", "{}/store")
 ENSEMBLE = ("evaluate", "documents-ensemble", "--store", "{}/docs", "--image", "{}/image", "--text")
 PREDICT = ("predict", "brats", "--input", "{}/scans", "--out")
 CLASSIFY = ("predict", "documents", "--input", "{}/pages", "--out")
 PREPARE = ("prepare", "brats", "--source")
-PREPARE_PAGES = ("prepare", "documents", "--source", "{}/pages", "--store")
+PREPARE_PAGES = ("prepare", "documents", "--source", "{}/pages", "--per-class", "5", "--store")
 OCR = ("ocr", "--store")
 
 
@@ -135,7 +135,7 @@ def start(world: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         (*PREDICT, "{}/new", "--model", "{}/run"),
         (*CLASSIFY, "{}/new", "--image-model", "{}/image"),
         (*PREPARE, "{}/scans", "--store", "{}/new-store"),
-        (*PREPARE_PAGES, "{}/new-pages", "--per-class", "5"),
+        (*PREPARE_PAGES, "{}/new-pages"),
         (*OCR, "{}/docs", "--source", "{}/pages"),
     ],
 )
@@ -156,7 +156,7 @@ def test_a_right_input_comes_to_ray(start: Callable[..., None], flags: tuple[str
         ((*TRAIN, "--store", "{}/store", "--workers", "3", "--batch-size", "4"), 2, "one of [1, 2, 4] workers"),
         ((*TRAIN, "--store", "{}/store", "--task.weights", "{}/no.pt"), 2, "{}/no.pt is neither a file nor"),
         ((*TRAIN_IMAGE, "--task.partition", "2"), 2, "has 2 partitions: got 2, wanted 0 to 1"),
-        ((*TRAIN_IMAGE, "--task.partition", "0", "--task.model", "efficientnet_bo"), 2, "mean 'efficientnet_b0'?"),
+        ((*TRAIN_IMAGE, "--task.partition", "0", "--task.model", "efficientnet_bo"), 2, "mean 'efficientnet_b"),
         ((*TRAIN_IMAGE, "--store", "{}/store"), 3, "{}/store/manifest.parquet lacks"),
         ((*TRAIN_TEXT, "--task.model", "{}/nowhere"), 2, "the folder {}/nowhere does not exist"),
         ((*TRAIN_TEXT, "--task.model", "{}/empty"), 3, "has no OCR text for 20 of 20 pages"),
