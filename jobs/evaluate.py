@@ -124,13 +124,19 @@ def table(evaluation: Any) -> list[str]:
 def evaluate_ensemble(arguments: EvaluateEnsemble) -> None:
     from app.console import say
     from app.data import files
+    from app.execution.evaluate import check_run, evaluate_run, is_evaluated
     from app.workloads.documents.ensembling import check_pairs, ensemble_runs, table
+    from app.workloads.documents.scoring import CONVENTIONS
 
     check_workers(arguments.workers)
     check_pairs(arguments.image, arguments.text)
-    for run in (*arguments.image, *arguments.text):
-        for split in ("validation", "test"):
-            _score(absolute(run), split, arguments)
+    files.check_folder(absolute(arguments.out))
+    store, runs = absolute(arguments.store), [absolute(run) for run in (*arguments.image, *arguments.text)]
+    missing = [(run, split) for run in runs for split in ("validation", "test") if not is_evaluated(run, store, split)]
+    for run, split in missing:  # all of them before the first is scored
+        check_run(run, store, split, workloads=DOCUMENT_WORKLOADS)
+    for run, split in missing:
+        evaluate_run(run, store, split, arguments.workers, arguments.launcher, None, CONVENTIONS, DOCUMENT_WORKLOADS)
     summary = ensemble_runs(
         [absolute(run) for run in arguments.image],
         [absolute(run) for run in arguments.text],
@@ -141,16 +147,6 @@ def evaluate_ensemble(arguments: EvaluateEnsemble) -> None:
     path = files.join(absolute(arguments.out), "ensemble.json")
     files.write_json(path, summary)
     say(f"written: {path}")
-
-
-def _score(run: str, split: str, arguments: EvaluateEnsemble) -> None:
-    """Evaluate a run where that was not done yet with this store and its present weights."""
-    from app.execution.evaluate import evaluate_run, is_evaluated
-    from app.workloads.documents.scoring import CONVENTIONS
-
-    store = absolute(arguments.store)
-    if not is_evaluated(run, store, split):
-        evaluate_run(run, store, split, arguments.workers, arguments.launcher, None, CONVENTIONS, DOCUMENT_WORKLOADS)
 
 
 def check_workers(num_workers: int) -> None:

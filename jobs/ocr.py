@@ -53,14 +53,17 @@ def main(arguments: Ocr) -> None:
     from collections import Counter
 
     from app.console import progress, say
+    from app.data import files
     from app.errors import UsageError
     from app.workloads.documents.ocr import keep, missing_pages
+    from app.workloads.documents.store import OCR_FOLDER
 
     start_s = time.monotonic()
     if arguments.num_cpus is not None and arguments.num_cpus < 1:
         raise UsageError(f"--num-cpus: got {arguments.num_cpus}, wanted 1 or more")
     store = absolute(arguments.store)
     pages = missing_pages(store, arguments.again)
+    files.check_folder(files.join(store, OCR_FOLDER))
     batches = _ready(arguments, pages) if arguments.ready else _recognised(arguments, pages)
     counts: Counter[str] = Counter()
     with progress("ocr", len(pages)) as advance:
@@ -81,7 +84,8 @@ def main(arguments: Ocr) -> None:
 
 def _recognised(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[PageText]]":
     """Batches of pages read by OCR. Raises before the first when this machine lacks the engine."""
-    from app.errors import UsageError
+    from app.data import files
+    from app.errors import DataError, UsageError
     from app.workloads.documents.ocr import plan_tasks
     from app.workloads.documents.ocr_engines import OcrOptions, check_engine
 
@@ -97,14 +101,17 @@ def _recognised(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[
         arguments.orientation,
     )
     check_engine(options)
+    source = absolute(arguments.source)
+    if not files.is_folder(source):
+        raise DataError(f"the source {source} is no folder that exists; wanted the data set that the store was made of")
     if arguments.launcher == "local":
         from app.execution import local
         from app.workloads.documents.ocr import read_batch
 
-        tasks = plan_tasks(absolute(arguments.source), pages, options, 1)  # a page a task: no core waits at the end
+        tasks = plan_tasks(source, pages, options, 1)  # a page a task: no core waits at the end
         num_threads = 1 if arguments.engine == "tesserocr" else arguments.num_cpus  # it has one reader a process
         return local.run_cases(read_batch, tasks, num_threads)
-    return _run(plan_tasks(absolute(arguments.source), pages, options), arguments.num_cpus)
+    return _run(plan_tasks(source, pages, options), arguments.num_cpus)
 
 
 def _run(tasks: "list[OcrTask]", num_cpus: int | None) -> "Iterator[list[PageText]]":

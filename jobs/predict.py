@@ -46,6 +46,7 @@ def main(arguments: Any) -> None:
 
 def main_documents(arguments: PredictDocuments) -> None:
     _check(arguments, "pages")
+    _check_folders(arguments)
     if arguments.image_model is None and (arguments.text_model is None or arguments.export is not None):
         needed = (
             "with --image-model" if arguments.export is not None else "with --image-model, with --text-model, or both"
@@ -59,6 +60,7 @@ def main_documents(arguments: PredictDocuments) -> None:
 
 def main_brats(arguments: PredictBrats) -> None:
     _check(arguments, "scans")
+    _check_folders(arguments)
     model = absolute(arguments.model)
     if arguments.export is not None:
         export(model, "brats", absolute(arguments.export))
@@ -128,6 +130,14 @@ def _check(arguments: PredictBrats | PredictDocuments, what: str) -> None:
         raise ValueError(f"nothing to do: give {what} with --input and a folder with --out, or a folder with --export")
     if arguments.input and arguments.out is None:
         raise ValueError("--out is missing: the folder for what is predicted")
+
+
+def _check_folders(arguments: PredictBrats | PredictDocuments) -> None:
+    from app.data import files
+
+    for folder in (arguments.out, arguments.export):
+        if folder is not None:
+            files.check_folder(absolute(folder))
 
 
 if __name__ == "__main__":

@@ -157,6 +157,24 @@ def _written_beside(path: str, content: bytes) -> Iterator[str]:
             os.unlink(temporary)
 
 
+def check_folder(path: str) -> None:
+    """Whether a folder is there or can be made, and takes files; nothing is made. Of a URL only that it is reached.
+
+    Raises:
+        DataError: it is a file, lies in one, or may not be written.
+    """
+    if is_url(path):
+        exists(path)
+        return
+    there = os.path.abspath(path)
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    if not os.path.isdir(there):
+        raise DataError(f"can not write {path}: {there} is no folder; name another place")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise DataError(f"can not write {path}: {there} does not allow it; name another place")
+
+
 def remove(path: str) -> None:
     """Remove a file; one that is not there is no error.
 

@@ -70,16 +70,11 @@ def evaluate_run(
     """Score every labelled case of the split; writes <run>/evaluation/<split>/cases.csv and summary.json.
 
     Raises:
-        DataError: the run has no model, or the store no case in the split.
-        UsageError: the model is of none of the `workloads`, where these are given, or does not fit the store.
+        DataError: as `check_run`.
+        UsageError: as `check_run`.
         ResourceError: the cluster has fewer slots than `num_workers`.
     """
-    model = load_model(run, task_options=task_options)
-    if workloads and model.workload.name not in workloads:
-        wanted = " or ".join(workloads)
-        raise UsageError(f"{run} is a model of the workload {model.workload.name!r}, wanted one of {wanted}")
-    model.workload.resolve_task(model.task, store)  # says when the store has other classes
-    case_ids = model.workload.validation_ids(model.task, store, split)
+    model, case_ids = check_run(run, store, split, task_options, workloads)
     done: dict[str, Scores] = {}
     with progress(f"evaluate {split}", len(case_ids)) as advance:
         score = partial(_score_cases, store=store)
@@ -104,6 +99,25 @@ def evaluate_run(
     files.write_bytes_atomic(files.join(folder, "cases.csv"), cases_csv(cases).encode())
     files.write_json(files.join(folder, "summary.json"), asdict(evaluation))
     return evaluation
+
+
+def check_run(
+    run: str, store: str, split: str, task_options: Mapping[str, Any] | None = None, workloads: Sequence[str] = ()
+) -> tuple[TrainedModel, list[str]]:
+    """The run's model and the cases to score; all that is wrong with either is said here, before Ray is started.
+
+    Raises:
+        DataError: the run has no model or can not be written, or the store no case in the split.
+        UsageError: the model is of none of the `workloads`, where these are given, or does not fit the store.
+    """
+    model = load_model(run, task_options=task_options)
+    if workloads and model.workload.name not in workloads:
+        wanted = " or ".join(workloads)
+        raise UsageError(f"{run} is a model of the workload {model.workload.name!r}, wanted one of {wanted}")
+    model.workload.resolve_task(model.task, store)  # says when the store has other classes
+    case_ids = model.workload.validation_ids(model.task, store, split)
+    files.check_folder(files.join(run, "evaluation", split))
+    return model, case_ids
 
 
 def is_evaluated(run: str, store: str, split: str) -> bool:

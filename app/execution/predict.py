@@ -1,20 +1,25 @@
 """One function with a trained model over many items: on Ray Data with a worker a model, or in this process."""
 
-import logging
 import os
-import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any, Literal, TypeVar
 
 import torch
 
+from app.console import say
+from app.errors import ResourceError
 from app.execution.model import TrainedModel, load_model
+from app.execution.pipelines import on_pickles, run_items
 from app.training.context import default_device
 from app.training.process import tune_process
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Launcher = Literal["ray", "local"]
+
+MAX_DEATHS = 3
+"""Workers that may be lost; assumed: a node, or a process that had no memory once, and no item that always kills."""
 
 
 def map_with_model(
@@ -28,11 +33,11 @@ def map_with_model(
     """Yield `apply(model, item)` for every item exactly once, in the order in which they are done.
 
     Each of `num_workers` workers loads the model once and takes an item at a time, so a slow item delays no other.
-    `apply`, items and results are pickled. What `apply` raises ends the run.
+    `apply`, items and results are pickled. What `apply` raises ends the run and keeps its class.
 
     Raises:
         DataError: the model can not be loaded.
-        ResourceError: the cluster has fewer slots than `num_workers`.
+        ResourceError: the cluster has fewer slots than `num_workers`, or workers died too often.
     """
     if not items:
         return
@@ -52,6 +57,7 @@ def _map_on_ray(
     task_options: Mapping[str, Any] | None,
 ) -> Iterator[Result]:
     import ray.data
+    from ray.exceptions import RayActorError
 
     from app.execution import cluster
     from app.training.process import threads_per_worker
@@ -59,19 +65,28 @@ def _map_on_ray(
     slots = cluster.connect(num_workers)
     use_gpu = slots.kind == "GPU"
     cluster.wait_for({"GPU": float(num_workers)} if use_gpu else {"CPU": float(num_workers)})
-    ray.data.DataContext.get_current().enable_progress_bars = False  # the job shows its own
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    rows = [{"item": pickle.dumps(item)} for item in items]
-    results = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-        _Worker,
-        fn_constructor_args=(path, apply, task_options, threads_per_worker(num_workers)),
-        batch_size=1,
-        num_cpus=1,
-        num_gpus=1 if use_gpu else 0,
-        compute=ray.data.ActorPoolStrategy(size=num_workers, max_tasks_in_flight_per_actor=1),
-    )
-    for row in results.iter_rows():
-        yield pickle.loads(row["result"])
+    options = {
+        "fn_constructor_args": (path, apply, task_options, threads_per_worker(num_workers)),
+        "num_gpus": 1 if use_gpu else 0,
+        "max_restarts": 0,  # Ray's are without end, and it warns of them whenever a worker starts
+        "compute": ray.data.ActorPoolStrategy(size=num_workers, max_tasks_in_flight_per_actor=1),
+    }
+    left = dict(enumerate(items))
+    for num_deaths in range(MAX_DEATHS + 1):
+        try:
+            for number, result in run_items(_Worker, list(left.items()), **options):
+                del left[number]
+                yield result
+            return
+        except RayActorError as error:
+            if "creation task" in str(error):  # it could not even start: an error of the code, not a death
+                raise
+            if num_deaths == MAX_DEATHS:
+                raise ResourceError(
+                    f"workers died {MAX_DEATHS + 1} times, {len(left)} of {len(items)} items are left; "
+                    "most often memory is short: take fewer --workers, or more memory"
+                ) from error
+            say(f"a worker died; the {len(left)} items that are left are given out again")
 
 
 class _Worker:
@@ -86,7 +101,11 @@ class _Worker:
     ) -> None:
         tune_process(num_threads)
         self._apply = apply
-        self._model = load_model(path, default_device(), task_options)
+        self._load = partial(load_model, path, default_device(), task_options)
+
+    @cached_property
+    def _model(self) -> TrainedModel:
+        return self._load()  # with the first item: an error in __init__ would lose its class
 
     def apply(self, item: Any) -> Any:
         model = self._model
@@ -94,4 +113,4 @@ class _Worker:
             return self._apply(model, item)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
-        return {"result": [pickle.dumps(self.apply(pickle.loads(item))) for item in batch["item"]]}
+        return on_pickles(lambda numbered: (numbered[0], self.apply(numbered[1])))(batch)

@@ -1,6 +1,7 @@
 """A trial's folder from its experiment to its record."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from app import records
 from app.configuration import to_dict
@@ -9,9 +10,11 @@ from app.errors import UsageError
 from app.execution.attempts import FAILURE_FILE
 from app.experiment import Experiment
 from app.records import TrialRecord
-from app.training.loop import TrainingResult
 from app.training.order import Order
 from app.workloads.registry import find_workload
+
+if TYPE_CHECKING:  # drivers claim folders without torch
+    from app.training.loop import TrainingResult
 
 
 def resolve(experiment: Experiment, store: str) -> Experiment:
@@ -52,7 +55,7 @@ def claim_folder(order: Order) -> TrialRecord | None:
     return None
 
 
-def write_record(order: Order, result: TrainingResult, num_restarts: int) -> TrialRecord:
+def write_record(order: Order, result: "TrainingResult", num_restarts: int) -> TrialRecord:
     """The record of a finished training, which is in its folder when this returns."""
     rate = result.timings.samples_per_s(order.batch_size)
     record = TrialRecord(

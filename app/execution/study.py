@@ -7,8 +7,9 @@ from typing import Any
 
 from app.console import say
 from app.data import files
-from app.errors import DataError
+from app.errors import DataError, UsageError
 from app.execution import cluster
+from app.execution.checks import check_order
 from app.execution.ledger import Ledger
 from app.execution.stores import stores_of
 from app.execution.study_state import StudyState
@@ -52,10 +53,25 @@ def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | 
         if before is not None and before.status == "finished" and _is_all(before, finished):
             say(f"{study.name}: finished before, not run again ({setting.folder})")
             return before
+        _check_trials(study, plan, stores, ledger, finished)
         slots = cluster.connect(plan.num_workers)
         kind = cluster.worker_kind(slots)
         state = StudyState(study, plan, finished, before, start_s, kind)
         return _run(state, ledger, stores, setting, start_s)
+
+
+def _check_trials(
+    study: Study, plan: Plan, stores: Mapping[str, str], ledger: Ledger, finished: Mapping[str, TrialRecord]
+) -> None:
+    """Raises, before anything is started, what the inputs of a trial alone decide."""
+    variants = study.variants()
+    for stage in plan.stages:
+        for name in stage.trials:
+            for variant in variants[name] if name not in finished else ():
+                try:
+                    check_order(variant, stores[name], ledger.trial_folder(name), stage.workers_per_trial)
+                except ValueError as error:
+                    raise UsageError(f"{name}: {error}") from error
 
 
 def _is_all(before: StudyRecord, finished: Mapping[str, TrialRecord]) -> bool:

@@ -12,8 +12,9 @@ from app.execution.attempts import (
     is_worth_another,
     write_failure,
 )
+from app.execution.checks import check_order
 from app.execution.display import TrainingDisplay
-from app.execution.record import claim_folder, resolve
+from app.execution.record import claim_folder
 from app.records import TrialRecord
 from app.training.order import Order
 
@@ -25,9 +26,8 @@ def run_trial(order: Order) -> TrialRecord:
         UsageError: the folder holds another experiment, or the workers do not divide the batch.
         TwofoldError: the training failed; its message says why.
     """
-    order = dataclasses.replace(order, experiment=resolve(order.experiment, order.store))
-    name = order.experiment.name
-    order.experiment.global_batch_size(order.num_workers)
+    experiment = check_order(order.experiment, order.store, order.folder, order.num_workers)
+    order, name = dataclasses.replace(order, experiment=experiment), experiment.name
     if order.launcher == "local" and order.num_workers != 1:
         raise UsageError(f"without Ray one worker trains in this process; got {order.num_workers} workers")
     finished = claim_folder(order)

@@ -7,9 +7,7 @@ import torch
 
 from app.data import files
 from app.errors import DataError, UsageError
-
-RUN_WEIGHTS = "checkpoint/best.pt"
-"""In the folder of a run."""
+from app.workloads.weights_place import find_weights
 
 
 def load_file(network: torch.nn.Module, place: str, others: str = "", prefix: str = "") -> dict[str, Any]:
@@ -24,12 +22,7 @@ def load_file(network: torch.nn.Module, place: str, others: str = "", prefix: st
         UsageError: neither a file nor a run, or weights of another network.
         DataError: the file can not be read.
     """
-    path = files.join(place, RUN_WEIGHTS) if files.is_folder(place) else place
-    if not files.exists(path):
-        raise UsageError(
-            f"task.weights: {place} is neither a file nor the folder of a finished run (it has no {RUN_WEIGHTS}); "
-            f"wanted one of these{others}"
-        )
+    path = find_weights(place, others)
     return load_fitting(network, {key.removeprefix(prefix): value for key, value in _parse(path).items()}, path)
 
 

@@ -1,10 +1,15 @@
 """The workloads by name: an explicit table, each imported only when asked for; `module:Class` names one of your own."""
 
+from collections.abc import Callable, Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
 from app.configuration import nearest
+from app.data.splits import VALIDATION
 from app.errors import UsageError
-from app.workloads.base import Workload
+
+if TYPE_CHECKING:
+    from app.workloads.base import Workload
 
 WORKLOADS = {
     "brats": "app.workloads.brats.workload:BratsWorkload",
@@ -12,8 +17,15 @@ WORKLOADS = {
     "document_text": "app.workloads.document_text.workload:DocumentTextWorkload",
 }
 
+CHECKS = {
+    "brats": "app.workloads.brats.checks",
+    "document_image": "app.workloads.document_image.checks",
+    "document_text": "app.workloads.document_text.checks",
+}
+"""What each can tell without torch, so that a job with a wrong input ends at once."""
 
-def find_workload(name: str) -> Workload:
+
+def find_workload(name: str) -> "Workload":
     """The workload of that name.
 
     Raises:
@@ -23,5 +35,24 @@ def find_workload(name: str) -> Workload:
     if ":" not in place:
         raise UsageError(f"unknown workload {name!r}: {nearest(name, list(WORKLOADS))}")
     module, _, attribute = place.partition(":")
-    workload: Workload = getattr(import_module(module), attribute)()
-    return workload
+    return cast("Workload", getattr(import_module(module), attribute)())
+
+
+def find_check(name: str) -> Callable[[Mapping[str, Any], str], Any]:
+    """`check(options, store)` of the workload of that name: the task, resolved, when the store can train and validate
+    it. A workload of one's own is asked itself.
+
+    Raises:
+        UsageError: there is no such workload; names the nearest.
+    """
+    if name in CHECKS:
+        return cast(Callable[[Mapping[str, Any], str], Any], import_module(CHECKS[name]).check)
+    workload = find_workload(name)
+
+    def check(options: Mapping[str, Any], store: str) -> Any:
+        task = workload.resolve_task(workload.parse_task(options), store)
+        workload.open_samples(task, store)
+        workload.validation_ids(task, store, VALIDATION)
+        return task
+
+    return check

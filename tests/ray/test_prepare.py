@@ -62,7 +62,7 @@ def test_no_item_is_no_work(ray_cluster: str) -> None:
 
 
 def test_an_error_of_a_task_ends_the_run_with_its_message(ray_cluster: str) -> None:
-    with pytest.raises(Exception, match="the store vanished at 1"):
+    with pytest.raises(DataError, match="the store vanished at 1"):
         list(run_cases(fail, [1]))
 
 

@@ -4,6 +4,7 @@ whoever runs tasks (app.execution.prepare on Ray; a plain loop in tests)."""
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from app.data import files
 from app.data.manifest import claim_store, write_manifest
 from app.data.quarantine import Quarantined, check_bad_share, write_quarantine
 from app.data.splits import UNLABELLED, SplitRule, split_cases
@@ -11,7 +12,7 @@ from app.errors import DataError
 from app.workloads.brats.cases import Case
 from app.workloads.brats.labels import Layout
 from app.workloads.brats.layouts import detect_layout
-from app.workloads.brats.prepare import CaseTask
+from app.workloads.brats.prepare import CASES_FOLDER, CaseTask
 
 FORMAT = 1
 """Of the frames and records; a store of another format is not mixed with this one."""
@@ -36,12 +37,13 @@ def plan_store(source: str, store: str, split: SplitRule = "seeded", seed: int =
     to be bad.
 
     Raises:
-        DataError: the source is not understood or can not be read.
+        DataError: the source is not understood or can not be read; the store can not be written.
         UsageError: the store was made with other options.
     """
     layout, cases = detect_layout(source)
     if not any(case.label for case in cases):
         raise DataError(f"{source}: none of its {len(cases)} cases ({layout}) has a label; wanted cases to train on")
+    files.check_folder(files.join(store, CASES_FOLDER))
     claim_store(store, asdict(StoreOptions("brats", FORMAT, layout, split, seed if split == "seeded" else None)))
     splits = split_cases(split, [case.id for case in cases if case.label], seed)
     return layout, [CaseTask(case, layout, splits.get(case.id, UNLABELLED), store) for case in cases]

@@ -1,7 +1,6 @@
 """Classification of page images as the engine sees it. Shapes: B batch, H W height, width, K classes."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,11 +13,11 @@ from app.configuration import from_dict
 from app.data.splits import TRAIN
 from app.errors import UsageError
 from app.workloads.base import Batch, HostBatch
-from app.workloads.document_image import augment, networks
+from app.workloads.document_image import augment, checks, networks
 from app.workloads.document_image.samples import PageSamples
 from app.workloads.document_image.task import DocumentImageTask
 from app.workloads.documents.scoring import page_scores, summarize
-from app.workloads.documents.store import classes_for, labelled_rows, open_store
+from app.workloads.documents.store import labelled_rows, open_store
 
 
 class DocumentImageWorkload:
@@ -31,7 +30,7 @@ class DocumentImageWorkload:
         return from_dict(DocumentImageTask, options, "task")
 
     def resolve_task(self, task: DocumentImageTask, store: str) -> DocumentImageTask:
-        return replace(task, classes=classes_for(task.classes, task.partition, store))
+        return checks.resolve(task, store)
 
     def open_samples(self, task: DocumentImageTask, store: str) -> PageSamples:
         opened = open_store(store)

@@ -1,7 +1,5 @@
 """Classifying pages by their text as the engine sees it. Shapes: B batch, L tokens, K classes."""
 
-import dataclasses
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,13 +9,13 @@ import torch
 
 from app.configuration import from_dict
 from app.workloads.base import Batch, HostBatch
-from app.workloads.document_text import network
+from app.workloads.document_text import checks, network
 from app.workloads.document_text.pretrained import load_tokenizer
 from app.workloads.document_text.samples import TextSamples, load_pages, open_samples
 from app.workloads.document_text.task import DocumentTextTask
 from app.workloads.document_text.tokens import tokenize
 from app.workloads.documents.scoring import page_scores, summarize
-from app.workloads.documents.store import classes_for, open_store
+from app.workloads.documents.store import open_store
 
 
 class DocumentTextWorkload:
@@ -30,10 +28,7 @@ class DocumentTextWorkload:
         return from_dict(DocumentTextTask, options, "task")
 
     def resolve_task(self, task: DocumentTextTask, store: str) -> DocumentTextTask:
-        """The task with the store's classes, and with the whole path of a local model: what is trained is used from
-        other folders too."""
-        model = os.path.abspath(task.model) if os.path.isdir(task.model) else task.model
-        return dataclasses.replace(task, classes=classes_for(task.classes, task.partition, store), model=model)
+        return checks.resolve(task, store)
 
     def open_samples(self, task: DocumentTextTask, store: str) -> TextSamples:
         return open_samples(task, store)

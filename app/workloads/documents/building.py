@@ -17,6 +17,7 @@ from app.workloads.documents import classes, leakage
 from app.workloads.documents.layouts import DataSet, PageSource, detect_layout
 from app.workloads.documents.partitions import check_classes, partition_splits
 from app.workloads.documents.prepare import Shard, ShardTask, schema
+from app.workloads.documents.shards import IMAGES_FOLDER
 from app.workloads.documents.store import FORMAT, WORKLOAD, DocumentStore, StoreOptions
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def plan_store(
         compare_with: None: what the store was compared with before, if it was.
 
     Raises:
-        DataError: the source is not understood or can not be read; the store to compare with can not be opened.
+        DataError: the source is not understood or can not be read; the store to compare with can not be opened, or
+            this one not be written.
         UsageError: the store was made with other options; the options do not fit the source.
     """
     if not MIN_IMAGE_SIZE <= image_size <= MAX_IMAGE_SIZE:
@@ -91,6 +93,7 @@ def plan_store(
     other = compare_with or _compared_before(store)
     if other:
         read_manifest_table(other)
+    files.check_folder(files.join(store, IMAGES_FOLDER))
     claim_store(store, to_dict(options))
     return StorePlan(options, _tasks(_with_splits(found, options), source, store, image_size), found.bad, other)
 

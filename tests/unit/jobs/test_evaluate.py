@@ -20,11 +20,17 @@ def test_what_an_ensemble_lacks_is_scored_first(
     job: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored: list[tuple[str, str, str]] = []
+    checked: list[tuple[str, str]] = []
+
+    def check_run(run: str, store: str, split: str, **_: Any) -> None:
+        assert not scored, "all are checked before the first is scored"
+        checked.append((Path(run).name, split))
 
     def evaluate_run(run: str, store: str, split: str, workers: int, launcher: str, *_: Any) -> None:
         scored.append((Path(run).name, split, launcher))
 
     monkeypatch.setattr("app.execution.evaluate.evaluate_run", evaluate_run)
+    monkeypatch.setattr("app.execution.evaluate.check_run", check_run)
     monkeypatch.setattr("app.workloads.documents.ensembling.ensemble_runs", lambda *_: {"accuracy": 1})
     monkeypatch.setattr("app.workloads.documents.ensembling.table", lambda _: [])
     monkeypatch.setattr(
@@ -34,6 +40,7 @@ def test_what_an_ensemble_lacks_is_scored_first(
     flags += ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "both")]
     run(job.EvaluateEnsemble, job.main, flags, job.__doc__)
     missing = [("image", "validation"), ("text", "validation"), ("text", "test")]
+    assert checked == missing
     assert scored == [(name, split, "local") for name, split in missing]
     assert json.loads((tmp_path / "both" / "ensemble.json").read_text()) == {"accuracy": 1}
 

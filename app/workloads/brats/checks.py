@@ -1,0 +1,40 @@
+"""What can be told of a training before any of it starts: the options, and whether the store fits. Without torch."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from app.configuration import from_dict
+from app.data import files
+from app.data.manifest import MANIFEST_NAME
+from app.data.splits import TRAIN, VALIDATION
+from app.errors import DataError
+from app.workloads.brats.store import BratsStore
+from app.workloads.brats.task import BratsTask
+from app.workloads.weights_place import find_weights
+
+
+def check(options: Mapping[str, Any], store: str) -> BratsTask:
+    """The task of these options, which the store can train and validate.
+
+    Raises:
+        ValueError: an option is unknown or wrong.
+        DataError: the store is missing or damaged, or lacks cases to train or to validate on.
+    """
+    task = from_dict(BratsTask, options, "task")
+    if task.weights is not None:
+        find_weights(task.weights)
+    path = files.join(store, MANIFEST_NAME)
+    _check_splits(store, files.stamp(path) if files.exists(path) else None)
+    return task
+
+
+@lru_cache(maxsize=16)
+def _check_splits(store: str, stamp: files.FileStamp | None) -> None:
+    """Once for all trials of a study, as long as the manifest is the same."""
+    opened = BratsStore(store)
+    for split in (TRAIN, VALIDATION):
+        if not any(case.has_label for case in opened.split(split)):
+            raise DataError(
+                f"the store {store} has no labelled case in its {split!r} split, of {len(opened.cases)} cases"
+            )
