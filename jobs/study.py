@@ -34,8 +34,9 @@ class Arguments:
     name: str | None = None
     """Names the run: its folder is RUNS/NAME; the study's own name if not given."""
     feeding: Literal["auto", "worker", "ray"] = "auto"
-    """Who reads samples: each worker for itself (auto on CPUs) or Ray Data's tasks (auto for GPUs)."""
-
+    """Who reads samples: Ray Data's tasks, or each worker for itself (auto for one worker a trial on CPUs)."""
+    log: tuple[str, ...] = ()
+    """Loggers that hear of every trial: mlflow[:URI] wandb tensorboard."""
     numerics: str | None = None
     """Folder of another run of this study, whose choices of precision and memory layout are taken, so that the scores
     compare; else the first trial of each network measures which are the fastest."""
@@ -45,6 +46,7 @@ def main(arguments: Arguments) -> None:
     start_s = time.time()
     from app.console import say
     from app.errors import TrainingError
+    from app.execution.loggers import open_loggers
     from app.execution.schedulers import check_scheduler
     from app.execution.searchers import check_search
     from app.execution.stores import parse_stores, stores_of
@@ -62,7 +64,11 @@ def main(arguments: Arguments) -> None:
 
         choices.take_over(absolute(arguments.numerics), folder)
     feeding = None if arguments.feeding == "auto" else arguments.feeding
-    record = run_study(study, plan, StudySetting(folder, stores, feeding), start_s)
+    loggers = open_loggers(arguments.log, arguments.name or study.name, folder)
+    try:
+        record = run_study(study, plan, StudySetting(folder, stores, feeding, loggers), start_s)
+    finally:
+        loggers.close()
     for line in closing_lines(record, folder):
         say(line)
     failed = [trial for trial in record.trials if trial.status == "failed"]

@@ -27,7 +27,9 @@ class Common(TrainingOptions):
     launcher: Literal["ray", "local"] = "ray"
     """`local` trains in this process, without Ray."""
     feeding: Literal["auto", "worker", "ray"] = "auto"
-    """Who reads samples: each worker for itself (auto on CPUs) or Ray Data's tasks (auto for GPUs)."""
+    """Who reads samples: Ray Data's tasks (auto), or each worker for itself."""
+    log: tuple[str, ...] = ()
+    """Loggers that hear of it: mlflow[:URI] wandb tensorboard."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +72,11 @@ def main(arguments: Any) -> None:
     from app.configuration import to_dict
     from app.console import say
     from app.execution.cluster import default_feeding
+    from app.execution.loggers import open_loggers
     from app.execution.trial import run_trial
     from app.training.order import Order
 
-    own = {"store", "runs", "workers", "launcher", "feeding", "task"}
+    own = {"store", "runs", "workers", "launcher", "feeding", "log", "task"}
     values = {key: value for key, value in vars(arguments).items() if key not in own}
     experiment = Experiment(workload=arguments.workload, task=to_dict(arguments.task), **values)
     folder = absolute(arguments.runs) + f"/{arguments.name}"
@@ -86,7 +89,11 @@ def main(arguments: Any) -> None:
         launcher=arguments.launcher,
         feeding=default_feeding(False) if arguments.feeding == "auto" else arguments.feeding,
     )
-    record = run_trial(order)
+    loggers = open_loggers(arguments.log, arguments.name, folder)
+    try:
+        record = run_trial(order, loggers)
+    finally:
+        loggers.close()
     best = "  ".join(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in record.metrics.items())
     say(f"{record.name}: best validation: {best}")
     timings = record.timings

@@ -69,7 +69,8 @@ def start_local(num_logical_cpus: int) -> None:
     os.environ.setdefault(
         "RAY_AUTH_MODE", "disabled"
     )  # else the first local run writes a token that later heads ask for
-    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "60")
+    for watcher in ("RAY_TRAIN_ENABLE_STATE_TRACKING", "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"):
+        os.environ.setdefault(watcher, "0")  # processes of Ray Train for a dashboard and for nodes of a cloud
     num_cores = len(os.sched_getaffinity(0))
     ray.init(
         num_cpus=max(num_logical_cpus, num_cores + SPARE_CPUS),

@@ -28,7 +28,7 @@ SNAPSHOT = "checkpoint_manager_snapshot.json"
 TRAIN_ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # what a second report in a row, a death and the end wait for: 2 s else
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(START_TIMEOUT_S),
-    "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",  # the dashboard's page on trainings
+    "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",  # the dashboard's page on trainings; cluster.start_local has no dashboard
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
 """Ray Train reads these where a TorchTrainer is made."""
@@ -122,6 +122,8 @@ class GroupStart:
         """
         for variable, value in TRAIN_ENVIRONMENT.items():
             os.environ.setdefault(variable, value)
+        import ray.train.torch
+
         self._shape, self._folder, self._is_kept = shape, folder, is_kept
         desk: Any = ray.remote(Desk)
         self.desk: Any = desk.options(num_cpus=0, scheduling_strategy="DEFAULT", max_concurrency=1000).remote(

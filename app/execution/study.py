@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.console import say
@@ -11,6 +11,7 @@ from app.errors import DataError, UsageError
 from app.execution import cluster
 from app.execution.checks import check_order
 from app.execution.ledger import Ledger
+from app.execution.loggers import Loggers
 from app.execution.stores import stores_of
 from app.execution.study_state import StudyState
 from app.experiment import Study
@@ -28,6 +29,7 @@ class StudySetting:
     """Prepared stores by name; the empty name is that of the one without."""
     feeding: Feeding | None = None
     """None: as cluster.default_feeding has it."""
+    loggers: Loggers = field(default_factory=lambda: Loggers({}))
 
 
 def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | None = None) -> StudyRecord:
@@ -88,7 +90,7 @@ def _run(
     cluster.check_room(state.plan, per_worker, "ray" in feedings.values())
     from app.execution.study_trials import StudyTrials
 
-    trials = StudyTrials(state, ledger, stores, per_worker, feedings, start_s)
+    trials = StudyTrials(state, ledger, stores, per_worker, feedings, setting.loggers, start_s)
     try:
         with trials.display:
             trials.complete_notes()

@@ -41,13 +41,14 @@ class StudyState:
                 self.trials[name] = _carried_on(new, known.get(name), finished.get(name))
 
     def fail_without_origin(self) -> list[str]:
-        """Trials that start from one that failed or was stopped fail too; their names, in the plan's order."""
+        """Trials that start from one that failed fail too; their names, in the plan's order. What one that was stopped
+        early had learned can be started from."""
         failed = []
         for name, trial in self.trials.items():
             origin = self._experiments[name].starts_from
-            if trial.status == "waiting" and origin is not None and self.trials[origin].status in ("failed", "stopped"):
-                what = f"{self.trials[origin].status.replace('stopped', 'was stopped')}: {self.trials[origin].failure}"
-                self._change(name, status="failed", failure=f"it starts from {origin}, which {what}")
+            if trial.status == "waiting" and origin is not None and self.trials[origin].status == "failed":
+                reason = f"it starts from {origin}, which failed: {self.trials[origin].failure}"
+                self._change(name, status="failed", failure=reason)
                 failed.append(name)
         return failed
 

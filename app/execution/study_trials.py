@@ -11,6 +11,7 @@ from app.execution import cluster
 from app.execution.attempts import write_failure
 from app.execution.group import GroupShape, GroupStart
 from app.execution.ledger import Ledger
+from app.execution.loggers import Loggers
 from app.execution.results import DESK, EPOCH, FAILURE, ORDER, PLACE, SCORE, SHAPE, VALUES, as_result, evaluations
 from app.execution.study_display import StudyDisplay, listed, scores
 from app.execution.study_state import StudyState
@@ -37,9 +38,11 @@ class StudyTrials:
         stores: Mapping[str, str],
         per_worker: Mapping[str, float],
         feedings: Mapping[int, Feeding],
+        loggers: Loggers,
         start_s: float,
     ) -> None:
         self.state, self.ledger, self._stores = state, ledger, stores
+        self._loggers = loggers
         self.per_worker, self._feedings, self._start_s = dict(per_worker), feedings, start_s
         self.experiments = {experiment.name: experiment for experiment in state.study.experiments}
         self.suggestions, self.takeovers = Suggestions(state, ledger), Takeovers(state, ledger)
@@ -51,6 +54,7 @@ class StudyTrials:
         """Trials under way and since when."""
         self.lost_places = 0
         self._placed: set[str] = set()
+        self._logged: set[str] = set()
         self._paused: set[str] = set()
         self._desks: list[Any] = []
         self._num_begun = 0
@@ -107,10 +111,18 @@ class StudyTrials:
         self.state.begin(name, lane, self.live[name])
         self._changed = True
         trial = self.state.trials[name]
+        if name not in self._logged:
+            self._logged.add(name)
+            options = self._experiment(name).with_values(self._chosen(name)).to_dict()
+            self._loggers.begin(name, options, self.ledger.trial_folder(name))
         k = trial.workers_per_trial
         workers = f"{k} worker{'s' if k > 1 else ''}"
         chosen = listed(self._chosen(name))
         self.display.event(f"{name}: begins on {workers} (stage {trial.stage + 1}, lane {lane + 1}){chosen}")
+
+    def tell(self, name: str, metrics: Mapping[str, Any]) -> None:
+        """An evaluation was reported."""
+        self._loggers.line(name, metrics)
 
     def retry(self, name: str, reason: str) -> None:
         self.state.retry(name, time.time())
@@ -134,14 +146,14 @@ class StudyTrials:
             reason = self.ledger.stop_reason(name) or "by the scheduler"
             self.state.stop(name, reason, spans, now_s)
             self.display.event(f"{name}: stopped early, {reason}")
-        self.suggestions.complete(name)
+        self._close(name)
 
     def fail(self, name: str, reason: str) -> None:
         """A trial whose last attempt could not say so itself."""
         self._leave(name)
         self.state.fail(name, reason, self.ledger.spans(name), time.time())
         self._note_failure(name)
-        self.suggestions.complete(name)
+        self._close(name)
 
     def tick(self) -> None:
         """Called often: the display and the record are kept fresh."""
@@ -195,7 +207,7 @@ class StudyTrials:
 
     def _is_ready(self, name: str) -> bool:
         origin = self.experiments[name].starts_from
-        return origin is None or self.state.trials[origin].status == "finished"
+        return origin is None or self.state.trials[origin].status in ("finished", "stopped")
 
     def _configuration(self, name: str) -> dict[str, Any] | None:
         if self.suggestions.choose(name) is None:
@@ -248,6 +260,13 @@ class StudyTrials:
             weights = self.ledger.trial_folder(experiment.starts_from)
             experiment = replace(experiment, task={**experiment.task, "weights": weights})
         return experiment
+
+    def _close(self, name: str) -> None:
+        """Whoever learns from a trial's end hears of it, unless it waits for other workers."""
+        status = self.state.trials[name].status
+        if status != "waiting":
+            self.suggestions.complete(name)
+            self._loggers.end(name, status)
 
     def _leave(self, name: str) -> None:
         self.live.pop(name, None)

@@ -59,7 +59,7 @@ class Suggestions:
 
     def complete(self, name: str) -> None:
         """A trial has ended. One without a score was worse than all: left out, its like would be chosen again."""
-        if name not in self._chosen or self._state.trials[name].status == "waiting":
+        if name not in self._chosen:
             return
         trial = self._state.trials[name]
         score = None if trial.status == "failed" else self._ledger.stopped_score(name)

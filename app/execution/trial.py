@@ -14,12 +14,13 @@ from app.execution.attempts import (
 )
 from app.execution.checks import check_order
 from app.execution.display import TrainingDisplay
+from app.execution.loggers import Loggers
 from app.execution.record import claim_folder
 from app.records import TrialRecord
 from app.training.order import Order
 
 
-def run_trial(order: Order) -> TrialRecord:
+def run_trial(order: Order, loggers: Loggers | None = None) -> TrialRecord:
     """Train, or go on with, one experiment; its record is also in the folder, whether it finished or failed.
 
     Raises:
@@ -34,26 +35,30 @@ def run_trial(order: Order) -> TrialRecord:
     if finished is not None:
         say(f"{name}: finished before, not run again ({order.folder})")
         return finished
+    loggers = loggers or Loggers({})
+    loggers.begin(name, experiment.to_dict(), order.folder)
     try:
-        _run_local(order) if order.launcher == "local" else _run_ray(order)
+        _run_local(order, loggers) if order.launcher == "local" else _run_ray(order, loggers)
     except TwofoldError as error:
         write_failure(order.folder, name, str(error))
+        loggers.end(name, "failed")
         raise
+    loggers.end(name, "finished")
     record = claim_folder(order)
     assert record is not None
     return record
 
 
-def _run_local(order: Order) -> None:
+def _run_local(order: Order, loggers: Loggers) -> None:
     from app.execution.trial_worker import TrialWorker
     from app.training.context import LocalContext
 
     worker = TrialWorker(lambda _: LocalContext())
     with TrainingDisplay(order.folder, order.experiment.name, 1):
-        _train(worker, order)
+        _train(worker, order, loggers)
 
 
-def _run_ray(order: Order) -> Any:
+def _run_ray(order: Order, loggers: Loggers) -> Any:
     """A TorchTrainer whose workers read, train and write for themselves; Ray Train's result."""
     from app.execution import cluster
     from app.execution.group import Group, GroupShape, GroupStart
@@ -71,7 +76,7 @@ def _run_ray(order: Order) -> Any:
             start = GroupStart(shape, order.folder, is_kept=False)
             group = Group(start.desk)
             try:
-                _train(group, order)
+                _train(group, order, loggers)
                 failure = None
             except AttemptFailed as error:
                 failure = error.failure
@@ -92,8 +97,10 @@ def _given_up(failures: list[Failure]) -> Failure:
     return dataclasses.replace(found, reason=f"{found.reason}. {kept}")
 
 
-def _train(workers: Any, order: Order) -> None:
+def _train(workers: Any, order: Order, loggers: Loggers) -> None:
     num_epochs = workers.begin(order)
     while num_epochs < order.experiment.epochs:
-        num_epochs = workers.advance()["epoch"]
+        line = workers.advance()
+        loggers.line(order.experiment.name, line)
+        num_epochs = line["epoch"]
     workers.finish()

@@ -14,6 +14,7 @@ import ray
 from ray import tune
 from ray.tune.callback import Callback
 from ray.tune.experiment import Trial
+from ray.tune.result import AUTO_RESULT_KEYS
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from app.errors import ResourceError
@@ -21,7 +22,7 @@ from app.execution.attempts import AttemptFailed
 from app.execution.group import START_TIMEOUT_S
 from app.execution.plan_searcher import PlanSearcher
 from app.execution.population import PopulationTraining
-from app.execution.results import SHAPE
+from app.execution.results import FAILURE, SHAPE
 from app.execution.schedulers import make_scheduler
 from app.execution.study_scheduler import StudyScheduler, name_of
 from app.execution.study_trials import StudyTrials
@@ -30,6 +31,9 @@ from app.execution.trainable import TrialTrainable
 DRIVER_BYTES = 2**24
 """Of memory, times the workers, is what a trial on several workers asks for: no CPU, which its workers hold, and
 another amount for each width, so that Tune hands a driver only trials of its own."""
+
+OF_TUNE = {*AUTO_RESULT_KEYS, "trial_id", "experiment_tag", "done", "should_checkpoint"}
+"""Of a result, what is no metric of the training."""
 
 TUNE_ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -122,6 +126,12 @@ class StudyCallback(Callback):
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._running.add(name_of(trial))
         self._trials.begin(name_of(trial))
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        if FAILURE not in result:
+            self._trials.tell(name_of(trial), {key: v for key, v in result.items() if key not in OF_TUNE})
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._running.discard(name_of(trial))

@@ -3,14 +3,11 @@
 import json
 from typing import Any
 
-import pytest
-
-from app.execution.attempts import Failure, is_worth_another
 from app.execution.study_state import StudyState
 from app.experiment import Experiment, Study
 from app.planning.plan import Plan, Stage, plan_of_strategy
 from app.records import Span, Stint, StudyRecord, Timings, TrialRecord
-from app.search_space import Population, Range
+from app.scheduling import Scheduler
 
 
 def experiment(name: str, **changes: Any) -> Experiment:
@@ -54,64 +51,42 @@ def state(
     return StudyState(study, plan, records or {}, before, start_s, "CPU")
 
 
+def to_run(s: StudyState, stage: int) -> list[str]:
+    """Trials of a stage that are still to run."""
+    s.fail_without_origin()
+    return [name for name in s.plan.stages[stage].trials if s.trials[name].status == "waiting"]
+
+
 def test_what_starts_from_a_failed_trial_fails_with_its_reason_and_the_others_go_on() -> None:
     s = state()
-    assert s.to_run(0) == ["a", "b", "d"]
+    assert to_run(s, 0) == ["a", "b", "d"]
     s.begin("a", 0, 101.0)
-    assert not s.fail("a", Failure("final", "the loss is nan"), (), 102.0)
-    assert s.to_run(0) == ["b", "d"]
-    assert s.to_run(1) == []
+    s.fail("a", "the loss is nan", (), 102.0)
+    assert to_run(s, 0) == ["b", "d"]
+    assert to_run(s, 1) == []
     assert s.trials["c"].status == "failed" and s.trials["c"].num_attempts == 0
     assert s.trials["c"].failure == "it starts from a, which failed: the loss is nan"
 
 
-def test_a_death_is_tried_again_until_the_retries_are_used_up() -> None:
-    s = state(Study("s", (experiment("a", max_retries=2),)))
+def test_a_trial_that_is_tried_again_keeps_its_begin_and_counts_its_attempts() -> None:
+    s = state(Study("s", (experiment("a"),)))
     for attempt in (1, 2):
         s.begin("a", 0, 100.0 + attempt)
-        assert s.fail("a", Failure("death", "a worker died"), (), 200.0)
-        assert s.trials["a"].status == "waiting" and s.to_run(0) == ["a"]
+        s.retry("a", 200.0)
+        assert s.trials["a"].status == "waiting" and to_run(s, 0) == ["a"]
     s.begin("a", 1, 150.0)
-    assert not s.fail("a", Failure("death", "a worker died"), (), 300.0)
+    s.fail("a", "given up after 3 attempts: a worker died", (), 300.0)
     trial = s.trials["a"]
     assert (trial.num_attempts, trial.start_s, trial.end_s, trial.lane) == (3, 101.0, 300.0, 1)
     assert trial.failure == "given up after 3 attempts: a worker died"
     assert s.record(301.0, ended=True).status == "failed"
 
 
-DEATH, PIPE, RESET, NAN = (
-    Failure("death", "gone"),
-    Failure("error", "broken pipe"),
-    Failure("error", "reset"),
-    Failure("final", "the loss is nan"),
-)
-
-
-@pytest.mark.parametrize(
-    ("failures", "max_retries", "again"),
-    [
-        ([DEATH], 1, True),
-        ([DEATH], 0, False),
-        ([DEATH, DEATH], 3, True),
-        ([PIPE], 3, True),
-        ([PIPE, RESET], 3, True),
-        ([PIPE, PIPE], 3, False),
-        ([PIPE, DEATH, PIPE], 3, True),
-        ([NAN], 3, False),
-        ([DEATH, NAN], 3, False),
-    ],
-)
-def test_only_what_another_attempt_can_mend_is_tried_again(
-    failures: list[Failure], max_retries: int, again: bool
-) -> None:
-    assert is_worth_another(failures, max_retries) is again
-
-
 def test_workers_that_never_came_up_were_no_attempt() -> None:
     s = state()
     s.begin("b", 0, 101.0)
     s.give_back("b")
-    assert s.trials["b"].num_attempts == 0 and "b" in s.to_run(0)
+    assert s.trials["b"].num_attempts == 0 and "b" in to_run(s, 0)
 
 
 def test_a_restart_runs_what_is_not_finished_under_the_new_plan() -> None:
@@ -120,7 +95,7 @@ def test_a_restart_runs_what_is_not_finished_under_the_new_plan() -> None:
     first.finish("a", finished("a", 0.5), (Span("step", 101.0, 103.0),), 103.0)
     first.begin("b", 0, 101.5)
     first.begin("d", 1, 103.0)
-    first.fail("d", Failure("final", "nan"), (), 104.0)
+    first.fail("d", "nan", (), 104.0)
     before = StudyRecord.from_json(json.dumps(json.loads(first.record(110.0).to_json())))
     assert before.status == "running" and before.makespan_s() == 10.0
 
@@ -131,7 +106,7 @@ def test_a_restart_runs_what_is_not_finished_under_the_new_plan() -> None:
         before=before,
         start_s=200.0,
     )
-    assert second.to_run(0) == ["d"] and second.to_run(1) == ["c"]
+    assert to_run(second, 0) == ["d"] and to_run(second, 1) == ["c"]
     a, b, c, d = (second.trials[name] for name in "abcd")
     assert (a.workers_per_trial, a.lane, a.start_s, a.end_s) == (1, 1, 101.0, 103.0)
     assert b.status == "finished" and b.start_s == 101.5 and b.num_attempts == 1
@@ -143,12 +118,13 @@ def test_a_restart_runs_what_is_not_finished_under_the_new_plan() -> None:
 
 
 def test_rounds_of_a_population_are_one_attempt_in_several_stints() -> None:
-    rule = Population(1, {"optimizer.learning_rate": Range(1e-4, 1.0)})
-    members = Study("s", (experiment("a", epochs=2), experiment("b", epochs=2)), population=rule)
+    mutations = {"optimizer.learning_rate": {"low": 1e-4, "high": 1.0}}
+    rule = Scheduler("pbt", {"perturbation_interval": 1, "hyperparam_mutations": mutations})
+    members = Study("s", (experiment("a", epochs=2), experiment("b", epochs=2)), scheduler=rule)
     s = state(members)
     s.begin("a", 0, 101.0)
     s.pause("a", (), 103.0)
-    assert s.trials["a"].status == "waiting" and s.to_run(0) == ["a", "b"]
+    assert s.trials["a"].status == "waiting" and to_run(s, 0) == ["a", "b"]
     again = state(members, before=s.record(104.0), start_s=200.0)
     again.begin("a", 1, 201.0)
     again.finish("a", finished("a", 0.5), (), 203.0)
@@ -198,7 +174,7 @@ def test_a_plan_of_a_file_is_followed_stage_by_stage() -> None:
     study = Study("s", tuple(experiment(name) for name in "abc"))
     plan = Plan("s", 2, "mine", (Stage(2, 1, ("c",)), Stage(1, 2, ("b", "a"))))
     s = StudyState(study, plan, {}, None, 0.0, "CPU")
-    assert s.to_run(0) == ["c"] and s.to_run(1) == ["b", "a"]
+    assert to_run(s, 0) == ["c"] and to_run(s, 1) == ["b", "a"]
     assert [(t.name, t.stage, t.workers_per_trial) for t in s.trials.values()] == [
         ("c", 0, 2),
         ("b", 1, 1),
@@ -210,7 +186,7 @@ def test_a_trial_that_was_stopped_early_is_neither_run_again_nor_the_best() -> N
     first = state()
     first.begin("a", 0, 101.0)
     first.stop("a", "number 3 of 3", (), 104.0)
-    assert first.to_run(0) == ["b", "d"] and first.to_run(1) == ["c"], "c may start from what a had learned"
+    assert to_run(first, 0) == ["b", "d"] and to_run(first, 1) == ["c"], "c may start from what a had learned"
     again = state(before=first.record(110.0), strategy="data-parallel")
-    assert again.trials["a"].status == "stopped" and again.to_run(0) == ["b", "d"]
+    assert again.trials["a"].status == "stopped" and to_run(again, 0) == ["b", "d"]
     assert again.best() is None
