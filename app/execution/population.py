@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ray import tune
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import PopulationBasedTraining, TrialScheduler
 from ray.tune.schedulers.pbt import _PBTTrialState
 
@@ -90,12 +91,12 @@ class PopulationTraining(PopulationBasedTraining):
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         self._close_if_complete()  # the last that was waited for may have failed: nothing else tells of it
-        paused = {trial.config["name"]: trial for trial in self._trial_state if trial.status == trial.PAUSED}
-        behind = [
-            name
-            for name in self._members
-            if name in paused and self._trial_state[paused[name]].last_train_time < self._next_perturbation_sync
-        ]
+        paused = {trial.config["name"]: trial for trial in self._trial_state if trial.status == Trial.PAUSED}
+        order = {name: number for number, name in enumerate(self._members)}
+        waited_for = (
+            n for n, t in paused.items() if self._trial_state[t].last_train_time < self._next_perturbation_sync
+        )
+        behind = sorted(waited_for, key=lambda name: order.get(name, len(order)))
         chosen = self.choose(behind) if behind else None
         return None if chosen is None else paused[chosen]
 

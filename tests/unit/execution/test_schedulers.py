@@ -268,15 +268,20 @@ def test_tunes_own_decides_by_the_process_and_over_those_that_came(tmp_path: Pat
     assert [members.report(name, 2) for name in ("m0", "m1")] == ["PAUSE", "PAUSE"] and members.told == []
 
 
-def test_the_next_to_run_is_one_that_the_round_waits_for() -> None:
-    members = Members(list(SCORES)[:2])
+def test_the_next_to_run_are_paused_members_that_a_round_waits_for_in_their_order() -> None:
+    members = Members(list(SCORES))
     for name in SCORES:
         members.add(name)
     for name in list(SCORES)[:-1]:
         members.report(name, 2)
-    assert members.made.choose_trial_to_run(members.controller).config["name"] == "m7"
-    members.trials["m7"].status = "RUNNING"
-    assert members.made.choose_trial_to_run(members.controller) is None and members.told == []
+    assert members.made.choose_trial_to_run(members.controller) is None, "Tune begins m7 by itself"
+    members.report("m7", 2)
+    assert members.made.choose_trial_to_run(members.controller).config["name"] == "m0"
+    members.trials["m0"].status = "RUNNING"
+    offered: list[list[str]] = []
+    members.made.choose = offered.append  # no place is free
+    assert members.made.choose_trial_to_run(members.controller) is None
+    assert offered == [[f"m{number}" for number in range(1, 8)]]
 
 
 def test_a_member_that_fails_last_is_waited_for_no_longer_and_one_that_is_tried_again_is() -> None:
@@ -287,7 +292,7 @@ def test_a_member_that_fails_last_is_waited_for_no_longer_and_one_that_is_tried_
         members.report(name, 2)
     members.made.on_trial_error(members.controller, members.trials["m0"])
     members.trials["m0"].status = "PENDING"
-    assert members.made.choose_trial_to_run(members.controller).config["name"] == "m0" and members.told == []
+    assert members.made.choose_trial_to_run(members.controller) is None and members.told == []
     members.trials["m0"].status = "ERROR"
     members.made.choose_trial_to_run(members.controller)
     ((epoch, takeovers),) = members.told
