@@ -4,6 +4,7 @@ What it costs beside the reading is Ray Data's scheduling loop, a thread of the 
 large, and the loop pauses while the training has what it needs.
 """
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import ray
 import ray.data
-from ray.data import TaskPoolStrategy
+from ray.data import ExecutionResources, TaskPoolStrategy
 from ray.data.block import BlockAccessor
 
 from app.data.feeding import HostBatch, StepReader
@@ -22,11 +23,11 @@ TASK_BYTES = 64 * 2**20
 """A task reads steps up to about this size: large enough that a task's own cost (some 10 ms) does not count."""
 MAX_STEPS_PER_TASK = 128
 """The first task reads one step, each further one twice as many up to these bounds: the first batch comes soon."""
-MAX_TASKS_PER_PIPELINE = 1000
-"""Ray plans every task before the first runs: 1000 take well under a second, 60,000 took minutes (measured)."""
+MAX_TASKS_PER_PIPELINE = 100
+"""Ray plans every task before the first runs: 1000 took 1.5 s, 60,000 minutes (measured)."""
 
-PAUSE_S = 1.0
-"""Longest pause of the loop; a training that runs out of batches ends it at once."""
+FIRST_PAUSE_S, PAUSE_S = 0.02, 1.0
+"""First and longest pause of the loop; a training that runs out of batches ends it at once."""
 
 
 class Pace:
@@ -68,7 +69,7 @@ class Pace:
     def on_execution_step(self, executor: object) -> None:
         self._num_turns = 0 if self._asked.is_set() else self._num_turns + 1
         if self._num_turns:
-            self._asked.wait(min(PAUSE_S, 0.001 * 2.0 ** min(self._num_turns, 10)))
+            self._asked.wait(min(PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self._num_turns - 1, 10)))
 
     def after_execution_succeeds(self, executor: object) -> None:
         pass
@@ -84,6 +85,7 @@ def ray_steps(
 
     Ray's dashboard shows the pipeline by `name`. Closing the iterator ends the pipeline.
     """
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it says what it does, not what to do
     step_bytes = sum(array.nbytes for array in reader.load(start).values())
     most = max(1, min(MAX_STEPS_PER_TASK, TASK_BYTES // max(step_bytes, 1)))
     while start < end:
@@ -96,6 +98,7 @@ def ray_steps(
         context.raise_original_map_exception = True  # else a DataError of the store loses its class
         context.target_max_block_size = 2 * max(most * step_bytes, 2**20)
         context.execution_options.preserve_order = True
+        context.execution_options.resource_limits = ExecutionResources.for_limits(object_store_memory=4 * max(most * step_bytes, 2**20))
         context.custom_execution_callback_classes = [pace]  # type: ignore[list-item]  # its protocol, not its class
         for block in _blocks(dataset, pace):
             num_steps = len(next(iter(block.values()))) // reader.share
