@@ -98,7 +98,9 @@ def ray_steps(
         context.raise_original_map_exception = True  # else a DataError of the store loses its class
         context.target_max_block_size = 2 * max(most * step_bytes, 2**20)
         context.execution_options.preserve_order = True
-        context.execution_options.resource_limits = ExecutionResources.for_limits(object_store_memory=4 * max(most * step_bytes, 2**20))
+        context.execution_options.resource_limits = ExecutionResources.for_limits(
+            object_store_memory=4 * max(most * step_bytes, 2**20)
+        )
         context.custom_execution_callback_classes = [pace]  # type: ignore[list-item]  # its protocol, not its class
         for block in _blocks(dataset, pace):
             num_steps = len(next(iter(block.values()))) // reader.share
@@ -111,7 +113,7 @@ def task_bounds(start: int, end: int, most: int) -> npt.NDArray[np.int64]:
     """Task i reads steps [bounds[i], bounds[i + 1]): one step, then twice as many each, up to `most`."""
     sizes = np.minimum(2 ** np.minimum(np.arange(MAX_TASKS_PER_PIPELINE), 30), most)
     bounds = start + np.concatenate([[0], np.cumsum(sizes)])
-    return np.append(bounds[bounds < end], min(end, bounds[-1]))
+    return np.unique(np.minimum(bounds, end))
 
 
 def _dataset(reader: StepReader, bounds: npt.NDArray[np.int64], num_concurrent_tasks: int) -> ray.data.Dataset:
@@ -136,6 +138,7 @@ def _blocks(dataset: ray.data.Dataset, pace: Pace) -> Iterator[HostBatch]:
             if bundle is None:
                 return
             for entry in bundle.blocks:
-                yield BlockAccessor.for_block(ray.get(entry.ref)).to_numpy()
+                block: Any = BlockAccessor.for_block(ray.get(entry.ref)).to_numpy()
+                yield block
     finally:
         pace.end()  # what ends the pipeline, which nobody refers to from here on, waits for the loop
