@@ -1,57 +1,75 @@
-"""The same batches through Ray Data: a row is a step number, and a worker's pipeline reads its share of each step.
+"""The same batches through Ray Data: a row is a task, which reads a worker's share of several steps as one block.
 
-A pipeline runs over as many of the remaining steps as Ray plans quickly: starting one anew each epoch was measured to
-cost 2-3 s.
+What it costs beside the reading is Ray Data's scheduling loop, a thread of the process that trains: so blocks are
+large, and the loop pauses while the training has what it needs.
 """
 
-import time
+import logging
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import ray
 import ray.data
-from ray.data import TaskPoolStrategy
+from ray.data import ExecutionResources, TaskPoolStrategy
+from ray.data.block import BlockAccessor
 
 from app.data.feeding import HostBatch, StepReader
 
 TASK_BYTES = 64 * 2**20
 """A task reads steps up to about this size: large enough that a task's own cost (some 10 ms) does not count."""
-MAX_STEPS_PER_TASK = 16
-MAX_TASKS_PER_PIPELINE = 1000
-"""Ray plans every task before the first runs: 1000 take well under a second, 60,000 took minutes (measured)."""
+MAX_STEPS_PER_TASK = 128
+"""The first task reads one step, each further one twice as many up to these bounds: the first batch comes soon."""
+MAX_TASKS_PER_PIPELINE = 100
+"""Ray plans every task before the first runs: 1000 took 1.5 s, 60,000 minutes (measured)."""
 
-WAITING_TURN_S = 0.08
-"""A turn of Ray Data's scheduling loop that took longer waited for a task: it waits for up to 0.1 s."""
-PAUSE_S = 0.4
-"""The longest; the first is 2 ms, each twice the one before, so that none is longer than the wait so far."""
+FIRST_PAUSE_S, PAUSE_S = 0.1, 1.0
+"""First and longest pause of the loop; a training that runs out of batches ends it at once."""
 
 
 class Pace:
-    """Callback of Ray Data's scheduling loop that lets it pause when it has nothing to do.
+    """Callback of Ray Data's scheduling loop that lets it pause while the training has batches to work on.
 
-    While blocks are ready but the consumer is behind, the loop's `ray.wait` returns at once and the loop spins: a
-    thread at 72 % of a core, inside the worker that trains (measured: a training at half its speed until all was
-    read). A turn takes 2 ms and more of that core, so even 20 a second are felt. Written to the protocol of Ray's
-    ExecutionCallback.
+    Left alone the loop spins whenever blocks are ready that nobody takes, and it turns at least ten times a second:
+    2 ms and more of the core that trains each time. Pauses double from one turn to the next until the training asks
+    for a block. Written to the protocol of Ray's ExecutionCallback, whose class Ray calls for an instance; this one
+    is its own, so that the consumer and the loop share it.
     """
 
     def __init__(self) -> None:
-        self._num_idle = 0
-        self._num_events = 0
-        self._last_s = time.monotonic()
+        self._asked = threading.Event()
+        self._num_turns = 0
+
+    def __call__(self) -> "Pace":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Pace":
+        return self
+
+    def __reduce__(self) -> tuple[type["Pace"], tuple[()]]:
+        return Pace, ()  # to a task, which has no loop
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """While the consumer waits for a block."""
+        self._asked.set()
+        yield
+        self._asked.clear()
+
+    def end(self) -> None:
+        """No more pauses: nobody consumes."""
+        self._asked.set()
 
     def before_execution_starts(self, executor: object) -> None:
         pass
 
     def on_execution_step(self, executor: object) -> None:
-        num_events = _count_events(executor)
-        idle = num_events == self._num_events and time.monotonic() - self._last_s < WAITING_TURN_S
-        self._num_events = num_events
-        self._num_idle = self._num_idle + 1 if idle else 0
-        if idle:
-            time.sleep(min(PAUSE_S, 0.001 * 2.0 ** min(self._num_idle, 9)))
-        self._last_s = time.monotonic()
+        self._num_turns = 0 if self._asked.is_set() else self._num_turns + 1
+        if self._num_turns:
+            self._asked.wait(min(PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self._num_turns - 1, 10)))
 
     def after_execution_succeeds(self, executor: object) -> None:
         pass
@@ -60,41 +78,67 @@ class Pace:
         pass
 
 
-def _count_events(executor: Any) -> int:
-    """Tasks begun and ended, and blocks made and handed on, since the pipeline began."""
-    metrics = [operator.metrics for operator in executor._topology]  # no public count has the blocks handed on
-    return sum(
-        m.num_tasks_submitted + m.num_tasks_finished + m.num_task_outputs_generated + m.num_outputs_taken
-        for m in metrics
-    )
+def ray_steps(
+    reader: StepReader, start: int, end: int, name: str = "feeding", num_concurrent_tasks: int = 2
+) -> Iterator[HostBatch]:
+    """The batches of steps [start, end), in order, read by Ray tasks anywhere on the cluster.
 
-
-def ray_steps(reader: StepReader, start: int, end: int, num_concurrent_tasks: int = 2) -> Iterator[HostBatch]:
-    """The batches of steps [start, end), in order, read by Ray tasks anywhere on the cluster."""
+    Ray's dashboard shows the pipeline by `name`. Closing the iterator ends the pipeline.
+    """
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it says what it does, not what to do
     step_bytes = sum(array.nbytes for array in reader.load(start).values())
-    steps_per_task = max(1, min(MAX_STEPS_PER_TASK, TASK_BYTES // max(step_bytes, 1), (end - start) // 4))
-    steps_per_pipeline = steps_per_task * MAX_TASKS_PER_PIPELINE
-    for first in range(start, end, steps_per_pipeline):
-        dataset = _dataset(reader, first, min(first + steps_per_pipeline, end), steps_per_task, num_concurrent_tasks)
+    most = max(1, min(MAX_STEPS_PER_TASK, TASK_BYTES // max(step_bytes, 1)))
+    while start < end:
+        bounds = task_bounds(start, end, most)
+        pace = Pace()
+        dataset = _dataset(reader, bounds, num_concurrent_tasks)
+        dataset.set_name(name)
         context = dataset.context
         context.enable_progress_bars = False
         context.raise_original_map_exception = True  # else a DataError of the store loses its class
-        context.target_max_block_size = 2 * max(steps_per_task * step_bytes, 2**20)
+        context.target_max_block_size = 2 * max(most * step_bytes, 2**20)
         context.execution_options.preserve_order = True
-        context.custom_execution_callback_classes = [Pace]  # type: ignore[list-item]  # its protocol, not its class
-        for batch in dataset.iter_batches(batch_size=reader.share, batch_format="numpy", prefetch_batches=2):
-            yield dict(batch)
+        context.execution_options.resource_limits = ExecutionResources.for_limits(
+            object_store_memory=4 * max(most * step_bytes, 2**20)
+        )
+        context.custom_execution_callback_classes = [pace]  # type: ignore[list-item]  # its protocol, not its class
+        for block in _blocks(dataset, pace):
+            num_steps = len(next(iter(block.values()))) // reader.share
+            for i in range(num_steps):
+                yield {key: array[i * reader.share : (i + 1) * reader.share] for key, array in block.items()}
+        start = int(bounds[-1])
 
 
-def _dataset(
-    reader: StepReader, first: int, end: int, steps_per_task: int, num_concurrent_tasks: int
-) -> ray.data.Dataset:
+def task_bounds(start: int, end: int, most: int) -> npt.NDArray[np.int64]:
+    """Task i reads steps [bounds[i], bounds[i + 1]): one step, then twice as many each, up to `most`."""
+    sizes = np.minimum(2 ** np.minimum(np.arange(MAX_TASKS_PER_PIPELINE), 30), most)
+    bounds = start + np.concatenate([[0], np.cumsum(sizes)])
+    return np.unique(np.minimum(bounds, end))
+
+
+def _dataset(reader: StepReader, bounds: npt.NDArray[np.int64], num_concurrent_tasks: int) -> ray.data.Dataset:
     def load(rows: dict[str, npt.NDArray[np.int64]]) -> HostBatch:
-        # One block a task: each block that is handed over waits for a turn of the scheduling loop.
-        return reader.load(first + int(rows["id"][0]), len(rows["id"]))
+        task = int(rows["id"][0])
+        return reader.load(int(bounds[task]), int(bounds[task + 1] - bounds[task]))
 
+    num_tasks = len(bounds) - 1
     # The same concurrency for both, and whole blocks as batches: else Ray does not fuse them into one task a block.
-    steps = ray.data.range(
-        end - first, override_num_blocks=-(-(end - first) // steps_per_task), concurrency=num_concurrent_tasks
-    )
-    return steps.map_batches(load, batch_size=None, compute=TaskPoolStrategy(size=num_concurrent_tasks))
+    tasks = ray.data.range(num_tasks, override_num_blocks=num_tasks, concurrency=num_concurrent_tasks)
+    return tasks.map_batches(load, batch_size=None, compute=TaskPoolStrategy(size=num_concurrent_tasks))
+
+
+def _blocks(dataset: ray.data.Dataset, pace: Pace) -> Iterator[HostBatch]:
+    """Whole blocks. `iter_batches` would hand each step on through four threads, and leave one behind when closed."""
+    bundles = None
+    try:
+        while True:
+            with pace.asking():
+                bundles = bundles or iter(dataset.iter_internal_ref_bundles())
+                bundle = next(bundles, None)
+            if bundle is None:
+                return
+            for entry in bundle.blocks:
+                block: Any = BlockAccessor.for_block(ray.get(entry.ref)).to_numpy()
+                yield block
+    finally:
+        pace.end()  # what ends the pipeline, which nobody refers to from here on, waits for the loop

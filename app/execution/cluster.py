@@ -101,24 +101,44 @@ def check_room(plan: Plan, per_worker: Mapping[str, float], ray_reads: bool) -> 
     Raises:
         ResourceError: the cluster will never have it, or it does not come free; says how it adds up.
     """
-    num_workers, widest = max(
-        (stage.workers_per_trial * stage.concurrent_trials, number) for number, stage in enumerate(plan.stages)
-    )
-    needed = {name: amount * num_workers for name, amount in per_worker.items()}
-    there = ray.cluster_resources()
-    spare = SPARE_CPUS if ray_reads else 0
-    missing = [name for name in needed if there.get(name, 0.0) < needed[name] + (spare if name == "CPU" else 0)]
-    if missing:
-        stage = plan.stages[widest]
-        workers = f"{stage.concurrent_trials} trials at a time x {stage.workers_per_trial} workers"
-        sums = ", ".join(
-            f"{num_workers} x {per_worker[name]:g} {name}"
-            + (f" + {spare} for reading data" if name == "CPU" and spare else "")
-            + f" of {there.get(name, 0.0):g}"
-            for name in needed
-        )
-        raise ResourceError(f"stage {widest + 1} of the plan does not fit: {workers} need {sums}; plan fewer workers")
+    num_workers, number = max((s.workers_per_trial * s.concurrent_trials, n) for n, s in enumerate(plan.stages))
+    stage = plan.stages[number]
+    workers = f"{stage.concurrent_trials} trials at a time x {stage.workers_per_trial} workers"
+    check_workers(num_workers, per_worker, ray_reads, f"stage {number + 1} of the plan does not fit: {workers} need")
+
+
+def check_workers(num_workers: int, per_worker: Mapping[str, float], ray_reads: bool, told: str) -> None:
+    """Return once so many workers, and what reads for them, have room; raises ResourceError, whose text begins with
+    `told`."""
+    needed = resources_needed(num_workers, per_worker, ray_reads)
+    lacking = missing(needed, num_workers, per_worker, ray.cluster_resources())
+    if lacking:
+        raise ResourceError(f"{told} {lacking}")
     wait_for(needed)
+
+
+def resources_needed(num_workers: int, per_worker: Mapping[str, float], ray_reads: bool) -> dict[str, float]:
+    """What the workers hold, and the CPUs with which Ray Data reads for them: were those all held, its tasks would wait
+    for ever, without a word."""
+    needed = {name: amount * num_workers for name, amount in per_worker.items()}
+    if ray_reads:
+        needed["CPU"] = needed.get("CPU", 0.0) + SPARE_CPUS
+    return needed
+
+
+def missing(
+    needed: Mapping[str, float], num_workers: int, per_worker: Mapping[str, float], there: Mapping[str, float]
+) -> str | None:
+    """How what is needed adds up to more than is `there`, and what to do; None: it fits."""
+    if all(there.get(name, 0.0) >= amount for name, amount in needed.items()):
+        return None
+    sums = []
+    for name, amount in needed.items():
+        for_reading = amount - num_workers * per_worker.get(name, 0.0)
+        reading = f" + {for_reading:g} for reading data" if for_reading else ""
+        sums.append(f"{num_workers} x {per_worker.get(name, 0.0):g} {name}{reading} of {there.get(name, 0.0):g}")
+    hint = ", or let each worker read for itself (--feeding worker)" if " + " in "".join(sums) else ""
+    return f"{', '.join(sums)}; plan fewer workers{hint}"
 
 
 def num_nodes() -> int:

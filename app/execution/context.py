@@ -32,7 +32,7 @@ class RayContext(ProcessGroupContext):
             return read_steps(reader, start, end)
         from app.data.ray_feeding import ray_steps  # here: Ray Data takes a second to import
 
-        return ray_steps(reader, start, end)
+        return ray_steps(reader, start, end, self._order.experiment.name)
 
     def report(self, metrics: dict[str, float], evaluated: bool) -> None:
         if self.rank != 0:

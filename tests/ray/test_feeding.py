@@ -1,14 +1,21 @@
 """Ray Data gives each worker exactly the batches that are read without Ray, in the same order, from any step on."""
 
+import gc
+import math
+import os
 import shutil
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import ray
 
-from app.data.feeding import StepReader, read_steps
-from app.data.ray_feeding import MAX_TASKS_PER_PIPELINE, PAUSE_S, Pace, ray_steps
+from app.data import ray_feeding
+from app.data.feeding import Prefetcher, StepReader, read_steps
+from app.data.ray_feeding import PAUSE_S, Pace, ray_steps, task_bounds
 from app.errors import DataError, find_user_error
 from app.workloads.brats.building import finish_store, plan_store
 from app.workloads.brats.prepare import prepare_or_keep
@@ -46,40 +53,114 @@ def test_same_batches_as_without_ray(
             np.testing.assert_array_equal(ours[key], theirs[key])
 
 
-def test_a_long_training_starts_as_soon_as_a_short_one(ray_cluster: None, samples: BratsSamples) -> None:
-    """Ray plans each task of a pipeline beforehand; a million steps must not become 60,000 tasks."""
+def test_tasks_grow_from_one_step_to_as_many_as_a_block_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert task_bounds(5, 20, most=4).tolist() == [5, 6, 8, 12, 16, 20]
+    assert task_bounds(5, 6, most=4).tolist() == [5, 6]
+    assert task_bounds(0, 10, most=128).tolist() == [0, 1, 3, 7, 10]
+    monkeypatch.setattr(ray_feeding, "MAX_TASKS_PER_PIPELINE", 3)
+    assert task_bounds(5, 20, most=4).tolist() == [5, 6, 8, 12]  # the next pipeline begins at 12
+
+
+def test_one_pipeline_after_the_other_leaves_no_step_out(
+    ray_cluster: None, samples: BratsSamples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_feeding, "MAX_TASKS_PER_PIPELINE", 3)
     reader = StepReader(samples, 5, 2, 0, 1)
-    stream = ray_steps(reader, 0, 100 * 16 * MAX_TASKS_PER_PIPELINE)
+    seeds = [batch["sample_seed"].tolist() for batch in ray_steps(reader, 2, 20)]
+    assert seeds == [batch["sample_seed"].tolist() for batch in read_steps(reader, 2, 20)]
+
+
+def test_a_long_training_starts_as_soon_as_a_short_one(ray_cluster: None, samples: BratsSamples) -> None:
+    """Ray plans each task of a pipeline beforehand; a million steps must not become 8,000 tasks."""
+    reader = StepReader(samples, 5, 2, 0, 1)
+    assert len(task_bounds(0, 10**6, most=128)) <= 101
+    stream = ray_steps(reader, 0, 10**6)
     np.testing.assert_array_equal(next(stream)["image"], reader.load(0)["image"])
     stream.close()
 
 
-def test_a_consumer_that_lags_behind_does_not_set_the_scheduling_loop_spinning(
+def test_the_pipeline_carries_the_name_of_the_trial(
     ray_cluster: None, samples: BratsSamples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Left alone, the loop turns several hundred times a second here and takes most of a core from the training."""
+    names = []
+    set_name = ray.data.Dataset.set_name
+    monkeypatch.setattr(ray.data.Dataset, "set_name", lambda self, name: (names.append(name), set_name(self, name))[1])
+    list(ray_steps(StepReader(samples, 5, 2, 0, 1), 0, 2, "unet-rate0.1"))
+    assert names == ["unet-rate0.1"]
+
+
+def test_trials_stopped_early_one_after_the_other_leave_nothing_behind(
+    ray_cluster: None, samples: BratsSamples
+) -> None:
+    """Neither threads nor tasks that hold a CPU nor what was read ahead."""
+    reader = StepReader(LargeSamples(samples), 5, 4, 0, 1)
+
+    def trial(number: int) -> None:
+        batches = Prefetcher(lambda: ray_steps(reader, 0, 400, f"trial-{number}"))
+        for _ in range(3):
+            next(batches)
+        batches.close()
+
+    for number in range(8):
+        trial(number)
+    gc.collect()  # as after each trial: Ray's executor refers to itself in circles
+    _until(lambda: not any("Streaming" in name or "etch" in name for name in _threads()))
+    everything = ray.cluster_resources()
+    for name in ("CPU", "object_store_memory"):
+        _until(lambda name=name: ray.available_resources().get(name) == everything[name])  # type: ignore[misc]
+
+
+def test_an_iterator_that_nobody_refers_to_ends_its_pipeline(ray_cluster: None, samples: BratsSamples) -> None:
+    stream = ray_steps(StepReader(LargeSamples(samples), 5, 4, 0, 1), 0, 400)
+    next(stream)
+    assert any(name.startswith("StreamingExecutor") for name in _threads())
+    del stream
+    _until(lambda: not any(name.startswith("StreamingExecutor") for name in _threads()))
+
+
+def test_a_consumer_that_lags_behind_lets_the_scheduling_loop_rest_and_the_lead_end(
+    ray_cluster: None, samples: BratsSamples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left alone, the loop turns several hundred times a second here and takes most of a core from the training, and
+    what is read ahead fills the object store."""
     turns = []
     pace = Pace.on_execution_step
     monkeypatch.setattr(Pace, "on_execution_step", lambda self, executor: (turns.append(1), pace(self, executor))[1])
-    stream = ray_steps(StepReader(LargeSamples(samples), 5, 4, 0, 1), 0, 400)
+    monkeypatch.setattr(ray_feeding, "TASK_BYTES", 16 * 2**20)  # a step of four samples
+    stream = ray_steps(StepReader(LargeSamples(samples, str(tmp_path)), 5, 4, 0, 1), 0, 400)
     next(stream)
-    time.sleep(5)  # by now all that may be read ahead is read
+    time.sleep(8)  # by now all that may be read ahead is read
     turns.clear()
+    num_read = len(os.listdir(tmp_path))
     time.sleep(4)
+    assert 0 < len(turns) <= math.ceil(4 / PAUSE_S) + 1
+    assert len(os.listdir(tmp_path)) == num_read <= 12  # of 400: the first, blocks in the store, and two under way
     stream.close()
-    assert 0 < len(turns) <= 2 * 4 / PAUSE_S  # some pauses are shorter
+
+
+def _threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate()}
+
+
+def _until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, (_threads(), ray.available_resources())
+        time.sleep(0.1)
 
 
 class LargeSamples:
     """Samples of some MB, so that few of them fill what Ray Data reads ahead."""
 
-    def __init__(self, samples: BratsSamples) -> None:
-        self._samples = samples
+    def __init__(self, samples: BratsSamples, notes: str | None = None) -> None:
+        self._samples, self._notes = samples, notes
 
     def __len__(self) -> int:
         return len(self._samples)
 
     def load(self, rows: np.ndarray, seeds: np.ndarray) -> dict[str, np.ndarray]:
+        if self._notes is not None:
+            Path(self._notes, str(seeds[0])).touch()
         return {**self._samples.load(rows, seeds), "ballast": np.zeros((len(rows), 2**20), np.float32)}
 
 

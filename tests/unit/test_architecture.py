@@ -292,6 +292,11 @@ LIGHT = [name for name in names_of(*WITHOUT_TORCH) if not may_use_ray(name)] + s
         ),
         pytest.param(names_of("app.training"), {"ray"} | HEAVY, id="training"),
         pytest.param(names_of("app.workloads"), {"ray"} | HEAVY, id="workloads"),
+        pytest.param(
+            [name for name in names_of("app.workloads") if name.endswith(".samples")],
+            {"torch"},
+            id="what a process that only reads imports",
+        ),
     ],
 )
 def test_importing_loads_no_more_than_it_needs(names: list[str], absent: set[str], tmp_path: Path) -> None:

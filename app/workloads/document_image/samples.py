@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.workloads.base import HostBatch
+from app.data.feeding import HostBatch
 from app.workloads.documents.store import DocumentStore
 
 

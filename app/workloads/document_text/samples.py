@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from app.data.feeding import HostBatch
 from app.data.splits import TRAIN
-from app.workloads.base import HostBatch
 from app.workloads.document_text.task import DocumentTextTask
 from app.workloads.document_text.tokens import open_tokens, read_tokens
 from app.workloads.documents.store import labelled_rows, open_store
