@@ -67,7 +67,7 @@ def _run_ray(order: Order, loggers: Loggers) -> Any:
     slots = cluster.connect(k)
     use_gpu = slots.kind == "GPU"
     per_worker = {"CPU": 1.0, **({"GPU": 1.0} if use_gpu else {})}
-    cluster.wait_for({name: amount * k for name, amount in per_worker.items()})
+    cluster.check_workers(k, per_worker, order.feeding == "ray", "the cluster has too little room:")
     shape = GroupShape(k, per_worker, cluster.all_fit_on_single_nodes(k, 1, per_worker))
     order = dataclasses.replace(order, workers_on_node=-(-k // cluster.num_nodes()))
     failures: list[Failure] = []
