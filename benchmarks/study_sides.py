@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ class Sides:
         self._setting, self._store, self.folder = setting, store, folder
         self._round = 0
         self.record: dict[str, Any] = {}
+        self.driver_bytes = 0.0
+        """The most that the last study's driver held."""
         precision, layout = data.fixed_numerics()[1::2]
         self._numerics = {"precision": precision, "channels_last": layout}
 
@@ -85,7 +88,9 @@ class Sides:
         run = self.folder / self._study
         if not keep:
             shutil.rmtree(run, ignore_errors=True)
-        wall_s = seconds(lambda: check(self.start(experiments, strategy)))
+        began_s = time.perf_counter()
+        self.driver_bytes = float(check(self.start(experiments, strategy)))
+        wall_s = time.perf_counter() - began_s
         self.record = json.loads((run / "record.json").read_text())
         say(f"  {self._study} {strategy}: {wall_s:.1f} s")
         return wall_s
@@ -131,11 +136,29 @@ class Sides:
         return max(float(timings["startup_s"]) for timings in self.timings())
 
 
-def check(process: "subprocess.Popen[bytes]") -> None:
+def check(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for the process; the most memory that it held, in bytes.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    peak = 0
+    until_s = time.monotonic() + TIMEOUT_S
     try:
-        process.wait(TIMEOUT_S)
+        while process.poll() is None and time.monotonic() < until_s:
+            peak = max(peak, _peak_bytes(process.pid))
+            time.sleep(0.02)
     finally:
         if process.poll() is None:
             kill_tree(process.pid)
     if process.returncode != 0:
         raise RuntimeError(f"{process.args} ended with exit code {process.returncode}")
+    return peak
+
+
+def _peak_bytes(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:  # it has just ended
+        return 0
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
