@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import ray
@@ -49,6 +50,7 @@ def connect(num_workers: int) -> Slots:
         else:
             start_local(num_workers + SPARE_CPUS)
     _stop_on_sigterm()
+    _keep_quiet()
     slots = count_slots()
     if num_workers > slots.total:
         raise ResourceError(
@@ -62,6 +64,15 @@ def _stop_on_sigterm() -> None:
     """A job that is told to end does so as on Ctrl-C. Set after Ray's own handler, which prints a trace of C++."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _keep_quiet() -> None:
+    """Ray's nodes tell drivers what no user can act on: how many processes they started, that one died. What it means
+    for the job the job says."""
+    with suppress(ImportError, AttributeError):
+        from ray._private.ray_logging import global_worker_stdstream_dispatcher
+
+        global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
 
 
 def start_local(num_logical_cpus: int) -> None:

@@ -228,7 +228,7 @@ class StudyTrials:
             feeding=self._feedings[k],
             numerics_folder=self.ledger.folder,
             changing=() if self._population is None else ("optimizer",),
-            known_epochs=self.past[name][-1][EPOCH] if self.past.get(name) else 0,
+            known_epochs=self._known_epochs(name),
         )
         return {
             "name": name,
@@ -249,6 +249,11 @@ class StudyTrials:
         listed_values = self.experiments[name].to_dict()
         mine = {path: value_at(listed_values, path) for path in self._population.hyperparam_mutations}
         return {**mine, **self.takeovers.values(name)}
+
+    def _known_epochs(self, name: str) -> int | None:
+        if self.state.study.scheduler is None:
+            return None
+        return int(self.past[name][-1][EPOCH]) if self.past[name] else 0
 
     def _shape(self, k: int, c: int) -> GroupShape:
         return GroupShape(k, self.per_worker, cluster.all_fit_on_single_nodes(k, c, self.per_worker))

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -58,13 +59,14 @@ def run_trials(trials: StudyTrials) -> None:
     os.environ.update(TUNE_ENVIRONMENT)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(stage.concurrent_trials for stage in plan.stages))
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    callback = StudyCallback(trials)
     storage = tempfile.mkdtemp(prefix="twofold-tune-")
     try:
         tune.Tuner(
             tune.with_resources(TrialTrainable, _resources),
             tune_config=tune.TuneConfig(
                 search_alg=PlanSearcher(trials.next_configuration, trials.is_over),
-                scheduler=_scheduler(trials),
+                scheduler=_scheduler(trials, callback),
                 num_samples=-1,
                 reuse_actors=True,
                 trial_name_creator=name_of,
@@ -73,7 +75,7 @@ def run_trials(trials: StudyTrials) -> None:
             run_config=tune.RunConfig(
                 name="tune",
                 storage_path=storage,
-                callbacks=[StudyCallback(trials)],
+                callbacks=[callback],
                 failure_config=tune.FailureConfig(max_failures=max(e.max_retries for e in trials.experiments.values())),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,
@@ -90,7 +92,7 @@ def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
     return tune.PlacementGroupFactory([{"memory": DRIVER_BYTES * shape.num_workers}])
 
 
-def _scheduler(trials: StudyTrials) -> TrialScheduler:
+def _scheduler(trials: StudyTrials, callback: "StudyCallback") -> TrialScheduler:
     study = trials.state.study
 
     def make() -> TrialScheduler:
@@ -100,7 +102,7 @@ def _scheduler(trials: StudyTrials) -> TrialScheduler:
         members = [name for stage in trials.state.plan.stages for name in stage.trials]
         made = make_scheduler(study.scheduler, seed=study.seed, members=members, epochs=epochs)
         if isinstance(made, PopulationTraining):
-            made.on_takeovers, made.choose = trials.take_over, trials.resume
+            made.on_takeovers, made.choose = callback.hears(trials.take_over), trials.resume
             made.forced(trials.takeovers.decisions)
         return made
 
@@ -109,49 +111,72 @@ def _scheduler(trials: StudyTrials) -> TrialScheduler:
         group_of=lambda name: trials.experiments[name].validated_on,
         past=trials.past,
         ended=[t.name for t in trials.state.trials.values() if t.status != "waiting"],
-        on_stop=trials.note_stop,
+        on_stop=callback.hears(trials.note_stop),
     )
 
 
 class StudyCallback(Callback):
-    """Tells the study what Tune does."""
+    """Tells the study what Tune does.
+
+    Tune takes an error of a callback for one of the trial, or writes it as text into another: what the study raises is
+    kept, and raised at the end of Tune's turn.
+    """
 
     def __init__(self, trials: StudyTrials) -> None:
         self._trials = trials
+        self._error: Exception | None = None
         self._waits_since_s = time.monotonic()
         self._running: set[str] = set()
         scheduler = trials.state.study.scheduler
         self._pauses = scheduler is not None and scheduler.population() is not None
 
+    def hears(self, told: Callable[..., None]) -> Callable[..., None]:
+        """`told`, whose errors are kept."""
+
+        def kept(*arguments: Any) -> None:
+            try:
+                told(*arguments)
+            except Exception as error:
+                self._error = self._error or error
+
+        return kept
+
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._running.add(name_of(trial))
-        self._trials.begin(name_of(trial))
+        self.hears(self._trials.begin)(name_of(trial))
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         if FAILURE not in result:
-            self._trials.tell(name_of(trial), {key: v for key, v in result.items() if key not in OF_TUNE})
+            metrics = {key: value for key, value in result.items() if key not in OF_TUNE}
+            self.hears(self._trials.tell)(name_of(trial), metrics)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._running.discard(name_of(trial))
-        self._trials.end(name_of(trial), trial.last_result)
+        self.hears(self._trials.end)(name_of(trial), trial.last_result)
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._running.discard(name_of(trial))
-        self._trials.retry(name_of(trial), _reason(trial))
+        self.hears(self._trials.retry)(name_of(trial), _reason(trial))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._running.discard(name_of(trial))
-        self._trials.fail(name_of(trial), f"given up after {trial.num_failures} attempts: {_reason(trial)}")
+        reason = f"given up after {trial.num_failures} attempts: {_reason(trial)}"
+        self.hears(self._trials.fail)(name_of(trial), reason)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """Raises ResourceError where trials wait for a place that the cluster no longer has: Tune would for ever."""
         for trial in trials if self._pauses else ():
             if trial.status == Trial.PAUSED and name_of(trial) in self._trials.live:
                 self._running.discard(name_of(trial))
                 self._trials.pause(name_of(trial))
         self._trials.tick()
+        if self._error is not None:
+            raise self._error
+        self._check_places()
+
+    def _check_places(self) -> None:
+        """Raises ResourceError where trials wait for a place that the cluster no longer has: Tune would for ever."""
         if self._running or not self._trials.live:
             self._waits_since_s = time.monotonic()
         elif time.monotonic() - self._waits_since_s > START_TIMEOUT_S:

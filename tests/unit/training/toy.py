@@ -30,6 +30,8 @@ class ToyTask:
     kill_marker: str = ""
     """Where given, a worker kills itself once, at its seventh step, and leaves this file."""
     kill_rank: str = "1"
+    title_log: str = ""
+    """Where given, a file to which processes that train or read add a line: which of both, and their title."""
     weights: str = ""
     """Of a trial that starts from another: that one's folder. Only noted as the origin."""
 
@@ -38,11 +40,13 @@ class ToyTask:
 class ToySamples:
     num_rows: int
     poison_row: int = -1
+    title_log: str = ""
 
     def __len__(self) -> int:
         return self.num_rows
 
     def load(self, rows: npt.NDArray[np.int64], seeds: npt.NDArray[np.uint64]) -> HostBatch:
+        note_title(self.title_log, "reads")
         features = np.stack([np.random.default_rng(int(row)).normal(size=NUM_FEATURES) for row in rows])
         features[rows == self.poison_row] = np.nan
         return {"x": features.astype(np.float32), "y": (features.sum(1, keepdims=True) > 0).astype(np.float32)}
@@ -64,7 +68,7 @@ class ToyWorkload:
     def open_samples(self, task: ToyTask, store: str) -> ToySamples:
         if task.store_error:
             raise DataError(task.store_error)
-        return ToySamples(task.num_rows, task.poison_step_row)
+        return ToySamples(task.num_rows, task.poison_step_row, task.title_log)
 
     def build_model(self, task: ToyTask, with_weights: bool = True) -> torch.nn.Module:
         model = torch.nn.Sequential(
@@ -81,6 +85,7 @@ class ToyWorkload:
 
     def forward(self, task: ToyTask, model: torch.nn.Module, inputs: Batch) -> torch.Tensor:
         self._num_forwards += 1
+        note_title(task.title_log, "trains")
         if task.kill_marker and self._num_forwards == 7 and os.environ.get("RANK", "0") == task.kill_rank:
             kill_once(task.kill_marker)
         output: torch.Tensor = model(inputs["x"])
@@ -113,6 +118,13 @@ class ToyWorkload:
 
     def summarize(self, task: ToyTask, cases: list[dict[str, float | None]]) -> dict[str, float]:
         return {"accuracy": float(np.mean([case["accuracy"] for case in cases]))}
+
+
+def note_title(log: str, what: str) -> None:
+    if log:
+        title = Path("/proc/self/cmdline").read_bytes().rstrip(b"\0 ").decode()
+        with open(log, "a") as file:
+            file.write(f"{what} {title}\n")
 
 
 def kill_once(marker: str) -> None:
