@@ -19,7 +19,7 @@ from benchmarks.common import Report, Setting, alternate, compare, load_average,
 from benchmarks.study_sides import NUM_WORKERS, Sides, kill_tree, trivial
 
 SHAPE = data.QUICK_SHAPE
-"""Small volumes, on which a trial of some 20 seconds is not all validation."""
+"""Small volumes, on which a short trial is not all validation."""
 PARALLEL_TARGET = 1.08
 KEPT_TARGET = 1.15
 TRIAL_TARGET_S = 0.1
@@ -42,7 +42,7 @@ def run(setting: Setting) -> Report:
 
 
 def _experiment_parallel(setting: Setting, sides: Sides, report: Report) -> None:
-    experiments = sides.brats("four", 4, epochs=setting.choose(4, 1))
+    experiments = sides.brats("four", 4, epochs=setting.choose(10, 1))
     found = alternate(
         {"plain": lambda: sides.plain(experiments), "study": lambda: sides.study(experiments, "experiment-parallel")},
         setting.choose(2, 1),

@@ -19,11 +19,11 @@ from ray.tune.result import AUTO_RESULT_KEYS
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from app.errors import ResourceError
-from app.execution.attempts import AttemptFailed
+from app.execution.attempts import failures_so_far
 from app.execution.group import START_TIMEOUT_S
 from app.execution.plan_searcher import PlanSearcher
 from app.execution.population import PopulationTraining
-from app.execution.results import FAILURE, SHAPE
+from app.execution.results import FAILURE, ORDER, SHAPE
 from app.execution.schedulers import make_scheduler
 from app.execution.study_scheduler import StudyScheduler, name_of
 from app.execution.study_trials import StudyTrials
@@ -192,8 +192,4 @@ class StudyCallback(Callback):
 
 def _reason(trial: Trial) -> str:
     """Of the attempt that just ended."""
-    error = trial.get_error()
-    cause = getattr(error, "cause", error)
-    if isinstance(cause, AttemptFailed):
-        return cause.failure.reason
-    return "a worker died"
+    return failures_so_far(trial.config[ORDER])[-1].reason

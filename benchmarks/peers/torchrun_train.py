@@ -10,6 +10,8 @@ from pathlib import Path
 
 
 def main(config: Path, store: str, folder: Path) -> None:
+    import torch.distributed
+
     from app.experiment import Experiment
     from app.training.context import LocalContext
     from app.training.loop import train
@@ -33,6 +35,7 @@ def main(config: Path, store: str, folder: Path) -> None:
             "metrics": result.best,
         }
         (folder / "torchrun.json").write_text(json.dumps(summary))
+    torch.distributed.destroy_process_group()  # else a process may abort at its exit
 
 
 if __name__ == "__main__":
