@@ -138,6 +138,8 @@ class GroupStart:
         with suppress(ray.exceptions.RayError):
             try:
                 self.result = self._trainer().fit()
+            except SystemExit:  # Ray is shut down
+                return
             except Exception as error:
                 ray.get(self.desk.lose.remote(_loss(error, self._shape)))
             ray.get(self.desk.end.remote())

@@ -75,7 +75,8 @@ class PopulationTraining(PopulationBasedTraining):
                 self._written[decision.epoch] = decision.takeovers
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        missing = [path for path in self._hyperparam_mutations if path not in trial.config["values"]]
+        values = trial.config.get("values", {})  # a member that is over has none
+        missing = [path for path in self._hyperparam_mutations if path not in values and not trial.is_finished()]
         assert not missing, f"{trial.config['name']}: its values lack {missing}"
         self._trial_state[trial] = _PBTTrialState(trial)
 

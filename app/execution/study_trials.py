@@ -9,6 +9,7 @@ from app.data import files
 from app.errors import ResourceError
 from app.execution import cluster
 from app.execution.attempts import write_failure
+from app.execution.desk import CLOSE
 from app.execution.group import GroupShape, GroupStart
 from app.execution.ledger import Ledger
 from app.execution.loggers import Loggers
@@ -57,6 +58,7 @@ class StudyTrials:
         self._logged: set[str] = set()
         self._paused: set[str] = set()
         self._desks: list[Any] = []
+        self._started: list[Any] = []
         self._num_begun = 0
         self._noted_s, self._noting_s, self._changed = time.monotonic(), 0.0, False
 
@@ -100,6 +102,12 @@ class StudyTrials:
         for _ in range(min(c, stages.count(min(stages))) if stages and k > 1 else 0):
             start = GroupStart(self._shape(k, c), files.parent_of(self.ledger.trial_folder("any")))
             self._desks.append(start.desk)
+            self._started.append(start.desk)
+
+    def let_go(self) -> None:
+        """The study ends before its time: groups that nobody drives any more end too."""
+        for desk in self._started:
+            desk.give.remote((CLOSE, ()))
 
     def begin(self, name: str) -> None:
         """Its workers are there."""
