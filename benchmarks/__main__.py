@@ -1,7 +1,7 @@
 """Measure Twofold beside its peers and limits, in one run; results as JSON in benchmarks/results and as a table.
 
 Each benchmark runs in a process of its own. Sides of a comparison take turns; warm-up is left out. A full run takes
-about two and a half hours on two cores; keep the machine quiet meanwhile.
+about four hours on two cores; keep the machine quiet meanwhile.
 """
 
 import json
@@ -22,6 +22,7 @@ from benchmarks.common import RESULTS, ROOT, WORK, Setting, say, write_json
 BENCHMARKS = {
     "prepare": "nnU-Net's fingerprint and preprocessing; unavoidable parts",
     "feeding": "patches a second: MONAI's data sets, nnU-Net's loader, Ray Data against none",
+    "feeding_train": "steady samples a second of whole trainings: Ray Data against workers that read for themselves",
     "step": "a training step: the same network in plain fp32",
     "throughput": "steady samples a second: torchrun with the same loop",
     "quality": "Dice after the same minutes: a network trained by MONAI's pipeline",
@@ -45,8 +46,8 @@ class BenchmarkError(TwofoldError):
 @dataclass(frozen=True)
 class Arguments:
     names: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Benchmarks to run: prepare, feeding, step, throughput, quality, sliding_window, documents_quality,
-    documents_prepare, documents_step, documents_job, documents_ocr, documents_text, study,
+    """Benchmarks to run: prepare, feeding, feeding_train, step, throughput, quality, sliding_window,
+    documents_quality, documents_prepare, documents_step, documents_job, documents_ocr, documents_text, study,
     gpu. None given: all."""
     quick: bool = False
     """Small sizes, minutes in all: shows that everything works. Its results go to benchmarks/.work/quick."""
