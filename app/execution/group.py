@@ -173,6 +173,27 @@ class GroupStart:
         )
 
 
+class StartedGroups:
+    """Groups of this process that were started before anybody drives them."""
+
+    def __init__(self) -> None:
+        self._free: list[Any] = []
+        self._started: list[Any] = []
+
+    def start(self, num: int, shape: GroupShape, folder: str) -> None:
+        self._free += [GroupStart(shape, folder).desk for _ in range(num)]
+        self._started += self._free
+
+    def take(self) -> Any:
+        """The desk of one that nobody took; None where there is none."""
+        return self._free.pop(0) if self._free else None
+
+    def let_go(self) -> None:
+        """The study ends before its time: groups that nobody drives any more end too."""
+        for desk in self._started:
+            desk.give.remote((CLOSE, ()))
+
+
 def needless() -> set[str]:
     """Of Ray Train's callbacks, those that start a process for nothing (1.5 to 2 s of a core each, measured): a manager
     of datasets where there are none, and what asks the dashboard for controllers that died, where there is none."""

@@ -100,7 +100,7 @@ def _run(
             run_trials(trials)
         return trials.note(ended=True)
     except BaseException:
-        trials.let_go()
+        trials.groups.let_go()
         trials.note()
         raise
 

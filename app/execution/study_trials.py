@@ -9,8 +9,7 @@ from app.data import files
 from app.errors import ResourceError
 from app.execution import cluster
 from app.execution.attempts import write_failure
-from app.execution.desk import CLOSE
-from app.execution.group import GroupShape, GroupStart
+from app.execution.group import GroupShape, StartedGroups
 from app.execution.ledger import Ledger
 from app.execution.loggers import Loggers
 from app.execution.results import DESK, EPOCH, FAILURE, ORDER, PLACE, SCORE, SHAPE, VALUES, as_result, evaluations
@@ -57,8 +56,7 @@ class StudyTrials:
         self._placed: set[str] = set()
         self._logged: set[str] = set()
         self._paused: set[str] = set()
-        self._desks: list[Any] = []
-        self._started: list[Any] = []
+        self.groups = StartedGroups()
         self._num_begun = 0
         self._noted_s, self._noting_s, self._changed = time.monotonic(), 0.0, False
 
@@ -97,17 +95,13 @@ class StudyTrials:
     def start_groups(self) -> None:
         """Those of the first stage that has trials to run: they come up while Tune does."""
         stages = [t.stage for t in self.state.trials.values() if t.status == "waiting"]
-        stage = self.state.plan.stages[min(stages, default=0)]
+        if not stages:
+            return
+        stage = self.state.plan.stages[min(stages)]
         k, c = stage.workers_per_trial, stage.concurrent_trials
-        for _ in range(min(c, stages.count(min(stages))) if stages and k > 1 else 0):
-            start = GroupStart(self._shape(k, c), files.parent_of(self.ledger.trial_folder("any")))
-            self._desks.append(start.desk)
-            self._started.append(start.desk)
-
-    def let_go(self) -> None:
-        """The study ends before its time: groups that nobody drives any more end too."""
-        for desk in self._started:
-            desk.give.remote((CLOSE, ()))
+        if k > 1:
+            folder = files.parent_of(self.ledger.trial_folder("any"))
+            self.groups.start(min(c, stages.count(min(stages))), self._shape(k, c), folder)
 
     def begin(self, name: str) -> None:
         """Its workers are there."""
@@ -243,7 +237,7 @@ class StudyTrials:
             ORDER: order,
             SHAPE: self._shape(k, c),
             VALUES: self._changing(name),
-            DESK: self._desks.pop(0) if k > 1 and self._desks else None,
+            DESK: self.groups.take() if k > 1 else None,
         }
 
     def _chosen(self, name: str) -> dict[str, Any]:
