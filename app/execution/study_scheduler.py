@@ -91,7 +91,7 @@ class StudyScheduler(TrialScheduler):
 class PastTrial:
     """Of a trial that is over, what schedulers look at."""
 
-    status = Trial.TERMINATED
+    status, experiment_tag = Trial.TERMINATED, ""
 
     def __init__(self, name: str) -> None:
         self.trial_id, self.config = f"past-{name}", {"name": name}
