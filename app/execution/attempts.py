@@ -42,12 +42,12 @@ class Failure:
 class AttemptFailed(Exception):
     """Carries the failure of an attempt to whoever decides on the next."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, workers_stay: bool = False) -> None:
         super().__init__(failure.reason)
-        self.failure = failure
+        self.failure, self.workers_stay = failure, workers_stay
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return AttemptFailed, (self.failure,)
+        return AttemptFailed, (self.failure, self.workers_stay)
 
 
 def is_worth_another(failures: Sequence[Failure], max_retries: int) -> bool:

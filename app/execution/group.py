@@ -106,7 +106,7 @@ class Group:
         except ray.exceptions.RayError as error:
             raise AttemptFailed(Failure("death", f"a worker died: {_last_line(error)}")) from error
         if verdict.failure is not None:
-            raise AttemptFailed(verdict.failure)
+            raise AttemptFailed(verdict.failure, verdict.workers_stay)
         return verdict.answer
 
 

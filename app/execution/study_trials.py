@@ -61,7 +61,9 @@ class StudyTrials:
         self._noted_s, self._noting_s, self._changed = time.monotonic(), 0.0, False
 
     def next_configuration(self) -> dict[str, Any] | None:
-        """Of the trial that begins now, for Tune."""
+        """Of the trial that begins now, for Tune, which asks at each of its turns."""
+        if len(self.live) >= max(stage.concurrent_trials for stage in self.state.plan.stages):
+            return None
         for failed in self.state.fail_without_origin():
             self._note_failure(failed)
         waiting = {trial.name for trial in self.state.trials.values() if trial.status == "waiting"} - set(self.live)

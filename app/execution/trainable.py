@@ -62,8 +62,9 @@ class TrialTrainable(tune.Trainable):
         try:
             return self._step()
         except Exception as error:
-            failure = error.failure if isinstance(error, AttemptFailed) else failure_of(error, self._order)
-            return self._failed(failure)
+            if isinstance(error, AttemptFailed):
+                return self._failed(error.failure, error.workers_stay)
+            return self._failed(failure_of(error, self._order), workers_stay=True)
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
         """Tune's checkpoint of a trial is the one in the trial's folder, where it lies."""
@@ -106,7 +107,9 @@ class TrialTrainable(tune.Trainable):
         return self._result(line)
 
     def _open(self) -> None:
-        if self._workers is None:
+        if self._workers is None and self._shape.num_workers > 1:
+            self._workers = self._group()
+        elif self._workers is None:
             from app.execution.context import RayContext
             from app.execution.trial_worker import TrialWorker
 
@@ -118,27 +121,29 @@ class TrialTrainable(tune.Trainable):
         if num_epochs and (known is not None or is_over):
             lines = evaluations(self._order.folder)
             told = num_epochs if known is None else known
-            self._untold = [line for line in lines if line[EPOCH] > told] or (lines[-1:] if is_over else [])
+            last = (lines[-1:] or [{EPOCH: num_epochs}]) if is_over else []
+            self._untold = [line for line in lines if line[EPOCH] > told] or last
 
     def _result(self, line: dict[str, Any]) -> dict[str, Any]:
         return {**as_result(line), "done": self._is_done, "should_checkpoint": self._is_done}
 
-    def _failed(self, failure: Failure) -> dict[str, Any]:
+    def _failed(self, failure: Failure, workers_stay: bool) -> dict[str, Any]:
         """The last result of a trial that is not tried again, for what is raised Tune always tries again.
 
         Raises:
             AttemptFailed: it is worth another attempt, which Tune makes in new processes.
         """
         if failure.error == "ResourceError" and failure.kind == "death":
+            self._workers = None  # the next trial of this process asks for others
             return {**self._last(failure), PLACE: failure.reason}
         note_failure(self._order, failure)
         failures = failures_so_far(self._order)
         if is_worth_another(failures, self._order.experiment.max_retries):
             raise AttemptFailed(failure)
         if isinstance(self._workers, Group):
-            if not failure.spares_workers:
+            if not workers_stay:
                 self._workers.close()
-                self._workers = self._group()
+                self._workers = None
         else:
             self._end()
         return self._last(given_up(failures))
