@@ -35,6 +35,10 @@ class Loggers:
     def __init__(self, tools: Mapping[str, Tool]) -> None:
         self._senders = [_Sender(name, tool) for name, tool in tools.items()]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Tune writes down all that its callbacks hold, which nothing reads; threads can not be."""
+        return Loggers, ({},)
+
     def begin(self, trial: str, options: Options, folder: str) -> None:
         """A trial begins, or goes on in the run that it had. Lines of its metrics.jsonl that the run lacks are sent
         first: from when the tool could not be reached, or was not asked for."""
