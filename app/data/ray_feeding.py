@@ -4,6 +4,7 @@ What it costs beside the reading is Ray Data's scheduling loop, a thread of the 
 large, and the loop pauses while the training has what it needs.
 """
 
+import atexit
 import logging
 import threading
 from collections.abc import Iterator
@@ -129,16 +130,24 @@ def _dataset(reader: StepReader, bounds: npt.NDArray[np.int64], num_concurrent_t
 
 def _blocks(dataset: ray.data.Dataset, pace: Pace) -> Iterator[HostBatch]:
     """Whole blocks. `iter_batches` would hand each step on through four threads, and leave one behind when closed."""
-    bundles = None
+    pipeline: list[Iterator[Any]] = []
+
+    def end() -> None:
+        pace.end()  # the loop is waited for
+        pipeline.clear()  # what nobody refers to, Ray ends
+
+    atexit.register(end)  # before Ray's own end: after it, Ray would start anew to end the pipeline, and hang
     try:
         while True:
             with pace.asking():
-                bundles = bundles or iter(dataset.iter_internal_ref_bundles())
-                bundle = next(bundles, None)
+                if not pipeline:
+                    pipeline.append(iter(dataset.iter_internal_ref_bundles()))
+                bundle = next(pipeline[0], None)
             if bundle is None:
                 return
             for entry in bundle.blocks:
                 block: Any = BlockAccessor.for_block(ray.get(entry.ref)).to_numpy()
                 yield block
     finally:
-        pace.end()  # what ends the pipeline, which nobody refers to from here on, waits for the loop
+        atexit.unregister(end)
+        end()

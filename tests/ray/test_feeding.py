@@ -4,6 +4,8 @@ import gc
 import math
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -116,6 +118,33 @@ def test_an_iterator_that_nobody_refers_to_ends_its_pipeline(ray_cluster: None, 
     assert any(name.startswith("StreamingExecutor") for name in _threads())
     del stream
     _until(lambda: not any(name.startswith("StreamingExecutor") for name in _threads()))
+
+
+def test_a_process_that_ends_with_an_open_iterator_ends(tmp_path: Path) -> None:
+    """Ray would be started anew to end the pipeline, after its own end, and hang."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=90,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[3]\n", "")
+
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = """
+from app.data.feeding import StepReader
+from app.data.ray_feeding import ray_steps
+from app.execution.cluster import start_local
+
+class Samples:
+    def __len__(self): return 10
+    def load(self, rows, seeds): return {"row": rows * 0 + 3}
+
+start_local(2)
+stream = ray_steps(StepReader(Samples(), 0, 1, 0, 1), 0, 1000)
+print(next(stream)["row"])
+"""
 
 
 def test_a_consumer_that_lags_behind_lets_the_scheduling_loop_rest_and_the_lead_end(
