@@ -30,6 +30,8 @@ def reasons(records: Labelled) -> list[str]:
             found.append(f"batch norm over the samples on one worker: {shares}")
         if task.get("dropout"):
             found.append("each worker draws its own dropout")
+        if all(record.numerics.get("precision") == "bf16" for _, record in records):
+            found.append("bf16 keeps 8 bits of each number, and parts of a batch round otherwise than the whole")
     return found
 
 

@@ -197,6 +197,18 @@ def test_a_row_that_differs_says_why() -> None:
     assert kinds.startswith("data-parallel: trials ran on 2 kinds of device (CPU, NVIDIA H100)")
 
 
+def test_a_row_that_differs_in_bf16_names_its_rounding() -> None:
+    numerics = {"precision": "bf16", "channels_last": True, "measured_s": {}}
+    runs = [
+        with_record(made, 4, numerics=numerics)
+        for made in (study("experiment-parallel", 1), study("data-parallel", 4, shift=-0.02))
+    ]
+    page, _ = report_of({f"/runs/{number}": study_files(made) for number, made in enumerate(runs)})
+    rows = {row[0]: row[-1] for row in page.tables["Scores under each strategy"] if row[1:2] == ["Dice"]}
+    assert "bf16 keeps 8 bits of each number" in rows[trial_name(4)]
+    assert not any("bf16" in text for name, text in rows.items() if name != trial_name(4))
+
+
 def test_two_kinds_of_device_are_said_of_one_run_too() -> None:
     made = with_record(study("experiment-parallel", 1), 3, device="NVIDIA H100")
     (line,) = report_of({"/runs/a": study_files(made)})[0].problems
