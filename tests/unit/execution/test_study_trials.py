@@ -1,0 +1,55 @@
+"""What a running study notes of its trials, without Tune or a cluster."""
+
+from pathlib import Path
+
+import pytest
+
+from app.errors import ResourceError
+from app.execution.attempts import Failure
+from app.execution.ledger import Ledger
+from app.execution.loggers import Loggers
+from app.execution.results import FAILURE, PLACE
+from app.execution.study_state import StudyState
+from app.execution.study_trials import StudyTrials
+from app.experiment import Experiment, Study
+from app.planning.plan import plan_of_strategy
+
+GONE = {FAILURE: Failure("death", "2 workers did not start", "ResourceError"), PLACE: "2 workers did not start"}
+
+
+def opened(folder: Path) -> StudyTrials:
+    study = Study("s", tuple(Experiment(name=name, workload="w") for name in "abc"))
+    state = StudyState(study, plan_of_strategy(study, "experiment-parallel", 2), {}, None, 0.0, "CPU")
+    return StudyTrials(state, Ledger(str(folder)), {}, {"CPU": 1.0}, {1: "worker"}, Loggers({}), 0.0)
+
+
+def test_a_trial_whose_workers_never_came_waits_for_those_of_another_and_the_last_place_ends_the_study(
+    tmp_path: Path,
+) -> None:
+    trials = opened(tmp_path)
+    for name in "ab":
+        trials.begin(name)
+    assert [trials.state.trials[name].lane for name in "ab"] == [0, 1]
+    trials.end("a", GONE)
+    a = trials.state.trials["a"]
+    assert (a.status, a.num_attempts, trials.lost_places, [*trials.live]) == ("waiting", 0, 1, ["b"])
+    assert not trials.is_over()
+    with pytest.raises(ResourceError, match=r"2 workers did not start\. What is finished is kept"):
+        trials.end("b", GONE)
+
+
+def test_a_failure_and_an_early_end_are_noted_with_their_reason(tmp_path: Path) -> None:
+    trials = opened(tmp_path)
+    for name in "ab":
+        trials.begin(name)
+    trials.end("a", {FAILURE: Failure("final", "the loss is nan")})
+    trials.note_stop("b", {"epoch": 2, "score": 0.25})
+    trials.end("b", {"epoch": 2, "score": 0.25})
+    a, b = (trials.state.trials[name] for name in "ab")
+    assert (a.status, a.failure) == ("failed", "the loss is nan")
+    assert (b.status, b.failure) == ("stopped", "after 2 epochs with 0.2500")
+    assert "the loss is nan" in (tmp_path / "trials" / "a" / "failure.json").read_text()
+    # Killed before the driver could note it: the next start knows from the trial's folder.
+    again = opened(tmp_path)
+    again.complete_notes()
+    assert again.state.trials["b"].status == "stopped"
