@@ -59,14 +59,11 @@ def main(arguments: Arguments) -> None:
     stores_of(study, stores)
     plan = make_plan(study, arguments.strategy, arguments.workers)
     folder = f"{absolute(arguments.runs)}/{arguments.name or study.name}"
-    if arguments.numerics is not None:
-        from app.training import choices
-
-        choices.take_over(absolute(arguments.numerics), folder)
     feeding = None if arguments.feeding == "auto" else arguments.feeding
     loggers = open_loggers(arguments.log, arguments.name or study.name, folder)
     try:
-        record = run_study(study, plan, StudySetting(folder, stores, feeding, loggers), start_s)
+        numerics = None if arguments.numerics is None else absolute(arguments.numerics)
+        record = run_study(study, plan, StudySetting(folder, stores, feeding, loggers, numerics), start_s)
     finally:
         loggers.close()
     for line in closing_lines(record, folder):

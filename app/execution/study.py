@@ -17,6 +17,7 @@ from app.execution.study_state import StudyState
 from app.experiment import Study
 from app.planning.plan import Plan, check
 from app.records import StudyRecord, TrialRecord
+from app.training import choices
 from app.training.order import Feeding
 
 
@@ -30,6 +31,8 @@ class StudySetting:
     feeding: Feeding | None = None
     """None: as cluster.default_feeding has it."""
     loggers: Loggers = field(default_factory=lambda: Loggers({}))
+    numerics: str | None = None
+    """Folder of another run of the study, whose choices of precision and memory layout are taken."""
 
 
 def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | None = None) -> StudyRecord:
@@ -56,6 +59,8 @@ def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | 
             say(f"{study.name}: finished before, not run again ({setting.folder})")
             return before
         _check_trials(study, plan, stores, ledger, finished)
+        if setting.numerics is not None:
+            choices.take_over(setting.numerics, setting.folder)
         slots = cluster.connect(plan.num_workers)
         kind = cluster.worker_kind(slots)
         state = StudyState(study, plan, finished, before, start_s, kind)

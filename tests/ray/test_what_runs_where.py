@@ -18,7 +18,6 @@ from app.execution.study import StudySetting, run_study  # noqa: E402
 from app.experiment import Study  # noqa: E402
 from app.planning.plan import Plan, Stage  # noqa: E402
 from app.records import StudyRecord  # noqa: E402
-from app.training import choices  # noqa: E402
 
 pytestmark = pytest.mark.ray
 
@@ -36,8 +35,8 @@ def study(**task: str) -> Study:
     return Study("s", tuple(trials))
 
 
-def run(made: Study, folder: Path, plan: Plan) -> StudyRecord:
-    return run_study(made, plan, StudySetting(str(folder), {"": str(folder.parent)}))
+def run(made: Study, folder: Path, plan: Plan, numerics: str | None = None) -> StudyRecord:
+    return run_study(made, plan, StudySetting(str(folder), {"": str(folder.parent)}, numerics=numerics))
 
 
 def layouts(record: StudyRecord) -> set[Any]:
@@ -72,5 +71,4 @@ def test_tune_and_train_run_a_study_by_one_arithmetic(
         (folder / "trials" / name / "record.json").unlink()
         (folder / "trials" / name / "checkpoint" / "last.pt").unlink()
     assert layouts(run(study(title_log=str(log)), folder, OTHER)) == {chosen}
-    choices.take_over(str(folder), str(tmp_path / "other"))
-    assert layouts(run(study(title_log=str(log)), tmp_path / "other", OTHER)) == {chosen}
+    assert layouts(run(study(title_log=str(log)), tmp_path / "other", OTHER, numerics=str(folder))) == {chosen}

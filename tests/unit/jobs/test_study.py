@@ -1,5 +1,6 @@
 """What jobs/study.py refuses before it starts anything; and the plans it makes."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -74,16 +75,22 @@ def test_numerics_of_another_run_are_taken_before_anything_starts(
     class Started(Exception):
         pass
 
-    def start(_study: Study, _plan: object, setting: object, _start_s: float) -> None:
+    def start(num_workers: int) -> None:
         assert choices.read(str(tmp_path / "b"), "k") == chosen
         raise Started
 
-    monkeypatch.setattr("app.execution.study.run_study", start)
+    monkeypatch.setattr("app.execution.cluster.connect", start)
+    monkeypatch.setattr("app.execution.study._check_trials", lambda *_: None)
     with pytest.raises(UsageError, match=r"/a has chosen no numerics"):
         main(arguments)
     choices.keep(str(source), "k", chosen)
     with pytest.raises(Started):
         main(arguments)
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "study.json").write_text(json.dumps({**STUDY.to_dict(), "seed": 9}))
+    with pytest.raises(UsageError, match="holds another study"):
+        main(dataclasses.replace(arguments, name="c"))
+    assert choices.read(str(tmp_path / "c"), "k") is None, "another study's folder is left alone"
 
 
 def test_the_demo_s_second_strategy_takes_the_numerics_of_the_first(
