@@ -63,3 +63,17 @@ def test_frozen_statistics_stay_in_training() -> None:
 
 def test_mean_and_std_are_those_of_imagenet() -> None:
     assert mean_and_std(task(model="efficientnet_b0")) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@pytest.mark.parametrize("model", ["test_efficientnet", "efficientnet_b0", "efficientnet_b2", "resnet18"])
+@pytest.mark.parametrize("training", [False, True])
+def test_synchronised_norms_change_no_output(model: str, training: bool) -> None:
+    """With the same weights and the batch on one worker: each norm keeps the activation that timm has put into it."""
+    torch.manual_seed(0)
+    plain = build_network(task(model=model, dropout=0.0)).train(training)
+    synchronised = build_network(task(model=model, dropout=0.0, norm="sync")).train(training)
+    synchronised.load_state_dict(plain.state_dict())
+    assert any(isinstance(module, torch.nn.SyncBatchNorm) for module in synchronised.modules())
+    image = torch.randn(4, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(synchronised(image), plain(image), rtol=0, atol=0)
