@@ -147,8 +147,8 @@ def fetch_mirror(hub_id: str, revision: str | None, target: Path, checksum: "Che
     if any(path.suffix == ".parquet" for path in found):
         if checksum:
             raise UsageError(
-                f"--md5 and --sha256 are of one archive, and {hub_id} is {len(found)} files, which the hub's client has "
-                "checked against the hub's own digests: leave them out, and fix the version by --revision COMMIT"
+                f"--md5 and --sha256 are of one archive, and {hub_id} is {len(found)} files, which the hub's client "
+                "checks against the hub's own digests: leave them out, and fix the version by --revision COMMIT"
             )
         staging.rename(target)
         return None

@@ -74,7 +74,7 @@ class Ledger:
         found = files.read_json(path) if files.exists(path) else None
         if found is None:
             files.write_json(path, wanted)
-        elif _given(found) != _given(wanted):
+        elif _given(_as_now(found)) != _given(wanted):
             raise UsageError(
                 f"{self.folder} holds another study (different: {', '.join(_differences(found, wanted))}); "
                 "give this one another --name or --runs folder, or delete that folder"
@@ -140,6 +140,14 @@ def _parsed(path: str, parse: Callable[[str], Content]) -> Content:
             f"{path} is damaged: {error}; restore it, or delete it (a trial without its record goes on from its "
             "checkpoint)"
         ) from error
+
+
+def _as_now(study: dict[str, object]) -> dict[str, object]:
+    """With the options that have come since, at what they were before there was a choice."""
+    try:
+        return json.loads(json.dumps(Study.from_dict(study).to_dict()))  # type: ignore[no-any-return]
+    except ValueError:
+        return study
 
 
 def _given(study: dict[str, object]) -> dict[str, object]:

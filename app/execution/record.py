@@ -1,7 +1,7 @@
 """A trial's folder from its experiment to its record."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app import records
 from app.configuration import to_dict
@@ -11,7 +11,7 @@ from app.execution.attempts import FAILURE_FILE
 from app.experiment import Experiment
 from app.records import TrialRecord
 from app.training.order import Order
-from app.workloads.registry import find_workload
+from app.workloads.registry import LATER_FACTS, find_workload
 
 if TYPE_CHECKING:  # drivers claim folders without torch
     from app.training.loop import TrainingResult
@@ -38,7 +38,7 @@ def claim_folder(order: Order) -> TrialRecord | None:
     config_path = files.join(order.folder, "config.json")
     config = order.experiment.to_dict()
     if files.exists(config_path):
-        found = files.read_json(config_path)
+        found = _as_now(files.read_json(config_path), config)
         keys = sorted(key for key in {**found, **config} if key not in order.changing)
         changed = [key for key in keys if found.get(key) != config.get(key)]
         if changed:
@@ -53,6 +53,17 @@ def claim_folder(order: Order) -> TrialRecord | None:
         record = TrialRecord.from_json(files.read_bytes(record_path).decode())
         return record if record.status == "finished" else None
     return None
+
+
+def _as_now(found: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """What an older folder holds with the options that have come since, at what they were before there was a choice;
+    what a store now says of itself was so then too."""
+    try:
+        found = Experiment.from_dict(found).to_dict()
+    except ValueError:
+        return found
+    told = {key: config["task"][key] for key in LATER_FACTS if key in config["task"]}
+    return {**found, "task": {**told, **found["task"]}}
 
 
 def write_record(order: Order, result: "TrainingResult", num_restarts: int) -> TrialRecord:
