@@ -71,10 +71,10 @@ class Ledger:
         """
         path = files.join(self.folder, "study.json")
         wanted = json.loads(json.dumps(study.to_dict()))
-        found = files.read_json(path) if files.exists(path) else None
+        found = _as_now(files.read_json(path)) if files.exists(path) else None
         if found is None:
             files.write_json(path, wanted)
-        elif _given(_as_now(found)) != _given(wanted):
+        elif _given(found) != _given(wanted):
             raise UsageError(
                 f"{self.folder} holds another study (different: {', '.join(_differences(found, wanted))}); "
                 "give this one another --name or --runs folder, or delete that folder"
