@@ -1,6 +1,7 @@
 """A trial's folder from its experiment to its record."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from app import records
@@ -12,6 +13,10 @@ from app.experiment import Experiment
 from app.records import TrialRecord
 from app.training.order import Order
 from app.workloads.registry import LATER_FACTS, find_workload
+
+ORIGIN_FILE = "origin.json"
+NUM_NAMES = 4
+"""Of tensors in a line."""
 
 if TYPE_CHECKING:  # drivers claim folders without torch
     from app.training.loop import TrainingResult
@@ -27,6 +32,23 @@ def resolve(experiment: Experiment, store: str) -> Experiment:
     workload = find_workload(experiment.workload)
     task = workload.resolve_task(workload.parse_task(experiment.task), store)
     return dataclasses.replace(experiment, task=to_dict(task))
+
+
+def note_origin(folder: str, origin: Mapping[str, Any]) -> None:
+    """Keep in a trial's folder where its first weights came from, for whoever shows the trial."""
+    files.write_json(files.join(folder, ORIGIN_FILE), dict(origin))
+
+
+def told_origin(name: str, folder: str) -> str | None:
+    """What the network began with besides its first weights, as a line; None where these were all of it, or none."""
+    path = files.join(folder, ORIGIN_FILE)
+    origin = files.read_json(path) if files.exists(path) else {}
+    new = origin.get("new") or origin.get("random") or []
+    if not new:
+        return None
+    num_loaded = origin["num_loaded"]
+    shown = ", ".join(new[:NUM_NAMES]) + (f" and {len(new) - NUM_NAMES} more" if len(new) > NUM_NAMES else "")
+    return f"{name}: {num_loaded} of {num_loaded + len(new)} tensors are from {origin['source']}; random: {shown}"
 
 
 def claim_folder(order: Order) -> TrialRecord | None:

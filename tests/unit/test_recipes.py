@@ -101,8 +101,8 @@ ROTATION_ALONE = {"scale": 0.0, "shift": 0.0, "brightness": 0.0, "contrast": 0.0
 
 @pytest.mark.parametrize("name", ["documents-image-seed", "documents-transfer-seed", "documents-partitions-seed"])
 def test_recipes_named_after_the_study_train_images_as_it_published(name: str) -> None:
-    """SGD with momentum 0.9, decay 4e-5 of all parameters, rotation of 5 degrees alone, hard labels, 384 pixels, a triangle
-    with cut 0.1 and ratio 32; 16 images a GPU at 0.2 x batch / 256, in transfer 8 at 0.8 x batch / 256."""
+    """SGD with momentum 0.9, decay 4e-5 of all parameters, rotation of 5 degrees alone, hard labels, 384 pixels, a
+    triangle with cut 0.1 and ratio 32; 16 images a GPU at 0.2 x batch / 256, in transfer 8 at 0.8 x batch / 256."""
     trials = [t for t in RECIPES[name]().experiments if t.workload == "document_image"]
     assert trials
     for trial in trials:

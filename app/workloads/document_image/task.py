@@ -40,7 +40,7 @@ class DocumentImageTask:
     weights: str = "pretrained"
     """First weights. `pretrained`: timm's for this name, from the hub. `random`: none. Else a file of weights
     (.safetensors, .pt, .pth), or the folder of a run of this workload: transfer, in which the head, which does not
-    fit, is new."""
+    fit, is new. What stays random is said; where less than half of the tensors fit, nothing is trained."""
     image_size: int = 384
     """Pixels along each edge of what the network sees; pages stored at another size are resized on the device."""
     norm: Norm = "batch"
