@@ -45,11 +45,11 @@ def predict_documents(arguments: PredictDocuments) -> None:
     from app.workloads.documents.prediction import write_table
 
     start_s = time.monotonic()
-    image_size = _check_models(arguments)
+    stored_size = _check_models(arguments)
     out = absolute(str(arguments.out))
     found = find_pages([absolute(path) for path in arguments.input])
     say(f"{', '.join(arguments.input)}: {len(found)} pages")
-    pages, bad = _read_pages(found, image_size, arguments)
+    pages, bad = _read_pages(found, stored_size, arguments)
     write_quarantine(out, bad)
     if not pages:
         raise DataError(f"none of {len(found)} pages could be read; the first: {bad[0].file}: {bad[0].reason}")
@@ -66,13 +66,14 @@ def predict_documents(arguments: PredictDocuments) -> None:
 
 
 def _check_models(arguments: PredictDocuments) -> int:
-    """Pixels along each edge of what the image network sees.
+    """Pixels along each edge to which a page is shrunk first, as the store was that the image network learned from.
 
     Raises:
         DataError: there is no such model.
         UsageError: a model is of another workload, or the two know different classes.
         ResourceError: text is asked for, and this machine has no Tesseract or not the language.
     """
+    from app.console import say
     from app.execution.model import load_model_of
     from app.workloads.documents.ocr_engines import OcrOptions, check_engine
     from app.workloads.documents.prediction import check_same_classes
@@ -84,10 +85,14 @@ def _check_models(arguments: PredictDocuments) -> int:
         check_engine(OcrOptions(language=arguments.language))
     if by_image is not None and by_text is not None:
         check_same_classes(by_image.classes, by_text.classes)
-    return 32 if by_image is None else int(by_image.image_size)  # no network sees these
+    if by_image is None:
+        return 32  # no network sees these
+    if by_image.stored_size is None:
+        say(f"{image} does not say at which size its pages were stored: taken to be {by_image.image_size} pixels")
+    return int(by_image.stored_size or by_image.image_size)
 
 
-def _read_pages(found: list[Any], image_size: int, arguments: PredictDocuments) -> tuple[list[Any], list[Any]]:
+def _read_pages(found: list[Any], stored_size: int, arguments: PredictDocuments) -> tuple[list[Any], list[Any]]:
     """Decoded pages, and those that are bad."""
     from functools import partial
 
@@ -95,7 +100,7 @@ def _read_pages(found: list[Any], image_size: int, arguments: PredictDocuments) 
     from app.data.quarantine import Quarantined
     from app.workloads.documents.pages import read_for_prediction
 
-    read = partial(read_for_prediction, image_size=image_size)
+    read = partial(read_for_prediction, stored_size=stored_size)
     pages, bad = [], []
     with progress("read", len(found)) as advance:
         for result in _each(read, found, arguments):

@@ -95,7 +95,7 @@ class DocumentImageWorkload:
         return page_scores(logits, opened, rows, task.classes, task.partition, thorough)
 
     def encode_pages(self, task: DocumentImageTask, pages: list[npt.NDArray[np.uint8]]) -> HostBatch:
-        """Grey pages [S, S] as a batch without labels, for prediction."""
+        """Grey pages [S, S] as a store keeps them, as a batch without labels, for prediction."""
         return {"image": np.stack(pages)[:, None], "label": np.zeros(len(pages), np.int64)}
 
     def summarize(self, task: DocumentImageTask, cases: list[dict[str, float | None]]) -> dict[str, float]:
