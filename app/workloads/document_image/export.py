@@ -27,9 +27,9 @@ PAGE = (
     "8 bits of grey (ITU-R 601), 0 black to 255 white, transparent parts white, turned as EXIF says; a JPEG is decoded "
     "at the smallest of 1/1, 1/2, 1/4 and 1/8 (libjpeg's scaled decoding) of which both edges have at least {stored} "
     "pixels. The whole page becomes a square of {stored} pixels in two steps, each rounded to whole grey values: means "
-    "of blocks of fx x fy pixels, fx = max(1, floor(width / {stored} * {slack})), fy the same of the height, the last blocks "
-    "perhaps smaller (Pillow's reduce); then a triangle filter over the box (0, 0, width / fx, height / fy), twice as "
-    "wide as the step from pixel to pixel (Pillow's BILINEAR)"
+    "of blocks of fx x fy pixels, fx = max(1, floor(width / {stored} * {slack})), fy the same of the height, "
+    "the last blocks perhaps smaller (Pillow's reduce); then a triangle filter over the box (0, 0, width / fx, "
+    "height / fy), twice as wide as the step from pixel to pixel (Pillow's BILINEAR)"
 )
 RESIZE = (
     "then to {size} pixels along each edge by a triangle filter on grey values of floating point (Pillow's BILINEAR in "

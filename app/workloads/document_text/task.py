@@ -26,6 +26,9 @@ class DocumentTextTask:
     """Of a store with random partitions (Tobacco3482) the one to train on."""
     classes: tuple[str, ...] = ()
     """Filled in from the store before the training."""
+    ocr: str = ""
+    """How most of the store's texts were read, filled in from it too; new pages are read the same way. Empty: the store
+    does not say."""
 
     def __post_init__(self) -> None:
         _require(bool(self.model), "model", self.model, "a hub id or a folder")
