@@ -54,7 +54,7 @@ def predict_documents(arguments: PredictDocuments) -> None:
     pages, bad = _read_pages(found, stored_size, arguments)
     texts = _read_texts([page.file for page in pages], ocr, arguments) if arguments.text_model is not None else {}
     if arguments.image_model is None:  # a page without a text says nothing
-        unread = [page.file for page in pages if texts[page.file.id].status in UNREAD]
+        unread = {page.file for page in pages if texts[page.file.id].status in UNREAD}
         bad += [Quarantined(file.id, file.path, f"no text: {texts[file.id].reason}") for file in unread]
         pages = [page for page in pages if page.file not in unread]
     write_quarantine(out, bad)
