@@ -75,6 +75,20 @@ def test_it_learns_where_the_ink_is_and_starts_from_what_it_learned(store: str, 
     assert second.origin["source"].endswith("checkpoint/best.pt") and second.origin["new"] == []
 
 
+def test_labels_follow_their_pages(store: str) -> None:
+    """In any order and batch: where the ink is says what the label has to be."""
+    samples = WORKLOAD.open_samples(task(store), store)
+    rows = np.random.default_rng(1).permutation(len(samples))
+    batch = samples.load(rows, np.zeros(len(rows), np.uint64))
+    halves = batch["image"][:, 0].astype(float).reshape(len(rows), 2, -1).mean(2)
+    expected = (halves[:, 0] < halves[:, 1]).astype(int)  # darker above: `top`, class 1
+    assert batch["label"].tolist() == expected.tolist() and 0 < expected.sum() < len(rows)
+
+
+def test_the_size_of_pages_comes_from_the_store(store: str) -> None:
+    assert task(store, image_size=48).stored_size == SIZE
+
+
 def test_the_classes_come_from_the_store(store: str) -> None:
     assert task(store).classes == ("bottom", "top")
     with pytest.raises(UsageError, match="partition"):
