@@ -1,5 +1,6 @@
 """The image workload on a real store of small pages, through the real training loop."""
 
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -40,10 +41,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
         path = folder / "raw" / name / f"{number:03d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(page).save(path)
-    root = str(folder / "store")
-    plan = plan_store(str(folder / "raw"), root, image_size=SIZE)
+    prepare(str(folder / "raw"), str(folder / "store"))
+    return str(folder / "store")
+
+
+def prepare(source: str, root: str) -> None:
+    plan = plan_store(source, root, image_size=SIZE)
     finish_store(root, plan, [prepare_or_keep(task) for task in plan.tasks], 0.0)
-    return root
 
 
 def task(store: str, **options: object) -> DocumentImageTask:
@@ -83,6 +87,20 @@ def test_labels_follow_their_pages(store: str) -> None:
     halves = batch["image"][:, 0].astype(float).reshape(len(rows), 2, -1).mean(2)
     expected = (halves[:, 0] < halves[:, 1]).astype(int)  # darker above: `top`, class 1
     assert batch["label"].tolist() == expected.tolist() and 0 < expected.sum() < len(rows)
+
+
+def test_other_pictures_are_other_contents(store: str, tmp_path: Path) -> None:
+    """By which an evaluation knows that it is of before."""
+    raw, root = tmp_path / "raw", str(tmp_path / "store")
+    shutil.copytree(Path(store).parent / "raw", raw)
+    prepare(str(raw), root)
+    ids = WORKLOAD.validation_ids(task(root), root, "validation")
+    assert WORKLOAD.contents(task(root), root, ids) == WORKLOAD.contents(task(store), store, ids)
+    changed = next(raw.rglob(f"{ids[0].rpartition('/')[2]}.png"))
+    Image.fromarray(255 - np.asarray(Image.open(changed))).save(changed)
+    prepare(str(raw), root)
+    assert WORKLOAD.contents(task(root), root, ids) != WORKLOAD.contents(task(store), store, ids)
+    assert WORKLOAD.contents(task(root), root, ids[1:]) == WORKLOAD.contents(task(store), store, ids[1:])
 
 
 def test_the_size_of_pages_comes_from_the_store(store: str) -> None:

@@ -93,6 +93,15 @@ def test_a_model_knows_how_its_texts_were_read(options: dict[str, Any], store: s
     assert resolved(options, store, ocr=OcrOptions().asked).ocr == OcrOptions().asked
 
 
+def test_other_texts_are_other_contents(options: dict[str, Any], store: str) -> None:
+    """By which an evaluation knows that it is of before."""
+    task, ids = resolved(options, store), ["page-01", "page-02"]
+    before = WORKLOAD.contents(task, store, ids)
+    assert WORKLOAD.contents(task, store, ids) == before != WORKLOAD.contents(task, store, ids[:1])
+    write_part(store, [PageText("page-01", "other words", 90.0, "ok")])
+    assert WORKLOAD.contents(task, store, ids) != before
+
+
 def test_a_local_model_is_found_from_any_folder(
     options: dict[str, Any], store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
