@@ -152,7 +152,7 @@ def _open(parts: tuple[tuple[str, str], ...]) -> TextTable:
 
 @lru_cache(maxsize=2)
 def _notes(parts: tuple[tuple[str, str], ...]) -> dict[str, Note]:
-    found = {}
+    found: dict[str, Note] = {}
     for path, _ in parts:
         table = _read_part(path, NOTES[:2], NOTES)
         columns = {name: table[name].to_pylist() if name in table.column_names else None for name in NOTES}

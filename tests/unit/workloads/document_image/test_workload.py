@@ -13,11 +13,12 @@ from PIL import Image
 
 from app.errors import DataError, UsageError
 from app.execution.evaluate import evaluate_run
+from app.execution.trial import run_trial
 from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
 from app.training.context import LocalContext
 from app.training.loop import TrainingResult, train
 from app.training.order import Order
-from app.workloads.document_image.networks import mean_and_std
+from app.workloads.document_image.networks import build_network, mean_and_std
 from app.workloads.document_image.task import DocumentImageTask
 from app.workloads.document_image.workload import DocumentImageWorkload, normalize, resize
 from app.workloads.documents.building import finish_store, plan_store
@@ -77,6 +78,21 @@ def test_it_learns_where_the_ink_is_and_starts_from_what_it_learned(store: str, 
     assert first.best["accuracy"] >= 0.8 and first.origin == {}
     second = train_on(store, tmp_path / "second", weights=str(tmp_path / "first"))
     assert second.origin["source"].endswith("checkpoint/best.pt") and second.origin["new"] == []
+
+
+def test_a_training_says_what_its_first_weights_leave_random(
+    store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here the head, as the weights are of three classes."""
+    other = build_network(DocumentImageTask(model="test_efficientnet", weights="random", classes=("a", "b", "c")))
+    weights = tmp_path / "three.pt"
+    torch.save(other.state_dict(), weights)
+    options = {"model": "test_efficientnet", "weights": str(weights), "image_size": SIZE, "augment": None}
+    experiment = Experiment(name="pages", workload="document_image", task=options, epochs=1, batch_size=16)
+    run_trial(Order(experiment, store, str(tmp_path / "run"), time.time(), launcher="local"))
+    num = len(other.state_dict())
+    told = f"pages: {num - 2} of {num} tensors are from {weights}; random: classifier.bias, classifier.weight\n"
+    assert told in capsys.readouterr().out
 
 
 def test_labels_follow_their_pages(store: str) -> None:

@@ -148,8 +148,8 @@ def test_large_sets_are_cut_into_shards_of_bounded_size(tmp_path: Path) -> None:
 
 
 def test_pages_of_another_store_are_left_out_of_training(prepare: Prepare, tmp_path: Path) -> None:
-    """By construction: page 2 has a stamped number of the other set (drawn differently), page 3 its picture, as has page
-    22, which validates; page 30, which tests, both."""
+    """By construction: page 2 has a stamped number of the other set (drawn differently), page 3 its picture, and so
+    page 22, which validates; page 30, which tests, both."""
     other = prepare(
         save_tobacco(tmp_path / "tobacco", {"ADVE": [500, 3], "Memo": [30, 22, 501, 502]}),
         per_class=2,
