@@ -24,6 +24,8 @@ from app.workloads.registry import find_workload
 CLASSES = ("form", "memo")
 GREYS = {"letter-p1": 250, "letter-p2": 7, "note": 120}
 """Every pixel of each page."""
+BF16 = 0.03
+"""Of probabilities, where the processor has it (measured: 0.022)."""
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +108,9 @@ def test_each_page_of_a_pdf_is_classified_for_itself_by_a_run_and_by_its_export(
     rows = predict("--image-model", str(folder / "image"), "--export", str(exported))
     assert {name: row["page"] for name, row in rows.items()} == {"letter-p1": 1, "letter-p2": 2, "note": 1}
     expected = {name: by_hand(folder / "image", grey) for name, grey in GREYS.items()}
-    assert np.ptp(list(expected.values()), axis=0).max() > 0.05, "pages differ"
+    assert np.ptp(list(expected.values()), axis=0).max() > 3 * BF16, "pages differ"
     for name, shares in expected.items():
-        assert [rows[name]["image_form"], rows[name]["image_memo"]] == pytest.approx(shares, abs=0.02)
+        assert [rows[name]["image_form"], rows[name]["image_memo"]] == pytest.approx(shares, abs=BF16)
         assert rows[name]["class"] == CLASSES[int(np.argmax(shares))]
     assert {path.name for path in exported.iterdir()} == {"model.json", "model.onnx", "weights.pt", "README.txt"}
     again = predict("--image-model", str(exported))
@@ -132,7 +134,7 @@ def test_where_ocr_fails_the_image_alone_decides_and_the_row_says_so(
         assert row["probability"] == pytest.approx(max(row["both_form"], row["both_memo"]), abs=1e-6)
     failed = rows["letter-p2"]
     assert failed["text_memo"] is None and failed["both_memo"] is None
-    assert failed["probability"] == pytest.approx(max(by_hand(folder / "image", GREYS["letter-p2"])), abs=0.02)
+    assert failed["probability"] == pytest.approx(max(by_hand(folder / "image", GREYS["letter-p2"])), abs=BF16)
     assert "letter-p2 is classified by its image alone: OCR timeout" in capsys.readouterr().out
     assert "No text: OCR failed" in (tmp_path / "sheet.html").read_text()
     assert {(options.language, options.psm) for options in asked} == {("deu", 6)}, "as the model's own pages were read"

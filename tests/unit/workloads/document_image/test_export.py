@@ -100,7 +100,7 @@ def lively(task: DocumentImageTask) -> torch.nn.Module:
     """Random weights whose probabilities depend on the page: statistics of pages, and a head of some size."""
     torch.manual_seed(0)
     network = build_network(task)
-    pages = np.stack([np.asarray(draw(seed, SIZE, SIZE)) for seed in range(8)])[:, None]
+    pages = np.stack([np.asarray(draw(seed, 300, 400).resize((SIZE, SIZE))) for seed in range(8)])[:, None]
     for _ in range(50):
         network(normalize(task.model, torch.from_numpy(pages).float() / 255))
     torch.nn.init.normal_(network.backbone.classifier.weight, std=0.5)  # type: ignore[union-attr, arg-type]
