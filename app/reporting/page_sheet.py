@@ -104,7 +104,7 @@ def describe(pages: Sequence[SheetPage]) -> str:
     if known:
         num_right = sum(page.truth == page.predicted for page in known)
         judged = f" Of {len(known)} with a known class {num_right} are right ({words.percent(num_right / len(known))})."
-    sources = ", ".join(max((list(page.shares) for page in pages), key=len, default=["nothing"]))
+    sources = ", ".join(max([list(page.shares) for page in pages] or [["nothing"]], key=len))
     return f"{words.plural(len(pages), 'page')}, classified by {sources}.{judged}"
 
 
