@@ -14,7 +14,6 @@ from app.search_space import Parameters, Search, extremes, with_value
 BatchRule = Literal["fixed-global", "fixed-per-worker"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
-"""Names of experiments and studies become names of folders, on local disks and in object stores."""
 NUM_NAME_BYTES = 200
 """Most file systems take 255; files beside a folder add to its name."""
 MOVED = {
@@ -51,6 +50,10 @@ class OptimizerConfig:
     amsgrad: bool = False
     momentum: float = 0.9
     """Of SGD."""
+    nesterov: bool = True
+    """Of SGD: steps look ahead along the momentum."""
+    decay_vectors: bool = False
+    """Biases and norms decay too, not only matrices and kernels."""
     clip_norm: float | None = 12.0
     """Gradients are scaled down to this L2 norm over all parameters; None leaves them alone."""
 
@@ -240,10 +243,7 @@ class Study:
         if population is None:
             return
         if self.search is not None:
-            raise ValueError(
-                f"search: got {self.search.algorithm}, wanted none beside pbt, which chooses for itself who goes on "
-                "with what; grid and random go with it"
-            )
+            raise ValueError(f"search: got {self.search.algorithm}, wanted none beside pbt; grid and random go with it")
         self.experiments[0].extremes(population.hyperparam_mutations)
         population.check([experiment.to_dict() for experiment in self.experiments])
 

@@ -1,45 +1,24 @@
-"""Complete studies by name. `small=True` shrinks one to a laptop: the same trials in kind, fewer and shorter.
-
-Those of the documents read stores by name: `rvl-cdip` and `tobacco` (with its partitions), made by jobs/prepare.py.
-"""
+"""Complete studies by name. `small=True` shrinks one to a laptop: the same trials in kind, fewer and shorter."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import Any
 
 from app.experiment import BatchRule, Experiment, OptimizerConfig, ScheduleConfig, Study
+from app.recipes_documents import (
+    documents_batch_sizes,
+    documents_image,
+    documents_partitions,
+    documents_transfer,
+    named,
+)
 from app.scheduling import Scheduler
 from app.search_space import Choice, Range, Search
 
-BRATS, IMAGE, TEXT = "brats", "document_image", "document_text"
-RVL_CDIP, TOBACCO = "rvl-cdip", "tobacco"
-"""Names of stores."""
-
-EFFICIENTNETS = tuple(f"efficientnet_b{size}" for size in range(5))
-SMALL_IMAGE_TASK: Mapping[str, Any] = {"model": "test_efficientnet", "weights": "random", "image_size": 64}
-"""timm's smallest EfficientNet, without a download."""
-
-IMAGE_OPTIMIZER = OptimizerConfig(
-    name="sgd", learning_rate=0.2, reference_batch_size=256, weight_decay=4e-5, clip_norm=None
-)
-"""Of RVL-CDIP in the seed study: 0.2 x batch / 256."""
-TRANSFER_OPTIMIZER = replace(IMAGE_OPTIMIZER, learning_rate=0.8)
-"""Of Tobacco3482 in the seed study."""
-IMAGE_SCHEDULE = ScheduleConfig(name="slanted-triangular", warmup_share=0.1)
-IMAGE_EPOCHS, IMAGE_BATCH = 20, 16
-TRANSFER_EPOCHS, TRANSFER_BATCH = 5, 8
-TEXT_OPTIMIZER = OptimizerConfig(name="adamw", learning_rate=3e-5, weight_decay=0.01, clip_norm=1.0)
-TEXT_SCHEDULE = ScheduleConfig(name="poly", warmup_share=0.1, power=1.0)
-TEXT_EPOCHS, TEXT_BATCH = 5, 6
-"""The batch is the seed study's; the epochs are assumed: it does not say."""
-NUM_PARTITIONS = 10
-
-BATCH_SIZES = tuple(2**power for power in range(4, 12))
-"""16 to 2048."""
-
+BRATS = "brats"
 SEED_TASK: Mapping[str, Any] = {
     "outputs": "whole",
     "network": "unet3d",
@@ -106,7 +85,7 @@ def brats_seed_grid(
         )
         for rate, norm, beta2, amsgrad in product(SEED_RATES, SEED_NORMS, SEED_BETAS, (True, False))
     ]
-    return Study(_named("brats-seed-grid", small), tuple(trials))
+    return Study(named("brats-seed-grid", small), tuple(trials))
 
 
 def brats_tpe(*, small: bool = False, epochs: int | None = None, num_trials: int | None = None) -> Study:
@@ -119,7 +98,7 @@ def brats_tpe(*, small: bool = False, epochs: int | None = None, num_trials: int
         "task.norm": ("instance", "group", "batch"),
     }
     search = Search("optuna", parameters, names, {"n_startup_trials": 3 if small else 10})
-    return Study(_named("brats-tpe", small), tuple(replace(base, name=name) for name in names), search=search)
+    return Study(named("brats-tpe", small), tuple(replace(base, name=name) for name in names), search=search)
 
 
 def brats_population(*, small: bool = False, epochs: int | None = None, num_members: int | None = None) -> Study:
@@ -139,100 +118,7 @@ def brats_population(*, small: bool = False, epochs: int | None = None, num_memb
     mutations = {"optimizer.learning_rate": RATES, "optimizer.weight_decay": DECAYS}
     interval = base.evaluate_every_epochs
     options = {"perturbation_interval": interval, "hyperparam_mutations": mutations, "resample_probability": 0.0}
-    return Study(_named("brats-population", small), tuple(members), scheduler=Scheduler("pbt", options))
-
-
-def documents_image(
-    *, small: bool = False, epochs: int | None = None, models: Sequence[str] = EFFICIENTNETS, weights: str | None = None
-) -> Study:
-    """EfficientNets of growing size on RVL-CDIP; `weights` for all of them, by default each network's own."""
-    tasks: list[Mapping[str, Any]] = [SMALL_IMAGE_TASK] if small else [{"model": model} for model in models]
-    trials = [
-        replace(_rvl_cdip(small, epochs, task if weights is None else {**task, "weights": weights}), name=task["model"])
-        for task in tasks
-    ]
-    return Study(_named("documents-image", small), tuple(trials))
-
-
-def documents_transfer(
-    *,
-    small: bool = False,
-    epochs: int | None = None,
-    transfer_epochs: int = TRANSFER_EPOCHS,
-    num_partitions: int | None = None,
-    model: str = EFFICIENTNETS[0],
-    weights: str = "pretrained",
-) -> Study:
-    """RVL-CDIP first; then each partition of Tobacco3482 from its network, with a new head, and without it.
-
-    `weights` are the first ones of RVL-CDIP's training and of those without transfer.
-    """
-    task = dict(SMALL_IMAGE_TASK) if small else {"model": model, "weights": weights}
-    origin = _rvl_cdip(small, epochs, task)
-    transferred = {key: value for key, value in task.items() if key != "weights"}
-    trials = [origin]
-    for partition in range(num_partitions or (2 if small else NUM_PARTITIONS)):
-        without = _tobacco_image(f"tobacco-{partition}-without-transfer", partition, transfer_epochs, task)
-        after = replace(
-            without,
-            name=f"tobacco-{partition}-with-transfer",
-            task={**transferred, "partition": partition},
-            starts_from=origin.name,
-        )
-        trials += [after, without]
-    return Study(_named("documents-transfer", small), tuple(trials))
-
-
-def documents_partitions(
-    *,
-    small: bool = False,
-    epochs: int | None = None,
-    num_partitions: int | None = None,
-    image_model: str = EFFICIENTNETS[0],
-    image_weights: str = "pretrained",
-    text_model: str = "bert-base-uncased",
-) -> Study:
-    """Image and text on each partition of Tobacco3482, for their ensemble (jobs/evaluate.py documents-ensemble).
-
-    `text_model` is a hub id or a folder; `small` reads 128 tokens with two layers of it.
-    """
-    image_task = dict(SMALL_IMAGE_TASK) if small else {"model": image_model, "weights": image_weights}
-    text_task = {"model": text_model, **({"max_length": 128, "num_layers": 2} if small else {})}
-    trials = []
-    for partition in range(num_partitions or (2 if small else NUM_PARTITIONS)):
-        image = _tobacco_image(f"image-{partition}", partition, epochs or TRANSFER_EPOCHS, image_task)
-        text = Experiment(
-            name=f"text-{partition}",
-            workload=TEXT,
-            task={**text_task, "partition": partition},
-            store=TOBACCO,
-            epochs=epochs or TEXT_EPOCHS,
-            batch_size=TEXT_BATCH,
-            optimizer=TEXT_OPTIMIZER,
-            schedule=TEXT_SCHEDULE,
-        )
-        trials += [image, text]
-    return Study(_named("documents-partitions", small), tuple(trials))
-
-
-def documents_batch_sizes(
-    *,
-    small: bool = False,
-    epochs: int | None = None,
-    batch_sizes: Sequence[int] | None = None,
-    max_micro_batch_size: int = IMAGE_BATCH,
-    model: str = EFFICIENTNETS[0],
-    weights: str = "pretrained",
-) -> Study:
-    """One training at global batches from 16 to 2048: rates grow with the batch from the same reference, and rise to
-    their peak over the first tenth; more samples a worker than `max_micro_batch_size` are accumulated."""
-    task = dict(SMALL_IMAGE_TASK) if small else {"model": model, "weights": weights}
-    base = _rvl_cdip(small, epochs, task)
-    trials = [
-        replace(base, name=f"batch={size}", batch_size=size, max_micro_batch_size=min(size, max_micro_batch_size))
-        for size in batch_sizes or (BATCH_SIZES[:3] if small else BATCH_SIZES)
-    ]
-    return Study(_named("documents-batch-sizes", small), tuple(trials))
+    return Study(named("brats-population", small), tuple(members), scheduler=Scheduler("pbt", options))
 
 
 def _brats(small: bool, epochs: int | None) -> Experiment:
@@ -248,37 +134,6 @@ def _brats(small: bool, epochs: int | None) -> Experiment:
     )
 
 
-def _rvl_cdip(small: bool, epochs: int | None, task: Mapping[str, Any]) -> Experiment:
-    """The seed study's training of the image network."""
-    return Experiment(
-        name=RVL_CDIP,
-        workload=IMAGE,
-        task=dict(task),
-        store=RVL_CDIP,
-        epochs=epochs or (2 if small else IMAGE_EPOCHS),
-        batch_size=IMAGE_BATCH,
-        optimizer=IMAGE_OPTIMIZER,
-        schedule=IMAGE_SCHEDULE,
-    )
-
-
-def _tobacco_image(name: str, partition: int, epochs: int, task: Mapping[str, Any]) -> Experiment:
-    return Experiment(
-        name=name,
-        workload=IMAGE,
-        task={**task, "partition": partition},
-        store=TOBACCO,
-        epochs=epochs,
-        batch_size=TRANSFER_BATCH,
-        optimizer=TRANSFER_OPTIMIZER,
-        schedule=IMAGE_SCHEDULE,
-    )
-
-
-def _named(name: str, small: bool) -> str:
-    return f"{name}-small" if small else name
-
-
 RECIPES: dict[str, Callable[..., Study]] = {
     "brats-smoke": brats_smoke,
     "brats-seed-grid": brats_seed_grid,
@@ -288,6 +143,9 @@ RECIPES: dict[str, Callable[..., Study]] = {
     "documents-transfer": documents_transfer,
     "documents-partitions": documents_partitions,
     "documents-batch-sizes": documents_batch_sizes,
+    "documents-image-seed": partial(documents_image, published=True),
+    "documents-transfer-seed": partial(documents_transfer, published=True),
+    "documents-partitions-seed": partial(documents_partitions, published=True),
     "brats-seed-grid-small": partial(brats_seed_grid, small=True),
     "brats-tpe-small": partial(brats_tpe, small=True),
     "brats-population-small": partial(brats_population, small=True),

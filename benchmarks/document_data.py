@@ -73,7 +73,7 @@ def add_texts(pages: Pages) -> None:
     missing = missing_pages(str(pages.store))
     texts = draw_texts(len(missing))
     if missing:
-        found = [PageText(page_id, text, 90.0, "ok") for (page_id, _), text in zip(missing, texts, strict=True)]
+        found = [PageText(page.id, text, 90.0, "ok") for page, text in zip(missing, texts, strict=True)]
         write_part(str(pages.store), found)
 
 

@@ -34,7 +34,7 @@ class FetchRvlCdip:
     revision: str | None = None
     """Of the hub's data set; refs/convert/parquet is the hub's own conversion."""
     md5: str | None = None
-    """Checksum of the archive; with one, an interrupted download goes on where it was."""
+    """Checksum of the archive, a hub's too; with one, an interrupted download goes on where it was."""
     sha256: str | None = None
     """The same."""
     keep_archive: bool = False
@@ -54,7 +54,7 @@ class FetchTobacco3482:
     revision: str | None = None
     """Of the hub's data set; refs/convert/parquet is the hub's own conversion."""
     md5: str | None = None
-    """Checksum of the archive; with one, an interrupted download goes on where it was."""
+    """Checksum of the archive, a hub's too; with one, an interrupted download goes on where it was."""
     sha256: str | None = None
     """The same."""
     keep_archive: bool = False
@@ -120,10 +120,11 @@ def fetch_documents(arguments: FetchRvlCdip | FetchTobacco3482) -> None:
     if target.exists():
         say(f"{target} is there already; nothing to do")
         return
+    checksum = Checksum(arguments.md5, arguments.sha256)
     if is_hub_id(arguments.source):
-        archive = fetch_mirror(arguments.source, arguments.revision, target)
+        archive = fetch_mirror(arguments.source, arguments.revision, target, checksum)
     else:
-        archive = fetch_archive(arguments.source, target, Checksum(arguments.md5, arguments.sha256))
+        archive = fetch_archive(arguments.source, target, checksum)
     if archive is not None:
         extract_data_set(archive, target, must_hold)
         if not arguments.source.startswith("file:") and not arguments.keep_archive:
@@ -131,20 +132,32 @@ def fetch_documents(arguments: FetchRvlCdip | FetchTobacco3482) -> None:
     say(f"{target}: {len(files.list_files(str(target)))} files; next: jobs/prepare.py documents")
 
 
-def fetch_mirror(hub_id: str, revision: str | None, target: Path) -> Path | None:
-    """Bring a hub data set: its Parquet files as `target`, or else the path of its one archive."""
+def fetch_mirror(hub_id: str, revision: str | None, target: Path, checksum: "Checksum") -> Path | None:
+    """Bring a hub data set: its Parquet files as `target`, or else the path of its one archive, checked.
+
+    Raises:
+        DataError: it has several archives or none, or the one is not what the checksum is of.
+        UsageError: a checksum for Parquet files, of which there are several.
+    """
     from app.data.hub import fetch_snapshot
-    from app.errors import DataError
+    from app.errors import DataError, UsageError
 
     staging = target.with_name(f".{target.name}.hub")
     found = fetch_snapshot(hub_id, revision, staging)
     if any(path.suffix == ".parquet" for path in found):
+        if checksum:
+            raise UsageError(
+                f"--md5 and --sha256 are of one archive, and {hub_id} is {len(found)} files, which the hub's client "
+                "checks against the hub's own digests: leave them out, and fix the version by --revision COMMIT"
+            )
         staging.rename(target)
         return None
     archives = [path for path in found if path.suffix != ".txt"]
     if len(archives) != 1:
         names = ", ".join(path.name for path in archives)
         raise DataError(f"{hub_id} has {len(archives)} archives ({names}), wanted one; give one's address as --source")
+    if wrong := checksum.mismatch(archives[0]):
+        raise DataError(f"{archives[0].name} of {hub_id} is not the file that was wanted: {wrong}")
     return archives[0]
 
 

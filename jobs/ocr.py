@@ -11,6 +11,7 @@ from app.command_line import absolute
 
 if TYPE_CHECKING:
     from app.workloads.documents.ocr import OcrTask
+    from app.workloads.documents.ocr_engines import OcrOptions
     from app.workloads.documents.texts import PageText
 
 NUM_TASKS_PER_RUN = 1000
@@ -41,8 +42,11 @@ class Ocr:
     """Attempts after one that failed or ran out of time."""
     orientation: bool = False
     """Turn pages that come out as noise the way up that Tesseract thinks right, and read them again."""
-    again: tuple[Literal["failed", "timeout", "empty"], ...] = ()
-    """Pages of these statuses are read anew."""
+    again: tuple[Literal["failed", "timeout", "empty", "imported", "unknown"], ...] = ()
+    """Pages of these statuses are read anew, or those whose text was imported, or read by an older version that did not
+    note how."""
+    max_bad_fraction: float = 0.2
+    """The job fails when OCR failed on a larger share of the store's pages."""
     num_cpus: int | None = None
     """Pages read at a time; all cores of the machine or cluster if not given."""
     launcher: Literal["ray", "local"] = "ray"
@@ -55,19 +59,29 @@ def main(arguments: Ocr) -> None:
     from app.console import progress, say
     from app.data import files
     from app.errors import UsageError
-    from app.workloads.documents.ocr import keep, missing_pages
+    from app.workloads.documents.ocr import check_read, keep, missing_pages
     from app.workloads.documents.store import OCR_FOLDER
+    from app.workloads.documents.texts import IMPORTED, read_notes
 
     start_s = time.monotonic()
     if arguments.num_cpus is not None and arguments.num_cpus < 1:
         raise UsageError(f"--num-cpus: got {arguments.num_cpus}, wanted 1 or more")
+    if not 0 <= arguments.max_bad_fraction <= 1:
+        raise UsageError(f"--max-bad-fraction: got {arguments.max_bad_fraction}, wanted 0 to 1")
     store = absolute(arguments.store)
-    pages = missing_pages(store, arguments.again)
+    asked = IMPORTED if arguments.ready else _options(arguments).asked
+    missing = missing_pages(store, asked, arguments.again)
+    num_unknown = sum(not note.asked for note in read_notes(store).values())
+    if num_unknown and "unknown" not in arguments.again:
+        say(f"{num_unknown} texts do not say how they were read and are kept; --again unknown reads them anew")
+    for why, number in sorted(Counter(page.why for page in missing if page.why != "new").items()):
+        say(f"{number} pages have a text {why}: done anew")
     files.check_folder(files.join(store, OCR_FOLDER))
+    pages = [(page.id, page.source) for page in missing]
     batches = _ready(arguments, pages) if arguments.ready else _recognised(arguments, pages)
     counts: Counter[str] = Counter()
     with progress("ocr", len(pages)) as advance:
-        for batch in keep(store, batches):
+        for batch in keep(store, batches, asked, missing):
             counts.update(page.status for page in batch)
             for page in batch:
                 if page.status in ("failed", "timeout"):
@@ -78,8 +92,9 @@ def main(arguments: Ocr) -> None:
     told = ", ".join(f"{number} {status}" for status, number in sorted(counts.items())) or "nothing was missing"
     rate = f", {num_done / elapsed_s:.2f} pages/s" if num_done and not arguments.ready else ""
     say(f"{arguments.store}: {told}{rate}, {elapsed_s:.1f} s")
-    if num_done < len(pages):
-        say(f"{len(pages) - num_done} pages have no text yet: run this job with --source to read them")
+    if num_left := sum(page.id not in read_notes(store) for page in missing):
+        say(f"{num_left} pages have no text yet: run this job with --source to read them")
+    check_read(store, arguments.max_bad_fraction)
 
 
 def _recognised(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[PageText]]":
@@ -87,19 +102,11 @@ def _recognised(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[
     from app.data import files
     from app.errors import DataError, UsageError
     from app.workloads.documents.ocr import plan_tasks
-    from app.workloads.documents.ocr_engines import OcrOptions, check_engine
+    from app.workloads.documents.ocr_engines import check_engine
 
     if arguments.source is None:
         raise UsageError("got neither --source (the data set to read) nor --import (text to take over); wanted one")
-    options = OcrOptions(
-        arguments.engine,
-        arguments.language,
-        arguments.psm,
-        arguments.oem,
-        arguments.time_limit_s,
-        arguments.num_retries,
-        arguments.orientation,
-    )
+    options = _options(arguments)
     check_engine(options)
     source = absolute(arguments.source)
     if not files.is_folder(source):
@@ -112,6 +119,20 @@ def _recognised(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[
         num_threads = 1 if arguments.engine == "tesserocr" else arguments.num_cpus  # it has one reader a process
         return local.run_cases(read_batch, tasks, num_threads)
     return _run(plan_tasks(source, pages, options), arguments.num_cpus)
+
+
+def _options(arguments: Ocr) -> "OcrOptions":
+    from app.workloads.documents.ocr_engines import OcrOptions
+
+    return OcrOptions(
+        arguments.engine,
+        arguments.language,
+        arguments.psm,
+        arguments.oem,
+        arguments.time_limit_s,
+        arguments.num_retries,
+        arguments.orientation,
+    )
 
 
 def _run(tasks: "list[OcrTask]", num_cpus: int | None) -> "Iterator[list[PageText]]":

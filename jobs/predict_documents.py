@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,8 +22,8 @@ class PredictDocuments:
     text_model: str | None = None
     """Folder (or URL) of a run of document-text; pages are read by Tesseract."""
     table: Literal["csv", "parquet"] = "csv"
-    language: str = "eng"
-    """Of the text, Tesseract's code."""
+    language: str | None = None
+    """Of the text, Tesseract's code; that of the text model's own pages if not given."""
     labelled: bool = False
     """The name of the folder that a page lies in is its class: the sheet says which pages are right."""
     workers: int = 1
@@ -36,24 +36,31 @@ class PredictDocuments:
 
 def predict_documents(arguments: PredictDocuments) -> None:
     """Raises DataError when not one page could be read."""
+    from app import records
     from app.console import say
     from app.data import files
-    from app.data.quarantine import write_quarantine
+    from app.data.quarantine import Quarantined, write_quarantine
     from app.errors import DataError
     from app.reporting.page_sheet import build_sheet, sheet_data
     from app.workloads.documents.pages import find_pages
     from app.workloads.documents.prediction import write_table
+    from app.workloads.documents.texts import UNREAD
 
     start_s = time.monotonic()
-    image_size = _check_models(arguments)
+    stored_size, ocr = _check_models(arguments)
     out = absolute(str(arguments.out))
     found = find_pages([absolute(path) for path in arguments.input])
     say(f"{', '.join(arguments.input)}: {len(found)} pages")
-    pages, bad = _read_pages(found, image_size, arguments)
+    pages, bad = _read_pages(found, stored_size, arguments)
+    texts = _read_texts([page.file for page in pages], ocr, arguments) if arguments.text_model is not None else {}
+    if arguments.image_model is None:  # a page without a text says nothing
+        unread = {page.file for page in pages if texts[page.file.id].status in UNREAD}
+        bad += [Quarantined(file.id, file.path, f"no text: {texts[file.id].reason}") for file in unread]
+        pages = [page for page in pages if page.file not in unread]
     write_quarantine(out, bad)
     if not pages:
         raise DataError(f"none of {len(found)} pages could be read; the first: {bad[0].file}: {bad[0].reason}")
-    predictions = _predictions(pages, arguments)
+    predictions = _predictions(pages, texts, arguments)
     table = files.join(out, f"predictions.{arguments.table}")
     write_table(table, predictions)
     sheet = files.join(out, "sheet.html")
@@ -61,18 +68,22 @@ def predict_documents(arguments: PredictDocuments) -> None:
     title = ", ".join(files.name_of(absolute(path)) for path in arguments.input)
     files.write_bytes_atomic(sheet, build_sheet(title, shown, time.strftime("%Y-%m-%d %H:%M")).encode())
     files.write_json(files.join(out, "sheet.json"), sheet_data(title, shown))
+    about = {"image_model": arguments.image_model, "text_model": arguments.text_model, "stored_size": stored_size}
+    files.write_json(files.join(out, "about.json"), {**about, "ocr": asdict(ocr), "versions": records.versions()})
     say(f"written: {table}, {sheet}")
     say(f"{arguments.out}: {len(pages)} pages classified, {len(bad)} quarantined, {time.monotonic() - start_s:.1f} s")
 
 
-def _check_models(arguments: PredictDocuments) -> int:
-    """Pixels along each edge of what the image network sees.
+def _check_models(arguments: PredictDocuments) -> tuple[int, Any]:
+    """Pixels along each edge to which a page is shrunk first, as the store was that the image network learned from, and
+    the OcrOptions by which it is read, as the pages were that the text network learned from.
 
     Raises:
         DataError: there is no such model.
         UsageError: a model is of another workload, or the two know different classes.
         ResourceError: text is asked for, and this machine has no Tesseract or not the language.
     """
+    from app.console import say
     from app.execution.model import load_model_of
     from app.workloads.documents.ocr_engines import OcrOptions, check_engine
     from app.workloads.documents.prediction import check_same_classes
@@ -80,14 +91,19 @@ def _check_models(arguments: PredictDocuments) -> int:
     image, text = arguments.image_model, arguments.text_model
     by_image = None if image is None else load_model_of(absolute(image), "document_image").task
     by_text = None if text is None else load_model_of(absolute(text), "document_text").task
+    ocr = OcrOptions.of("" if by_text is None else by_text.ocr, arguments.language)
     if by_text is not None:
-        check_engine(OcrOptions(language=arguments.language))
+        check_engine(ocr)
     if by_image is not None and by_text is not None:
         check_same_classes(by_image.classes, by_text.classes)
-    return 32 if by_image is None else int(by_image.image_size)  # no network sees these
+    if by_image is None:
+        return 32, ocr  # no network sees these
+    if by_image.stored_size is None:
+        say(f"{image} does not say at which size its pages were stored: taken to be {by_image.image_size} pixels")
+    return int(by_image.stored_size or by_image.image_size), ocr
 
 
-def _read_pages(found: list[Any], image_size: int, arguments: PredictDocuments) -> tuple[list[Any], list[Any]]:
+def _read_pages(found: list[Any], stored_size: int, arguments: PredictDocuments) -> tuple[list[Any], list[Any]]:
     """Decoded pages, and those that are bad."""
     from functools import partial
 
@@ -95,7 +111,7 @@ def _read_pages(found: list[Any], image_size: int, arguments: PredictDocuments) 
     from app.data.quarantine import Quarantined
     from app.workloads.documents.pages import read_for_prediction
 
-    read = partial(read_for_prediction, image_size=image_size)
+    read = partial(read_for_prediction, stored_size=stored_size)
     pages, bad = [], []
     with progress("read", len(found)) as advance:
         for result in _each(read, found, arguments):
@@ -108,31 +124,44 @@ def _read_pages(found: list[Any], image_size: int, arguments: PredictDocuments) 
     return sorted(pages, key=lambda page: page.file.id), bad
 
 
-def _predictions(pages: list[Any], arguments: PredictDocuments) -> list[Any]:
-    """What the models say of each page, in their order."""
+def _read_texts(found: list[Any], options: Any, arguments: PredictDocuments) -> dict[str, Any]:
+    """PageText of each page by its id; those that failed are told."""
     from functools import partial
 
-    from app.console import progress
-    from app.workloads.documents.ocr_engines import OcrOptions
-    from app.workloads.documents.prediction import PagePrediction, combine, read_text
+    from app.console import progress, say
+    from app.workloads.documents.prediction import read_text
+    from app.workloads.documents.texts import UNREAD
+
+    texts = {}
+    with progress("ocr", len(found)) as advance:
+        for text in _each(partial(read_text, options=options), found, arguments):
+            texts[text.id] = text
+            if text.status in UNREAD:
+                what = "is not classified" if arguments.image_model is None else "is classified by its image alone"
+                say(f"{text.id} {what}: OCR {text.status}: {text.reason}")
+            advance(1, text.id)
+    return texts
+
+
+def _predictions(pages: list[Any], texts: dict[str, Any], arguments: PredictDocuments) -> list[Any]:
+    """What the models say of each page, in their order; the image alone where OCR failed."""
+    from app.workloads.documents.prediction import PagePrediction, combine
+    from app.workloads.documents.texts import UNREAD
 
     by_image: list[Any] = [None] * len(pages)
-    by_text: list[Any] = [None] * len(pages)
-    texts: dict[str, str] = {}
+    by_text: dict[str, dict[str, float]] = {}
     if arguments.image_model is not None:
         by_image = _classify(arguments.image_model, "document_image", [page.pixels for page in pages], arguments)
     if arguments.text_model is not None:
-        options = OcrOptions(language=arguments.language)
-        with progress("ocr", len(pages)) as advance:
-            for page_id, text in _each(partial(read_text, options=options), [page.file for page in pages], arguments):
-                texts[page_id] = text
-                advance(1, page_id)
-        ordered = [texts[page.file.id] for page in pages]
-        by_text = _classify(arguments.text_model, "document_text", ordered, arguments)
-    return [
-        PagePrediction(page.file.id, page.file.path, page.file.page, combine(image, text), texts.get(page.file.id, ""))
-        for page, image, text in zip(pages, by_image, by_text, strict=True)
-    ]
+        read = [texts[page.file.id] for page in pages if texts[page.file.id].status not in UNREAD]
+        said = _classify(arguments.text_model, "document_text", [text.text for text in read], arguments)
+        by_text = {text.id: shares for text, shares in zip(read, said, strict=True)}
+    found = []
+    for page, image in zip(pages, by_image, strict=True):
+        text, file = texts.get(page.file.id), page.file
+        told = ("", "") if text is None else (text.text, text.status)
+        found.append(PagePrediction(file.id, file.path, file.page, combine(image, by_text.get(file.id)), *told))
+    return found
 
 
 def _classify(run: str, workload: str, contents: list[Any], arguments: PredictDocuments) -> list[dict[str, float]]:
@@ -168,10 +197,12 @@ def _each(function: Any, items: list[Any], arguments: PredictDocuments) -> Itera
 def _shown(arguments: PredictDocuments, predictions: list[Any], pages: list[Any]) -> list[Any]:
     """The pages as the sheet shows them."""
     from app.reporting.page_sheet import NUM_CHARACTERS, SheetPage
+    from app.workloads.documents.texts import UNREAD
 
     shown = []
     for one, page in zip(predictions, pages, strict=True):
         width, height = page.thumbnail_size
         truth = Path(one.path).parent.name if arguments.labelled else None
-        shown.append(SheetPage(one.id, page.thumbnail, width, height, one.shares, one.text[:NUM_CHARACTERS], truth))
+        text = "No text: OCR failed" if one.ocr in UNREAD else one.text[:NUM_CHARACTERS]
+        shown.append(SheetPage(one.id, page.thumbnail, width, height, one.shares, text, truth))
     return shown

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from app import recipes
+from app import recipes_documents as recipes
 from app.command_line import absolute
 from app.experiment import Experiment, OptimizerConfig, ScheduleConfig, TrainingOptions
 from app.workloads.brats.task import BratsTask
@@ -43,7 +43,7 @@ class TrainBrats(Common):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainDocumentImage(Common):
-    """Pages by their image; the defaults are the seed study's for RVL-CDIP (20 epochs, rate 0.2 x batch / 256)."""
+    """Pages by their image; of the seed study for RVL-CDIP are 20 epochs and the rate of 0.2 x batch / 256."""
 
     epochs: int = recipes.IMAGE_EPOCHS
     batch_size: int = recipes.IMAGE_BATCH

@@ -4,22 +4,23 @@ The result does not depend on k: each case is scored by itself, and cases are pu
 """
 
 import csv
+import hashlib
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 
 from app import records
+from app.configuration import to_dict
 from app.console import progress
 from app.data import files
 from app.errors import UsageError
 from app.execution.model import TrainedModel, load_model, weights_file
 from app.execution.predict import Launcher, map_with_model
-from app.training import checkpoint
 from app.training.evaluation import chunks
 
 NUM_RESAMPLES = 10_000
@@ -51,6 +52,8 @@ class Evaluation:
     scores: dict[str, Mean]
     task: Mapping[str, Any]
     """The task's options that were replaced for this evaluation."""
+    of: str = ""
+    """Digest of all that the scores depend on: weights, options, cases and what the store has of them."""
     interval: str = f"{CONFIDENCE:.0%} percentile bootstrap over cases, {NUM_RESAMPLES} resamples"
     conventions: Sequence[str] = ()
     best_validation: Mapping[str, Any] = field(default_factory=dict)
@@ -91,6 +94,7 @@ def evaluate_run(
         num_cases=len(cases),
         scores=summarize(list(cases.values()), model.workload.summarize(model.task, [dict(c) for c in cases.values()])),
         task=dict(task_options or {}),
+        of=_digest(model, store, case_ids),
         conventions=tuple(conventions),
         best_validation=dict(model.metrics),
         versions=records.versions(),
@@ -120,18 +124,27 @@ def check_run(
     return model, case_ids
 
 
-def is_evaluated(run: str, store: str, split: str) -> bool:
-    """Whether the evaluation that the run has is of this store and of the weights that the run has now.
+def is_evaluated(run: str, store: str, split: str, task_options: Mapping[str, Any] | None = None) -> bool:
+    """Whether the evaluation that the run has is what it would be now: of this store, its cases and what they hold, of
+    these options, and of the weights that the run has. One that does not say so is not.
 
     Raises:
-        DataError: the run has no model, or a file is damaged.
+        DataError: the run has no model, the store no case in the split, or a file is damaged.
     """
     path = files.join(run, "evaluation", split, "summary.json")
     if not files.exists(path):
         return False
     found = files.read_json(path)
-    metrics = checkpoint.load(weights_file(run), torch.device("cpu"))["metrics"]
-    return bool((found.get("store"), found.get("best_validation")) == (store, dict(metrics)))
+    model = load_model(run, task_options=task_options)
+    case_ids = model.workload.validation_ids(model.task, store, split)
+    return bool((found.get("store"), found.get("of")) == (store, _digest(model, store, case_ids)))
+
+
+def _digest(model: TrainedModel, store: str, case_ids: list[str]) -> str:
+    told = getattr(model.workload, "contents", lambda *_: "")(model.task, store, case_ids)
+    digest = hashlib.sha256(files.read_bytes(weights_file(model.path)))
+    digest.update(json.dumps([to_dict(model.task), sorted(case_ids), told]).encode())
+    return digest.hexdigest()
 
 
 def _score_cases(model: TrainedModel, case_ids: list[str], store: str) -> dict[str, Scores]:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from app.configuration import to_dict
 from app.data import files
 from app.errors import DataError, UsageError
+from app.execution.record import told_origin
 from app.experiment import Study
 from app.planning.plan import Plan
 from app.records import Span, StudyRecord, TrialRecord
@@ -71,7 +72,7 @@ class Ledger:
         """
         path = files.join(self.folder, "study.json")
         wanted = json.loads(json.dumps(study.to_dict()))
-        found = files.read_json(path) if files.exists(path) else None
+        found = _as_now(files.read_json(path)) if files.exists(path) else None
         if found is None:
             files.write_json(path, wanted)
         elif _given(found) != _given(wanted):
@@ -120,6 +121,10 @@ class Ledger:
         path = files.join(self.trial_folder(name), STOPPED_FILE)
         return str(files.read_json(path)["reason"]) if files.exists(path) else None
 
+    def told_origin(self, name: str) -> str | None:
+        """What of a trial's network stayed random beside its first weights, as a line; None: nothing."""
+        return told_origin(name, self.trial_folder(name))
+
     def status(self, name: str) -> dict[str, object]:
         """What a trial under way last said of itself; empty before its first step."""
         path = files.join(self.trial_folder(name), "status.json")
@@ -140,6 +145,14 @@ def _parsed(path: str, parse: Callable[[str], Content]) -> Content:
             f"{path} is damaged: {error}; restore it, or delete it (a trial without its record goes on from its "
             "checkpoint)"
         ) from error
+
+
+def _as_now(study: dict[str, object]) -> dict[str, object]:
+    """With the options that have come since, at what they were before there was a choice."""
+    try:
+        return json.loads(json.dumps(Study.from_dict(study).to_dict()))  # type: ignore[no-any-return]
+    except ValueError:
+        return study
 
 
 def _given(study: dict[str, object]) -> dict[str, object]:

@@ -1,7 +1,8 @@
 """A trial's folder from its experiment to its record."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from app import records
 from app.configuration import to_dict
@@ -11,7 +12,11 @@ from app.execution.attempts import FAILURE_FILE
 from app.experiment import Experiment
 from app.records import TrialRecord
 from app.training.order import Order
-from app.workloads.registry import find_workload
+from app.workloads.registry import LATER_FACTS, find_workload
+
+ORIGIN_FILE = "origin.json"
+NUM_NAMES = 4
+"""Of tensors in a line."""
 
 if TYPE_CHECKING:  # drivers claim folders without torch
     from app.training.loop import TrainingResult
@@ -29,6 +34,23 @@ def resolve(experiment: Experiment, store: str) -> Experiment:
     return dataclasses.replace(experiment, task=to_dict(task))
 
 
+def note_origin(folder: str, origin: Mapping[str, Any]) -> None:
+    """Keep in a trial's folder where its first weights came from, for whoever shows the trial."""
+    files.write_json(files.join(folder, ORIGIN_FILE), dict(origin))
+
+
+def told_origin(name: str, folder: str) -> str | None:
+    """What the network began with besides its first weights, as a line; None where these were all of it, or none."""
+    path = files.join(folder, ORIGIN_FILE)
+    origin = files.read_json(path) if files.exists(path) else {}
+    new = origin.get("new") or origin.get("random") or []
+    if not new:
+        return None
+    num_loaded = origin["num_loaded"]
+    shown = ", ".join(new[:NUM_NAMES]) + (f" and {len(new) - NUM_NAMES} more" if len(new) > NUM_NAMES else "")
+    return f"{name}: {num_loaded} of {num_loaded + len(new)} tensors are from {origin['source']}; random: {shown}"
+
+
 def claim_folder(order: Order) -> TrialRecord | None:
     """The record of a finished trial; else the folder is this experiment's from now on.
 
@@ -38,7 +60,7 @@ def claim_folder(order: Order) -> TrialRecord | None:
     config_path = files.join(order.folder, "config.json")
     config = order.experiment.to_dict()
     if files.exists(config_path):
-        found = files.read_json(config_path)
+        found = _as_now(files.read_json(config_path), config)
         keys = sorted(key for key in {**found, **config} if key not in order.changing)
         changed = [key for key in keys if found.get(key) != config.get(key)]
         if changed:
@@ -53,6 +75,17 @@ def claim_folder(order: Order) -> TrialRecord | None:
         record = TrialRecord.from_json(files.read_bytes(record_path).decode())
         return record if record.status == "finished" else None
     return None
+
+
+def _as_now(found: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """What an older folder holds with the options that have come since, at what they were before there was a choice;
+    what a store now says of itself was so then too."""
+    try:
+        found = Experiment.from_dict(found).to_dict()
+    except ValueError:
+        return found
+    told = {key: config["task"][key] for key in LATER_FACTS if key in config["task"]}
+    return {**found, "task": {**told, **found["task"]}}
 
 
 def write_record(order: Order, result: "TrainingResult", num_restarts: int) -> TrialRecord:

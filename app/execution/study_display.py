@@ -27,6 +27,7 @@ class StudyDisplay:
         out = console()
         self._live = Live(console=out, refresh_per_second=2) if out.is_terminal else None
         self._shown_s = time.monotonic()
+        self._told: set[str | None] = {None}
 
     def __enter__(self) -> "StudyDisplay":
         if self._live is not None:
@@ -43,6 +44,12 @@ class StudyDisplay:
             self._live.console.print(text, markup=False, highlight=False)
         else:
             say(text)
+
+    def once(self, text: str | None) -> None:
+        """An event that is told no second time."""
+        if text is not None and text not in self._told:
+            self.event(text)
+        self._told.add(text)
 
     def update(self, running: Mapping[str, float], num_at_once: int) -> None:
         """`running`: trials under way and since when; `num_at_once`: how many the stage runs at a time."""

@@ -119,13 +119,13 @@ class StudyTrials:
             self._logged.add(name)
             options = self._experiment(name).with_values(self._chosen(name)).to_dict()
             self._loggers.begin(name, options, self.ledger.trial_folder(name))
-        k = trial.workers_per_trial
+        k, chosen = trial.workers_per_trial, listed(self._chosen(name))
         workers = f"{k} worker{'s' if k > 1 else ''}"
-        chosen = listed(self._chosen(name))
         self.display.event(f"{name}: begins on {workers} (stage {trial.stage + 1}, lane {lane + 1}){chosen}")
 
     def tell(self, name: str, metrics: Mapping[str, Any]) -> None:
         """An evaluation was reported."""
+        self.display.once(self.ledger.told_origin(name))
         self._loggers.line(name, metrics)
 
     def retry(self, name: str, reason: str) -> None:

@@ -15,7 +15,7 @@ from app.execution.attempts import (
 from app.execution.checks import check_order
 from app.execution.display import TrainingDisplay
 from app.execution.loggers import Loggers
-from app.execution.record import claim_folder
+from app.execution.record import claim_folder, told_origin
 from app.records import TrialRecord
 from app.training.order import Order
 
@@ -99,6 +99,8 @@ def _given_up(failures: list[Failure]) -> Failure:
 
 def _train(workers: Any, order: Order, loggers: Loggers) -> None:
     num_epochs = workers.begin(order)
+    if told := told_origin(order.experiment.name, order.folder):
+        say(told)
     while num_epochs < order.experiment.epochs:
         line = workers.advance()
         loggers.line(order.experiment.name, line)

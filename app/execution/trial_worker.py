@@ -9,7 +9,7 @@ import torch
 
 from app.errors import UsageError
 from app.execution.attempts import count_restarts, note_attempt
-from app.execution.record import claim_folder, resolve, write_record
+from app.execution.record import claim_folder, note_origin, resolve, write_record
 from app.training.context import WorkerContext
 from app.training.loop import Training
 from app.training.order import Order
@@ -43,6 +43,8 @@ class TrialWorker:
             order = note_attempt(order)
         self._order = order
         self._training = Training(order, find_workload(experiment.workload), context)
+        if context.rank == 0 and self._training.progress.origin:
+            note_origin(order.folder, self._training.progress.origin)
         return self._training.progress.num_epochs
 
     def advance(self) -> dict[str, Any]:

@@ -104,8 +104,8 @@ def describe(pages: Sequence[SheetPage]) -> str:
     if known:
         num_right = sum(page.truth == page.predicted for page in known)
         judged = f" Of {len(known)} with a known class {num_right} are right ({words.percent(num_right / len(known))})."
-    sources = ", ".join(pages[0].shares) if pages else "nothing"
-    return f"{words.plural(len(pages), 'page')}, classified by {sources}.{judged}"
+    sources = max([list(page.shares) for page in pages] or [["nothing"]], key=len)
+    return f"{words.plural(len(pages), 'page')}, classified by {', '.join(sources)}.{judged}"
 
 
 def _counts(pages: Sequence[SheetPage]) -> Html:

@@ -123,8 +123,11 @@ def make_optimizer(
     options = experiment.optimizer
     rate = experiment.learning_rate(num_workers)
     groups = groups or parameter_groups(model, options.weight_decay)
+    if options.decay_vectors:
+        groups = [{**group, "weight_decay": options.weight_decay} for group in groups]
     if options.name == "sgd":
-        return torch.optim.SGD(groups, lr=rate, momentum=options.momentum, nesterov=options.momentum > 0, fused=True)
+        nesterov = options.nesterov and options.momentum > 0
+        return torch.optim.SGD(groups, lr=rate, momentum=options.momentum, nesterov=nesterov, fused=True)
     kind = torch.optim.Adam if options.name == "adam" else torch.optim.AdamW
     return kind(groups, lr=rate, betas=(options.beta1, options.beta2), amsgrad=options.amsgrad, fused=True)
 

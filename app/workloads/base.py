@@ -27,7 +27,11 @@ class Samples(Protocol):
 
 
 class Workload(Protocol):
-    """One kind of task: its data, network, loss and score. Stateless: everything hangs on the task's options."""
+    """One kind of task: its data, network, loss and score. Stateless: everything hangs on the task's options.
+
+    It may also have `parameter_groups(task, model, weight_decay, learning_rate)`, the optimizer's, and
+    `contents(task, store, case_ids)`, a text that changes when what the store has of these cases does: by it an
+    evaluation knows whether it is of today."""
 
     name: str
     score: str

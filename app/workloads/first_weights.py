@@ -9,6 +9,9 @@ from app.data import files
 from app.errors import DataError, UsageError
 from app.workloads.weights_place import find_weights
 
+MIN_SHARE = 0.5
+"""Of the network's tensors that must fit; assumed: a new head leaves out two, and less than half is another network."""
+
 
 def load_file(network: torch.nn.Module, place: str, others: str = "", prefix: str = "") -> dict[str, Any]:
     """Load a file (.safetensors, .pt, .pth) or a run's best weights into the network, and return what was loaded.
@@ -30,13 +33,14 @@ def load_fitting(network: torch.nn.Module, weights: dict[str, torch.Tensor], sou
     """Load every tensor whose name and shape fit, and say what was not loaded.
 
     Raises:
-        UsageError: less than half of the network's tensors fit: these are weights of another network.
+        UsageError: less than MIN_SHARE of the network's tensors fit: these are weights of another network.
     """
     own = network.state_dict()
     fitting = {key: value for key, value in weights.items() if key in own and own[key].shape == value.shape}
-    if 2 * len(fitting) < len(own):
+    if len(fitting) < MIN_SHARE * len(own):
         raise UsageError(
-            f"{source} fits {len(fitting)} of the network's {len(own)} tensors: weights of another network"
+            f"{source} fits {len(fitting)} of the network's {len(own)} tensors, wanted at least {MIN_SHARE:.0%}: "
+            "weights of another network"
         )
     network.load_state_dict(fitting, strict=False)
     return {

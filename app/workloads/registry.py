@@ -24,6 +24,9 @@ CHECKS = {
 }
 """What each can tell without torch, so that a job with a wrong input ends at once."""
 
+LATER_FACTS = ("stored_size", "ocr")
+"""Options of tasks that the store fills in, and that runs lack which are older than they are."""
+
 
 def find_workload(name: str) -> "Workload":
     """The workload of that name.

@@ -24,7 +24,8 @@ LEAVES = {
 
 MAY_IMPORT: dict[str, set[str]] = {
     "app.experiment": set(),
-    "app.recipes": {"app.experiment"},
+    "app.recipes": {"app.experiment", "app.recipes_documents"},
+    "app.recipes_documents": {"app.experiment"},
     "app.planning": {"app.experiment"},
     "app.data": {"app.experiment"},
     "app.workloads": {"app.experiment", "app.data"},
@@ -51,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """The longest name that a module's own name starts with is its row. The engine never names a workload."""
 
-WITHOUT_TORCH = ("app.experiment", "app.recipes", "app.planning", "app.data", "app.reporting")
+WITHOUT_TORCH = ("app.experiment", "app.recipes", "app.recipes_documents", "app.planning", "app.data", "app.reporting")
 HEAVY = {"monai", "transformers", "timm", "pytesseract", "matplotlib", "onnx", "onnxruntime", "onnxscript"}
 """Imported in functions only: a process pays for what it uses (byte-compiled, monai and transformers 2.4 s each)."""
 
@@ -288,7 +289,9 @@ LIGHT = [name for name in names_of(*WITHOUT_TORCH) if not may_use_ray(name)] + s
     [
         pytest.param(LIGHT, {"torch", "ray"} | HEAVY, id="planning, data and leaves"),
         pytest.param(
-            names_of("app.experiment", "app.planning", "app.recipes"), {"numpy", "rich", "tyro"}, id="planning"
+            names_of("app.experiment", "app.planning", "app.recipes", "app.recipes_documents"),
+            {"numpy", "rich", "tyro"},
+            id="planning",
         ),
         pytest.param(names_of("app.training"), {"ray"} | HEAVY, id="training"),
         pytest.param(names_of("app.workloads"), {"ray"} | HEAVY, id="workloads"),

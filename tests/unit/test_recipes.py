@@ -1,10 +1,11 @@
 """Recipes are whole studies: their tasks are understood, and their values are those of the seed studies."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from app import recipes
+from app import recipes, recipes_documents
 from app.experiment import Study
 from app.planning.plan import plan_of_strategy
 from app.recipes import RECIPES
@@ -78,7 +79,7 @@ def test_a_population_differs_in_seeds_rates_and_decays() -> None:
 
 
 def test_transfer_starts_from_rvl_cdip_with_a_new_head_and_is_compared_with_none() -> None:
-    study = recipes.documents_transfer(weights="file.pth")
+    study = recipes_documents.documents_transfer(weights="file.pth")
     first, second = study.generations()
     assert first == ["rvl-cdip", *(f"tobacco-{n}-without-transfer" for n in range(10))]
     assert second == [f"tobacco-{n}-with-transfer" for n in range(10)]
@@ -95,8 +96,47 @@ def test_transfer_starts_from_rvl_cdip_with_a_new_head_and_is_compared_with_none
     assert "weights" not in after.task, "the runner fills them in"
 
 
+ROTATION_ALONE = {"scale": 0.0, "shift": 0.0, "brightness": 0.0, "contrast": 0.0, "noise_std": 0.0}
+
+
+@pytest.mark.parametrize("name", ["documents-image-seed", "documents-transfer-seed", "documents-partitions-seed"])
+def test_recipes_named_after_the_study_train_images_as_it_published(name: str) -> None:
+    """SGD with momentum 0.9, decay 4e-5 of all parameters, rotation of 5 degrees alone, hard labels, 384 pixels, a
+    triangle with cut 0.1 and ratio 32; 16 images a GPU at 0.2 x batch / 256, in transfer 8 at 0.8 x batch / 256."""
+    trials = [t for t in RECIPES[name]().experiments if t.workload == "document_image"]
+    assert trials
+    for trial in trials:
+        task, optimizer = find_workload(trial.workload).parse_task(trial.task), trial.optimizer
+        assert (optimizer.name, optimizer.momentum, optimizer.weight_decay) == ("sgd", 0.9, 4e-5)
+        assert not optimizer.nesterov and optimizer.decay_vectors and optimizer.clip_norm is None
+        assert (trial.schedule.name, trial.schedule.warmup_share, trial.schedule.ratio) == (
+            "slanted-triangular",
+            0.1,
+            32,
+        )
+        assert vars(task.augment) == {"rotation_degrees": 5.0, **ROTATION_ALONE}
+        assert (task.label_smoothing, task.mixup, task.image_size, trial.ema_decay) == (0.0, 0.0, 384, None)
+        rate, batch, epochs = (0.2, 16, 20) if trial.store == "rvl-cdip" else (0.8, 8, 5)
+        assert (trial.epochs, trial.global_batch_size(1), trial.global_batch_size(4)) == (epochs, batch, 4 * batch)
+        assert trial.learning_rate(4) == pytest.approx(rate * 4 * batch / 256)
+
+
+def test_recipes_of_ours_name_what_differs_from_the_study() -> None:
+    """What docs/document-recipes.md lists, and no more."""
+    ours, theirs = (RECIPES[name]().experiments[0].to_dict() for name in ("documents-image", "documents-image-seed"))
+    assert {key for key in ours if ours[key] != theirs[key]} == {"task", "batch_rule", "optimizer"}
+    differing = {key for key in ours["optimizer"] if ours["optimizer"][key] != theirs["optimizer"][key]}
+    assert differing == {"nesterov", "decay_vectors"} and set(theirs["task"]) - set(ours["task"]) == {
+        "label_smoothing",
+        "augment",
+    }
+    told = (Path(__file__).parents[2] / "docs" / "document-recipes.md").read_text()
+    for option in (*differing, "batch_rule", "label_smoothing", *ROTATION_ALONE):
+        assert f"`{option}`" in told, option
+
+
 def test_partitions_pair_image_and_text() -> None:
-    trials = recipes.documents_partitions(num_partitions=3, text_model="my-bert", epochs=2).experiments
+    trials = recipes_documents.documents_partitions(num_partitions=3, text_model="my-bert", epochs=2).experiments
     assert [(t.workload, t.task["partition"], t.epochs) for t in trials] == [
         (workload, partition, 2) for partition in range(3) for workload in ("document_image", "document_text")
     ]
@@ -106,7 +146,7 @@ def test_partitions_pair_image_and_text() -> None:
 
 
 def test_batch_sizes_scale_the_rate_and_bound_the_memory() -> None:
-    trials = recipes.documents_batch_sizes(max_micro_batch_size=32).experiments
+    trials = recipes_documents.documents_batch_sizes(max_micro_batch_size=32).experiments
     assert [t.batch_size for t in trials] == [16, 32, 64, 128, 256, 512, 1024, 2048]
     assert [t.learning_rate(1) for t in trials] == pytest.approx([0.0125 * 2**n for n in range(8)])
     assert [t.max_micro_batch_size for t in trials] == [16] + [32] * 7
@@ -114,11 +154,11 @@ def test_batch_sizes_scale_the_rate_and_bound_the_memory() -> None:
 
 
 def test_models_of_the_image_study_can_be_chosen() -> None:
-    study = recipes.documents_image(models=("resnet18", "convnext_tiny"), weights="random", epochs=3)
+    study = recipes_documents.documents_image(models=("resnet18", "convnext_tiny"), weights="random", epochs=3)
     assert [(t.name, t.task, t.epochs) for t in study.experiments] == [
         (model, {"model": model, "weights": "random"}, 3) for model in ("resnet18", "convnext_tiny")
     ]
-    assert [t.name for t in recipes.documents_image().experiments] == [f"efficientnet_b{n}" for n in range(5)]
+    assert [t.name for t in recipes_documents.documents_image().experiments] == [f"efficientnet_b{n}" for n in range(5)]
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("-small")])

@@ -62,7 +62,7 @@ class BratsTask:
     """Of unet3d and dynunet; segresnet has group norm. `batch` depends on the samples on one worker."""
     weights: str | None = None
     """First weights: a file of weights (.safetensors, .pt, .pth) or the folder of a run, of the same network; a head
-    that does not fit is new. None: random."""
+    that does not fit is new, and said; where less than half of the tensors fit, nothing is trained. None: random."""
     loss: Loss = "dice-bce"
     sampling: Literal["patch", "whole"] = "patch"
     """`whole`: whole volumes, padded with zeros or cropped to `patch_size` about their centre."""

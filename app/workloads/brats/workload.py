@@ -80,5 +80,10 @@ class BratsWorkload:
     ) -> list[dict[str, float | None]]:
         return [evaluation.evaluate_case(task, model, store, case_id, device, thorough) for case_id in case_ids]
 
+    def contents(self, task: BratsTask, store: str, case_ids: list[str]) -> str:
+        """What tells apart these cases as they are now from others."""
+        opened = BratsStore(store)
+        return repr([opened.case(case_id) for case_id in case_ids])
+
     def summarize(self, task: BratsTask, cases: list[dict[str, float | None]]) -> dict[str, float]:
         return evaluation.summarize(task, cases)

@@ -35,8 +35,18 @@ def check(options: Mapping[str, Any], store: str) -> DocumentImageTask:
 
 
 def resolve(task: DocumentImageTask, store: str) -> DocumentImageTask:
-    """The task with the store's classes."""
-    return replace(task, classes=classes_for(task.classes, task.partition, store))
+    """The task with the store's classes and the size of its pages.
+
+    Raises:
+        UsageError: the task has others.
+    """
+    classes, size = classes_for(task.classes, task.partition, store), open_store(store).options.image_size
+    if task.stored_size not in (None, size):
+        raise UsageError(
+            f"the task is of pages stored at {task.stored_size} pixels, the store {store} keeps {size}: other "
+            f"pictures; wanted a store prepared with --image-size {task.stored_size}"
+        )
+    return replace(task, classes=classes, stored_size=size)
 
 
 def _check_name(model: str) -> None:

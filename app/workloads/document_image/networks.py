@@ -53,7 +53,11 @@ def build_network(task: DocumentImageTask, with_weights: bool = True) -> PageNet
         near = ", ".join(timm.list_models(f"*{task.model.split('_')[0]}*")[:6]) or "see timm.list_models()"
         raise UsageError(f"unknown network {task.model!r}: {str(error).splitlines()[0]}; timm has {near}") from error
     if task.norm == "sync":
-        backbone = nn.SyncBatchNorm.convert_sync_batchnorm(backbone)  # type: ignore[no-untyped-call]
+        from timm.layers.norm_act import (
+            convert_sync_batchnorm,  # torch's own loses what timm puts into its norms: activations
+        )
+
+        backbone = convert_sync_batchnorm(backbone)  # type: ignore[no-untyped-call]
     origin: dict[str, Any] = {}
     if with_weights and task.weights == "pretrained":
         source, weights = _read_hub(task, backbone)

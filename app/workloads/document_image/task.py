@@ -40,9 +40,11 @@ class DocumentImageTask:
     weights: str = "pretrained"
     """First weights. `pretrained`: timm's for this name, from the hub. `random`: none. Else a file of weights
     (.safetensors, .pt, .pth), or the folder of a run of this workload: transfer, in which the head, which does not
-    fit, is new."""
+    fit, is new. What stays random is said; where less than half of the tensors fit, nothing is trained."""
     image_size: int = 384
     """Pixels along each edge of what the network sees; pages stored at another size are resized on the device."""
+    stored_size: int | None = None
+    """Pixels along each edge of a page in the store, to which new pages are shrunk first too; taken from the store."""
     norm: Norm = "batch"
     """Of batch normalisation. `batch`: statistics of the samples on one worker. `frozen`: those of the first weights
     stay. `sync`: of the global batch (GPU). For less than about 16 samples a worker take frozen or sync."""

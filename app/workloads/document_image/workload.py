@@ -94,8 +94,12 @@ class DocumentImageWorkload:
         logits = self.forward(task, model, {"image": image}).float().cpu()
         return page_scores(logits, opened, rows, task.classes, task.partition, thorough)
 
+    def contents(self, task: DocumentImageTask, store: str, case_ids: list[str]) -> str:
+        """What tells apart the pictures that these pages have now from others."""
+        return open_store(store).told(case_ids)
+
     def encode_pages(self, task: DocumentImageTask, pages: list[npt.NDArray[np.uint8]]) -> HostBatch:
-        """Grey pages [S, S] as a batch without labels, for prediction."""
+        """Grey pages [S, S] as a store keeps them, as a batch without labels, for prediction."""
         return {"image": np.stack(pages)[:, None], "label": np.zeros(len(pages), np.int64)}
 
     def summarize(self, task: DocumentImageTask, cases: list[dict[str, float | None]]) -> dict[str, float]:

@@ -7,12 +7,14 @@ from functools import lru_cache
 from typing import Any
 
 from app.configuration import from_dict
+from app.console import say
 from app.data.manifest import read_table
 from app.data.splits import TRAIN, VALIDATION
 from app.errors import UsageError
+from app.workloads.document_text.samples import rows_with_text
 from app.workloads.document_text.task import DocumentTextTask
 from app.workloads.documents.store import classes_for, labelled_rows, open_store
-from app.workloads.documents.texts import read_texts, text_parts
+from app.workloads.documents.texts import most_asked, read_texts, text_parts
 from app.workloads.weights_place import find_weights
 
 
@@ -34,14 +36,32 @@ def check(options: Mapping[str, Any], store: str) -> DocumentTextTask:
     for split in (TRAIN, VALIDATION):
         labelled_rows(open_store(store), split, task.partition)
     _check_texts(store, tuple(open_store(store).ids), text_parts(store))
+    _tell_unread(store, task.partition, text_parts(store))
     return task
 
 
 def resolve(task: DocumentTextTask, store: str) -> DocumentTextTask:
-    """The task with the store's classes, and with the whole path of a local model: what is trained is used from other
-    folders too."""
+    """The task with the store's classes and the way its texts were read, and with the whole path of a local model: what
+    is trained is used from other folders too."""
     model = os.path.abspath(task.model) if os.path.isdir(task.model) else task.model
-    return replace(task, classes=classes_for(task.classes, task.partition, store), model=model)
+    classes = classes_for(task.classes, task.partition, store)
+    return replace(task, classes=classes, model=model, ocr=task.ocr or most_asked(store))
+
+
+@lru_cache(maxsize=64)
+def _tell_unread(store: str, partition: int | None, parts: tuple[tuple[str, str], ...]) -> None:
+    """Once a process and partition.
+
+    Raises:
+        DataError: none is left to train or to validate on.
+    """
+    opened, lost = open_store(store), []
+    for split in (TRAIN, VALIDATION):
+        num_all, num_kept = len(labelled_rows(opened, split, partition)), len(rows_with_text(opened, split, partition))
+        if num_kept < num_all:
+            lost.append(f"{num_all - num_kept} of {num_all} {split} pages")
+    if lost:
+        say(f"{store}: OCR failed on {' and '.join(lost)}, which are left out: jobs/ocr.py --again failed timeout")
 
 
 @lru_cache(maxsize=4)

@@ -7,9 +7,11 @@ import numpy.typing as npt
 
 from app.data.feeding import HostBatch
 from app.data.splits import TRAIN
+from app.errors import DataError
 from app.workloads.document_text.task import DocumentTextTask
 from app.workloads.document_text.tokens import open_tokens, read_tokens
-from app.workloads.documents.store import labelled_rows, open_store
+from app.workloads.documents.store import DocumentStore, labelled_rows, open_store
+from app.workloads.documents.texts import unread_pages
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,34 @@ class TextSamples:
 
 
 def open_samples(task: DocumentTextTask, store: str, split: str = TRAIN) -> TextSamples:
-    """The labelled pages of a split.
+    """The labelled pages of a split that have a text.
 
     Raises:
         DataError: the store is missing or damaged, lacks OCR text, or has no labelled page in the split.
         UsageError: no such split or partition.
     """
     opened = open_store(store)
-    rows = labelled_rows(opened, split, task.partition)
+    rows = rows_with_text(opened, split, task.partition)
     path = open_tokens(store, task.model, task.max_length)
     return TextSamples(path, rows, opened.labels[rows], read_tokens(path).lengths[rows], task.max_length)
+
+
+def rows_with_text(store: DocumentStore, split: str, partition: int | None) -> npt.NDArray[np.int64]:
+    """Rows of the split's labelled pages but for those whose OCR failed.
+
+    Raises:
+        DataError: there is none.
+        UsageError: no such split or partition.
+    """
+    rows = labelled_rows(store, split, partition)
+    unread = unread_pages(store.root)
+    kept = rows[[store.ids[row] not in unread for row in rows]] if unread else rows
+    if not len(kept):
+        raise DataError(
+            f"OCR failed on all {len(rows)} labelled pages of the {split!r} split of {store.root}: run jobs/ocr.py "
+            "with --again failed timeout"
+        )
+    return kept
 
 
 def load_pages(task: DocumentTextTask, store: str, page_ids: list[str]) -> HostBatch:

@@ -11,7 +11,8 @@ class DocumentTextTask:
     """Hub id or local folder of a BERT and its tokenizer (jobs/vocabulary.py makes a small one)."""
     weights: str | None = None
     """First weights in place of the model's own: a file of weights (.safetensors, .pt, .pth) or the folder of a run of
-    this workload with the same model; a head that does not fit is new."""
+    this workload with the same model; a head that does not fit is new, and said; where less than half of the tensors
+    fit, nothing is trained."""
     num_layers: int | None = 6
     """The first ones of the model's; None: all."""
     max_length: int = 512
@@ -25,6 +26,9 @@ class DocumentTextTask:
     """Of a store with random partitions (Tobacco3482) the one to train on."""
     classes: tuple[str, ...] = ()
     """Filled in from the store before the training."""
+    ocr: str = ""
+    """How most of the store's texts were read, filled in from it too; new pages are read the same way. Empty: the store
+    does not say."""
 
     def __post_init__(self) -> None:
         _require(bool(self.model), "model", self.model, "a hub id or a folder")

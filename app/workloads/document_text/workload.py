@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 
 from app.configuration import from_dict
+from app.data import files
 from app.workloads.base import Batch, HostBatch
 from app.workloads.document_text import checks, network
 from app.workloads.document_text.pretrained import load_tokenizer
@@ -16,6 +17,7 @@ from app.workloads.document_text.task import DocumentTextTask
 from app.workloads.document_text.tokens import tokenize
 from app.workloads.documents.scoring import page_scores, summarize
 from app.workloads.documents.store import open_store
+from app.workloads.documents.texts import text_parts
 
 
 class DocumentTextWorkload:
@@ -91,6 +93,11 @@ class DocumentTextWorkload:
         opened = open_store(store)
         rows = np.array([opened.row_of(case_id) for case_id in case_ids])
         return page_scores(logits, opened, rows, task.classes, task.partition, thorough)
+
+    def contents(self, task: DocumentTextTask, store: str, case_ids: list[str]) -> str:
+        """What tells apart the texts that these pages have now from others."""
+        texts = [(files.name_of(path), stamp) for path, stamp in text_parts(store)]
+        return f"{texts} {open_store(store).told(case_ids)}"
 
     def encode_pages(self, task: DocumentTextTask, pages: list[str]) -> HostBatch:
         """Texts as a batch without labels, for prediction."""

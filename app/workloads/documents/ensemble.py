@@ -5,7 +5,7 @@ Works on probabilities alone, as jobs/evaluate.py leaves them in a run's cases.c
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,29 +62,40 @@ def read_predictions(run: str, split: str) -> Predictions:
     return Predictions(tuple(row["case"] for row in rows), tuple(name.removeprefix(PREFIX) for name in names), shares)
 
 
-def align(image: Predictions, text: Predictions) -> tuple[tuple[str, ...], Float64Array, Float64Array]:
-    """Ids that both have, in the order of `image`, and the probabilities of each, [N, K].
+def align(
+    image: Predictions, text: Predictions, unread: Collection[str] = ()
+) -> tuple[tuple[str, ...], Float64Array, Float64Array, npt.NDArray[np.bool_]]:
+    """Ids in the order of `image`, the probabilities of each, [N, K], and which pages have a text, [N].
+
+    `unread` are pages that have none, because their OCR failed: the image speaks for both there.
 
     Raises:
         UsageError: other classes, or other pages: the two are not of the same partition.
     """
     if image.classes != text.classes:
         raise UsageError(f"image and text know different classes: {image.classes} and {text.classes}")
-    if set(image.ids) != set(text.ids):
-        odd = sorted(set(image.ids) ^ set(text.ids))
+    odd = sorted((set(image.ids) ^ set(text.ids)) - set(unread).difference(text.ids))
+    if odd:
         raise UsageError(
             f"image and text were scored on different pages ({len(odd)} are in one only, such as {odd[0]}); "
             "wanted runs of the same store and partition"
         )
     place = {page: row for row, page in enumerate(text.ids)}
-    return image.ids, image.shares, text.shares[[place[page] for page in image.ids]]
+    has_text = np.array([page in place for page in image.ids])
+    shares = image.shares.copy()
+    shares[has_text] = text.shares[[place[page] for page in image.ids if page in place]]
+    return image.ids, image.shares, shares, has_text
 
 
 def fit(
     validation: tuple[Float64Array, Float64Array, npt.NDArray[np.int64]],
     test: tuple[Float64Array, Float64Array, npt.NDArray[np.int64]],
+    has_text: npt.NDArray[np.bool_] | None = None,
 ) -> Fitted:
-    """Learn on validation, score on test; each is (image [N, K], text [N, K], labels [N])."""
+    """Learn on validation, score on test; each is (image [N, K], text [N, K], labels [N]).
+
+    Where a page of the test has no text (`has_text` [N]), ensembles say what the image says, and text alone is wrong.
+    """
     weight = learn_weight(*validation)
     coefficients = learn_stacking(*validation)
     image, text, labels = test
@@ -96,6 +107,9 @@ def fit(
         "stacking": features(image, text) @ coefficients,
     }
     hits = {name: values.argmax(1) == labels for name, values in shares.items()}
+    if has_text is not None:
+        hits["stacking"] = np.where(has_text, hits["stacking"], hits["image"])
+        hits["text"] = hits["text"] & has_text
     return Fitted({name: float(values.mean()) for name, values in hits.items()}, hits, weight)
 
 

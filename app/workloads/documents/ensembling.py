@@ -17,6 +17,7 @@ from app.workloads.documents.ensemble import (
     read_predictions,
 )
 from app.workloads.documents.store import DocumentStore
+from app.workloads.documents.texts import unread_pages
 
 ABLATION = ("image", "text")
 
@@ -30,14 +31,17 @@ def ensemble_runs(image_runs: Sequence[str], text_runs: Sequence[str], store: st
     """
     check_pairs(image_runs, text_runs)
     opened = DocumentStore(store)
-    tests = [_read(image, text, opened, "test") for image, text in zip(image_runs, text_runs, strict=True)]
+    pairs = list(zip(image_runs, text_runs, strict=True))
+    read = [_read(image, text, opened, "test") for image, text in pairs]
+    tests = [parts for parts, _ in read]
     found = [
-        fit(_read(image, text, opened, "validation"), test)
-        for image, text, test in zip(image_runs, text_runs, tests, strict=True)
+        fit(_with_text(*_read(image, text, opened, "validation")), *parts)
+        for (image, text), parts in zip(pairs, read, strict=True)
     ]
     return {
         "num_partitions": len(found),
         "num_pages": [len(fitted.hits["image"]) for fitted in found],
+        "num_without_text": [int((~has_text).sum()) for _, has_text in read],
         "chance": fmean(float(np.bincount(labels).max() / len(labels)) for _, _, labels in tests),
         "accuracy": {name: _accuracy(found, name) for name in METHODS},
         "image_weight": [fitted.image_weight for fitted in found],
@@ -67,6 +71,9 @@ def table(summary: Mapping[str, Any]) -> list[str]:
         lines.append(f"{name:<10}{spread['mean']:>9.4f}   {interval:<19}{std:>7}")
     pages = ", ".join(str(num) for num in summary["num_pages"])
     lines.append(f"({pages} test pages; always naming the most frequent class: {summary['chance']:.4f})")
+    if sum(summary["num_without_text"]):
+        lost = ", ".join(str(num) for num in summary["num_without_text"])
+        lines.append(f"({lost} of them have no text, as OCR failed: the image decides there, and text alone is wrong)")
     for method, parts in summary["against"].items():
         for part, found in parts.items():
             interval = f"{found['low']:+.4f} to {found['high']:+.4f}"
@@ -74,9 +81,17 @@ def table(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _read(image_run: str, text_run: str, store: DocumentStore, split: str) -> tuple[Any, Any, Any]:
-    ids, image, text = align(read_predictions(image_run, split), read_predictions(text_run, split))
+def _read(image_run: str, text_run: str, store: DocumentStore, split: str) -> tuple[tuple[Any, Any, Any], Any]:
+    """(Image, text, labels), and which of the pages have a text."""
+    predictions = read_predictions(image_run, split), read_predictions(text_run, split)
+    ids, image, text, has_text = align(*predictions, unread_pages(store.root))
     labels = store.labels[np.array([store.row_of(page) for page in ids])]
+    return (image, text, labels), has_text
+
+
+def _with_text(parts: tuple[Any, Any, Any], has_text: Any) -> tuple[Any, Any, Any]:
+    """Of the pages to learn from those that have both."""
+    image, text, labels = (part[has_text] for part in parts)
     return image, text, labels
 
 

@@ -1,9 +1,9 @@
 """Reading the text of a store's pages by OCR, a batch of pages a task. Pure Python, no cluster."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from app.data.manifest import read_manifest_table
 from app.errors import DataError
@@ -17,7 +17,7 @@ from app.workloads.documents.ocr_engines import (
 )
 from app.workloads.documents.prepare import read_encoded
 from app.workloads.documents.reading import BadPage, read_page
-from app.workloads.documents.texts import PageText, Status, open_texts, write_part
+from app.workloads.documents.texts import IMPORTED, Note, PageText, Status, read_notes, unread_pages, write_part
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,6 +30,10 @@ MAX_PART_AGE_S = 60.0
 NOISE_CONFIDENCE = 50.0
 """Mean word confidence below which a page counts as noise; assumed: printed text comes out above 80, upside down
 below 40."""
+
+
+Again = Status | Literal["imported", "unknown"]
+"""Which texts are read anew; `unknown`: an older version did not note how."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,61 @@ def plan_tasks(
     return [OcrTask(source, tuple(batch), options) for batch in batches]
 
 
-def missing_pages(store: str, again: Sequence[Status] = ()) -> list[tuple[str, str]]:
-    """Id and source file of each page of the store that has no text yet, or whose status is one of `again`.
+@dataclass(frozen=True)
+class Missing:
+    """A page of a store that is to be read."""
+
+    id: str
+    source: str
+    """File, relative to the data set."""
+    picture: int
+    """Checksum of the page as it is stored now."""
+    why: str
+    """`new`, or what is no longer so of the text that it has."""
+
+
+def missing_pages(store: str, asked: str = "", again: Sequence[Again] = ()) -> list[Missing]:
+    """Pages of the store that have no text which was read as is asked now, from the picture that is stored now.
+
+    Args:
+        asked: OcrOptions.asked or IMPORTED; empty: however it was read. OCR leaves text alone that was taken over, and
+            both leave alone what an older version read without noting how.
+        again: statuses and origins of texts to read anew.
 
     Raises:
         DataError: the store is missing or damaged.
     """
-    done = {page_id for page_id, status in open_texts(store).statuses().items() if status not in again}
-    table = read_manifest_table(store).select(["id", "source"])
-    return [(row["id"], row["source"]) for row in table.to_pylist() if row["id"] not in done]
+    notes, found = read_notes(store), []
+    for row in read_manifest_table(store).select(["id", "source", "crc32"]).to_pylist():
+        why = _why(notes.get(row["id"]), row["crc32"], asked, again)
+        if why is not None:
+            found.append(Missing(row["id"], row["source"], row["crc32"], why))
+    return found
+
+
+def _why(note: Note | None, picture: int, asked: str, again: Sequence[Again]) -> str | None:
+    """Why a page is to be read, if it is."""
+    if note is None:
+        return "new"
+    if note.picture is not None and note.picture != picture:
+        return "of another picture"
+    origin = {"": "unknown", IMPORTED: "imported"}.get(note.asked)
+    if note.status in again or origin in again:
+        return "to be read again"
+    others = {asked, "", IMPORTED} if asked != IMPORTED else {asked, ""}
+    return "read otherwise" if asked and note.asked not in others else None
+
+
+def check_read(store: str, max_bad_fraction: float) -> None:
+    """Raises DataError when OCR failed on more of the store's pages than this share."""
+    notes = read_notes(store)
+    failed = sorted(unread_pages(store))
+    if len(failed) > max_bad_fraction * len(notes):
+        raise DataError(
+            f"OCR failed on {len(failed)} of {len(notes)} pages of {store} (the first: {failed[0]}), at most "
+            f"{max_bad_fraction:.0%} were wanted: is --source the data set that the store was made of? --again failed "
+            "timeout reads them anew, --max-bad-fraction accepts more"
+        )
 
 
 def read_batch(task: OcrTask) -> list[PageText]:
@@ -73,9 +123,14 @@ def read_batch(task: OcrTask) -> list[PageText]:
 
 
 def read_text(source: str, page_id: str, name: str, options: OcrOptions) -> PageText:
-    """Text of one page, with retries."""
+    """Text of one page of a data set, with retries."""
+    return read_opened(page_id, lambda: read_page(read_encoded(source, name)), options)
+
+
+def read_opened(page_id: str, open_image: "Callable[[], Image]", options: OcrOptions) -> PageText:
+    """Text of the page that `open_image` decodes, with retries; what goes wrong is in its status."""
     try:
-        image = read_page(read_encoded(source, name))
+        image = open_image()
     except (BadPage, DataError) as error:
         return PageText(page_id, "", None, "failed", f"can not be decoded: {error}")
     found = PageText(page_id, "", None, "failed", "not tried")
@@ -88,17 +143,21 @@ def read_text(source: str, page_id: str, name: str, options: OcrOptions) -> Page
     return found
 
 
-def keep(store: str, batches: Iterable[list[PageText]]) -> Iterator[list[PageText]]:
-    """Pass the batches on and write them into the store, also those at hand when the job is stopped.
+def keep(
+    store: str, batches: Iterable[list[PageText]], asked: str = "", pages: Sequence[Missing] = ()
+) -> Iterator[list[PageText]]:
+    """Pass the batches on and write them into the store, also those at hand when the job is stopped; beside each text
+    stands how (`asked`) which picture (that of `pages`) was read.
 
     Raises:
         DataError: the store can not be written.
     """
     part: list[PageText] = []
     written_s = time.monotonic()
+    pictures = {page.id: page.picture for page in pages}
     try:
         for batch in batches:
-            part += batch
+            part += [replace(page, asked=asked, picture=pictures.get(page.id)) for page in batch]
             if len(part) >= NUM_PAGES_PER_PART or time.monotonic() - written_s >= MAX_PART_AGE_S:
                 write_part(store, part)
                 part, written_s = [], time.monotonic()

@@ -1,6 +1,7 @@
 """OCR engines behind one function: an image in, its text and mean word confidence out."""
 
 import importlib.util
+import json
 import math
 import os
 import shutil
@@ -22,6 +23,9 @@ OSD = "osd"
 """The language pack that tells which way up a page is."""
 OSD_CONFIG = "-c min_characters_to_try=10"
 """Its own limit of 50 characters leaves short letters alone."""
+
+DECIDING = ("engine", "language", "psm", "oem", "orientation")
+"""Options of two readings that must agree for their texts to be alike."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,18 @@ class OcrOptions:
         _require(0 < self.time_limit_s < math.inf, "time_limit_s", self.time_limit_s, "more than 0")
         _require(self.num_retries >= 0, "num_retries", self.num_retries, "0 or more")
         _require(all(self.languages), "language", self.language, "codes such as eng, or eng+deu")
+
+    @property
+    def asked(self) -> str:
+        """All that decides what is read on a page, as it stands beside its text; limits and retries do not."""
+        return json.dumps({name: getattr(self, name) for name in DECIDING}, sort_keys=True)
+
+    @staticmethod
+    def of(asked: str, language: str | None = None) -> "OcrOptions":
+        """Options under which a new page is read as those were that `asked` stands beside; the defaults where it says
+        none. By pytesseract, which every machine with Tesseract has."""
+        found = json.loads(asked) if asked.startswith("{") else {}
+        return OcrOptions(**{**found, **({} if language is None else {"language": language}), "engine": "pytesseract"})
 
     @property
     def languages(self) -> list[str]:

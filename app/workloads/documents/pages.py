@@ -16,7 +16,7 @@ import numpy.typing as npt
 from app.data import files
 from app.data.quarantine import Quarantined
 from app.errors import DataError, ResourceError
-from app.workloads.documents.reading import BadPage, read_page, shrink
+from app.workloads.documents.reading import BadPage, read_page, small_page, stored_page
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -79,16 +79,17 @@ def find_pages(inputs: Sequence[str]) -> list[PageFile]:
     return _distinct(found)
 
 
-def read_for_prediction(file: PageFile, image_size: int) -> ReadPage | Quarantined:
-    """Decode a page for the network and the sheet."""
+def read_for_prediction(file: PageFile, stored_size: int) -> ReadPage | Quarantined:
+    """A page as a store of `stored_size` would keep it, for the network, and small, for the sheet."""
     from PIL import Image
 
     try:
-        page = open_page(file)
+        content = _encoded(file)
+        pixels = stored_page(content, stored_size)[0]  # the very function that made the pages trained on
+        page = small_page(content, THUMBNAIL_WIDTH)
     except (BadPage, DataError) as error:
         return Quarantined(file.id, file.path, str(error))
     size = (THUMBNAIL_WIDTH, max(1, round(page.height * THUMBNAIL_WIDTH / page.width)))
-    pixels = np.asarray(shrink(page, image_size))  # as the pages were that the network was trained on
     small = page.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
     return ReadPage(file, pixels, _png(small), size)
 
@@ -100,9 +101,7 @@ def open_page(file: PageFile) -> "Image":
         BadPage: it can not be decoded.
         DataError: the file can not be read.
     """
-    if file.path.lower().endswith(PDF_ENDING):
-        return _pdf_page(file)
-    return read_page(files.read_bytes(file.path))
+    return read_page(_encoded(file))
 
 
 def count_pdf_pages(path: str) -> int:
@@ -120,14 +119,21 @@ def count_pdf_pages(path: str) -> int:
     return max(1, int(lines[0].split()[1])) if lines else 1
 
 
-def _pdf_page(file: PageFile) -> "Image":
+def _encoded(file: PageFile) -> bytes:
+    if file.path.lower().endswith(PDF_ENDING):
+        return _drawn(file)
+    return files.read_bytes(file.path)
+
+
+def _drawn(file: PageFile) -> bytes:
+    """A page of a PDF as PNG."""
     number = str(file.page + 1)
     with _local(file.path) as local:
         answer = _poppler(["pdftoppm", "-r", str(PDF_DPI), "-gray", "-png", "-f", number, "-l", number, local])
     if answer.returncode or not answer.stdout:
         lines = answer.stderr.decode(errors="replace").strip().splitlines()
         raise BadPage(f"pdftoppm can not draw page {number}: {lines[0] if lines else 'no output'}")
-    return read_page(answer.stdout)
+    return answer.stdout
 
 
 def _poppler(command: list[str]) -> subprocess.CompletedProcess[bytes]:

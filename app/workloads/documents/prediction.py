@@ -3,15 +3,17 @@
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 
 from app.data import files
-from app.errors import DataError, UsageError
-from app.workloads.documents.ocr_engines import OcrFailure, OcrOptions, OcrTimeout, recognise
+from app.errors import UsageError
+from app.workloads.documents.ocr import read_opened
+from app.workloads.documents.ocr_engines import OcrOptions
 from app.workloads.documents.pages import PageFile, open_page
-from app.workloads.documents.reading import BadPage
+from app.workloads.documents.texts import PageText
 
 NUM_PAGES_AT_ONCE = 32
 Shares = Mapping[str, float]
@@ -27,6 +29,8 @@ class PagePrediction:
     shares: Mapping[str, Shares]
     """Of each source (`image`, `text`, `both`): probability of each class. The last one decides."""
     text: str = ""
+    ocr: str = ""
+    """`ok`, `empty`, `failed` or `timeout` (the image alone decides); empty where nobody asked for the text."""
 
     @property
     def final(self) -> Shares:
@@ -56,12 +60,9 @@ def classify_numbered(model: Any, item: tuple[int, list[Any]]) -> tuple[int, lis
     return item[0], classify(model, item[1])
 
 
-def read_text(file: PageFile, options: OcrOptions) -> tuple[str, str]:
-    """Id and text of a page; "" for one that OCR can not read."""
-    try:
-        return file.id, recognise(open_page(file), options)[0]
-    except (BadPage, DataError, OcrFailure, OcrTimeout, OSError):
-        return file.id, ""
+def read_text(file: PageFile, options: OcrOptions) -> PageText:
+    """Text of a page, read as those of a store are; a page that can not be read has a status and a reason."""
+    return read_opened(file.id, partial(open_page, file), options)
 
 
 def check_same_classes(image: Sequence[str], text: Sequence[str]) -> None:
@@ -79,7 +80,8 @@ def combine(image: Shares | None, text: Shares | None) -> dict[str, Shares]:
 
 
 def write_table(path: str, predictions: Sequence[PagePrediction]) -> None:
-    """As CSV, or Parquet where the name ends so: id, file, page, class, probability, then SOURCE_CLASS columns."""
+    """As CSV, or Parquet where the name ends so: id, file, page, class, probability, SOURCE_CLASS columns, ocr (what
+    became of it), text."""
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet
@@ -92,11 +94,13 @@ def write_table(path: str, predictions: Sequence[PagePrediction]) -> None:
             "class": one.predicted,
             "probability": one.final[one.predicted],
             **{f"{source}_{name}": share for source, shares in one.shares.items() for name, share in shares.items()},
+            "ocr": one.ocr,
             "text": one.text,
         }
         for one in predictions
     ]
-    table, buffer = pa.Table.from_pylist(rows), io.BytesIO()
+    fullest = max(rows, key=len)  # a page without a text has fewer columns
+    table, buffer = pa.Table.from_pylist([{name: row.get(name) for name in fullest} for row in rows]), io.BytesIO()
     if path.endswith(".parquet"):
         pyarrow.parquet.write_table(table, buffer)
     else:

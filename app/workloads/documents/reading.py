@@ -51,6 +51,15 @@ def stored_page(content: bytes, image_size: int) -> tuple[UInt8Array, int, int]:
     return np.asarray(shrink(image, image_size)), width, height
 
 
+def small_page(content: bytes, at_least: int) -> "Image":
+    """The first page in grey and its own shape; a JPEG may come smaller, at least so many pixels an edge.
+
+    Raises:
+        BadPage: as `read_page`.
+    """
+    return _decode(content, 0, at_least)[0]
+
+
 def shrink(image: "Image", size: int) -> "Image":
     """A grey page squashed to `size` pixels an edge, as the store keeps it. Whole-number shrinking comes first, which
     is cheap; the filter then has little left to do."""

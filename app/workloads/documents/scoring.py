@@ -17,6 +17,7 @@ UNKNOWN = -1
 
 CONVENTIONS = (
     "accuracy_deduplicated leaves out pages of which a near-duplicate is in the training split",
+    "pages whose OCR failed are in no score by text",
     "intervals are over pages of this split; they do not say how another training would end",
 )
 

@@ -6,6 +6,8 @@ Layout of a store: `store.json` (StoreOptions), `manifest.parquet` (one row a pa
 look like) and `ocr/*.parquet` (text by id, made by jobs/ocr.py).
 """
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +33,8 @@ FORMAT = 1
 """Of shards, records and the manifest; a store of another format is not mixed with this one."""
 
 OCR_FOLDER = "ocr"
-"""Parquet files with columns id, text, confidence (mean of words, 0 to 100, null if none), status, reason."""
+"""Parquet files with columns id, text, confidence (mean of words, 0 to 100, null if none), status, reason, and how
+which picture was read (asked, picture)."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,11 @@ class DocumentStore:
     def page(self, row: int) -> Page:
         """All that the manifest says of a page."""
         return Page(**{field.name: self._table[field.name][int(row)].as_py() for field in fields(Page)})
+
+    def told(self, page_ids: Sequence[str]) -> str:
+        """Pictures (their checksums) and labels of these pages, as one word for all of them."""
+        rows = np.array([self.row_of(page_id) for page_id in page_ids], np.int64)
+        return hashlib.sha256(self._places.crc32[rows].tobytes() + self.labels[rows].tobytes()).hexdigest()
 
     def read_images(self, rows: Int64Array) -> npt.NDArray[np.uint8]:
         """Pages [B, image_size, image_size], grey, 0 black; checksums are verified.

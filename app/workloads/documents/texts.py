@@ -1,21 +1,28 @@
 """OCR text of a store: the rows that jobs/ocr.py writes as `ocr/part-NNNNN.parquet`, and their reading by page id."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from app.data import files
 from app.data.manifest import read_table, write_table
 from app.errors import DataError
 from app.workloads.documents.store import OCR_FOLDER
 
-COLUMNS = ("id", "text", "status")
+COLUMNS = ("id", "text")
 """What is held in memory."""
+IMPORTED = "import"
+"""How a page was read whose text was taken over."""
+NOTES = ("id", "status", "asked", "picture")
+"""What is told of a text without reading it; parts of before lack the last two."""
 _PART_NAME = re.compile(r"part-(\d+)\.parquet")
 
 Status = Literal["ok", "empty", "failed", "timeout"]
+UNREAD = ("failed", "timeout")
+"""Statuses of pages that have no text because OCR did not come to an end; `empty` is a page without any."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,18 @@ class PageText:
     status: Status
     reason: str = ""
     """Why it failed, or what was done to the page."""
+    asked: str = ""
+    """How it was to be read: OcrOptions.asked, or IMPORTED; empty where an older version did not note it."""
+    picture: int | None = None
+    """Checksum of the stored page that was read, as the manifest has it; None as for `asked`."""
+
+
+class Note(NamedTuple):
+    """What a row says but for its text."""
+
+    status: Status
+    asked: str
+    picture: int | None
 
 
 class TextTable:
@@ -51,17 +70,14 @@ class TextTable:
         found: list[str] = self._column("text", [self._rows[page_id] for page_id in ids])
         return found
 
-    def statuses(self) -> dict[str, Status]:
-        """Of each page."""
-        return dict(zip(self._rows, self._column("status", list(self._rows.values())), strict=True))
-
     def _column(self, name: str, rows: list[int]) -> list[Any]:
         column: list[Any] = self._table.column(name).take(rows).to_pylist() if rows else []
         return column
 
 
 def read_texts(root: str, ids: Sequence[str]) -> list[str]:
-    """Text of each page; "" for a page that was found empty or could not be read. The table is read once a process.
+    """Text of each page; "" for a page that was found empty or could not be read (`unread_pages` tells them apart). The
+    table is read once a process.
 
     Raises:
         DataError: the store has no OCR text for a page, or a part is damaged.
@@ -76,6 +92,26 @@ def read_texts(root: str, ids: Sequence[str]) -> list[str]:
             f"the store {root} has no OCR text for {len(missing)} of {len(ids)} pages (the first: {missing[0]}); "
             f"run jobs/ocr.py with --store {root}"
         ) from None
+
+
+def read_notes(root: str) -> Mapping[str, Note]:
+    """Of each page that was read, whatever came of it; texts are not loaded.
+
+    Raises:
+        DataError: a part is damaged.
+    """
+    return _notes(text_parts(root))
+
+
+def unread_pages(root: str) -> frozenset[str]:
+    """Pages whose OCR failed: they have no text, and nobody may take them for empty ones."""
+    return frozenset(page_id for page_id, note in read_notes(root).items() if note.status in UNREAD)
+
+
+def most_asked(root: str) -> str:
+    """How most of the store's pages were read; empty where none says so."""
+    counts = Counter(note.asked for note in read_notes(root).values())
+    return max(counts, key=lambda asked: (counts[asked], asked), default="")
 
 
 def open_texts(root: str) -> TextTable:
@@ -100,9 +136,8 @@ def write_part(root: str, pages: Sequence[PageText]) -> str:
     """
     import pyarrow as pa
 
-    schema = pa.schema([(name, pa.string()) for name in ("id", "text", "status", "reason")]).insert(
-        2, pa.field("confidence", pa.float32())
-    )
+    kinds = {"confidence": pa.float32(), "picture": pa.int64()}
+    schema = pa.schema([(field.name, kinds.get(field.name, pa.string())) for field in fields(PageText)])
     numbers = [_PART_NAME.fullmatch(files.name_of(path)) for path, _ in text_parts(root)]
     number = max((int(found[1]) for found in numbers if found), default=-1) + 1
     path = files.join(root, OCR_FOLDER, f"part-{number:05d}.parquet")
@@ -115,12 +150,24 @@ def _open(parts: tuple[tuple[str, str], ...]) -> TextTable:
     return TextTable([path for path, _ in parts])
 
 
-def _read_part(path: str) -> Any:
+@lru_cache(maxsize=2)
+def _notes(parts: tuple[tuple[str, str], ...]) -> dict[str, Note]:
+    found: dict[str, Note] = {}
+    for path, _ in parts:
+        table = _read_part(path, NOTES[:2], NOTES)
+        columns = {name: table[name].to_pylist() if name in table.column_names else None for name in NOTES}
+        nothing = [None] * len(table)
+        rows = zip(*(columns[name] or nothing for name in NOTES), strict=True)
+        found.update({page_id: Note(status, asked or "", picture) for page_id, status, asked, picture in rows})
+    return found
+
+
+def _read_part(path: str, needed: Sequence[str] = COLUMNS, columns: Sequence[str] = COLUMNS) -> Any:
     try:
-        found = read_table(path, list(COLUMNS))
+        found = read_table(path, list(columns))
     except DataError as error:
         raise DataError(f"{str(error).split(';')[0]}; delete it and run jobs/ocr.py again") from error
-    missing = sorted(set(COLUMNS) - set(found.column_names))
+    missing = sorted(set(needed) - set(found.column_names))
     if missing:
         raise DataError(f"{path} is damaged: it lacks {', '.join(missing)}; delete it and run jobs/ocr.py again")
     return found

@@ -1,7 +1,10 @@
 """The table and the intervals of a final evaluation."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,16 +42,71 @@ def test_means_count_the_cases_they_are_over() -> None:
     assert (found["hd95_mm_ET"].mean, found["hd95_mm_ET"].low, found["hd95_mm_ET"].num_cases) == (None, None, 0)
 
 
-def test_an_evaluation_is_of_one_store_and_of_the_weights_as_they_are(tmp_path: Path) -> None:
-    run, model = str(tmp_path), torch.nn.Linear(1, 1)
+class Pages:
+    """As much of a workload as an evaluation asks; what its store holds is set from outside."""
+
+    name, cases_at_once = "pages", 2
+
+    def __init__(self) -> None:
+        self.ids, self.held = ["a", "b"], "pictures"
+
+    def validation_ids(self, task: Any, store: str, split: str) -> list[str]:
+        return self.ids
+
+    def contents(self, task: Any, store: str, case_ids: list[str]) -> str:
+        return self.held
+
+    def resolve_task(self, task: Any, store: str) -> Any:
+        return task
+
+    def evaluate_cases(self, task: Any, network: Any, store: str, case_ids: list[str], *_: Any, **__: Any) -> Any:
+        return [{"accuracy": 1.0} for _ in case_ids]
+
+    def summarize(self, task: Any, cases: Any) -> dict[str, float]:
+        return {"accuracy": 1.0}
+
+
+@dataclass(frozen=True)
+class Options:
+    overlap: float = 0.5
+
+
+def test_an_evaluation_is_of_one_store_and_of_all_else_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is of today until the weights, the cases, what the store has of them or the options are others."""
+    run, model, pages = str(tmp_path), torch.nn.Linear(1, 1), Pages()
+
+    def load(path: str, *_: Any, task_options: Any = None) -> Any:
+        return SimpleNamespace(
+            path=path, workload=pages, task=Options(**(task_options or {})), network=model, metrics={"accuracy": 0.3},
+            device=torch.device("cpu"),
+        )  # fmt: skip
+
+    def apply(path: str, function: Any, items: Any, workers: int, launcher: str, options: Any) -> Iterator[Any]:
+        yield from (function(load(path, task_options=options), item) for item in items)
+
+    monkeypatch.setattr("app.execution.evaluate.load_model", load)
+    monkeypatch.setattr("app.execution.evaluate.map_with_model", apply)
     checkpoint.save_best(f"{run}/checkpoint", model, {}, {"epoch": 1, "accuracy": 1 / 3})
     assert not is_evaluated(run, "/store", "test")
-    summary = {"store": "/store", "best_validation": {"epoch": 1, "accuracy": 1 / 3}}
-    files.write_json(f"{run}/evaluation/test/summary.json", summary)
+    evaluate_run(run, "/store", "test", launcher="local", task_options={"overlap": 0.7})
+    assert not is_evaluated(run, "/store", "test"), "other options"
+    evaluate_run(run, "/store", "test", launcher="local")
     assert is_evaluated(run, "/store", "test")
     assert not is_evaluated(run, "/other", "test")
-    checkpoint.save_best(f"{run}/checkpoint", model, {}, {"epoch": 2, "accuracy": 2 / 3})
-    assert not is_evaluated(run, "/store", "test")
+    assert not is_evaluated(run, "/store", "test", {"overlap": 0.7})
+    for change in ({"ids": ["a"]}, {"held": "another picture"}):
+        with monkeypatch.context() as patch:
+            for name, value in change.items():
+                patch.setattr(pages, name, value)
+            assert not is_evaluated(run, "/store", "test"), change
+    assert is_evaluated(run, "/store", "test")
+    torch.nn.init.ones_(model.weight)
+    checkpoint.save_best(f"{run}/checkpoint", model, {}, {"epoch": 1, "accuracy": 1 / 3})
+    assert not is_evaluated(run, "/store", "test"), "other weights, though their score is the same"
+    files.write_json(f"{run}/evaluation/test/summary.json", {"store": "/store", "best_validation": {"accuracy": 1 / 3}})
+    assert not is_evaluated(run, "/store", "test"), "of before it said what it is of"
 
 
 def test_a_model_of_another_workload_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from app.errors import DataError, UsageError
 from app.execution.ledger import Ledger
-from app.experiment import Experiment, Study
+from app.experiment import Experiment, OptimizerConfig, Study
 from app.planning.plan import Plan, plan_of_strategy
 from app.records import Span
 from app.search_space import Search
@@ -47,10 +47,20 @@ def test_a_folder_may_be_older_than_an_option(tmp_path: Path) -> None:
     ledger = Ledger(str(tmp_path))
     older = study().to_dict()
     del older["search"]
+    for experiment in older["experiments"]:  # as optimizers were before these could be chosen
+        del experiment["optimizer"]["nesterov"], experiment["optimizer"]["decay_vectors"]
     (tmp_path / "study.json").write_text(json.dumps(older))
     ledger.claim(study(), plan())
     with pytest.raises(UsageError, match=r"different: search"):
         ledger.claim(dataclasses.replace(study(), search=Search("optuna", {"seed": (1,)}, ("a",))), plan())
+
+
+def test_what_an_older_folder_could_not_say_is_what_it_was_then(tmp_path: Path) -> None:
+    older = study().to_dict()
+    del older["experiments"][0]["optimizer"]["nesterov"]
+    (tmp_path / "study.json").write_text(json.dumps(older))
+    with pytest.raises(UsageError, match=r"\(different: experiment a\)"):
+        Ledger(str(tmp_path)).claim(study(optimizer=OptimizerConfig(nesterov=False)), plan())
 
 
 HOLD = """

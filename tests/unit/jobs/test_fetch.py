@@ -161,9 +161,66 @@ def test_documents_from_the_hub(fetch: ModuleType, tmp_path: Path, monkeypatch: 
     assert (tmp_path / "tar" / "rvl-cdip" / "labels" / "train.txt").read_bytes() == RVL_FILES["labels/train.txt"]
     assert asked_for == [("some/mirror", "refs/convert/parquet"), ("some/archive", None)]
     assert asked == [("some/mirror", "dataset", "5ad0" * 10), ("some/archive", "dataset", "5ad0" * 10)]
-    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, local_dir, **__: local_dir.mkdir())
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, local_dir, **__: local_dir.mkdir(exist_ok=True))
     with pytest.raises(DataError, match="neither Parquet files nor archives"):
         hub.fetch_snapshot("some/words", None, tmp_path / "words")
+
+
+def stand_in_hub(monkeypatch: pytest.MonkeyPatch, commit: str, files: dict[str, bytes], breaks: bool = False) -> None:
+    """A hub whose only data set has these files at this commit; its client keeps what is there, as the real one."""
+
+    def snapshot(*_: object, local_dir: Path, **__: object) -> None:
+        for name, content in files.items():
+            if not (local_dir / name).exists():
+                (local_dir / name).write_bytes(content)
+        if breaks:
+            raise ConnectionError("the network went away")
+
+    info = SimpleNamespace(dataset_info=lambda *_, **__: SimpleNamespace(sha=commit))
+    monkeypatch.setattr("huggingface_hub.HfApi", lambda: info)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+
+
+def test_an_interrupted_revision_is_not_mixed_with_the_next(
+    fetch: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ("--out", str(tmp_path), "--source", "some/mirror")
+    stand_in_hub(monkeypatch, "old", {"a.parquet": b"old a", "b.parquet": b"old b"}, breaks=True)
+    with pytest.raises(SystemExit):
+        call(fetch, *flags, name="tobacco3482")
+    part = tmp_path / ".tobacco3482.hub"
+    assert (part / "b.parquet").read_bytes() == b"old b"
+    (part / "kept").write_bytes(b"of the same commit")
+    with pytest.raises(SystemExit):
+        call(fetch, *flags, name="tobacco3482")
+    assert (part / "kept").exists(), "the same revision goes on where it was"
+    stand_in_hub(monkeypatch, "new", {"a.parquet": b"new a"})
+    call(fetch, *flags, name="tobacco3482")
+    found = {path.name: path.read_bytes() for path in (tmp_path / "tobacco3482").glob("*.parquet")}
+    assert found == {"a.parquet": b"new a"}
+
+
+def test_a_hubs_archive_is_held_against_the_digest(
+    fetch: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = tmp_path / "made.zip"
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, content in RVL_FILES.items():
+            archive.writestr(name, content)
+    stand_in_hub(monkeypatch, "one", {"rvl.zip": made.read_bytes()})
+    flags = ("--out", str(tmp_path / "out"), "--source", "some/archive")
+    with pytest.raises(SystemExit) as ended:
+        call(fetch, *flags, "--sha256", "0" * 64, name="rvl-cdip")
+    sha256 = hashlib.sha256(made.read_bytes()).hexdigest()
+    assert ended.value.code == 3
+    assert f"rvl.zip of some/archive is not the file that was wanted: its sha256 is {sha256}" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "rvl-cdip").exists()
+    call(fetch, *flags, "--sha256", sha256, name="rvl-cdip")
+    assert (tmp_path / "out" / "rvl-cdip" / "labels" / "train.txt").exists()
+    stand_in_hub(monkeypatch, "one", {"a.parquet": b"PAR1", "b.parquet": b"PAR1"})
+    with pytest.raises(SystemExit) as ended:
+        call(fetch, "--out", str(tmp_path / "mirror"), "--source", "some/mirror", "--md5", "0" * 32, name="tobacco3482")
+    assert ended.value.code == 2 and "some/mirror is 2 files" in capsys.readouterr().err
 
 
 def test_hub_that_can_not_be_reached(

@@ -29,8 +29,14 @@ def store(tmp_path: Path) -> str:
     page.save(tmp_path / "source/good.png")
     (tmp_path / "source/bad.png").write_bytes(b"no image")
     root = str(tmp_path / "store")
-    write_manifest(root, [{"id": name, "source": f"{name}.png"} for name in ("good", "bad")])
+    write_store(root, good=1, bad=2)
     return root
+
+
+def write_store(root: str, **pictures: int) -> None:
+    """The manifest alone, with the checksum of each page's picture."""
+    rows = [{"id": name, "source": f"{name}.png", "crc32": picture} for name, picture in pictures.items()]
+    write_manifest(root, rows)
 
 
 def call(job: ModuleType, *flags: str) -> None:
@@ -47,7 +53,7 @@ def fails(job: ModuleType, capsys: pytest.CaptureFixture[str], *flags: str) -> t
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="no tesseract here")
 def test_pages_are_read_once(job: ModuleType, store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    flags = ("--store", store, "--source", str(tmp_path / "source"))
+    flags = ("--store", store, "--source", str(tmp_path / "source"), "--max-bad-fraction", "0.5")
     call(job, *flags)
     told = capsys.readouterr().out
     assert "failed bad: can not be decoded" in told and "1 failed, 1 ok" in told
@@ -65,8 +71,54 @@ def test_pages_are_read_without_ray_where_asked(
     job: ModuleType, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.execution.prepare.run_cases", None)
-    call(job, "--store", store, "--source", str(tmp_path / "source"), "--launcher", "local")
+    half = ("--max-bad-fraction", "0.5")
+    call(job, "--store", store, "--source", str(tmp_path / "source"), "--launcher", "local", *half)
     assert read_texts(store, ["good", "bad"]) == ["total amount due", ""]
+
+
+def read_as(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Every page that can be decoded reads as this; no Tesseract is asked."""
+    monkeypatch.setattr("app.workloads.documents.ocr_engines.check_engine", lambda _: None)
+    monkeypatch.setattr("app.workloads.documents.ocr.check_engine", lambda _: None)
+    monkeypatch.setattr(
+        "app.workloads.documents.ocr.recognise", lambda _, options: (f"{text} {options.language}", 90.0)
+    )
+
+
+def test_too_many_failures_end_the_job_and_do_so_again(
+    job: ModuleType, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of two pages is damaged: half of them, where a fifth may be. A folder of another set loses all."""
+    read_as(monkeypatch, "text")
+    flags = ("--store", store, "--source", str(tmp_path / "source"))
+    for _ in range(2):  # what failed before is not forgotten because nothing was missing
+        code, told = fails(job, capsys, *flags)
+        assert code == 3 and f"OCR failed on 1 of 2 pages of {store} (the first: bad), at most 20% were wanted" in told
+    call(job, *flags, "--max-bad-fraction", "0.5")
+    (tmp_path / "other").mkdir()
+    again = ("--again", "failed", "--max-bad-fraction", "0.99", "--language", "deu")
+    code, told = fails(job, capsys, "--store", store, "--source", str(tmp_path / "other"), *again)
+    assert code == 3 and "OCR failed on 2 of 2 pages" in told
+    assert fails(job, capsys, *flags, "--max-bad-fraction", "1.5")[0] == 2
+
+
+def test_pages_are_read_anew_when_asked_otherwise_or_of_another_picture(
+    job: ModuleType, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--store", store, "--source", str(tmp_path / "source"))
+    shutil.copy(tmp_path / "source/good.png", tmp_path / "source/bad.png")
+    read_as(monkeypatch, "first")
+    call(job, *flags)
+    read_as(monkeypatch, "second")
+    call(job, *flags)
+    assert "nothing was missing" in capsys.readouterr().out and read_texts(store, ["good"]) == ["first eng"]
+    write_store(store, good=1, bad=3)
+    call(job, *flags)
+    assert "1 pages have a text of another picture: done anew" in capsys.readouterr().out
+    assert read_texts(store, ["good", "bad"]) == ["first eng", "second eng"]
+    call(job, *flags, "--language", "deu")
+    assert "2 pages have a text read otherwise: done anew" in capsys.readouterr().out
+    assert read_texts(store, ["good", "bad"]) == ["second deu", "second deu"]
 
 
 def test_ready_text(job: ModuleType, store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,9 @@ def test_models_of_different_classes_are_refused(
 
     def load_model(path: str) -> Any:
         name = Path(path).name
-        task = SimpleNamespace(classes={"image": ("form", "memo"), "text": ("memo", "note")}[name], image_size=64)
+        task = SimpleNamespace(
+            classes={"image": ("form", "memo"), "text": ("memo", "note")}[name], image_size=64, ocr=""
+        )
         return SimpleNamespace(workload=SimpleNamespace(name=f"document_{name}"), task=task)
 
     monkeypatch.setattr("app.execution.model.load_model", load_model)

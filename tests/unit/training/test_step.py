@@ -90,6 +90,28 @@ def test_optimizer_by_name(config: str, kind: type) -> None:
         assert optimizer.param_groups[0]["betas"] == (0.9, 0.99) and optimizer.param_groups[0]["amsgrad"]
 
 
+@pytest.mark.parametrize(("nesterov", "expected"), [(False, 0.536), (True, 0.2624)])
+def test_momentum_is_plain_or_nesterovs(nesterov: bool, expected: float) -> None:
+    """Two steps from 1 with gradient 1, rate 0.16, momentum 0.9, by hand: velocities 1 and 1.9, so plain steps end at
+    1 - 0.16 x 2.9, and Nesterov's (Sutskever et al. 2013, as torch has it) at 1 - 0.16 (1.9 + 2.71)."""
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.ones_(model.weight)
+    options = OptimizerConfig(name="sgd", learning_rate=0.16, momentum=0.9, nesterov=nesterov)
+    optimizer = make_optimizer(toy_experiment(optimizer=options), model, 1)
+    for _ in range(2):
+        model.weight.grad = torch.ones_like(model.weight)
+        optimizer.step()
+    assert model.weight.item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_vectors_decay_where_asked() -> None:
+    model = torch.nn.Sequential(torch.nn.Conv3d(1, 2, 3), torch.nn.InstanceNorm3d(2, affine=True))
+    options = OptimizerConfig(name="sgd", learning_rate=0.05, weight_decay=0.1, decay_vectors=True)
+    groups = make_optimizer(toy_experiment(optimizer=options), model, 1).param_groups
+    assert sorted(p.ndim for group in groups for p in group["params"]) == [1, 1, 1, 5]
+    assert [group["weight_decay"] for group in groups] == [0.1, 0.1]
+
+
 def test_learning_rate_scales_with_workers_when_the_batch_does() -> None:
     model = ToyWorkload().build_model(ToyTask())
     grown = make_optimizer(toy_experiment(batch_rule="fixed-per-worker"), model, 4)

@@ -1,5 +1,6 @@
 """The image workload on a real store of small pages, through the real training loop."""
 
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,12 @@ from PIL import Image
 
 from app.errors import DataError, UsageError
 from app.execution.evaluate import evaluate_run
+from app.execution.trial import run_trial
 from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
 from app.training.context import LocalContext
 from app.training.loop import TrainingResult, train
 from app.training.order import Order
-from app.workloads.document_image.networks import mean_and_std
+from app.workloads.document_image.networks import build_network, mean_and_std
 from app.workloads.document_image.task import DocumentImageTask
 from app.workloads.document_image.workload import DocumentImageWorkload, normalize, resize
 from app.workloads.documents.building import finish_store, plan_store
@@ -40,10 +42,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
         path = folder / "raw" / name / f"{number:03d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(page).save(path)
-    root = str(folder / "store")
-    plan = plan_store(str(folder / "raw"), root, image_size=SIZE)
+    prepare(str(folder / "raw"), str(folder / "store"))
+    return str(folder / "store")
+
+
+def prepare(source: str, root: str) -> None:
+    plan = plan_store(source, root, image_size=SIZE)
     finish_store(root, plan, [prepare_or_keep(task) for task in plan.tasks], 0.0)
-    return root
 
 
 def task(store: str, **options: object) -> DocumentImageTask:
@@ -73,6 +78,49 @@ def test_it_learns_where_the_ink_is_and_starts_from_what_it_learned(store: str, 
     assert first.best["accuracy"] >= 0.8 and first.origin == {}
     second = train_on(store, tmp_path / "second", weights=str(tmp_path / "first"))
     assert second.origin["source"].endswith("checkpoint/best.pt") and second.origin["new"] == []
+
+
+def test_a_training_says_what_its_first_weights_leave_random(
+    store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here the head, as the weights are of three classes."""
+    other = build_network(DocumentImageTask(model="test_efficientnet", weights="random", classes=("a", "b", "c")))
+    weights = tmp_path / "three.pt"
+    torch.save(other.state_dict(), weights)
+    options = {"model": "test_efficientnet", "weights": str(weights), "image_size": SIZE, "augment": None}
+    experiment = Experiment(name="pages", workload="document_image", task=options, epochs=1, batch_size=16)
+    run_trial(Order(experiment, store, str(tmp_path / "run"), time.time(), launcher="local"))
+    num = len(other.state_dict())
+    told = f"pages: {num - 2} of {num} tensors are from {weights}; random: classifier.bias, classifier.weight\n"
+    assert told in capsys.readouterr().out
+
+
+def test_labels_follow_their_pages(store: str) -> None:
+    """In any order and batch: where the ink is says what the label has to be."""
+    samples = WORKLOAD.open_samples(task(store), store)
+    rows = np.random.default_rng(1).permutation(len(samples))
+    batch = samples.load(rows, np.zeros(len(rows), np.uint64))
+    halves = batch["image"][:, 0].astype(float).reshape(len(rows), 2, -1).mean(2)
+    expected = (halves[:, 0] < halves[:, 1]).astype(int)  # darker above: `top`, class 1
+    assert batch["label"].tolist() == expected.tolist() and 0 < expected.sum() < len(rows)
+
+
+def test_other_pictures_are_other_contents(store: str, tmp_path: Path) -> None:
+    """By which an evaluation knows that it is of before."""
+    raw, root = tmp_path / "raw", str(tmp_path / "store")
+    shutil.copytree(Path(store).parent / "raw", raw)
+    prepare(str(raw), root)
+    ids = WORKLOAD.validation_ids(task(root), root, "validation")
+    assert WORKLOAD.contents(task(root), root, ids) == WORKLOAD.contents(task(store), store, ids)
+    changed = next(raw.rglob(f"{ids[0].rpartition('/')[2]}.png"))
+    Image.fromarray(255 - np.asarray(Image.open(changed))).save(changed)
+    prepare(str(raw), root)
+    assert WORKLOAD.contents(task(root), root, ids) != WORKLOAD.contents(task(store), store, ids)
+    assert WORKLOAD.contents(task(root), root, ids[1:]) == WORKLOAD.contents(task(store), store, ids[1:])
+
+
+def test_the_size_of_pages_comes_from_the_store(store: str) -> None:
+    assert task(store, image_size=48).stored_size == SIZE
 
 
 def test_the_classes_come_from_the_store(store: str) -> None:

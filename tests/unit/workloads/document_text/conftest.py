@@ -46,6 +46,9 @@ class FakeStore:
     def row_of(self, page_id: str) -> int:
         return self.ids.index(page_id)
 
+    def told(self, page_ids: list[str]) -> str:
+        return " ".join(page_ids)
+
     def duplicated_test_ids(self, partition: int | None = None) -> set[str]:
         return {"page-40"}
 

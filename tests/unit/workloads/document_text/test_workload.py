@@ -9,17 +9,26 @@ import pytest
 import torch
 
 from app.data.feeding import StepReader
-from app.errors import UsageError
+from app.errors import DataError, UsageError
 from app.experiment import Experiment, OptimizerConfig
 from app.training import checkpoint
 from app.training.context import LocalContext
 from app.training.loop import train
 from app.training.order import Order
 from app.training.step import make_optimizer
+from app.workloads.document_text import checks
+from app.workloads.document_text.pretrained import load_tokenizer
+from app.workloads.document_text.samples import load_pages
 from app.workloads.document_text.workload import DocumentTextWorkload
+from app.workloads.documents.ocr_engines import OcrOptions
+from app.workloads.documents.texts import PageText, write_part
 
 CPU = torch.device("cpu")
 WORKLOAD = DocumentTextWorkload()
+WORDS = {"letter": "dear sir yours sincerely", "invoice": "total amount due net", "memo": "to from subject staff"}
+"""That only pages of a class have (conftest.py)."""
+BLANK = 5
+"""Row of a page without a word."""
 
 
 def resolved(options: dict[str, Any], store: str, **changes: Any) -> Any:
@@ -36,6 +45,61 @@ def test_classes_come_from_the_store(options: dict[str, Any], store: str) -> Non
     assert WORKLOAD.resolve_task(task, store) == task
     with pytest.raises(UsageError, match="the task has the classes a, b"):
         resolved(options, store, classes=["a", "b"])
+
+
+@pytest.mark.parametrize("partition", [0, 1])
+def test_labels_follow_their_pages_text(options: dict[str, Any], store: str, partition: int) -> None:
+    """In any order: the words that only one class has say what the label has to be."""
+    task = resolved(options, store, partition=partition)
+    samples, tokenizer = WORKLOAD.open_samples(task, store), load_tokenizer(task.model)
+    rows = np.array([row for row in np.random.default_rng(1).permutation(30) if row + partition != BLANK])
+    batch = samples.load(rows, np.zeros(len(rows), np.uint64))
+    by_id = load_pages(task, store, [f"page-{row + partition:02d}" for row in rows])
+    for loaded in (batch, by_id):
+        for ids, label in zip(loaded["ids"], loaded["label"], strict=True):
+            words = set(tokenizer.decode(ids).split())
+            (said,) = [name for name, own in WORDS.items() if words & set(own.split())]
+            assert said == task.classes[label]
+
+
+def test_pages_whose_ocr_failed_are_left_out_and_told(
+    options: dict[str, Any], store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An empty page is none of them: it says `empty`, and so does row 5, which is blank."""
+    failed = [PageText("page-03", "", None, "failed", "x"), PageText("page-31", "", None, "timeout", "x")]
+    write_part(store, [*failed, PageText("page-04", "", None, "empty")])
+    task = checks.check(options, store)
+    assert (
+        "OCR failed on 1 of 30 train pages and 1 of 9 validation pages, which are left out" in capsys.readouterr().out
+    )
+    samples = WORKLOAD.open_samples(task, store)
+    assert samples.store_rows.tolist() == [row for row in range(30) if row != 3]
+    empty = load_tokenizer(task.model)("empty", add_special_tokens=False)["input_ids"]
+    for row in (4, BLANK):
+        host = load_pages(task, store, [f"page-{row:02d}"])
+        assert host["ids"][0][1 : host["length"][0] - 1].tolist() == empty
+    assert sorted(WORKLOAD.validation_ids(task, store, "validation")) == [f"page-{row}" for row in (30, *range(32, 39))]
+    write_part(store, [PageText(f"page-{row:02d}", "", None, "failed", "x") for row in range(30)])
+    with pytest.raises(DataError, match="OCR failed on all 30 labelled pages of the 'train' split"):
+        checks.check(options, store)
+
+
+def test_a_model_knows_how_its_texts_were_read(options: dict[str, Any], store: str) -> None:
+    """By how most of them were; what a model says already stays, whatever the store holds by now."""
+    assert resolved(options, store).ocr == ""
+    german = OcrOptions(language="deu").asked
+    write_part(store, [PageText(f"page-{row:02d}", "Brief", 90.0, "ok", asked=german) for row in range(40)])
+    assert resolved(options, store).ocr == german
+    assert resolved(options, store, ocr=OcrOptions().asked).ocr == OcrOptions().asked
+
+
+def test_other_texts_are_other_contents(options: dict[str, Any], store: str) -> None:
+    """By which an evaluation knows that it is of before."""
+    task, ids = resolved(options, store), ["page-01", "page-02"]
+    before = WORKLOAD.contents(task, store, ids)
+    assert WORKLOAD.contents(task, store, ids) == before != WORKLOAD.contents(task, store, ids[:1])
+    write_part(store, [PageText("page-01", "other words", 90.0, "ok")])
+    assert WORKLOAD.contents(task, store, ids) != before
 
 
 def test_a_local_model_is_found_from_any_folder(

@@ -148,10 +148,12 @@ def test_large_sets_are_cut_into_shards_of_bounded_size(tmp_path: Path) -> None:
 
 
 def test_pages_of_another_store_are_left_out_of_training(prepare: Prepare, tmp_path: Path) -> None:
-    """By construction: page 2 has a stamped number of the other set (drawn differently), page 3 its picture, page 30,
-    which tests, both."""
+    """By construction: page 2 has a stamped number of the other set (drawn differently), page 3 its picture, and so
+    page 22, which validates; page 30, which tests, both."""
     other = prepare(
-        save_tobacco(tmp_path / "tobacco", {"ADVE": [500, 3], "Memo": [30, 501, 502]}), per_class=2, num_partitions=0
+        save_tobacco(tmp_path / "tobacco", {"ADVE": [500, 3], "Memo": [30, 22, 501, 502]}),
+        per_class=2,
+        num_partitions=0,
     )
     pages = [(f"6000{i:04d}", 0, i) for i in range(40)]
     pages[2] = ("50000500_0501", 0, 2)
@@ -159,11 +161,13 @@ def test_pages_of_another_store_are_left_out_of_training(prepare: Prepare, tmp_p
     source = save_rvl(tmp_path / "rvl", {"train": pages[:20], "val": pages[20:25], "test": pages[25:]})
     store = prepare(source, compare_with=other.root)
     reasons = {store.row_of(page_id): reason for page_id, reason in store.excluded_ids().items()}
-    assert set(reasons) == {2, 3, 30}
+    assert set(reasons) == {2, 3, 22, 30}
     assert reasons[2] == "the document 50000500 is there as ADVE/50000500_0500"
     assert reasons[3].startswith("looks like ADVE/50000003_0003 (")
     assert set(range(20)) - set(store.rows("train").tolist()) == {2, 3}
     assert store.rows("train", with_excluded=True).tolist() == list(range(20))
+    assert store.rows("validation").tolist() == [20, 21, 23, 24], "a network is not chosen by pages it transfers to"
+    assert store.rows("validation", with_excluded=True).tolist() == [20, 21, 22, 23, 24]
     assert 30 in store.rows("test")
     again = prepare(source)  # goes on with the same comparison
     assert again.excluded_ids() == store.excluded_ids()

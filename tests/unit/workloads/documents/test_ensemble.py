@@ -67,10 +67,43 @@ def test_predictions_are_read_from_a_run_and_put_into_one_order(tmp_path: Path) 
     read = read_predictions(str(tmp_path), "test")
     assert read.classes == ("memo", "note") and read.ids == ("b", "a")
     other = Predictions(("a", "b"), ("memo", "note"), np.array([[0.3, 0.7], [0.6, 0.4]]))
-    ids, image, text = align(read, other)
-    assert ids == ("b", "a")
+    ids, image, text, has_text = align(read, other)
+    assert ids == ("b", "a") and has_text.all()
     np.testing.assert_array_equal(image, [[0.9, 0.1], [0.2, 0.8]])
     np.testing.assert_array_equal(text, [[0.6, 0.4], [0.3, 0.7]])
+
+
+def test_the_weight_is_the_images() -> None:
+    """By hand: the image is sure and right, the text is sure and wrong; weighted, only the image speaks. The test has
+    them the other way round, so that a weight given to the text would be right."""
+    sure = np.tile([[0.9, 0.1]], (10, 1))
+    labels = np.zeros(10, np.int64)
+    found = fit((sure, sure[:, ::-1], labels), (sure[:, ::-1], sure, labels))
+    assert found.image_weight == 1
+    assert {name: found.accuracy[name] for name in ("image", "text", "weighted")} == {
+        "image": 0.0, "text": 1.0, "weighted": 0.0
+    }  # fmt: skip
+
+
+def test_where_ocr_failed_the_image_decides_and_text_alone_is_wrong() -> None:
+    image = Predictions(("a", "b", "c"), ("memo", "note"), np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]))
+    text = Predictions(("c", "a"), ("memo", "note"), np.array([[0.1, 0.9], [0.6, 0.4]]))
+    with pytest.raises(UsageError, match="different pages"):
+        align(image, text)
+    ids, *shares, has_text = align(image, text, {"b", "elsewhere"})
+    assert ids == ("a", "b", "c") and has_text.tolist() == [True, False, True]
+    np.testing.assert_array_equal(shares[1], [[0.6, 0.4], [0.2, 0.8], [0.1, 0.9]])
+    validation = (np.tile([[0.1, 0.9]], (4, 1)), np.tile([[0.9, 0.1]], (4, 1)), np.zeros(4, np.int64))  # text is right
+    found = fit(validation, (shares[0], shares[1], np.array([0, 1, 1])), has_text)
+    assert {name: hits.tolist() for name, hits in found.hits.items()} == {
+        "image": [True, True, False],
+        "text": [True, False, True],
+        "average": [True, True, True],  # of c: (0.3 + 0.9) / 2
+        "weighted": [True, True, True],  # text alone, where there is one
+        "stacking": [found.hits["stacking"][0], True, found.hits["stacking"][2]],
+    }
+    with pytest.raises(UsageError, match="1 are in one only, such as d"):  # a page of the text's is no failure of OCR
+        align(image, Predictions((*text.ids, "d"), text.classes, np.vstack([text.shares, [[0.5, 0.5]]])), {"b", "d"})
 
 
 def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:

@@ -5,15 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from app.data.manifest import write_manifest
+from app.data.manifest import write_manifest, write_table
 from app.errors import DataError, ResourceError
 from app.workloads.documents import ocr, ocr_engines
-from app.workloads.documents.ocr import keep, missing_pages, plan_tasks, read_batch, read_text
+from app.workloads.documents.ocr import Missing, keep, missing_pages, plan_tasks, read_batch, read_text
 from app.workloads.documents.ocr_engines import OcrFailure, OcrOptions, OcrTimeout, check_engine
-from app.workloads.documents.texts import PageText, read_texts
+from app.workloads.documents.texts import IMPORTED, Note, PageText, read_notes, read_texts
 
 LINES = ("Dear Sir", "the total amount of the invoice", "is due within thirty days")
 WORDS = [word for line in LINES for word in line.split()]
@@ -135,7 +136,7 @@ def test_wrong_options(wrong: dict[str, Any]) -> None:
 
 def test_what_is_done_is_kept_when_the_job_stops(tmp_path: Path) -> None:
     store = str(tmp_path)
-    write_manifest(store, [{"id": f"p{i}", "source": f"{i}.tif"} for i in range(4)])
+    write_manifest(store, [{"id": f"p{i}", "source": f"{i}.tif", "crc32": i} for i in range(4)])
     done = [
         [PageText("p0", "zero", 90.0, "ok"), PageText("p1", "", None, "empty")],
         [PageText("p2", "", None, "failed", "x")],
@@ -147,11 +148,58 @@ def test_what_is_done_is_kept_when_the_job_stops(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         list(keep(store, batches()))
-    assert missing_pages(store) == [("p3", "3.tif")]
-    assert missing_pages(store, ("failed",)) == [("p2", "2.tif"), ("p3", "3.tif")]
+    assert missing_pages(store) == [Missing("p3", "3.tif", 3, "new")]
+    assert [page.id for page in missing_pages(store, again=("failed",))] == ["p2", "p3"]
     assert list(keep(store, [[PageText("p2", "two", 80.0, "ok"), PageText("p3", "three", 80.0, "ok")]]))
-    assert missing_pages(store, ("failed",)) == []
+    assert missing_pages(store, again=("failed",)) == []
     assert read_texts(store, ["p3", "p2", "p1", "p0"]) == ["three", "two", "", "zero"]
+
+
+def reasons(store: str, asked: str, *again: Any) -> dict[str, str]:
+    return {page.id: page.why for page in missing_pages(store, asked, again)}
+
+
+def test_a_text_is_of_what_was_asked_and_of_one_picture(tmp_path: Path) -> None:
+    """The same options find nothing to do; other ones do, and so does a page whose picture is another now."""
+    store, english = str(tmp_path), OcrOptions().asked
+    write_manifest(store, [{"id": f"p{i}", "source": f"{i}.tif", "crc32": i} for i in range(2)])
+    texts = [PageText("p0", "zero", 90.0, "ok"), PageText("p1", "", None, "failed", "x")]
+    list(keep(store, [texts], english, missing_pages(store, english)))
+    assert reasons(store, english) == {}
+    assert reasons(store, OcrOptions(time_limit_s=1, num_retries=9).asked) == {}, "they do not change a text"
+    for other in ({"language": "deu"}, {"psm": 6}, {"oem": 0}, {"engine": "tesserocr"}, {"orientation": True}):
+        assert reasons(store, OcrOptions(**other).asked) == dict.fromkeys(["p0", "p1"], "read otherwise")  # type: ignore[arg-type]
+    assert reasons(store, english, "failed") == {"p1": "to be read again"}
+    write_manifest(store, [{"id": f"p{i}", "source": f"{i}.tif", "crc32": 7 * i} for i in range(2)])
+    assert reasons(store, english) == {"p1": "of another picture"}
+
+
+def test_imported_text_stays_and_is_taken_in_place_of_what_was_read(tmp_path: Path) -> None:
+    store, english = str(tmp_path), OcrOptions().asked
+    write_manifest(store, [{"id": name, "source": name, "crc32": 1} for name in ("own", "read")])
+    pages = missing_pages(store, english)
+    list(keep(store, [[PageText("own", "given", None, "ok")]], IMPORTED, pages))
+    list(keep(store, [[PageText("read", "seen", 90.0, "ok")]], english, pages))
+    assert reasons(store, english) == {} and reasons(store, IMPORTED) == {"read": "read otherwise"}
+    assert reasons(store, english, "imported") == {"own": "to be read again"}
+
+
+def test_texts_of_before_are_kept_until_asked_for(tmp_path: Path) -> None:
+    """A part as it was written when rows did not say how which picture was read."""
+    store, names = str(tmp_path), ("id", "text", "status", "reason")
+    write_manifest(store, [{"id": "p", "source": "p.tif", "crc32": 1}])
+    columns = {**dict(zip(names, (["p"], ["old text"], ["ok"], [""]), strict=True)), "confidence": [90.0]}
+    write_table(f"{store}/ocr/part-00000.parquet", pa.table(columns))
+    assert read_texts(store, ["p"]) == ["old text"] and read_notes(store) == {"p": Note("ok", "", None)}
+    assert reasons(store, OcrOptions(language="deu").asked) == {} == reasons(store, IMPORTED)
+    assert reasons(store, OcrOptions().asked, "unknown") == {"p": "to be read again"}
+
+
+def test_how_new_pages_are_read_as_a_stores_were() -> None:
+    asked = OcrOptions(language="deu", psm=6, orientation=True, engine="tesserocr").asked
+    assert OcrOptions.of(asked) == OcrOptions(language="deu", psm=6, orientation=True)
+    assert OcrOptions.of(asked, "fra").language == "fra"
+    assert OcrOptions.of("") == OcrOptions() == OcrOptions.of(IMPORTED)
 
 
 def test_parts_are_of_many_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,3 +35,13 @@ def test_a_table_holds_every_probability(tmp_path: Path, name: str) -> None:
     assert (row["id"], row["page"], row["class"]) == ("a", 2, "memo")
     assert row["probability"] == pytest.approx(0.55) and row["text_letter"] == pytest.approx(0.8)
     assert row["text"] == 'said "so",\nand more'
+
+
+def test_a_page_without_text_has_fewer_columns_and_hides_nobodys(tmp_path: Path) -> None:
+    path = str(tmp_path / "p.parquet")
+    failed = PagePrediction("a", "a.png", 0, combine(IMAGE, None), "", "timeout")
+    write_table(path, [failed, PagePrediction("b", "b.png", 0, combine(IMAGE, TEXT), "words", "ok")])
+    first, second = pyarrow.parquet.read_table(path).to_pylist()
+    assert (first["class"], first["probability"], first["ocr"]) == ("memo", 0.9, "timeout")
+    assert first["text_memo"] is None and first["both_memo"] is None
+    assert (second["text_memo"], second["both_memo"], second["ocr"]) == (0.2, pytest.approx(0.55), "ok")

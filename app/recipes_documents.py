@@ -1,0 +1,196 @@
+"""Complete studies of documents by name, this project's own and those of the seed study as published.
+
+They read stores by name: `rvl-cdip` and `tobacco` (with its partitions), made by jobs/prepare.py.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from app.experiment import Experiment, OptimizerConfig, ScheduleConfig, Study
+
+IMAGE, TEXT = "document_image", "document_text"
+RVL_CDIP, TOBACCO = "rvl-cdip", "tobacco"
+"""Names of stores."""
+
+EFFICIENTNETS = tuple(f"efficientnet_b{size}" for size in range(5))
+SMALL_IMAGE_TASK: Mapping[str, Any] = {"model": "test_efficientnet", "weights": "random", "image_size": 64}
+"""timm's smallest EfficientNet, without a download."""
+
+IMAGE_OPTIMIZER = OptimizerConfig(
+    name="sgd", learning_rate=0.2, reference_batch_size=256, weight_decay=4e-5, clip_norm=None
+)
+"""Of RVL-CDIP: the seed study's rate, 0.2 x batch / 256, momentum and decay; Nesterov's, and vectors left alone, are
+ours."""
+TRANSFER_RATE = 0.8
+"""Of Tobacco3482 in the seed study, in place of 0.2."""
+ROTATION_ALONE: Mapping[str, Any] = {
+    "rotation_degrees": 5.0,
+    "scale": 0.0,
+    "shift": 0.0,
+    "brightness": 0.0,
+    "contrast": 0.0,
+    "noise_std": 0.0,
+}
+PUBLISHED_TASK: Mapping[str, Any] = {"label_smoothing": 0.0, "augment": ROTATION_ALONE}
+"""Of the seed study where it differs from this project's own (docs/document-recipes.md says what each does)."""
+IMAGE_SCHEDULE = ScheduleConfig(name="slanted-triangular", warmup_share=0.1)
+IMAGE_EPOCHS, IMAGE_BATCH = 20, 16
+TRANSFER_EPOCHS, TRANSFER_BATCH = 5, 8
+TEXT_OPTIMIZER = OptimizerConfig(name="adamw", learning_rate=3e-5, weight_decay=0.01, clip_norm=1.0)
+TEXT_SCHEDULE = ScheduleConfig(name="poly", warmup_share=0.1, power=1.0)
+TEXT_EPOCHS, TEXT_BATCH = 5, 6
+"""The batch is the seed study's; the epochs are assumed: it does not say."""
+NUM_PARTITIONS = 10
+
+BATCH_SIZES = tuple(2**power for power in range(4, 12))
+"""16 to 2048."""
+
+
+def documents_image(
+    *,
+    small: bool = False,
+    published: bool = False,
+    epochs: int | None = None,
+    models: Sequence[str] = EFFICIENTNETS,
+    weights: str | None = None,
+) -> Study:
+    """EfficientNets of growing size on RVL-CDIP; `weights` for all of them, by default each network's own.
+
+    `published` trains as the seed study did, here and in the recipes below.
+    """
+    tasks: list[Mapping[str, Any]] = [SMALL_IMAGE_TASK] if small else [{"model": model} for model in models]
+    trials = [
+        replace(_rvl_cdip(small, epochs, task if weights is None else {**task, "weights": weights}), name=task["model"])
+        for task in tasks
+    ]
+    return _study("documents-image", small, published, trials)
+
+
+def documents_transfer(
+    *,
+    small: bool = False,
+    published: bool = False,
+    epochs: int | None = None,
+    transfer_epochs: int = TRANSFER_EPOCHS,
+    num_partitions: int | None = None,
+    model: str = EFFICIENTNETS[0],
+    weights: str = "pretrained",
+) -> Study:
+    """RVL-CDIP first; then each partition of Tobacco3482 from its network, with a new head, and without it.
+
+    `weights` are the first ones of RVL-CDIP's training and of those without transfer.
+    """
+    task = dict(SMALL_IMAGE_TASK) if small else {"model": model, "weights": weights}
+    origin = _rvl_cdip(small, epochs, task)
+    transferred = {key: value for key, value in task.items() if key != "weights"}
+    trials = [origin]
+    for partition in range(num_partitions or (2 if small else NUM_PARTITIONS)):
+        without = _tobacco_image(f"tobacco-{partition}-without-transfer", partition, transfer_epochs, task)
+        after = replace(
+            without,
+            name=f"tobacco-{partition}-with-transfer",
+            task={**transferred, "partition": partition},
+            starts_from=origin.name,
+        )
+        trials += [after, without]
+    return _study("documents-transfer", small, published, trials)
+
+
+def documents_partitions(
+    *,
+    small: bool = False,
+    published: bool = False,
+    epochs: int | None = None,
+    num_partitions: int | None = None,
+    image_model: str = EFFICIENTNETS[0],
+    image_weights: str = "pretrained",
+    text_model: str = "bert-base-uncased",
+) -> Study:
+    """Image and text on each partition of Tobacco3482, for their ensemble (jobs/evaluate.py documents-ensemble).
+
+    `text_model` is a hub id or a folder; `small` reads 128 tokens with two layers of it.
+    """
+    image_task = dict(SMALL_IMAGE_TASK) if small else {"model": image_model, "weights": image_weights}
+    text_task = {"model": text_model, **({"max_length": 128, "num_layers": 2} if small else {})}
+    trials = []
+    for partition in range(num_partitions or (2 if small else NUM_PARTITIONS)):
+        image = _tobacco_image(f"image-{partition}", partition, epochs or TRANSFER_EPOCHS, image_task)
+        text = Experiment(
+            name=f"text-{partition}",
+            workload=TEXT,
+            task={**text_task, "partition": partition},
+            store=TOBACCO,
+            epochs=epochs or TEXT_EPOCHS,
+            batch_size=TEXT_BATCH,
+            optimizer=TEXT_OPTIMIZER,
+            schedule=TEXT_SCHEDULE,
+        )
+        trials += [image, text]
+    return _study("documents-partitions", small, published, trials)
+
+
+def documents_batch_sizes(
+    *,
+    small: bool = False,
+    epochs: int | None = None,
+    batch_sizes: Sequence[int] | None = None,
+    max_micro_batch_size: int = IMAGE_BATCH,
+    model: str = EFFICIENTNETS[0],
+    weights: str = "pretrained",
+) -> Study:
+    """One training at global batches from 16 to 2048: rates grow with the batch from the same reference, and rise to
+    their peak over the first tenth; more samples a worker than `max_micro_batch_size` are accumulated."""
+    task = dict(SMALL_IMAGE_TASK) if small else {"model": model, "weights": weights}
+    base = _rvl_cdip(small, epochs, task)
+    trials = [
+        replace(base, name=f"batch={size}", batch_size=size, max_micro_batch_size=min(size, max_micro_batch_size))
+        for size in batch_sizes or (BATCH_SIZES[:3] if small else BATCH_SIZES)
+    ]
+    return _study("documents-batch-sizes", small, False, trials)
+
+
+def _rvl_cdip(small: bool, epochs: int | None, task: Mapping[str, Any]) -> Experiment:
+    return Experiment(
+        name=RVL_CDIP,
+        workload=IMAGE,
+        task=dict(task),
+        store=RVL_CDIP,
+        epochs=epochs or (2 if small else IMAGE_EPOCHS),
+        batch_size=IMAGE_BATCH,
+        optimizer=IMAGE_OPTIMIZER,
+        schedule=IMAGE_SCHEDULE,
+    )
+
+
+def _tobacco_image(name: str, partition: int, epochs: int, task: Mapping[str, Any]) -> Experiment:
+    return Experiment(
+        name=name,
+        workload=IMAGE,
+        task={**task, "partition": partition},
+        store=TOBACCO,
+        epochs=epochs,
+        batch_size=TRANSFER_BATCH,
+        optimizer=replace(IMAGE_OPTIMIZER, learning_rate=TRANSFER_RATE),
+        schedule=IMAGE_SCHEDULE,
+    )
+
+
+def _study(name: str, small: bool, published: bool, trials: Sequence[Experiment]) -> Study:
+    chosen = [_published(t) if published and t.workload == IMAGE else t for t in trials]
+    return Study(named(f"{name}-seed" if published else name, small), tuple(chosen))
+
+
+def _published(trial: Experiment) -> Experiment:
+    """An image training as the seed study's: plain momentum, every parameter decayed, pages turned and no more, hard
+    labels, and its batch on each GPU."""
+    return replace(
+        trial,
+        task={**trial.task, **PUBLISHED_TASK},
+        batch_rule="fixed-per-worker",
+        optimizer=replace(trial.optimizer, nesterov=False, decay_vectors=True),
+    )
+
+
+def named(name: str, small: bool) -> str:
+    return f"{name}-small" if small else name

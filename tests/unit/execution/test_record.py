@@ -1,0 +1,42 @@
+"""A trial's folder: an older one is recognised, another experiment's is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.errors import UsageError
+from app.execution.record import claim_folder
+from app.experiment import Experiment, OptimizerConfig
+from app.training.order import Order
+
+TASK = {"model": "test_efficientnet", "classes": ["a", "b"], "stored_size": 384}
+
+
+def order(folder: Path, **changes: Any) -> Order:
+    experiment = Experiment(**{"name": "e", "workload": "document_image", "task": TASK, **changes})
+    return Order(experiment, "store", str(folder), 0.0)
+
+
+def write_older(folder: Path) -> None:
+    """As runs were before a store said its size and before Nesterov could be switched off."""
+    older = order(folder).experiment.to_dict()
+    del older["task"]["stored_size"], older["optimizer"]["nesterov"], older["optimizer"]["decay_vectors"]
+    (folder / "config.json").write_text(json.dumps(older))
+
+
+def test_a_run_of_before_goes_on_with_the_same_command(tmp_path: Path) -> None:
+    write_older(tmp_path)
+    assert claim_folder(order(tmp_path)) is None
+    assert json.loads((tmp_path / "config.json").read_text())["task"]["stored_size"] == 384
+    with pytest.raises(UsageError, match=r"\(different: task\)"):
+        claim_folder(order(tmp_path, task={**TASK, "stored_size": 224}))
+
+
+def test_a_run_of_before_is_not_another_experiments(tmp_path: Path) -> None:
+    write_older(tmp_path)
+    with pytest.raises(UsageError, match=r"\(different: optimizer\)"):
+        claim_folder(order(tmp_path, optimizer=OptimizerConfig(nesterov=False)))
+    with pytest.raises(UsageError, match=r"\(different: task\)"):
+        claim_folder(order(tmp_path, task={**TASK, "model": "efficientnet_b0"}))

@@ -1,0 +1,150 @@
+"""The predict job on documents, from files to its table: PDFs, two models, an export, pages that OCR can not read."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pyarrow.csv
+import pytest
+import torch
+from PIL import Image
+
+from app.command_line import run
+from app.data.quarantine import read_quarantine
+from app.experiment import Experiment
+from app.training.checkpoint import save_best
+from app.workloads.document_image.networks import PageNetwork, build_network
+from app.workloads.document_image.task import DocumentImageTask
+from app.workloads.document_text.small import SmallBert, make_small_bert
+from app.workloads.documents.ocr_engines import OcrOptions, OcrTimeout
+from app.workloads.registry import find_workload
+
+CLASSES = ("form", "memo")
+GREYS = {"letter-p1": 250, "letter-p2": 7, "note": 120}
+"""Every pixel of each page."""
+BF16 = 0.03
+"""Of probabilities, where the processor has it (measured: 0.022)."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PDF of two pages and an image in `in`; runs `image` and `text`."""
+    root = tmp_path_factory.mktemp("predict")
+    (root / "in").mkdir()
+    first, second, note = (Image.new("L", (200, 260), grey) for grey in GREYS.values())
+    first.save(root / "in/letter.pdf", save_all=True, append_images=[second], resolution=50)
+    note.save(root / "in/note.png")
+    torch.manual_seed(0)
+    image = {"model": "test_efficientnet", "weights": "random", "image_size": 32, "stored_size": 64}
+    save(root / "image", lively(build_network(DocumentImageTask(**image, classes=CLASSES))), "document_image", image)  # type: ignore[arg-type]
+    make_small_bert(["dear sir", "the total amount"], str(root / "bert"), SmallBert(100, 32, 1, 2, 32))
+    read = OcrOptions(language="deu", psm=6).asked
+    text = {"model": str(root / "bert"), "num_layers": 1, "max_length": 16, "ocr": read}
+    workload = find_workload("document_text")
+    save(root / "text", workload.build_model(workload.parse_task({**text, "classes": CLASSES})), "document_text", text)
+    return root
+
+
+def lively(network: PageNetwork) -> PageNetwork:
+    """Whose answers depend on the page."""
+    for _ in range(20):
+        network(torch.rand(8, 1, 1, 1) * torch.ones(8, 3, 32, 32) * 4 - 2)
+    torch.nn.init.normal_(network.backbone.classifier.weight, std=0.5)  # type: ignore[union-attr, arg-type]
+    return network
+
+
+def save(folder: Path, network: torch.nn.Module, workload: str, task: dict[str, Any]) -> None:
+    experiment = Experiment(name="e", workload=workload, task={**task, "classes": list(CLASSES)}).to_dict()
+    save_best(str(folder / "checkpoint"), network, experiment, {"accuracy": 0.5, "epoch": 1})
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[OcrOptions]:
+    """How pages were read. The darkest takes too long; the others say what they are."""
+    seen: list[OcrOptions] = []
+
+    def recognise(image: Image.Image, options: OcrOptions) -> tuple[str, float]:
+        seen.append(options)
+        grey = np.asarray(image).mean()
+        if grey < 50:
+            raise OcrTimeout
+        return ("dear sir" if grey > 200 else "the total amount"), 90.0
+
+    monkeypatch.setattr("app.workloads.documents.ocr.recognise", recognise)
+    monkeypatch.setattr("app.workloads.documents.ocr_engines.check_engine", lambda _: None)
+    return seen
+
+
+@pytest.fixture
+def predict(open_job: Callable[[str], ModuleType], folder: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Runs the job; the rows of its table by id."""
+    job = open_job("predict")
+
+    def call(*flags: str) -> dict[str, Any]:
+        fixed = ("--input", str(folder / "in"), "--out", str(tmp_path), "--launcher", "local")
+        run(job.PredictDocuments, job.main, [*fixed, *flags], job.__doc__)
+        return {row["id"]: row for row in pyarrow.csv.read_csv(tmp_path / "predictions.csv").to_pylist()}
+
+    return call
+
+
+def by_hand(run: Path, grey: int) -> list[float]:
+    """Probabilities of a page that is grey all over, from the run's weights."""
+    network = build_network(DocumentImageTask(model="test_efficientnet", weights="random", classes=CLASSES))
+    network.load_state_dict(torch.load(run / "checkpoint/best.pt", weights_only=True)["model"])
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    image = ((grey / 255 - mean) / std)[None, :, None, None].expand(1, 3, 32, 32)
+    with torch.no_grad():
+        shares: list[float] = network.eval()(image).softmax(1)[0].tolist()
+    return shares
+
+
+def test_each_page_of_a_pdf_is_classified_for_itself_by_a_run_and_by_its_export(
+    predict: Callable[..., dict[str, Any]], folder: Path, tmp_path: Path
+) -> None:
+    exported = tmp_path / "exported"
+    rows = predict("--image-model", str(folder / "image"), "--export", str(exported))
+    assert {name: row["page"] for name, row in rows.items()} == {"letter-p1": 1, "letter-p2": 2, "note": 1}
+    expected = {name: by_hand(folder / "image", grey) for name, grey in GREYS.items()}
+    assert np.ptp(list(expected.values()), axis=0).max() > 3 * BF16, "pages differ"
+    for name, shares in expected.items():
+        assert [rows[name]["image_form"], rows[name]["image_memo"]] == pytest.approx(shares, abs=BF16)
+        assert rows[name]["class"] == CLASSES[int(np.argmax(shares))]
+    assert {path.name for path in exported.iterdir()} == {"model.json", "model.onnx", "weights.pt", "README.txt"}
+    again = predict("--image-model", str(exported))
+    assert {name: row["image_memo"] for name, row in again.items()} == {
+        name: pytest.approx(row["image_memo"], abs=1e-6) for name, row in rows.items()
+    }
+
+
+def test_where_ocr_fails_the_image_alone_decides_and_the_row_says_so(
+    predict: Callable[..., dict[str, Any]],
+    folder: Path,
+    tmp_path: Path,
+    asked: list[OcrOptions],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = predict("--image-model", str(folder / "image"), "--text-model", str(folder / "text"))
+    assert {name: row["ocr"] for name, row in rows.items()} == {"letter-p1": "ok", "letter-p2": "timeout", "note": "ok"}
+    for name in ("letter-p1", "note"):
+        row = rows[name]
+        assert row["both_memo"] == pytest.approx((row["image_memo"] + row["text_memo"]) / 2, abs=1e-6)
+        assert row["probability"] == pytest.approx(max(row["both_form"], row["both_memo"]), abs=1e-6)
+    failed = rows["letter-p2"]
+    assert failed["text_memo"] is None and failed["both_memo"] is None
+    assert failed["probability"] == pytest.approx(max(by_hand(folder / "image", GREYS["letter-p2"])), abs=BF16)
+    assert "letter-p2 is classified by its image alone: OCR timeout" in capsys.readouterr().out
+    assert "No text: OCR failed" in (tmp_path / "sheet.html").read_text()
+    assert {(options.language, options.psm) for options in asked} == {("deu", 6)}, "as the model's own pages were read"
+
+
+def test_by_text_alone_a_page_that_ocr_can_not_read_is_not_classified(
+    predict: Callable[..., dict[str, Any]], folder: Path, tmp_path: Path, asked: list[OcrOptions]
+) -> None:
+    rows = predict("--text-model", str(folder / "text"), "--language", "fra")
+    assert set(rows) == {"letter-p1", "note"}
+    (bad,) = read_quarantine(str(tmp_path))
+    assert (bad.id, bad.reason) == ("letter-p2", "no text: not done after 60 s")
+    assert {(options.language, options.psm) for options in asked} == {("fra", 6)}
