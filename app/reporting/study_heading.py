@@ -88,16 +88,20 @@ def _comparability(found: Comparison) -> str:
 
 
 def _agreement(found: Comparison) -> str:
-    judged = [parity for parity in found.parities if parity.agrees is not None]
+    judged = [parity for parity in found.parities if parity.verdict is not None]
     if not judged:
         return ""
     differ = found.disagreements
+    undecided = f"{len(found.undecided)} of {len(judged)} scores are undecided, for want of cases"
     if differ:
         known = "; why is said in each row of Same result" if all(parity.reasons for parity in differ) else ""
-        return f"The strategies disagree in {len(differ)} of {len(judged)} scores{known}."
-    if found.numerics:
-        return "The other trials reached the same scores under each strategy."
-    return "The same trial reached the same scores under each strategy."
+        more = f"; {undecided}" if found.undecided else ""
+        return f"The strategies disagree in {len(differ)} of {len(judged)} scores{known}{more}."
+    if found.undecided:
+        return f"No strategy is shown to reach other scores; {undecided}."
+    which = "The other trials" if found.numerics else "The same trial"
+    same = "identical" if all(parity.verdict == "identical" for parity in judged) else "equivalent"
+    return f"{which} reached {same} scores under each strategy."
 
 
 def key_figures(found: Comparison) -> list[tuple[str, str, str]]:
