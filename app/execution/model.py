@@ -1,7 +1,7 @@
 """A trained model opened for use: from its run's folder, or from a folder that jobs/predict.py --export wrote."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -56,6 +56,7 @@ def export_facts(model: TrainedModel) -> dict[str, Any]:
     return {
         "experiment": model.experiment.to_dict(),
         "best_validation": dict(model.metrics),
+        "numerics": asdict(model.numerics),
         "versions": records.versions(),
     }
 
@@ -79,9 +80,24 @@ def load_model(
         network.load_state_dict(content["model"])
     except RuntimeError as error:
         raise DataError(f"{file}: its weights do not fit its network: {str(error).splitlines()[0]}") from error
-    numerics = Numerics("bf16" if has_bf16(device) else "fp32", channels_last=True)
+    numerics = _numerics(path, experiment, device)
     network = numerics.place(network.to(device).eval())
     return TrainedModel(path, workload, task, network, experiment, content["metrics"], device, numerics)
+
+
+def _numerics(path: str, experiment: Experiment, device: torch.device) -> Numerics:
+    """Those in which the training validated: what was asked for, or where that was `auto`, what was chosen then; bf16
+    only where the device has it."""
+    chosen: Mapping[str, Any] = {}
+    for place in ("record.json", "model.json"):
+        if files.exists(files.join(path, place)):
+            chosen = files.read_json(files.join(path, place)).get("numerics") or chosen
+    last = files.join(path, "checkpoint/last.pt")
+    if not chosen and experiment.precision == "auto" and files.exists(last):
+        chosen = checkpoint.load(last)["numerics"]  # of a training that is not finished
+    fast = "bf16" if experiment.precision == "auto" else experiment.precision
+    precision = str(chosen.get("precision", fast)) if has_bf16(device) else "fp32"
+    return Numerics(precision, bool(chosen.get("channels_last", experiment.channels_last != "no")))
 
 
 def load_model_of(path: str, workload: str) -> TrainedModel:

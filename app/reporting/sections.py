@@ -24,6 +24,11 @@ from app.reporting.run_files import Case, Epoch, Evaluation, Mean, Picture
 MANY_CASES = 25
 """More rows scroll in a box of their own on a screen; on paper all of them are shown."""
 UNIT_RANGE = (0.0, 1.0)
+SEEN = {
+    "train": "that training learned from",
+    "validation": "that training did not learn from, though they chose the weights that are kept",
+}
+"""What a split's cases were to the training; those of any other it did not see."""
 
 
 def learning(epochs: Sequence[Epoch], best_epoch: int | None) -> Html:
@@ -82,7 +87,8 @@ def evaluation(found: Evaluation) -> Html:
     names = [*found.means, *(name for case in found.cases for name in case.scores)]
     families = dict.fromkeys(words.family(name) for name in names)
     explained = " ".join(words.EXPLANATIONS[f] for f in families if f in words.EXPLANATIONS)
-    parts = [paragraph(f"{words.plural(_num_cases(found), 'case')} that training did not see. {explained}")]
+    seen = SEEN.get(found.split, "that training did not see")
+    parts = [paragraph(f"{words.plural(_num_cases(found), 'case')} {seen}. {explained}")]
     plot = _case_plot(found)
     if found.means:
         means = _mean_table(found)

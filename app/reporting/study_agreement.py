@@ -27,7 +27,7 @@ def _parity_text(found: Comparison) -> str:
         "The same trial is the same experiment under every strategy, so its scores should be the same.",
         "What dropout draws, and batch normalisation without sync, are each worker’s own and may make them differ.",
         "Identical: in every digit.",
-        f"Equivalent: within {found.tolerance:g} (set by --tolerance), of losses and distances that share of their size.",
+        f"Equivalent: within {found.tolerance:g} (set by --tolerance), of losses and distances that share of them.",
         "Of the validation, whose means alone are known, the values decide.",
     ]
     num_tested = sum(one.p_value is not None for one in found.parities)
