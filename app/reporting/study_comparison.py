@@ -10,7 +10,7 @@ from app.records import StudyTrial, TrialRecord
 from app.reporting import study_reasons
 from app.reporting.run_files import Evaluation
 from app.reporting.study_files import StudyRun, check_same_study, labelled
-from app.reporting.study_numbers import Cost, cost_of, one_worker_times, varied_options
+from app.reporting.study_numbers import Cost, cost_of, one_worker_s, varied_options
 from app.reporting.study_parity import Parity, compare, corrected, is_score, largest_curve_difference
 from app.reporting.study_timeline import Row, worker_rows
 
@@ -65,7 +65,7 @@ def compare_runs(runs: Sequence[StudyRun], tolerance: float, price_per_hour: flo
     named = labelled(runs)
     records = [run.record for run in named]
     experiments = {name: values for run in named for name, values in run.experiments.items()}
-    one_worker = {kind: one_worker_times(records, kind) for kind in {record.worker_kind for record in records}}
+    one_worker = {kind: one_worker_s(records, kind) for kind in {record.worker_kind for record in records}}
     return Comparison(
         runs=tuple(named),
         rows=tuple(worker_rows(record) for record in records),
@@ -189,7 +189,7 @@ def _run_data(run: StudyRun, cost: Cost, rows: Sequence[Row]) -> dict[str, Any]:
         "status": record.status,
         "strategy": record.strategy,
         "plan": to_dict(record.plan),
-        "cost": {**asdict(cost), "idle_share": cost.idle_share},
+        "cost": {**asdict(cost), "busy_share": cost.busy_share},
         "best_trial": record.best_trial,
         "score": record.score,
         "trials": [_trial_data(run, trial) for trial in record.trials],

@@ -68,7 +68,7 @@ def _num_stopped(run: StudyRun) -> int:
 def _gain(complete: list[tuple[StudyRun, Cost]]) -> str:
     run, cost = complete[0]
     parts = []
-    if cost.speed_up is not None:
+    if cost.speed_up is not None and cost.num_workers > 1:
         parts.append(f"{words.significant(cost.speed_up)} times as fast as one worker")
     if len(complete) > 1:
         slowest = complete[-1]
@@ -116,6 +116,9 @@ def key_figures(found: Comparison) -> list[tuple[str, str, str]]:
             best, best_cost = max(known, key=lambda pair: pair[1].speed_up or 0.0)
             note = f"{best.label}, {words.percent(best_cost.efficiency)} of {best_cost.num_workers}"
             figures.append(("Speed-up", words.significant(best_cost.speed_up), note))
+        else:
+            note = f"{run.label}, of {workers(cost)}; no run on one worker to say how much faster"
+            figures.append(("Busy share", words.percent(cost.busy_share), note))
         cheapest, least = min(complete, key=lambda pair: pair[1].worker_hours)
         figures.append((f"Least {least.worker_kind}-hours", words.significant(least.worker_hours), cheapest.label))
     run = found.reference

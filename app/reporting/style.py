@@ -91,7 +91,8 @@ COLOURS
     "\n".join(
         f".c{n} {{ fill: var(--c{n}); }} .line.c{n}, .case.c{n} {{ stroke: var(--c{n}); }} "
         f".line.c{n} {{ fill: none; }} .f{n} {{ fill: var(--f{n}); }} .b{n} {{ background: var(--f{n}); }}"
-        for n in range(1, 10)
-    ),
+        for n in range(1, 9)
+    )
+    + "\n.f9 { fill: var(--f9); } .b9 { background: var(--f9); }",
 ).strip()
 """Classes c1..c8 colour lines, dots and their names; f1..f9 and b1..b9 parts of bars and their swatches."""

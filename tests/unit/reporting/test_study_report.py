@@ -42,14 +42,14 @@ def test_the_finding_and_the_figures_behind_it() -> None:
     assert page.headings == SECTIONS and page.problems == []
     assert (
         "8 trainings (brats) took 2 min 04 s experiment-parallel, 2 min 14 s hybrid:2 and 2 min 36 s data-parallel, "
-        "on 4 CPU workers. Experiment-parallel was 3.55 times as fast as one worker and 1.26 times as fast as "
-        "data-parallel. The same trial reached identical scores under each strategy."
+        "on 4 CPU workers. Experiment-parallel was 1.26 times as fast as data-parallel. "
+        "The same trial reached identical scores under each strategy."
     ) in page.words
     rows = page.tables["Runs of this study"]
     assert rows[0][1:] == [
-        *("Workers", "Workers a trial", "Trials", "Makespan", "Speed-up", "Efficiency", "Idle", "CPU-hours", "Price")
+        *("Workers", "Workers a trial", "Trials", "Makespan", "Speed-up", "Efficiency", "Busy", "CPU-hours", "Price")
     ]
-    first = ["4 CPU", "1", "8 of 8", "2 min 04 s", "3.55", "88.7 %", "11.3 %", "0.138", "0.496"]
+    first = ["4 CPU", "1", "8 of 8", "2 min 04 s", "–", "–", "88.7 %", "0.138", "0.496"]
     assert rows[1] == ["experiment-parallel", *first]
     assert [row[2] for row in rows[1:]] == ["1", "2", "4"]
 
@@ -96,7 +96,7 @@ def test_the_data_are_the_page_s() -> None:
         assert sum(cost["worker_s"].values()) == pytest.approx(cost["num_workers"] * cost["makespan_s"])
         assert len(run["timeline"]) == 4 and len(run["trials"]) == 8
         assert all(len(trial["curve"]) == 6 for trial in run["trials"])
-    assert data["runs"][0]["cost"]["speed_up"] == pytest.approx(440 / 124)
+    assert data["runs"][0]["cost"]["busy_share"] == pytest.approx(440 / 496)
     assert data["curve_differences"][trial_name(0)] == pytest.approx(6 * 2e-6 / (1 / 7 + 6 * 2e-6))
     assert data["disagreements"] == 0 and len(data["parity"]) == 8 * 3
 
@@ -239,8 +239,21 @@ def test_two_kinds_of_device_are_said_of_one_run_too() -> None:
     )
 
 
+def test_speed_up_is_against_a_run_on_one_worker_alone() -> None:
+    alone = study_files(study("experiment-parallel", 1, num_workers=1))
+    page, _ = report_of({"/runs/a": study_files(study("experiment-parallel", 1)), "/runs/b": alone})
+    rows = [
+        dict(zip(page.tables["Runs of this study"][0], row, strict=True))
+        for row in page.tables["Runs of this study"][1:]
+    ]
+    assert [(row["Speed-up"], row["Efficiency"]) for row in rows] == [("3.58", "89.5 %"), ("1.00", "100.0 %")]
+    assert "was 3.58 times as fast as one worker" in page.words and "One worker took 7 min 24 s." in page.words
+    assert "Busy share" not in page.words
+
+
 def test_without_a_run_on_one_worker_the_speed_up_is_not_guessed() -> None:
-    page, _ = report_of({"/runs/c": study_files(study("data-parallel", 4))})
+    page, _ = report_of({"/runs/c": study_files(study("experiment-parallel", 1))})
+    assert "Busy share" in page.words
     row = dict(zip(*page.tables["Runs of this study"], strict=True))
     assert (row["Speed-up"], row["Efficiency"]) == ("–", "–")
     assert "times as fast as one worker" not in page.words and "parity" not in page.headings
