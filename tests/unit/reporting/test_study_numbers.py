@@ -70,7 +70,7 @@ def test_lanes_that_slow_each_other_down_are_busy_and_no_faster() -> None:
         for t in slowed.trials
         if t.start_s is not None and t.end_s is not None
     )
-    slowed = dataclasses.replace(slowed, sessions=sessions, trials=tuple(trials))
+    slowed = dataclasses.replace(slowed, sessions=sessions, trials=trials)
     assert one_worker_s([slowed], "CPU") is None, "beside others nothing is said of one alone"
     cost = cost_of(slowed, one_worker_s([slowed, alone], "CPU"))
     assert cost.speed_up == pytest.approx(1.0) and cost.efficiency == pytest.approx(0.25)
