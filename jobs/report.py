@@ -25,7 +25,7 @@ class Args:
     price_per_hour: float | None = None
     """Of one worker (a GPU, or a CPU slot), in any currency: the report then shows what each strategy cost."""
     tolerance: float | None = None
-    """Strategies disagree where a validation score between 0 and 1 differs by more; 0.01 if not given."""
+    """Difference of a score between 0 and 1, or share of a loss, that counts as none; 0.01 if not given."""
 
 
 def main(arguments: Args) -> None:

@@ -76,6 +76,7 @@ def table(summary: Mapping[str, Any]) -> list[str]:
         lines.append(f"{name:<10}{spread['mean']:>9.4f}   {interval:<19}{std:>7}")
     pages = ", ".join(str(num) for num in summary["num_pages"])
     lines.append(f"({pages} test pages; always naming the most frequent class: {summary['chance']:.4f})")
+    lines.append(f"(better and worse err in at most {100 * MAX_ERROR:.0f} % over all of these together, by Holm)")
     for method, parts in summary["against"].items():
         for part, found in parts.items():
             interval = f"{found['low']:+.4f} to {found['high']:+.4f}"
