@@ -1,7 +1,7 @@
 """A trained model opened for use: from its run's folder, or from a folder that jobs/predict.py --export wrote."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -56,7 +56,7 @@ def export_facts(model: TrainedModel) -> dict[str, Any]:
     return {
         "experiment": model.experiment.to_dict(),
         "best_validation": dict(model.metrics),
-        "numerics": asdict(model.numerics),
+        "numerics": dict(_trained_numerics(model.path, model.experiment)),
         "versions": records.versions(),
     }
 
@@ -86,8 +86,14 @@ def load_model(
 
 
 def _numerics(path: str, experiment: Experiment, device: torch.device) -> Numerics:
-    """Those in which the training validated: what was asked for, or where that was `auto`, what was chosen then; bf16
-    only where the device has it."""
+    """Those in which the training validated, but bf16 only where the device has it."""
+    found = _trained_numerics(path, experiment)
+    return Numerics(found["precision"] if has_bf16(device) else "fp32", found["channels_last"])
+
+
+def _trained_numerics(path: str, experiment: Experiment) -> dict[str, Any]:
+    """Precision and layout: what the training chose, as its record, its export or its checkpoint says; else what it was
+    asked for, and where that was `auto`, what is fast."""
     chosen: Mapping[str, Any] = {}
     for place in ("record.json", "model.json"):
         if files.exists(files.join(path, place)):
@@ -95,9 +101,11 @@ def _numerics(path: str, experiment: Experiment, device: torch.device) -> Numeri
     last = files.join(path, "checkpoint/last.pt")
     if not chosen and experiment.precision == "auto" and files.exists(last):
         chosen = checkpoint.load(last)["numerics"]  # of a training that is not finished
-    fast = "bf16" if experiment.precision == "auto" else experiment.precision
-    precision = str(chosen.get("precision", fast)) if has_bf16(device) else "fp32"
-    return Numerics(precision, bool(chosen.get("channels_last", experiment.channels_last != "no")))
+    asked = {
+        "precision": "bf16" if experiment.precision == "auto" else experiment.precision,
+        "channels_last": experiment.channels_last != "no",
+    }
+    return {key: chosen.get(key, value) for key, value in asked.items()}
 
 
 def load_model_of(path: str, workload: str) -> TrainedModel:

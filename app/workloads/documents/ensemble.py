@@ -195,8 +195,9 @@ def _resampled_means(
     rng = np.random.default_rng(seed)
     means = []
     for begin in range(0, NUM_RESAMPLES, RESAMPLES_AT_ONCE):
-        drawn = rng.multinomial(len(rows), counts / len(rows), min(RESAMPLES_AT_ONCE, NUM_RESAMPLES - begin)) @ kinds
-        sums, sizes = drawn[:, ::2], drawn[:, 1::2]
+        drawn = rng.multinomial(len(rows), counts / len(rows), min(RESAMPLES_AT_ONCE, NUM_RESAMPLES - begin))
+        totals = drawn @ kinds.astype(np.float64)
+        sums, sizes = totals[:, ::2], totals[:, 1::2]
         shares = np.divide(sums, sizes, out=np.full(sums.shape, np.nan), where=sizes > 0)  # no page of a partition
         means.append(np.nanmean(shares, axis=1))
     return np.concatenate(means)

@@ -23,8 +23,9 @@ MAX_DISTANCE = 6
 1.9 % of the pairs that only share a template are taken for duplicates. At 8 bits 95 % and 5.2 %. A hash of gradients
 (dHash) at 6 bits: 80 % and 23 %; of block means: 75 % and 61 %."""
 
-LEAST_FILLED, PAPER = 0.1, 8.0
-"""Share of a page's blocks that must differ from its paper by so many grey values for its signs to be its own."""
+LEAST_EDGES, EDGE = 0.1, 8.0
+"""Share of a page's blocks that must differ by so many grey values from their neighbours for its signs to be its own:
+fewer are a file folder, a word or two by hand, a stamp."""
 
 NUM_BANDS = 4
 BAND_BITS = 16
@@ -40,14 +41,16 @@ def perceptual_hash(page: UInt8Array) -> int:
     those of a digest instead: only what is the same page to a grey level is near it."""
     values = _block_means(page)
     bits = np.packbits((_COSINES @ values @ _COSINES.T > FLAT).ravel()).tobytes()
-    if any(bits) and _filled_share(values) < LEAST_FILLED:
+    if any(bits) and _edge_share(values) < LEAST_EDGES:
         bits = hashlib.blake2b(np.round(values).astype(np.uint8).tobytes(), digest_size=len(bits)).digest()
     return int.from_bytes(bits, "big", signed=True)
 
 
-def _filled_share(block_means: npt.NDArray[np.float32]) -> float:
-    """Share of the blocks that are not like most of the page."""
-    return float(np.mean(np.abs(block_means - np.median(block_means)) > PAPER))
+def _edge_share(block_means: npt.NDArray[np.float32]) -> float:
+    """Share of the blocks that are unlike the one below or beside them; a dark half of a page counts by its border."""
+    down = np.abs(np.diff(block_means, axis=0, append=block_means[-1:])) > EDGE
+    beside = np.abs(np.diff(block_means, axis=1, append=block_means[:, -1:])) > EDGE
+    return float(np.mean(down | beside))
 
 
 def _block_means(page: UInt8Array) -> npt.NDArray[np.float32]:

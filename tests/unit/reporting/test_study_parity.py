@@ -78,12 +78,12 @@ def test_how_often_strategies_at_the_tolerance_are_called_equivalent_and_equal_o
 def test_of_many_comparisons_one_in_twenty_pages_errs() -> None:
     rng = np.random.default_rng(0)
     alone, together = 0, 0
-    for _ in range(300):
+    for _ in range(600):
         page = [compared(rng.normal(0.0, 0.01, 20), tolerance=0.0) for _ in range(10)]
         alone += any(one.verdict == "differ" for one in page)
         together += any(one.verdict == "differ" for one in corrected(page))
-    assert alone / 300 > 0.3  # 1 - 0.95^10 = 0.40
-    assert 0.03 <= together / 300 <= 0.07
+    assert alone / 600 > 0.3  # 1 - 0.95^10 = 0.40
+    assert 0.03 <= together / 600 <= 0.07
 
 
 def test_of_three_strategies_each_pair_counts() -> None:

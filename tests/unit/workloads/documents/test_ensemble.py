@@ -85,7 +85,8 @@ def test_equal_methods_are_told_apart_in_one_of_twenty_trials(
     num_pages, num_trials, wrong = 200, 600, 0
     for _ in range(num_trials):
         chances = rng.beta(2, 0.7, (2, num_pages))
-        pages, hits = [], ([], [])  # type: ignore[var-annotated]
+        pages: list[list[str]] = []
+        hits: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
         for _ in range(num_partitions):
             tested = rng.permutation(num_pages)[:140]
             pages.append([str(page) for page in tested])
