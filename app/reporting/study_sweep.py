@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from app.intervals import CONFIDENCE, MAX_ERROR, holm, mean_interval, p_value
 from app.reporting import charts, words
@@ -101,7 +102,7 @@ def _points(
             continue
         mean = evaluation.means[score]
         paired = paired_differences(_cases(first, score), _cases(evaluation, score)) if name != names[0] else []
-        difference = sum(paired) / len(paired) if paired else None
+        difference = fmean(paired) if paired else None
         low, high, p = (*mean_interval(paired), p_value(paired)) if len(paired) > 1 else (None, None, None)
         points.append(
             Point(name, numbers[name], mean.mean, mean.low, mean.high, difference, low, high, p, trained_s=trained_s)

@@ -59,7 +59,7 @@ def test_pages_with_too_little_on_them_are_alike_only_if_they_are_the_same(monke
     assert perceptual_hash(again) == hashes[0]
     monkeypatch.setattr(hashing, "LEAST_EDGES", 0.0)
     signs = [perceptual_hash(page) for page in folders]
-    assert np.mean([distance(signs[a], signs[b]) <= hashing.MAX_DISTANCE for a, b in pairs]) > 0.5
+    assert np.mean([distance(signs[a], signs[b]) <= hashing.MAX_DISTANCE for a, b in pairs]) > 0.25
 
 
 def test_scans_of_one_page_are_near_and_other_pages_are_not() -> None:
