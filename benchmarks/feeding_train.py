@@ -64,11 +64,11 @@ def run(setting: Setting) -> Report:
 def _cases(setting: Setting) -> list[_Case]:
     edge, image_size = str(setting.choose(64, 32)), str(setting.choose(document_data.IMAGE_SIZE, 64))
     scans = [
-        *("--store", str(data.make(setting).store), "--batch-size", str(NUM_WORKERS), *_epochs(setting, 16)),
+        *("--store", str(data.make(setting).store), "--batch-size", str(NUM_WORKERS), *_epochs(setting, 5)),
         *("--task.patch-size", edge, edge, edge),
     ]
     pages = [
-        *("--store", str(document_data.make(setting).store), "--batch-size", "8", *_epochs(setting, 16)),
+        *("--store", str(document_data.make(setting).store), "--batch-size", "8", *_epochs(setting, 5)),
         *("--task.model", NETWORK, "--task.weights", "random", "--task.image-size", image_size),
     ]
     return [_Case("scans", "brats", scans), _Case("pages", "document-image", pages)]

@@ -59,7 +59,7 @@ def _experiment_parallel(setting: Setting, sides: Sides, report: Report) -> None
 
 
 def _data_parallel(setting: Setting, sides: Sides, report: Report) -> None:
-    """Eight trainings of some 20 s, against one start-up of torchrun and eight times the rest of it."""
+    """Eight trainings of 5 to 20 s, against one start-up of torchrun and eight times the rest of it."""
     experiments = sides.brats("eight", 8, epochs=setting.choose(2, 1))
     rates: dict[str, list[float]] = {"study": [], "torchrun": []}
     walls: dict[str, list[float]] = {"study": [], "torchrun": []}
