@@ -20,7 +20,8 @@ WorkerKind = Literal["GPU", "CPU"]
 
 @dataclass(frozen=True)
 class Timings:
-    """Where the wall time of a training went, in seconds, on worker 0; the phases add up to total_s."""
+    """Where the wall time of a training went, in seconds, on worker 0, over all its attempts; the phases add up to
+    total_s. Pauses between attempts are in none of them."""
 
     startup_s: float = 0.0
     """From the command to the first request for data: processes, imports, network, choice of numerics, resume."""
@@ -36,9 +37,12 @@ class Timings:
     checkpoint_s: float = 0.0
     other_s: float = 0.0
     """Logging and what no other phase names."""
+    lost_s: float = 0.0
+    """Of attempts that ended early: after their last checkpoint, and so done again."""
     total_s: float = 0.0
     num_warmup_steps: int = 0
     num_timed_steps: int = 0
+    """Of the last attempt, as num_warmup_steps: those that rates are measured on."""
 
     def samples_per_s(self, global_batch_size: int) -> float | None:
         """Steady rate over all workers, waiting for data included, warm-up left out. None before any timed step."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.command_line import absolute
 
 if TYPE_CHECKING:
+    from app.records import TrialRecord
     from app.reporting.report import Report
 
 
@@ -24,7 +25,7 @@ class Args:
     price_per_hour: float | None = None
     """Of one worker (a GPU, or a CPU slot), in any currency: the report then shows what each strategy cost."""
     tolerance: float | None = None
-    """Strategies disagree where a validation score between 0 and 1 differs by more; 0.01 if not given."""
+    """Difference of a score between 0 and 1, or share of a loss, that counts as none; 0.01 if not given."""
 
 
 def main(arguments: Args) -> None:
@@ -130,17 +131,35 @@ def case_counts(found: dict[str, bytes]) -> dict[str, int]:
 
     from app.data.manifest import read_manifest_table
     from app.data.splits import SPLITS, UNLABELLED
-    from app.errors import DataError
+    from app.errors import DataError, UsageError
     from app.reporting.run_files import DamagedFileError, read_record
 
     try:
         record = read_record(found)
         if record is None:
             return {}
+        if str(record.experiment.get("workload")).startswith("document"):
+            return page_counts(record)
         counts = Counter(read_manifest_table(record.store)["split"].to_pylist())
-    except (DamagedFileError, DataError):
+    except (DamagedFileError, DataError, UsageError):
         return {}
     return {split: counts[split] for split in (*SPLITS, UNLABELLED) if split in counts}
+
+
+def page_counts(record: "TrialRecord") -> dict[str, int]:
+    """Labelled pages of the training's partition by split, as it took them: without those that it left out.
+
+    Raises:
+        DataError: the store is gone.
+        UsageError: it has no such partition.
+    """
+    from app.data.splits import SPLITS
+    from app.workloads.documents.store import open_store
+
+    store, task = open_store(record.store), record.experiment.get("task", {})
+    rows = {s: store.rows(s, task.get("partition"), bool(task.get("with_excluded", False))) for s in SPLITS}
+    counts = {split: int((store.labels[found] >= 0).sum()) for split, found in rows.items()}
+    return {split: count for split, count in counts.items() if count}
 
 
 if __name__ == "__main__":

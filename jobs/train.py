@@ -98,11 +98,12 @@ def main(arguments: Any) -> None:
     say(f"{record.name}: best validation: {best}")
     timings = record.timings
     rate = "" if record.samples_per_s is None else f", {record.samples_per_s:.2f} samples/s"
+    lost = f", lost and done again {timings.lost_s:.0f}" if timings.lost_s else ""
     say(
         f"{record.name}: {timings.total_s:.0f} s: start-up {timings.startup_s:.0f}, first batch "
         f"{timings.first_batch_s:.0f}, steps {timings.step_s + timings.warmup_steps_s:.0f}, waiting for data "
         f"{timings.data_wait_s:.1f}, evaluation {timings.evaluation_s:.0f}, checkpoints "
-        f"{timings.checkpoint_s:.1f}{rate}; bound by {record.binding_limit}"
+        f"{timings.checkpoint_s:.1f}{lost}{rate}; bound by {record.binding_limit}"
     )
     say(f"{record.name}: written to {folder}")
 

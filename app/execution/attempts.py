@@ -70,15 +70,26 @@ def given_up(failures: Sequence[Failure]) -> Failure:
 def note_attempt(order: Order) -> Order:
     """Count this start of the workers. After a restart start-up is counted from now: the time before went into steps
     that were lost, and into the time that the checkpoint knows."""
-    lines = _attempts(order.folder)
+    lines, now_s = read_attempts(order.folder), time.time()
     restarted = any(line["command_start_s"] == order.start_s for line in lines)
-    _write(order.folder, [*lines, {"command_start_s": order.start_s, "attempt_start_s": time.time()}])
-    return dataclasses.replace(order, start_s=time.time()) if restarted else order
+    start_s = now_s if restarted else order.start_s
+    if lines:
+        lines[-1] = {**lines[-1], "last_sign_s": _last_sign(order.folder)}
+    _write(
+        order.folder, [*lines, {"command_start_s": order.start_s, "attempt_start_s": now_s, "counted_from_s": start_s}]
+    )
+    return dataclasses.replace(order, start_s=start_s)
+
+
+def note_progress(order: Order, trained_s: float) -> None:
+    """The attempt under way goes on from a checkpoint that took so long: what came after it, it does again."""
+    lines = read_attempts(order.folder)
+    _write(order.folder, [*lines[:-1], {**lines[-1], "trained_s": trained_s}])
 
 
 def note_failure(order: Order, failure: Failure) -> None:
     """Write down how the attempt under way ended; one that begins its process anew finds it there."""
-    lines = _attempts(order.folder)
+    lines = read_attempts(order.folder)
     if not lines or lines[-1]["command_start_s"] != order.start_s or "failure" in lines[-1]:
         lines.append({"command_start_s": order.start_s, "attempt_start_s": time.time()})  # failed before it was noted
     _write(order.folder, [*lines[:-1], {**lines[-1], "failure": to_dict(failure)}])
@@ -86,7 +97,7 @@ def note_failure(order: Order, failure: Failure) -> None:
 
 def failures_so_far(order: Order) -> list[Failure]:
     """Of the attempts at an order; of one whose process died, nobody could write down more."""
-    mine = [line for line in _attempts(order.folder) if line["command_start_s"] == order.start_s]
+    mine = [line for line in read_attempts(order.folder) if line["command_start_s"] == order.start_s]
     lines = [line for line in mine if not line.get("paused")]
     died = to_dict(Failure("death", "a worker died"))
     return [from_dict(Failure, line.get("failure", died)) for line in lines]
@@ -94,13 +105,13 @@ def failures_so_far(order: Order) -> list[Failure]:
 
 def note_pause(order: Order) -> None:
     """The attempt under way ends because a scheduler pauses the trial: what follows is no restart."""
-    lines = _attempts(order.folder)
+    lines = read_attempts(order.folder)
     _write(order.folder, [*lines[:-1], {**lines[-1], "paused": True}])
 
 
 def count_restarts(folder: str) -> int:
     """Starts but the first and those that follow a pause."""
-    return sum(not line.get("paused") for line in _attempts(folder)[:-1])
+    return sum(not line.get("paused") for line in read_attempts(folder)[:-1])
 
 
 def write_failure(folder: str, name: str, message: str) -> None:
@@ -139,9 +150,18 @@ def out_of_memory(error: BaseException, order: Order) -> ResourceError | None:
     )
 
 
-def _attempts(folder: str) -> list[dict[str, Any]]:
+def read_attempts(folder: str) -> list[dict[str, Any]]:
+    """One entry an attempt, with what is known of it."""
     path = files.join(folder, ATTEMPTS_FILE)
     return [json.loads(line) for line in files.read_bytes(path).decode().splitlines()] if files.exists(path) else []
+
+
+def _last_sign(folder: str) -> float | None:
+    """When the attempt before last said something of itself; in an object store nobody knows."""
+    path = files.join(folder, "status.json")
+    if files.is_url(folder) or not files.exists(path):
+        return None
+    return int(files.stamp(path).modified or 0) / 1e9
 
 
 def _write(folder: str, lines: Sequence[dict[str, Any]]) -> None:

@@ -22,6 +22,7 @@ from app.errors import UsageError
 from app.execution.model import TrainedModel, load_model, weights_file
 from app.execution.predict import Launcher, map_with_model
 from app.training.evaluation import chunks
+from app.training.loop import device_name
 
 NUM_RESAMPLES = 10_000
 """Of the bootstrap; assumed: the ends of a 95 % interval then move by about 1 % of its width between seeds."""
@@ -54,6 +55,8 @@ class Evaluation:
     """The task's options that were replaced for this evaluation."""
     of: str = ""
     """Digest of all that the scores depend on: weights, options, cases and what the store has of them."""
+    numerics: Sequence[Mapping[str, Any]] = ()
+    """In which the cases were scored: precision, memory layout and device; several where workers differ."""
     interval: str = f"{CONFIDENCE:.0%} percentile bootstrap over cases, {NUM_RESAMPLES} resamples"
     conventions: Sequence[str] = ()
     best_validation: Mapping[str, Any] = field(default_factory=dict)
@@ -79,11 +82,13 @@ def evaluate_run(
     """
     model, case_ids = check_run(run, store, split, task_options, workloads)
     done: dict[str, Scores] = {}
+    numerics: list[dict[str, Any]] = []
     with progress(f"evaluate {split}", len(case_ids)) as advance:
         score = partial(_score_cases, store=store)
         items = chunks(case_ids, model.workload.cases_at_once)
-        for scored in map_with_model(run, score, items, num_workers, launcher, task_options):
+        for scored, used in map_with_model(run, score, items, num_workers, launcher, task_options):
             done.update(scored)
+            numerics += [] if used in numerics else [used]
             advance(len(scored), list(scored)[-1])
     assert sorted(done) == sorted(case_ids), "every case is scored exactly once"
     cases = {case_id: done[case_id] for case_id in case_ids}
@@ -95,6 +100,7 @@ def evaluate_run(
         scores=summarize(list(cases.values()), model.workload.summarize(model.task, [dict(c) for c in cases.values()])),
         task=dict(task_options or {}),
         of=_digest(model, store, case_ids),
+        numerics=numerics,
         conventions=tuple(conventions),
         best_validation=dict(model.metrics),
         versions=records.versions(),
@@ -147,9 +153,10 @@ def _digest(model: TrainedModel, store: str, case_ids: list[str]) -> str:
     return digest.hexdigest()
 
 
-def _score_cases(model: TrainedModel, case_ids: list[str], store: str) -> dict[str, Scores]:
+def _score_cases(model: TrainedModel, case_ids: list[str], store: str) -> tuple[dict[str, Scores], dict[str, Any]]:
+    """By case, and in which numerics."""
     scores = model.workload.evaluate_cases(model.task, model.network, store, case_ids, model.device, thorough=True)
-    return dict(zip(case_ids, scores, strict=True))
+    return dict(zip(case_ids, scores, strict=True)), {**asdict(model.numerics), "device": device_name(model.device)}
 
 
 def summarize(cases: Sequence[Scores], means: Mapping[str, float]) -> dict[str, Mean]:

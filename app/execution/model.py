@@ -56,6 +56,7 @@ def export_facts(model: TrainedModel) -> dict[str, Any]:
     return {
         "experiment": model.experiment.to_dict(),
         "best_validation": dict(model.metrics),
+        "numerics": dict(_trained_numerics(model.path, model.experiment)),
         "versions": records.versions(),
     }
 
@@ -79,9 +80,32 @@ def load_model(
         network.load_state_dict(content["model"])
     except RuntimeError as error:
         raise DataError(f"{file}: its weights do not fit its network: {str(error).splitlines()[0]}") from error
-    numerics = Numerics("bf16" if has_bf16(device) else "fp32", channels_last=True)
+    numerics = _numerics(path, experiment, device)
     network = numerics.place(network.to(device).eval())
     return TrainedModel(path, workload, task, network, experiment, content["metrics"], device, numerics)
+
+
+def _numerics(path: str, experiment: Experiment, device: torch.device) -> Numerics:
+    """Those in which the training validated, but bf16 only where the device has it."""
+    found = _trained_numerics(path, experiment)
+    return Numerics(found["precision"] if has_bf16(device) else "fp32", found["channels_last"])
+
+
+def _trained_numerics(path: str, experiment: Experiment) -> dict[str, Any]:
+    """Precision and layout: what the training chose, as its record, its export or its checkpoint says; else what it was
+    asked for, and where that was `auto`, what is fast."""
+    chosen: Mapping[str, Any] = {}
+    for place in ("record.json", "model.json"):
+        if files.exists(files.join(path, place)):
+            chosen = files.read_json(files.join(path, place)).get("numerics") or chosen
+    last = files.join(path, "checkpoint/last.pt")
+    if not chosen and experiment.precision == "auto" and files.exists(last):
+        chosen = checkpoint.load(last)["numerics"]  # of a training that is not finished
+    asked = {
+        "precision": "bf16" if experiment.precision == "auto" else experiment.precision,
+        "channels_last": experiment.channels_last != "no",
+    }
+    return {key: chosen.get(key, value) for key, value in asked.items()}
 
 
 def load_model_of(path: str, workload: str) -> TrainedModel:

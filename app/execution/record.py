@@ -9,6 +9,7 @@ from app.configuration import to_dict
 from app.data import files
 from app.errors import UsageError
 from app.execution.attempts import FAILURE_FILE
+from app.execution.earlier import with_earlier
 from app.experiment import Experiment
 from app.records import TrialRecord
 from app.training.order import Order
@@ -91,6 +92,7 @@ def _as_now(found: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
 def write_record(order: Order, result: "TrainingResult", num_restarts: int) -> TrialRecord:
     """The record of a finished training, which is in its folder when this returns."""
     rate = result.timings.samples_per_s(order.batch_size)
+    timings = with_earlier(result.timings, order.folder)
     record = TrialRecord(
         name=order.experiment.name,
         status="finished",
@@ -103,11 +105,11 @@ def write_record(order: Order, result: "TrainingResult", num_restarts: int) -> T
         num_steps=result.num_steps,
         num_parameters=result.num_parameters,
         numerics=result.numerics,
-        timings=result.timings,
+        timings=timings,
         samples_per_s=rate,
         samples_per_s_per_worker=None if rate is None else rate / order.num_workers,
         waiting_share=result.timings.waiting_share(),
-        binding_limit=result.timings.binding_limit(),
+        binding_limit=timings.binding_limit(),
         metrics=result.best,
         score=find_workload(order.experiment.workload).score,
         origin=result.origin,

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from app.errors import UsageError
-from app.execution.attempts import count_restarts, note_attempt
+from app.execution.attempts import count_restarts, note_attempt, note_progress
 from app.execution.record import claim_folder, note_origin, resolve, write_record
 from app.training.context import WorkerContext
 from app.training.loop import Training
@@ -43,8 +43,10 @@ class TrialWorker:
             order = note_attempt(order)
         self._order = order
         self._training = Training(order, find_workload(experiment.workload), context)
-        if context.rank == 0 and self._training.progress.origin:
-            note_origin(order.folder, self._training.progress.origin)
+        if context.rank == 0:
+            note_progress(order, self._training.progress.trained_s)
+            if self._training.progress.origin:
+                note_origin(order.folder, self._training.progress.origin)
         return self._training.progress.num_epochs
 
     def advance(self) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def page(run: Run, made: str, found: Documents) -> str:
     if run.epochs:
         parts.append(sections.learning(run.epochs, best_epoch(run)))
     if run.record is not None:
-        parts.append(sections.timings(run.record, run.epochs))
+        parts.append(sections.timings(run.record))
     if run.config is not None:
         parts.append(sections.what_was_run(run.config, run.record, run.counts))
     if found != Documents():

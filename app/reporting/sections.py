@@ -24,6 +24,11 @@ from app.reporting.run_files import Case, Epoch, Evaluation, Mean, Picture
 MANY_CASES = 25
 """More rows scroll in a box of their own on a screen; on paper all of them are shown."""
 UNIT_RANGE = (0.0, 1.0)
+SEEN = {
+    "train": "that training learned from",
+    "validation": "that training did not learn from, though they chose the weights that are kept",
+}
+"""What a split's cases were to the training; those of any other it did not see."""
 
 
 def learning(epochs: Sequence[Epoch], best_epoch: int | None) -> Html:
@@ -82,7 +87,8 @@ def evaluation(found: Evaluation) -> Html:
     names = [*found.means, *(name for case in found.cases for name in case.scores)]
     families = dict.fromkeys(words.family(name) for name in names)
     explained = " ".join(words.EXPLANATIONS[f] for f in families if f in words.EXPLANATIONS)
-    parts = [paragraph(f"{words.plural(_num_cases(found), 'case')} that training did not see. {explained}")]
+    seen = SEEN.get(found.split, "that training did not see")
+    parts = [paragraph(f"{words.plural(_num_cases(found), 'case')} {seen}. {explained}")]
     plot = _case_plot(found)
     if found.means:
         means = _mean_table(found)
@@ -158,31 +164,30 @@ def pictures(found: Sequence[Picture], num_left_out: int) -> Html:
     return section("predictions", "Predictions", *shown, paragraph(note, "note") if note else Html(""))
 
 
-def timings(record: TrialRecord, epochs: Sequence[Epoch]) -> Html:
+def timings(record: TrialRecord) -> Html:
     """Where the time went: one bar, the same numbers as a table, rates, and what binds in words."""
     times = record.timings
-    phases = [(number, name, getattr(times, field)) for number, (field, name, _) in enumerate(words.PHASES, 1)]
+    phases = [(number, name, seconds) for number, name, _, seconds in words.phases(times)]
     binding = paragraph(words.binding_limit(record.binding_limit, times))
     if times.total_s <= 0:
         return section("timings", "Time", binding)
     spoken = ", ".join(f"{name} {words.duration(seconds)}" for _, name, seconds in phases)
     caption = f"{words.duration(times.total_s)} of wall time on worker 0, by phase; numbers as in the table"
     bar = figure(Html(charts.stacked_bar(phases, f"Wall time by phase: {spoken}")), caption, "wide")
-    return section("timings", "Time", binding, bar, row(_phase_table(times), _rates(record, epochs)))
+    return section("timings", "Time", binding, bar, row(_phase_table(times), _rates(record)))
 
 
 def _phase_table(times: Timings) -> Html:
     columns = [Column("Phase"), Column("Time", True), Column("Share", True)]
     rows: list[list[str | Html]] = []
-    for number, (field, name, meaning) in enumerate(words.PHASES, 1):
-        seconds = getattr(times, field)
+    for number, name, meaning, seconds in words.phases(times):
         label = Html(f"{swatch(number)}{text(name)}<br><small>{text(meaning)}</small>")
         rows.append([label, words.duration(seconds), words.percent(seconds / times.total_s)])
     rows.append([Html("<b>All</b>"), words.duration(times.total_s), words.percent(1.0)])
     return table("Time by phase", columns, rows)
 
 
-def _rates(record: TrialRecord, epochs: Sequence[Epoch]) -> Html:
+def _rates(record: TrialRecord) -> Html:
     times = record.timings
     known = {
         "Samples per second": words.significant(record.samples_per_s),
@@ -193,9 +198,8 @@ def _rates(record: TrialRecord, epochs: Sequence[Epoch]) -> Html:
     }
     if record.predicted_s is not None:
         known["Planned time"] = words.duration(record.predicted_s)
-    if epochs and epochs[-1].elapsed_s > times.total_s + 1:
-        known["With earlier starts"] = words.duration(epochs[-1].elapsed_s)
     note = "Rates cover the steps after the warm-up, waiting for data included; evaluation is not in them."
+    note += " They are of the last attempt." if record.num_restarts else ""
     return join(Html("<div>"), facts("Rates", known), paragraph(note, "note"), Html("</div>"))
 
 

@@ -1,10 +1,11 @@
 """The section of a study's report on whether the strategies came to the same results, and what the page's top says of
 it."""
 
+from app.intervals import CONFIDENCE, MAX_ERROR
 from app.reporting import words
 from app.reporting.markup import Column, Html, paragraph, section, table, text
 from app.reporting.study_comparison import Comparison, trial_of
-from app.reporting.study_parity import CONFIDENCE, Parity
+from app.reporting.study_parity import Parity
 
 MANY_ROWS = 25
 """More scroll in a box of their own on a screen; on paper all are shown."""
@@ -23,18 +24,23 @@ def parity(found: Comparison) -> Html:
 
 def _parity_text(found: Comparison) -> str:
     said = [
-        "The same trial is the same experiment under every strategy, so its scores should agree.",
+        "The same trial is the same experiment under every strategy, so its scores should be the same.",
         "What dropout draws, and batch normalisation without sync, are each worker’s own and may make them differ.",
-        f"Scores between 0 and 1 of the validation count as agreeing within {found.tolerance:g} (set by --tolerance).",
+        "Identical: in every digit.",
+        f"Equivalent: within {found.tolerance:g} (set by --tolerance), of losses and distances that share of them.",
+        "Of the validation, whose means alone are known, the values decide.",
     ]
-    if any(one.low is not None for one in found.parities):
+    num_tested = sum(one.p_value is not None for one in found.parities)
+    if num_tested:
         said.append(
-            "Where both runs have scores of each case, those of the test count as agreeing when the "
-            f"{100 * CONFIDENCE:g} % bootstrap interval of the mean difference over the cases holds 0."
+            f"Where scores of each case are known, the {100 * CONFIDENCE:g} % interval (Student’s t, paired) of the "
+            "mean difference must lie within that. Differ: the difference is beyond it, with an error of at most "
+            f"{100 * MAX_ERROR:.0f} % over the {words.plural(num_tested, 'test')} of this page together (Holm). "
+            "Undecided: neither can be said of so few cases."
         )
     if found.curve_differences:
         name, distance = max(found.curve_differences.items(), key=lambda item: item[1])
-        said.append(f"The loss curves of the same trial lie at most {distance:.2g} apart ({name}).")
+        said.append(f"The loss curves of the same trial lie at most {100 * distance:.2g} % of the loss apart ({name}).")
     batches = _batches(found)
     if batches:
         said.append(batches)
@@ -79,10 +85,13 @@ def _parity_table(found: Comparison) -> Html:
 def _verdict(one: Parity) -> Html:
     if one.numerics:
         return Html(f'<span class="wrong">not comparable</span><br><small>{text(one.numerics)}</small>')
-    if one.agrees is None:
+    if one.verdict is None:
         return Html("")
-    if one.agrees:
-        return Html('<span class="right">agree</span>')
+    if one.verdict == "undecided":
+        are = "is" if one.num_cases == 1 else "are"
+        return text(f"undecided: {words.plural(one.num_cases or 0, 'case')} {are} too few")
+    if one.verdict != "differ":
+        return Html(f'<span class="right">{one.verdict}</span>')
     why = f"<br><small>{text('; '.join(one.reasons))}</small>" if one.reasons else ""
     return Html(f'<span class="wrong">differ</span>{why}')
 
@@ -115,9 +124,10 @@ def _disagreement(found: Comparison, one: Parity) -> str:
     listed = ", ".join(f"{words.number(value, one.score)} {run.label}" for run, value in pairs if value is not None)
     if one.low is not None and one.high is not None:
         why = (
-            f"the interval of the difference over {one.num_cases} cases, {one.low:.4f} to {one.high:.4f}, is without 0"
+            f"the interval of the difference over {one.num_cases} cases, {one.low:.4f} to {one.high:.4f}, is beyond "
+            f"{one.allowed:.2g}"
         )
     else:
-        why = f"a difference of {one.difference:.4f}, more than {found.tolerance:g}"
+        why = f"a difference of {one.difference:.4f}, more than {one.allowed:.2g}"
     why += f" ({'; '.join(one.reasons)})" if one.reasons else ""
     return f"{one.trial}: {words.score_name(one.score)} ({words.split_name(one.split)}) is {listed}: {why}."

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from app import intervals
 from app.configuration import to_dict
-from app.records import StudyTrial
-from app.reporting import study_parity, study_reasons
+from app.records import StudyTrial, TrialRecord
+from app.reporting import study_reasons
 from app.reporting.run_files import Evaluation
 from app.reporting.study_files import StudyRun, check_same_study, labelled
-from app.reporting.study_numbers import Cost, cost_of, one_worker_times, varied_options
-from app.reporting.study_parity import Parity, compare, is_score, largest_curve_difference
+from app.reporting.study_numbers import Cost, cost_of, one_worker_s, varied_options
+from app.reporting.study_parity import Parity, compare, corrected, is_score, largest_curve_difference
 from app.reporting.study_timeline import Row, worker_rows
 
 VALIDATION = "validation"
@@ -27,7 +28,8 @@ class Comparison:
     parities: tuple[Parity, ...]
     """Main score first, then by trial."""
     curve_differences: Mapping[str, float]
-    """By trial: the largest distance of its loss curves; trials that have curves in one run only are left out."""
+    """By trial: the largest distance of its loss curves, as a share of the loss; trials that have curves in one run
+    only are left out."""
     tolerance: float
     price_per_hour: float | None
     varied: tuple[str, ...]
@@ -35,7 +37,11 @@ class Comparison:
 
     @property
     def disagreements(self) -> list[Parity]:
-        return [parity for parity in self.parities if parity.agrees is False]
+        return [parity for parity in self.parities if parity.verdict == "differ"]
+
+    @property
+    def undecided(self) -> list[Parity]:
+        return [parity for parity in self.parities if parity.verdict == "undecided"]
 
     @property
     def numerics(self) -> dict[str, str]:
@@ -59,7 +65,7 @@ def compare_runs(runs: Sequence[StudyRun], tolerance: float, price_per_hour: flo
     named = labelled(runs)
     records = [run.record for run in named]
     experiments = {name: values for run in named for name, values in run.experiments.items()}
-    one_worker = {kind: one_worker_times(records, kind) for kind in {record.worker_kind for record in records}}
+    one_worker = {kind: one_worker_s(records, kind) for kind in {record.worker_kind for record in records}}
     return Comparison(
         runs=tuple(named),
         rows=tuple(worker_rows(record) for record in records),
@@ -84,20 +90,30 @@ def parities(runs: Sequence[StudyRun], tolerance: float) -> list[Parity]:
             found.append(compare(name, VALIDATION, score, [values.get(score) for values in metrics], tolerance))
         for split in dict.fromkeys(e.split for run in runs for e in run.evaluations.get(name, ())):
             found += _evaluated(name, split, [_evaluation(run, name, split) for run in runs], tolerance)
-        found[before:] = [_explained(parity, runs) for parity in found[before:]]
+        found[before:] = [_comparable(parity, runs) for parity in found[before:]]
     known = [parity for parity in found if parity.difference is not None]
     main = runs[0].record.score
-    return sorted(known, key=lambda parity: (parity.score != main, parity.split != VALIDATION))
+    judged = [_explained(parity, runs) for parity in corrected(known)]
+    return sorted(judged, key=lambda parity: (parity.score != main, parity.split != VALIDATION))
+
+
+def _comparable(parity: Parity, runs: Sequence[StudyRun]) -> Parity:
+    """Without a verdict, and with the reason, where the trial was trained in other numerics."""
+    numerics = study_reasons.numerics(_records(parity, runs))
+    return replace(parity, verdict=None, p_value=None, numerics=numerics) if numerics else parity
 
 
 def _explained(parity: Parity, runs: Sequence[StudyRun]) -> Parity:
-    """With why the scores do not compare, or differ; the runs that do not know the score have no part in it."""
+    """With why the scores may differ, where they do."""
+    if parity.verdict != "differ":
+        return parity
+    return replace(parity, reasons=tuple(study_reasons.reasons(_records(parity, runs))))
+
+
+def _records(parity: Parity, runs: Sequence[StudyRun]) -> list[tuple[str, TrialRecord]]:
+    """By label; the runs that do not know the score have no part in it."""
     shown = [run for run, value in zip(runs, parity.values, strict=True) if value is not None]
-    records = [(run.label, record) for run in shown if (record := trial_of(run, parity.trial).record) is not None]
-    numerics = study_reasons.numerics(records)
-    if numerics:
-        return replace(parity, agrees=None, numerics=numerics)
-    return replace(parity, reasons=tuple(study_reasons.reasons(records))) if parity.agrees is False else parity
+    return [(run.label, record) for run in shown if (record := trial_of(run, parity.trial).record) is not None]
 
 
 def _evaluated(name: str, split: str, evaluations: Sequence[Evaluation | None], tolerance: float) -> list[Parity]:
@@ -153,13 +169,14 @@ def as_data(found: Comparison, made: str) -> dict[str, Any]:
         "made": made,
         "study": found.runs[0].record.name,
         "tolerance": found.tolerance,
-        "confidence": study_parity.CONFIDENCE,
+        "confidence": intervals.CONFIDENCE,
         "price_per_hour": found.price_per_hour,
         "runs": [_run_data(*each) for each in zip(found.runs, found.costs, found.rows, strict=True)],
         "parity": [asdict(parity) for parity in found.parities],
         "curve_differences": dict(found.curve_differences),
         "varied_options": list(found.varied),
         "disagreements": len(found.disagreements),
+        "undecided": len(found.undecided),
         "not_comparable": dict(found.numerics),
     }
 
@@ -172,7 +189,7 @@ def _run_data(run: StudyRun, cost: Cost, rows: Sequence[Row]) -> dict[str, Any]:
         "status": record.status,
         "strategy": record.strategy,
         "plan": to_dict(record.plan),
-        "cost": {**asdict(cost), "idle_share": cost.idle_share},
+        "cost": {**asdict(cost), "busy_share": cost.busy_share},
         "best_trial": record.best_trial,
         "score": record.score,
         "trials": [_trial_data(run, trial) for trial in record.trials],

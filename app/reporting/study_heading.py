@@ -68,7 +68,7 @@ def _num_stopped(run: StudyRun) -> int:
 def _gain(complete: list[tuple[StudyRun, Cost]]) -> str:
     run, cost = complete[0]
     parts = []
-    if cost.speed_up is not None:
+    if cost.speed_up is not None and cost.num_workers > 1:
         parts.append(f"{words.significant(cost.speed_up)} times as fast as one worker")
     if len(complete) > 1:
         slowest = complete[-1]
@@ -88,16 +88,20 @@ def _comparability(found: Comparison) -> str:
 
 
 def _agreement(found: Comparison) -> str:
-    judged = [parity for parity in found.parities if parity.agrees is not None]
+    judged = [parity for parity in found.parities if parity.verdict is not None]
     if not judged:
         return ""
     differ = found.disagreements
+    undecided = f"{len(found.undecided)} of {len(judged)} scores are undecided, for want of cases"
     if differ:
         known = "; why is said in each row of Same result" if all(parity.reasons for parity in differ) else ""
-        return f"The strategies disagree in {len(differ)} of {len(judged)} scores{known}."
-    if found.numerics:
-        return "The other trials reached the same scores under each strategy."
-    return "The same trial reached the same scores under each strategy."
+        more = f"; {undecided}" if found.undecided else ""
+        return f"The strategies disagree in {len(differ)} of {len(judged)} scores{known}{more}."
+    if found.undecided:
+        return f"No strategy is shown to reach other scores; {undecided}."
+    which = "The other trials" if found.numerics else "The same trial"
+    same = "identical" if all(parity.verdict == "identical" for parity in judged) else "equivalent"
+    return f"{which} reached {same} scores under each strategy."
 
 
 def key_figures(found: Comparison) -> list[tuple[str, str, str]]:
@@ -112,6 +116,9 @@ def key_figures(found: Comparison) -> list[tuple[str, str, str]]:
             best, best_cost = max(known, key=lambda pair: pair[1].speed_up or 0.0)
             note = f"{best.label}, {words.percent(best_cost.efficiency)} of {best_cost.num_workers}"
             figures.append(("Speed-up", words.significant(best_cost.speed_up), note))
+        else:
+            note = f"{run.label}, of {workers(cost)}; no run on one worker to say how much faster"
+            figures.append(("Busy share", words.percent(cost.busy_share), note))
         cheapest, least = min(complete, key=lambda pair: pair[1].worker_hours)
         figures.append((f"Least {least.worker_kind}-hours", words.significant(least.worker_hours), cheapest.label))
     run = found.reference

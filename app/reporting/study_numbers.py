@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.records import StudyRecord
-from app.reporting.study_timeline import KINDS, Clock, Row, kind_shares, occupied_s, worker_rows
+from app.reporting.study_timeline import KINDS, Clock, Row, kind_shares, worker_rows
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -22,22 +22,23 @@ class Cost:
     worker_hours: float
     price: float | None
     one_worker_s: float | None
-    """The sum of its trials' times on one worker each."""
+    """The makespan of the whole study on one worker without neighbours."""
     speed_up: float | None
     efficiency: float | None
     """Speed-up by workers."""
 
     @property
-    def idle_share(self) -> float | None:
+    def busy_share(self) -> float | None:
+        """Of the workers' time that they had a trial. No speed-up: workers that slow each other down are busy too."""
         total = sum(self.worker_s.values())
-        return self.worker_s["idle"] / total if total > 0 else None
+        return 1 - self.worker_s["idle"] / total if total > 0 else None
 
 
-def cost_of(record: StudyRecord, one_worker: Mapping[str, float], price_per_hour: float | None = None) -> Cost:
+def cost_of(record: StudyRecord, one_worker_s: float | None, price_per_hour: float | None = None) -> Cost:
     """What the study cost.
 
     Args:
-        one_worker: seconds of each trial on one worker, where it is known.
+        one_worker_s: makespan on one worker of this kind, where it is known.
         price_per_hour: of one worker.
 
     Raises:
@@ -45,9 +46,8 @@ def cost_of(record: StudyRecord, one_worker: Mapping[str, float], price_per_hour
     """
     makespan_s = Clock(record.sessions).total_s
     hours = record.num_workers * makespan_s / SECONDS_PER_HOUR
-    known = is_complete(record) and all(trial.name in one_worker for trial in record.trials) and makespan_s > 0
-    one_worker_s = sum(one_worker[trial.name] for trial in record.trials) if known else None
-    speed_up = None if one_worker_s is None else one_worker_s / makespan_s
+    known = is_complete(record) and one_worker_s is not None and makespan_s > 0
+    speed_up = one_worker_s / makespan_s if known and one_worker_s is not None else None
     return Cost(
         num_workers=record.num_workers,
         worker_kind=record.worker_kind,
@@ -55,7 +55,7 @@ def cost_of(record: StudyRecord, one_worker: Mapping[str, float], price_per_hour
         worker_s=worker_seconds(record, worker_rows(record)),
         worker_hours=hours,
         price=None if price_per_hour is None else hours * price_per_hour,
-        one_worker_s=one_worker_s,
+        one_worker_s=one_worker_s if known else None,
         speed_up=speed_up,
         efficiency=None if speed_up is None else speed_up / record.num_workers,
     )
@@ -80,17 +80,12 @@ def is_complete(record: StudyRecord) -> bool:
     return record.status == "finished" and all(trial.status == "finished" for trial in record.trials)
 
 
-def one_worker_times(records: Sequence[StudyRecord], worker_kind: str) -> dict[str, float]:
-    """Seconds of each trial that some study trained on one worker of this kind; the shortest where several did, so
-    that a speed-up is rather too small than too large."""
-    found: dict[str, float] = {}
-    for record in records:
-        clock = Clock(record.sessions)
-        for trial in record.trials if record.worker_kind == worker_kind else ():
-            if trial.workers_per_trial == 1 and trial.status == "finished" and trial.start_s is not None:
-                seconds = occupied_s(trial, clock)
-                found[trial.name] = min(seconds, found.get(trial.name, seconds))
-    return found
+def one_worker_s(records: Sequence[StudyRecord], worker_kind: str) -> float | None:
+    """Makespan of the study on one worker of this kind: of a run that had no other, start-up and all. Trials that ran
+    side by side are no such measure: each is slowed by the others. The shortest of several, so that a speed-up is
+    rather too small than too large; None where there is no such run."""
+    alone = [r for r in records if r.worker_kind == worker_kind and r.num_workers == 1 and is_complete(r)]
+    return min((Clock(record.sessions).total_s for record in alone), default=None)
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -26,7 +26,7 @@ def build_study_report(
 
     Args:
         folders: of each run, its files by their names in it (study_files.is_wanted says which are used).
-        tolerance: difference of a score between 0 and 1 from which strategies disagree, where no cases are known.
+        tolerance: difference of a score between 0 and 1 that counts as none; of a loss or distance, as a share of it.
         price_per_hour: of one worker.
         made: when, as it should be shown.
 

@@ -27,7 +27,7 @@ def strategies(found: Comparison) -> Html:
     """What each strategy took, as a table."""
     kinds = {cost.worker_kind for cost in found.costs}
     hours = f"{kinds.pop()}-hours" if len(kinds) == 1 else "Worker-hours"
-    titles = ["Workers", "Workers a trial", "Trials", "Makespan", "Speed-up", "Efficiency", "Idle", hours]
+    titles = ["Workers", "Workers a trial", "Trials", "Makespan", "Speed-up", "Efficiency", "Busy", hours]
     columns = [Column("Strategy"), *(Column(title, True) for title in titles)]
     columns += [Column("Price", True)] if found.price_per_hour is not None else []
     rows = [_strategy(run, cost) for run, cost in zip(found.runs, found.costs, strict=True)]
@@ -56,7 +56,7 @@ def _strategy(run: StudyRun, cost: Cost) -> list[str | Html]:
         words.duration(cost.makespan_s),
         words.significant(cost.speed_up),
         words.percent(cost.efficiency),
-        words.percent(cost.idle_share),
+        words.percent(cost.busy_share),
         words.significant(cost.worker_hours),
     ]
     return cells if cost.price is None else [*cells, words.significant(cost.price)]
@@ -65,13 +65,16 @@ def _strategy(run: StudyRun, cost: Cost) -> list[str | Html]:
 def _speed_up_note(found: Comparison) -> str:
     known = next((cost.one_worker_s for cost in found.costs if cost.one_worker_s is not None), None)
     missing = any(cost.speed_up is None for cost in found.costs)
-    note = "Speed-up: the trials’ times on one worker each, added up, by the makespan; efficiency: speed-up by workers."
+    note = "Busy: share of the workers’ time in which they had a trial, alone or slowed down by each other."
     if known is not None:
-        note += f" One worker would take {words.duration(known)}: the sum of the trials that ran on one worker here."
+        note += (
+            " Speed-up: the makespan on one worker without neighbours by this one; efficiency: speed-up by workers. "
+            f"One worker took {words.duration(known)}."
+        )
     if missing:
         note += (
-            f" {words.MISSING}: not known, because not every trial finished there, or not every trial also ran on one "
-            "worker in these runs."
+            f" {words.MISSING}: not known, because not every trial finished there, or no run of the whole study on one "
+            "worker (--workers 1) is among these."
         )
     return note
 
@@ -128,7 +131,7 @@ def timelines(found: Comparison) -> Html:
     for run, rows, cost in zip(found.runs, found.rows, found.costs, strict=True):
         spoken = (
             f"Timeline of {workers(cost)} under {run.label}: {words.duration(cost.makespan_s)}, "
-            f"{words.percent(cost.idle_share)} idle"
+            f"{words.percent(cost.busy_share)} busy"
         )
         chart = study_charts.timeline(rows, run.record.trials, total_s, borders(run), spoken)
         parts.append(figure(Html(chart), f"{run.label}, {words.duration(cost.makespan_s)}", "wide"))

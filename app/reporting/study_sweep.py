@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
+from app.intervals import CONFIDENCE, MAX_ERROR, holm, mean_interval, p_value
 from app.reporting import charts, words
 from app.reporting.charts import Axis, rule, svg, text_at, ticks
 from app.reporting.markup import Column, Html, figure, paragraph, section, table
@@ -11,7 +13,7 @@ from app.reporting.study_charts import dashes, legend
 from app.reporting.study_comparison import Comparison, best_score, trial_of
 from app.reporting.study_files import StudyRun
 from app.reporting.study_numbers import flattened
-from app.reporting.study_parity import CONFIDENCE, difference_interval, paired_differences
+from app.reporting.study_parity import paired_differences
 
 MIN_VALUES = 3
 """Two values are seen at once in the table of trials."""
@@ -35,6 +37,8 @@ class Point:
     """From the trial with the smallest value, over the cases that both were evaluated on."""
     difference_low: float | None = None
     difference_high: float | None = None
+    p_value: float | None = None
+    """Of no difference, by itself."""
     trained_s: float | None = None
     """The training without its start-up."""
 
@@ -98,10 +102,10 @@ def _points(
             continue
         mean = evaluation.means[score]
         paired = paired_differences(_cases(first, score), _cases(evaluation, score)) if name != names[0] else []
-        low, high = difference_interval(paired) if len(paired) > 1 else (None, None)
-        difference = sum(paired) / len(paired) if paired else None
+        difference = fmean(paired) if paired else None
+        low, high, p = (*mean_interval(paired), p_value(paired)) if len(paired) > 1 else (None, None, None)
         points.append(
-            Point(name, numbers[name], mean.mean, mean.low, mean.high, difference, low, high, trained_s=trained_s)
+            Point(name, numbers[name], mean.mean, mean.low, mean.high, difference, low, high, p, trained_s=trained_s)
         )
     return points
 
@@ -171,23 +175,25 @@ def _signed(value: float | None) -> str:
 def _note(sweep: Sweep) -> str:
     option = option_name(sweep.option)
     points = [point for run_points in sweep.points for point in run_points]
-    judged = [point for point in points if point.difference_low is not None and point.difference_high is not None]
-    if not judged:
+    tested = {number: point.p_value for number, point in enumerate(points) if point.p_value is not None}
+    if not tested:
         return (
             "Intervals are shown where every trial was evaluated (jobs/evaluate.py --split validation). The values of "
             f"{option} are set at equal distances."
         )
-    differ = [p for p in judged if not (p.difference_low or 0.0) <= 0.0 <= (p.difference_high or 0.0)]
+    adjusted = zip(tested, holm(list(tested.values())), strict=True)
+    differ = [points[number] for number, p in adjusted if p <= MAX_ERROR]
     smallest = f"{points[0].value:g}"
     listed = ", ".join(dict.fromkeys(f"{point.value:g}" for point in differ))
     verdict = (
-        f"With {listed} the score differs from that with {smallest}: the interval of the difference is without 0."
+        f"With {listed} the score differs from that with {smallest}"
         if differ
-        else f"No score differs from that with {smallest}: the interval of each difference holds 0."
+        else f"No score can be told from that with {smallest}, which is not to say that they are the same"
     )
     return (
-        f"{verdict} Difference: case by case from the smallest {option}, with the {100 * CONFIDENCE:g} % bootstrap "
-        f"interval of its mean. The values of {option} are set at equal distances."
+        f"{verdict} (paired t tests, an error of at most {100 * MAX_ERROR:.0f} % over all {len(tested)} by Holm). "
+        f"Difference: case by case from the smallest {option}, with the {100 * CONFIDENCE:g} % interval of its mean "
+        f"alone (Student’s t). The values of {option} are set at equal distances."
     )
 
 

@@ -146,7 +146,7 @@ def kind_shares(trial: StudyTrial, clock: Clock) -> dict[str, float]:
     if length_s <= 0:
         return {}
     amounts = dict.fromkeys(KINDS[:-1], 0.0)
-    is_whole = trial.num_attempts <= 1 and not trial.stints  # else the timings are of its last part
+    is_whole = trial.num_attempts <= 1 and not trial.stints  # else only spans know what was when
     if trial.record is not None and trial.record.timings.total_s > 0 and is_whole:
         for phase, seconds in _phases(trial.record.timings):
             amounts[KIND_OF_PHASE[phase]] += seconds

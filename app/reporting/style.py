@@ -9,7 +9,7 @@ STYLE = """
   --paper: #fdfdfb; --ink: #1c1e21; --soft: #5a6068; --line: #d9dbd6; --panel: #f3f3ef; --accent: #0a5a8f;
   --c1: #0072b2; --c2: #c44e00; --c3: #00805d; --c4: #a84f84; --c5: #8a6d00; --c6: #2b7bba; --c7: #6b6b6b; --c8: #444;
   --f1: #9db6c9; --f2: #f0c27b; --f3: #e8a37c; --f4: #b9d7ec; --f5: #7fbbe0; --f6: #9ed3bd; --f7: #d9b3cc;
-  --f8: #cfcfca;
+  --f8: #cfcfca; --f9: #e0918b;
   --on-fill: #14181c;
   --serif: "Iowan Old Style", "Palatino Linotype", Palatino, "Book Antiqua", "URW Palladio L", Georgia, serif;
   --sans: system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif;
@@ -92,6 +92,7 @@ COLOURS
         f".c{n} {{ fill: var(--c{n}); }} .line.c{n}, .case.c{n} {{ stroke: var(--c{n}); }} "
         f".line.c{n} {{ fill: none; }} .f{n} {{ fill: var(--f{n}); }} .b{n} {{ background: var(--f{n}); }}"
         for n in range(1, 9)
-    ),
+    )
+    + "\n.f9 { fill: var(--f9); } .b9 { background: var(--f9); }",
 ).strip()
-"""Classes c1..c8 colour lines, dots and their names; f1..f8 and b1..b8 parts of bars and their swatches."""
+"""Classes c1..c8 colour lines, dots and their names; f1..f9 and b1..b9 parts of bars and their swatches."""

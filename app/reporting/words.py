@@ -40,8 +40,15 @@ PHASES: tuple[tuple[str, str, str], ...] = (
     ("evaluation_s", "Evaluation", "Validation during the training"),
     ("checkpoint_s", "Checkpoints", "Writing the state to disk"),
     ("other_s", "Other", "Logging, and what no other phase names"),
+    ("lost_s", "Lost", "In attempts that ended early, after their last checkpoint; done again"),
 )
 """Field of Timings, name, meaning."""
+
+
+def phases(timings: Timings) -> list[tuple[int, str, str, float]]:
+    """Number, name, meaning and seconds; nothing is said of losses where there are none."""
+    found = [(number, name, meaning, getattr(timings, key)) for number, (key, name, meaning) in enumerate(PHASES, 1)]
+    return found if timings.lost_s else found[:-1]
 
 
 def family(key: str) -> str:

@@ -121,7 +121,7 @@ def finish_store(store: str, plan: StorePlan, shards: Sequence[Shard], max_bad_f
     return DocumentStore(store)
 
 
-def _duplicates(table: "pa.Table", options: StoreOptions) -> list[tuple[int, str, str, int]]:
+def _duplicates(table: "pa.Table", options: StoreOptions) -> list[tuple[int, str, str, str, int]]:
     """Rows of duplicates.parquet. Excluded pages count as training pages: who trains with them needs them here."""
     ids, labels, hashes = table["id"].to_pylist(), table["label"].to_numpy(), table["phash"].to_numpy()
     if options.num_partitions:
@@ -130,9 +130,10 @@ def _duplicates(table: "pa.Table", options: StoreOptions) -> list[tuple[int, str
     else:
         splits = {leakage.NO_PARTITION: np.asarray(table["split"].to_pylist(), dtype=np.str_)}
     return [
-        (number, *pair)
+        (number, name, *pair)
         for number, split in splits.items()
-        for pair in leakage.find_duplicates(ids, hashes, np.flatnonzero(split == TRAIN), np.flatnonzero(split == TEST))
+        for name in (VALIDATION, TEST)
+        for pair in leakage.find_duplicates(ids, hashes, np.flatnonzero(split == TRAIN), np.flatnonzero(split == name))
     ]
 
 

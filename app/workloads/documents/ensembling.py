@@ -1,12 +1,15 @@
 """The ensemble of several partitions, from the runs' predictions to one summary with its ablation."""
 
+import os
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
 
+from app.data import files
 from app.errors import UsageError
+from app.intervals import MAX_ERROR, holm
 from app.workloads.documents.ensemble import (
     METHODS,
     Fitted,
@@ -15,6 +18,7 @@ from app.workloads.documents.ensemble import (
     compare,
     fit,
     read_predictions,
+    verdict,
 )
 from app.workloads.documents.store import DocumentStore
 from app.workloads.documents.texts import unread_pages
@@ -26,39 +30,43 @@ def ensemble_runs(image_runs: Sequence[str], text_runs: Sequence[str], store: st
     """Accuracy of each method: mean and standard deviation over the partitions; each ensemble against each part.
 
     Raises:
-        UsageError: not one text run for each image run, or runs that do not belong together.
+        UsageError: not one text run for each image run, a run twice, or runs that do not belong together.
         DataError: a run was not evaluated on validation and test.
     """
     check_pairs(image_runs, text_runs)
     opened = DocumentStore(store)
     pairs = list(zip(image_runs, text_runs, strict=True))
     read = [_read(image, text, opened, "test") for image, text in pairs]
-    tests = [parts for parts, _ in read]
+    pages, tests = [ids for ids, _, _ in read], [parts for _, parts, _ in read]
     found = [
-        fit(_with_text(*_read(image, text, opened, "validation")), *parts)
-        for (image, text), parts in zip(pairs, read, strict=True)
+        fit(_with_text(*_read(image, text, opened, "validation")[1:]), parts, has_text)
+        for (image, text), (_, parts, has_text) in zip(pairs, read, strict=True)
     ]
     return {
         "num_partitions": len(found),
         "num_pages": [len(fitted.hits["image"]) for fitted in found],
-        "num_without_text": [int((~has_text).sum()) for _, has_text in read],
+        "num_without_text": [int((~has_text).sum()) for *_, has_text in read],
         "chance": fmean(float(np.bincount(labels).max() / len(labels)) for _, _, labels in tests),
-        "accuracy": {name: _accuracy(found, name) for name in METHODS},
+        "accuracy": {name: _accuracy(found, name, pages) for name in METHODS},
         "image_weight": [fitted.image_weight for fitted in found],
-        "against": {
-            method: {part: _against(found, method, part) for part in ABLATION}
-            for method in METHODS
-            if method not in ABLATION
-        },
-        "interval": "95 % paired percentile bootstrap over the pages of each partition; mean over partitions",
+        "against": _comparisons(found, pages),
+        "interval": (
+            "95 % paired percentile bootstrap over pages, each with all that the partitions say of it; mean over "
+            f"partitions; verdicts err in at most {100 * MAX_ERROR:.0f} % over all comparisons together (Holm)"
+        ),
         "runs": {"image": list(image_runs), "text": list(text_runs)},
     }
 
 
 def check_pairs(image_runs: Sequence[str], text_runs: Sequence[str]) -> None:
-    """Raises UsageError when there is not one text run for each image run, or no run at all."""
+    """Raises UsageError when there is not one text run for each image run, no run at all, or a run twice."""
     if len(image_runs) != len(text_runs) or not image_runs:
         raise UsageError(f"got {len(image_runs)} image runs and {len(text_runs)} text runs, wanted as many of each")
+    for kind, runs in (("image", image_runs), ("text", text_runs)):
+        places = [run.rstrip("/") if files.is_url(run) else os.path.realpath(run) for run in runs]
+        twice = [run for run, place in zip(runs, places, strict=True) if places.count(place) > 1]
+        if twice:
+            raise UsageError(f"--{kind}: {twice[0]} is given more than once; wanted the run of another partition each")
 
 
 def table(summary: Mapping[str, Any]) -> list[str]:
@@ -74,6 +82,7 @@ def table(summary: Mapping[str, Any]) -> list[str]:
     if sum(summary["num_without_text"]):
         lost = ", ".join(str(num) for num in summary["num_without_text"])
         lines.append(f"({lost} of them have no text, as OCR failed: the image decides there, and text alone is wrong)")
+    lines.append(f"(better and worse err in at most {100 * MAX_ERROR:.0f} % over all of these together, by Holm)")
     for method, parts in summary["against"].items():
         for part, found in parts.items():
             interval = f"{found['low']:+.4f} to {found['high']:+.4f}"
@@ -81,12 +90,14 @@ def table(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _read(image_run: str, text_run: str, store: DocumentStore, split: str) -> tuple[tuple[Any, Any, Any], Any]:
-    """(Image, text, labels), and which of the pages have a text."""
+def _read(
+    image_run: str, text_run: str, store: DocumentStore, split: str
+) -> tuple[tuple[str, ...], tuple[Any, Any, Any], Any]:
+    """Ids of the pages; image, text and labels as `fit` takes them; which of the pages have a text."""
     predictions = read_predictions(image_run, split), read_predictions(text_run, split)
     ids, image, text, has_text = align(*predictions, unread_pages(store.root))
     labels = store.labels[np.array([store.row_of(page) for page in ids])]
-    return (image, text, labels), has_text
+    return ids, (image, text, labels), has_text
 
 
 def _with_text(parts: tuple[Any, Any, Any], has_text: Any) -> tuple[Any, Any, Any]:
@@ -95,13 +106,19 @@ def _with_text(parts: tuple[Any, Any, Any], has_text: Any) -> tuple[Any, Any, An
     return image, text, labels
 
 
-def _accuracy(found: Sequence[Fitted], method: str) -> dict[str, Any]:
+def _accuracy(found: Sequence[Fitted], method: str, pages: Sequence[Sequence[str]]) -> dict[str, Any]:
     values = [fitted.accuracy[method] for fitted in found]
-    low, high = accuracy_interval([fitted.hits[method] for fitted in found])
+    low, high = accuracy_interval([fitted.hits[method] for fitted in found], pages)
     std = stdev(values) if len(values) > 1 else None
     return {"mean": fmean(values), "low": low, "high": high, "std": std, "values": values}
 
 
-def _against(found: Sequence[Fitted], method: str, part: str) -> dict[str, Any]:
-    comparison = compare([fitted.hits[method] for fitted in found], [fitted.hits[part] for fitted in found])
-    return {**vars(comparison), "verdict": comparison.verdict}
+def _comparisons(found: Sequence[Fitted], pages: Sequence[Sequence[str]]) -> dict[str, dict[str, Any]]:
+    """Each ensemble against each part; p values and verdicts are those among all of them."""
+    pairs = [(method, part) for method in METHODS if method not in ABLATION for part in ABLATION]
+    made = [compare([f.hits[method] for f in found], [f.hits[part] for f in found], pages) for method, part in pairs]
+    against: dict[str, dict[str, Any]] = {}
+    for (method, part), one, p in zip(pairs, made, holm([one.p_value for one in made]), strict=True):
+        row = {**vars(one), "p_value": p, "verdict": verdict(one.difference, p)}
+        against.setdefault(method, {})[part] = row
+    return against

@@ -1,11 +1,16 @@
 """Perceptual hashes of pages, and the nearest of many by Hamming distance."""
 
+import hashlib
+
 import numpy as np
 import numpy.typing as npt
 
 UInt8Array = npt.NDArray[np.uint8]
 UInt64Array = npt.NDArray[np.uint64]
 Int64Array = npt.NDArray[np.int64]
+
+HASH = 2
+"""Of the function; a page hashed by another is hashed anew."""
 
 SIDE = 32
 NUM_FREQUENCIES = 8
@@ -18,6 +23,10 @@ MAX_DISTANCE = 6
 1.9 % of the pairs that only share a template are taken for duplicates. At 8 bits 95 % and 5.2 %. A hash of gradients
 (dHash) at 6 bits: 80 % and 23 %; of block means: 75 % and 61 %."""
 
+LEAST_EDGES, EDGE = 0.12, 8.0
+"""Share of a page's blocks that must differ by so many grey values from their neighbours for its signs to be its own.
+Measured on ten drawn pages a class: file folders 0.06 to 0.74, half of them below 0.12; all others 0.16 and more."""
+
 NUM_BANDS = 4
 BAND_BITS = 16
 MAX_CANDIDATES = 2**22
@@ -26,10 +35,22 @@ MAX_CANDIDATES = 2**22
 
 def perceptual_hash(page: UInt8Array) -> int:
     """64 bits as a signed number: the signs of the 8 x 8 lowest frequencies (DCT-II) of a page [S, S], those that are
-    constant along an edge left out. Brightness and contrast do not change it."""
+    constant along an edge left out. Brightness and contrast do not change it.
+
+    Of a page with too little on it these signs say where it is empty, as they do of other such pages. Its bits are
+    those of a digest instead: only what is the same page to a grey level is near it."""
     values = _block_means(page)
-    bits = np.packbits((_COSINES @ values @ _COSINES.T > FLAT).ravel())
-    return int.from_bytes(bits.tobytes(), "big", signed=True)
+    bits = np.packbits((_COSINES @ values @ _COSINES.T > FLAT).ravel()).tobytes()
+    if any(bits) and _edge_share(values) < LEAST_EDGES:
+        bits = hashlib.blake2b(np.round(values).astype(np.uint8).tobytes(), digest_size=len(bits)).digest()
+    return int.from_bytes(bits, "big", signed=True)
+
+
+def _edge_share(block_means: npt.NDArray[np.float32]) -> float:
+    """Share of the blocks that are unlike the one below or beside them; a dark half of a page counts by its border."""
+    down = np.abs(np.diff(block_means, axis=0, append=block_means[-1:])) > EDGE
+    beside = np.abs(np.diff(block_means, axis=1, append=block_means[:, -1:])) > EDGE
+    return float(np.mean(down | beside))
 
 
 def _block_means(page: UInt8Array) -> npt.NDArray[np.float32]:

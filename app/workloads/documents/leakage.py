@@ -1,8 +1,8 @@
 """Pages that must not be learnt from: those that another set tests on, and near-duplicates of the own test pages.
 
 `excluded.parquet` (id, reason) lists pages of a store that are also in another one. `duplicates.parquet` (partition,
-test_id, train_id, distance) names for each test page the nearest training page within reach; partition is -1 where the
-data set has its own split.
+split, page_id, train_id, distance) names for each validation and test page the nearest training page within reach;
+partition is -1 where the data set has its own split. (Older stores have test pages only, as test_id.)
 """
 
 from collections.abc import Sequence
@@ -44,11 +44,11 @@ def find_shared(pages: "pa.Table", others: "pa.Table", max_distance: int = MAX_D
 
 
 def find_duplicates(
-    ids: Sequence[str], hashes: Int64Array, train: Int64Array, test: Int64Array, max_distance: int = MAX_DISTANCE
+    ids: Sequence[str], hashes: Int64Array, train: Int64Array, held_out: Int64Array, max_distance: int = MAX_DISTANCE
 ) -> list[tuple[str, str, int]]:
-    """Test id, id of the nearest training page and its distance, for the rows of `test` that have one within reach."""
-    found, distance = nearest(hashes[test], hashes[train], max_distance)
-    return [(ids[test[i]], ids[train[found[i]]], int(distance[i])) for i in np.flatnonzero(found >= 0).tolist()]
+    """Id, id of the nearest training page and its distance, for the rows of `held_out` that have one within reach."""
+    found, distance = nearest(hashes[held_out], hashes[train], max_distance)
+    return [(ids[held_out[i]], ids[train[found[i]]], int(distance[i])) for i in np.flatnonzero(found >= 0).tolist()]
 
 
 def excluded_table(shared: Sequence[tuple[str, str]], compared_with: str) -> "pa.Table":
@@ -58,9 +58,10 @@ def excluded_table(shared: Sequence[tuple[str, str]], compared_with: str) -> "pa
     return pa.Table.from_arrays([pa.array([s[i] for s in shared], pa.string()) for i in range(2)], schema=names)
 
 
-def duplicates_table(duplicates: Sequence[tuple[int, str, str, int]]) -> "pa.Table":
+def duplicates_table(duplicates: Sequence[tuple[int, str, str, str, int]]) -> "pa.Table":
     import pyarrow as pa
 
-    kinds = [("partition", pa.int64()), ("test_id", pa.string()), ("train_id", pa.string()), ("distance", pa.int64())]
+    strings = [(name, pa.string()) for name in ("split", "page_id", "train_id")]
+    kinds = [("partition", pa.int64()), *strings, ("distance", pa.int64())]
     columns = [pa.array([d[i] for d in duplicates], kind) for i, (_, kind) in enumerate(kinds)]
     return pa.Table.from_arrays(columns, schema=pa.schema(kinds))

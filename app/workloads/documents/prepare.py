@@ -18,7 +18,7 @@ from app.data.manifest import read_table, write_table
 from app.data.quarantine import Quarantined
 from app.errors import DataError
 from app.workloads.documents import parquet_source, shards
-from app.workloads.documents.hashing import perceptual_hash
+from app.workloads.documents.hashing import HASH, perceptual_hash
 from app.workloads.documents.layouts import PageSource
 from app.workloads.documents.reading import BadPage, stored_page
 
@@ -167,11 +167,11 @@ def _kept(task: ShardTask, fingerprint: str) -> Shard | None:
 
 
 def _fingerprint(task: ShardTask) -> str:
-    """Of all that the shard depends on: pages, size, and the files as they are now.
+    """Of all that the shard depends on: pages, size, hash, and the files as they are now.
 
     In an object store the files are taken to be what they were: asking for each costs a request.
     """
-    digest = hashlib.sha256(str(task.image_size).encode())
+    digest = hashlib.sha256(f"{task.image_size} {HASH}".encode())
     stamps: dict[str, str] = {}
     for page in task.pages:
         path = _parquet_row(page.source)[0] or page.source

@@ -1,6 +1,5 @@
 """Scores of classified pages, shared by image and text."""
 
-from functools import lru_cache
 from statistics import fmean
 
 import numpy as np
@@ -16,7 +15,7 @@ UNKNOWN = -1
 """Label of a page that has none."""
 
 CONVENTIONS = (
-    "accuracy_deduplicated leaves out pages of which a near-duplicate is in the training split",
+    "accuracy_deduplicated, of validation and test, leaves out pages with a near-duplicate in the training split",
     "pages whose OCR failed are in no score by text",
     "intervals are over pages of this split; they do not say how another training would end",
 )
@@ -31,7 +30,8 @@ def page_scores(
     thorough: bool,
 ) -> list[Scores]:
     """accuracy (0 or 1) and cross-entropy of each page from its logits [B, K]; if thorough also accuracy_deduplicated
-    (None for a page with a near-duplicate in training) and the probability p_CLASS of each class.
+    (None for a page with a near-duplicate in training, left out where the store does not say whether it has one) and
+    the probability p_CLASS of each class.
 
     A page without label has probabilities alone; its scores are None.
     """
@@ -45,11 +45,10 @@ def page_scores(
         for label, hit, loss in zip(labels, right, losses, strict=True)
     ]
     if thorough:
-        duplicated = _duplicated(store, partition)
-        probabilities = logits.softmax(1)
-        for score, row, shares in zip(scores, rows, probabilities, strict=True):
-            is_duplicate = store.ids[row] in duplicated
-            score["accuracy_deduplicated"] = None if is_duplicate else score["accuracy"]
+        duplicated = store.duplicated(rows, partition)
+        for score, is_duplicate, shares in zip(scores, duplicated, logits.softmax(1), strict=True):
+            if is_duplicate is not None:
+                score["accuracy_deduplicated"] = None if is_duplicate else score["accuracy"]
             score |= {f"p_{name}": float(share) for name, share in zip(classes, shares, strict=True)}
     return scores
 
@@ -62,9 +61,3 @@ def summarize(cases: list[Scores]) -> dict[str, float]:
         values = [value for case in cases if (value := case.get(name)) is not None]
         means[name] = fmean(values) if values else float("nan")
     return means
-
-
-@lru_cache(maxsize=16)
-def _duplicated(store: DocumentStore, partition: int | None) -> set[str]:
-    """Asked for with every few pages, read once a process."""
-    return store.duplicated_test_ids(partition)

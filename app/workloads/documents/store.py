@@ -2,8 +2,8 @@
 
 Layout of a store: `store.json` (StoreOptions), `manifest.parquet` (one row a page, see Page), `images/NNNNN.bin`
 (grey pages of image_size x image_size, each compressed by itself, one after the other) with a record beside each,
-`excluded.parquet` (ids that training leaves out, with the reason), `duplicates.parquet` (test pages that training pages
-look like) and `ocr/*.parquet` (text by id, made by jobs/ocr.py).
+`excluded.parquet` (ids that training leaves out, with the reason), `duplicates.parquet` (validation and test pages that
+training pages look like) and `ocr/*.parquet` (text by id, made by jobs/ocr.py).
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from app.configuration import from_dict
 from app.data import files
 from app.data.manifest import MANIFEST_NAME, STORE_NAME, read_manifest_table, read_table
-from app.data.splits import SPLITS, TRAIN, UNLABELLED, VALIDATION
+from app.data.splits import SPLITS, TEST, TRAIN, UNLABELLED, VALIDATION
 from app.errors import DataError, UsageError
 from app.workloads.documents.leakage import DUPLICATES_NAME, EXCLUDED_NAME, NO_PARTITION
 from app.workloads.documents.partitions import partition_splits
@@ -103,6 +103,7 @@ class DocumentStore:
         self._excluded = _is_in(table["id"], files.join(self.root, EXCLUDED_NAME))
         self._splits: dict[int, npt.NDArray[np.str_]] = {}
         self._row_of: dict[str, int] = {}
+        self._duplicates: dict[int, dict[str, set[str]]] = {}
 
     def __len__(self) -> int:
         """Pages, of all splits."""
@@ -175,10 +176,31 @@ class DocumentStore:
             UsageError: no such partition.
             DataError: the list is missing or damaged.
         """
+        return self._read_duplicates(partition)[TEST]
+
+    def duplicated(self, rows: Int64Array, partition: int | None = None) -> list[bool | None]:
+        """Whether each page looks like a training page (of the partition); None where nobody looked: training pages
+        themselves, and validation pages in a store prepared before these were compared.
+
+        Raises:
+            UsageError: no such partition.
+            DataError: the list is missing or damaged.
+        """
+        key = NO_PARTITION if partition is None else partition
+        if key not in self._duplicates:
+            self._duplicates[key] = self._read_duplicates(partition)
+        listed, splits = self._duplicates[key], self._split_of_rows(partition)
+        return [self.ids[row] in listed[splits[row]] if splits[row] in listed else None for row in rows]
+
+    def _read_duplicates(self, partition: int | None) -> dict[str, set[str]]:
+        """Pages that look like a training page, by the split that was compared."""
         self._check_partition(partition)
         found = read_table(files.join(self.root, DUPLICATES_NAME))
-        inside = found["partition"].to_numpy() == (NO_PARTITION if partition is None else partition)
-        return set(found.filter(inside)["test_id"].to_pylist())
+        found = found.filter(found["partition"].to_numpy() == (NO_PARTITION if partition is None else partition))
+        if "split" not in found.column_names:
+            return {TEST: set(found["test_id"].to_pylist())}
+        pairs = list(zip(found["split"].to_pylist(), found["page_id"].to_pylist(), strict=True))
+        return {name: {page for split, page in pairs if split == name} for name in (VALIDATION, TEST)}
 
     def _split_of_rows(self, partition: int | None) -> npt.NDArray[np.str_]:
         self._check_partition(partition)

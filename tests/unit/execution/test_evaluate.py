@@ -1,5 +1,6 @@
 """The table and the intervals of a final evaluation."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from app.data import files
 from app.errors import UsageError
 from app.execution.evaluate import bootstrap_interval, cases_csv, evaluate_run, is_evaluated, summarize
 from app.training import checkpoint
+from app.training.numerics import Numerics
 
 
 def test_the_interval_is_that_of_scipy() -> None:
@@ -114,3 +116,26 @@ def test_a_model_of_another_workload_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("app.execution.evaluate.load_model", lambda *_, **__: found)
     with pytest.raises(UsageError, match="runs/a is a model of the workload 'document_image', wanted one of brats"):
         evaluate_run("runs/a", "store", "test", workloads=("brats",))
+
+
+def test_the_numerics_of_the_scores_stand_in_the_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two workers, of which one has no bf16."""
+    task, workload = object(), SimpleNamespace(cases_at_once=1, summarize=lambda _, cases: {"dice": 0.75})
+    workload.evaluate_cases = lambda *_, **__: [{"dice": 0.75}]
+    found = [
+        SimpleNamespace(
+            task=task, workload=workload, network=None, metrics={}, device=torch.device("cpu"),
+            numerics=Numerics(precision, True),
+        )
+        for precision in ("bf16", "fp32", "bf16")
+    ]  # fmt: skip
+    monkeypatch.setattr("app.execution.evaluate.check_run", lambda *_: (found[0], ["a", "b", "c"]))
+    monkeypatch.setattr(
+        "app.execution.evaluate.map_with_model",
+        lambda _, apply, items, *__: (apply(model, item) for model, item in zip(found, items, strict=True)),
+    )
+    evaluate_run(str(tmp_path), "store", "test")
+    layout = {"channels_last": True, "device": "cpu"}
+    summary = json.loads((tmp_path / "evaluation/test/summary.json").read_text())
+    assert summary["numerics"] == [{"precision": "bf16", **layout}, {"precision": "fp32", **layout}]
+    assert summary["num_cases"] == 3

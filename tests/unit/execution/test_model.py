@@ -1,5 +1,6 @@
 """A trained model is found in its run's folder or an exported one; what is wrong is said in one line."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from app.errors import DataError
 from app.execution.model import load_model, weights_file
 from app.experiment import Experiment
-from app.training.checkpoint import save_best
+from app.training.checkpoint import Progress, save_best, save_last
 from app.workloads.brats.networks import build_network
 from app.workloads.brats.task import BratsTask
 
@@ -46,6 +47,36 @@ def test_an_exported_folder_has_its_weights_at_the_top(tmp_path: Path) -> None:
     (tmp_path / "run/checkpoint/best.pt").rename(tmp_path / "export/weights.pt")
     assert weights_file(str(tmp_path / "export")).endswith("weights.pt")
     assert load_model(str(tmp_path / "export")).metrics["epoch"] == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen", "expected"),
+    [
+        ("fp32", None, "fp32"),
+        ("bf16", None, "bf16"),
+        ("auto", None, "bf16"),
+        ("auto", "fp32", "fp32"),
+        ("auto", "bf16", "bf16"),
+    ],
+)
+@pytest.mark.parametrize("place", ["record.json", "model.json", "checkpoint/last.pt"])
+def test_the_numerics_are_those_of_the_validation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, chosen: str | None, expected: str, place: str
+) -> None:
+    network = build_network(BratsTask.from_dict(OPTIONS))
+    experiment = {**EXPERIMENT.to_dict(), "precision": asked}
+    save_best(str(tmp_path / "checkpoint"), network, experiment, {})
+    numerics = {"precision": chosen, "channels_last": False}
+    if chosen is not None and place.endswith(".json"):
+        (tmp_path / place).write_text(json.dumps({"numerics": numerics}))
+    elif chosen is not None:
+        optimizer = torch.optim.SGD(network.parameters())
+        save_last(str(tmp_path / "checkpoint"), network, optimizer, Progress(), experiment, numerics)
+    monkeypatch.setattr("app.execution.model.has_bf16", lambda _: True)
+    found = load_model(str(tmp_path)).numerics
+    assert (found.precision, found.channels_last) == (expected, chosen is None)
+    monkeypatch.setattr("app.execution.model.has_bf16", lambda _: False)
+    assert load_model(str(tmp_path)).numerics.precision == "fp32"
 
 
 def test_what_is_no_model_is_said_clearly(tmp_path: Path) -> None:

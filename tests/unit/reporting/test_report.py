@@ -51,6 +51,19 @@ def test_the_tables_hold_the_numbers() -> None:
     assert dict(page.tables["Machine"])["memory"] == "24.0 GiB"
 
 
+@pytest.mark.parametrize(
+    ("split", "seen"),
+    [
+        ("test", "3 cases that training did not see."),
+        ("train", "3 cases that training learned from."),
+        ("validation", "3 cases that training did not learn from, though they chose the weights that are kept."),
+    ],
+)
+def test_what_the_cases_of_a_split_were_to_the_training(split: str, seen: str) -> None:
+    files = {name.replace("evaluation/test/", f"evaluation/{split}/"): c for name, c in finished_run().items()}
+    assert seen in report_of(files)[0].words
+
+
 def test_the_best_epoch_is_marked_in_the_table() -> None:
     page, _ = report_of(finished_run())
     rows = page.tables["Scores on the validation split"]

@@ -11,7 +11,7 @@ from app.records import Session, StudyRecord, StudyTrial
 from app.reporting.study_numbers import (
     cost_of,
     flattened,
-    one_worker_times,
+    one_worker_s,
     varied_options,
     worker_seconds,
 )
@@ -45,50 +45,68 @@ def test_data_parallel_pays_start_up_on_every_worker() -> None:
 
 
 def test_cost_of_a_strategy() -> None:
-    runs = [study("experiment-parallel", 1), study("data-parallel", 4)]
-    one_worker = one_worker_times(runs, "CPU")
-    assert list(one_worker.values()) == pytest.approx(ONE_WORKER_S)
-    cost = cost_of(runs[0], one_worker, price_per_hour=3.0)
+    runs = [study("experiment-parallel", 1), study("data-parallel", 4), study("experiment-parallel", 1, num_workers=1)]
+    alone_s = one_worker_s(runs, "CPU")
+    assert alone_s == pytest.approx(3 + 440 + 1)  # before the first trial, the trials, after the last
+    cost = cost_of(runs[0], alone_s, price_per_hour=3.0)
     assert cost.makespan_s == pytest.approx(124)
-    assert cost.speed_up == pytest.approx(440 / 124)
-    assert cost.efficiency == pytest.approx(440 / 124 / 4)
+    assert cost.speed_up == pytest.approx(444 / 124)
+    assert cost.efficiency == pytest.approx(444 / 124 / 4)
     assert cost.worker_hours == pytest.approx(4 * 124 / 3600)
     assert cost.price == pytest.approx(3 * 4 * 124 / 3600)
-    assert cost.idle_share == pytest.approx(56 / 496)
-    assert cost_of(runs[1], one_worker).price is None
+    assert cost.busy_share == pytest.approx(440 / 496)
+    assert cost_of(runs[1], alone_s).price is None
+    assert cost_of(runs[2], alone_s).speed_up == 1.0
 
 
-def test_speed_up_is_unknown_without_the_trials_on_one_worker() -> None:
+def test_lanes_that_slow_each_other_down_are_busy_and_no_faster() -> None:
+    """Four lanes side by side, each four times as slow as alone."""
+    alone, slowed = study("experiment-parallel", 1, num_workers=1), study("experiment-parallel", 1)
+    sessions = (dataclasses.replace(slowed.sessions[0], end_s=START_S + 444.0),)
+    trials = tuple(
+        dataclasses.replace(
+            t, start_s=START_S + 4 * (t.start_s - START_S), end_s=START_S + 4 * (t.end_s - START_S), spans=()
+        )
+        for t in slowed.trials
+        if t.start_s is not None and t.end_s is not None
+    )
+    slowed = dataclasses.replace(slowed, sessions=sessions, trials=trials)
+    assert one_worker_s([slowed], "CPU") is None, "beside others nothing is said of one alone"
+    cost = cost_of(slowed, one_worker_s([slowed, alone], "CPU"))
+    assert cost.speed_up == pytest.approx(1.0) and cost.efficiency == pytest.approx(0.25)
+    assert cost.busy_share is not None and cost.busy_share > 0.8
+
+
+def test_speed_up_is_unknown_without_a_run_on_one_worker() -> None:
     data_parallel = study("data-parallel", 4)
-    assert one_worker_times([data_parallel], "CPU") == {}
-    cost = cost_of(data_parallel, {})
+    assert one_worker_s([data_parallel, study("experiment-parallel", 1)], "CPU") is None
+    cost = cost_of(data_parallel, None)
     assert (cost.one_worker_s, cost.speed_up, cost.efficiency) == (None, None, None)
-    assert one_worker_times([study("experiment-parallel", 1)], "GPU") == {}, "another kind of worker says nothing"
-    seven = {trial_name(number): 10.0 for number in range(7)}
-    assert cost_of(data_parallel, seven).speed_up is None, "one of the eight is missing"
+    alone = study("experiment-parallel", 1, num_workers=1)
+    assert one_worker_s([alone], "GPU") is None, "another kind of worker says nothing"
 
 
 def test_of_several_runs_on_one_worker_the_shortest_counts() -> None:
-    slow = study("experiment-parallel", 1, startup_s=9.0)
-    found = one_worker_times([slow, study("experiment-parallel", 1)], "CPU")
-    assert list(found.values()) == pytest.approx(ONE_WORKER_S)
+    alone = study("experiment-parallel", 1, num_workers=1)
+    slow = study("experiment-parallel", 1, num_workers=1, startup_s=9.0)
+    assert one_worker_s([slow, alone], "CPU") == pytest.approx(444)
 
 
 @pytest.mark.parametrize(
     ("status", "trial_status"), [("failed", "failed"), ("running", "waiting"), ("finished", "stopped")]
 )
 def test_a_study_that_did_not_train_all_its_trials_has_no_speed_up(status: str, trial_status: str) -> None:
-    made = study("experiment-parallel", 1)
+    made = study("experiment-parallel", 1, num_workers=1)
     trials = (dataclasses.replace(made.trials[0], status=trial_status), *made.trials[1:])
     cut = dataclasses.replace(made, status=status, trials=trials)
-    assert cost_of(cut, one_worker_times([made], "CPU")).speed_up is None
-    assert trial_name(0) not in one_worker_times([cut], "CPU")
+    assert cost_of(cut, one_worker_s([made], "CPU")).speed_up is None
+    assert one_worker_s([cut], "CPU") is None
 
 
 def test_pauses_between_sessions_do_not_count() -> None:
     made = StudyTrial("a", "finished", 0, 0, 1, START_S, START_S + 50, 1)
     sessions = (Session(START_S, START_S + 60), Session(START_S + 5000, START_S + 5040))
-    cost = cost_of(StudyRecord("s", "finished", "experiment-parallel", {}, 2, "CPU", sessions, (made,)), {"a": 50.0})
+    cost = cost_of(StudyRecord("s", "finished", "experiment-parallel", {}, 2, "CPU", sessions, (made,)), 50.0)
     assert cost.makespan_s == 100 and cost.speed_up == 0.5
     assert cost.worker_s["idle"] == pytest.approx(150)
 

@@ -49,8 +49,8 @@ class FakeStore:
     def told(self, page_ids: list[str]) -> str:
         return " ".join(page_ids)
 
-    def duplicated_test_ids(self, partition: int | None = None) -> set[str]:
-        return {"page-40"}
+    def duplicated(self, rows: npt.NDArray[np.int64], partition: int | None = None) -> list[bool | None]:
+        return [self.ids[row] == "page-40" for row in rows]
 
     def read_texts(self, rows: npt.NDArray[np.int64]) -> list[str]:
         return read_texts(self.root, [self.ids[row] for row in rows])

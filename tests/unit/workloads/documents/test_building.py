@@ -8,6 +8,7 @@ import pytest
 from drawn_sets import draw_page, save, save_rvl, save_tobacco
 
 from app.data import files
+from app.data.manifest import read_table, write_table
 from app.data.quarantine import read_quarantine
 from app.errors import DataError, UsageError
 from app.workloads.documents import building
@@ -181,6 +182,11 @@ def test_test_pages_that_training_has_seen_are_listed(prepare: Prepare, tmp_path
     }
     store = prepare(save_rvl(tmp_path / "rvl", pages))
     assert {store.row_of(i) for i in store.duplicated_test_ids()} == {11}
+    assert store.duplicated(np.arange(14)) == [*[None] * 10, False, True, False, False]
+    path = Path(store.root, "duplicates.parquet")
+    table = read_table(str(path)).rename_columns({"page_id": "test_id"}).drop_columns(["split"])
+    write_table(str(path), table)  # as stores had it once: nobody looked at validation pages
+    assert DocumentStore(store.root).duplicated(np.arange(14)) == [*[None] * 11, True, False, False]
     assert store.excluded_ids() == {}
 
 

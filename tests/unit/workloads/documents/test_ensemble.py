@@ -17,6 +17,11 @@ from app.workloads.documents.ensemble import (
 )
 
 
+def numbered(num: int) -> list[list[str]]:
+    """Ids of the pages of one partition."""
+    return [[str(page) for page in range(num)]]
+
+
 def draw(num: int, skill: tuple[float, float], seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Probabilities of two models whose logits lean towards the label by `skill`."""
     rng = np.random.default_rng(seed)
@@ -35,7 +40,7 @@ def test_two_models_that_err_independently_are_better_together() -> None:
     for method in ("average", "weighted", "stacking"):
         assert found.accuracy[method] > max(found.accuracy["image"], found.accuracy["text"]) + 0.05
     assert 0.15 < found.image_weight < 0.85
-    assert compare([found.hits["average"]], [found.hits["image"]]).verdict == "better"
+    assert compare([found.hits["average"]], [found.hits["image"]], numbered(2000)).verdict == "better"
 
 
 def test_a_model_that_guesses_gets_no_weight() -> None:
@@ -46,18 +51,49 @@ def test_a_model_that_guesses_gets_no_weight() -> None:
 def test_better_only_where_the_interval_excludes_zero() -> None:
     a = np.array([True] * 60 + [False] * 40)
     b = np.array([True] * 58 + [False] * 40 + [True] * 2)
-    found = compare([a], [b])
+    found = compare([a], [b], numbered(100))
     assert found.difference == 0 and found.low < 0 < found.high and found.verdict == "not told apart"
-    worse = compare([np.zeros(100, bool)], [np.ones(100, bool)])
+    worse = compare([np.zeros(100, bool)], [np.ones(100, bool)], numbered(100))
     assert (worse.difference, worse.low, worse.high, worse.verdict) == (-1, -1, -1, "worse")
 
 
 def test_the_interval_of_an_accuracy_is_the_binomials() -> None:
-    low, high = accuracy_interval([np.array([True] * 80 + [False] * 20)])
+    hits = np.array([True] * 80 + [False] * 20)
+    low, high = accuracy_interval([hits], numbered(100))
     assert (low, high) == pytest.approx((0.72, 0.87), abs=0.011)  # quantiles of a binomial of 100 with 0.8
-    narrow = accuracy_interval([np.array([True] * 80 + [False] * 20)] * 4)  # a mean of four varies half as much
+    others = [[f"{part}-{page}" for page in range(100)] for part in range(4)]
+    narrow = accuracy_interval([hits] * 4, others)  # a mean of four varies half as much
     assert narrow == pytest.approx((0.76, 0.84), abs=0.011)
-    assert accuracy_interval([np.ones(5, bool)]) == (1, 1)
+    assert accuracy_interval([np.ones(5, bool)], numbered(5)) == (1, 1)
+
+
+def test_the_same_pages_in_every_partition_say_no_more_than_once() -> None:
+    hits = np.array([True] * 80 + [False] * 20)
+    assert accuracy_interval([hits] * 4, numbered(100) * 4) == accuracy_interval([hits], numbered(100))
+    reordered = [np.array([False] * 20 + [True] * 80), hits]
+    pages = [[*numbered(100)[0][80:], *numbered(100)[0][:80]], numbered(100)[0]]
+    assert accuracy_interval(reordered, pages) == accuracy_interval([hits], numbered(100))
+
+
+@pytest.mark.parametrize("num_partitions", [1, 10])
+def test_equal_methods_are_told_apart_in_one_of_twenty_trials(
+    num_partitions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each page is as hard for one method as for the other by chance, and so in every partition that tests on it."""
+    monkeypatch.setattr("app.workloads.documents.ensemble.NUM_RESAMPLES", 500)
+    rng = np.random.default_rng(1)
+    num_pages, num_trials, wrong = 200, 600, 0
+    for _ in range(num_trials):
+        chances = rng.beta(2, 0.7, (2, num_pages))
+        pages: list[list[str]] = []
+        hits: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+        for _ in range(num_partitions):
+            tested = rng.permutation(num_pages)[:140]
+            pages.append([str(page) for page in tested])
+            for method, found in enumerate(hits):
+                found.append(rng.random(140) < chances[method, tested])
+        wrong += compare(*hits, pages).verdict != "not told apart"
+    assert 0.03 <= wrong / num_trials <= 0.07
 
 
 def test_predictions_are_read_from_a_run_and_put_into_one_order(tmp_path: Path) -> None:

@@ -38,6 +38,30 @@ def test_an_empty_page_has_no_bits() -> None:
         assert perceptual_hash(np.full((384, 384), grey, np.uint8)) == 0
 
 
+def folder(seed: int) -> np.ndarray:
+    """A file folder of 384 x 384 pixels: its tab and a dark lower half, as all have them; and a word by hand."""
+    rng = np.random.default_rng(seed)
+    page = np.full((384, 384), 245, np.uint8)
+    page[:24, 240:330], page[250:] = 170, 180
+    y, x = rng.integers(60, 220), rng.integers(20, 300)
+    for letter in range(6):
+        page[y : y + 8, x + 8 * letter : x + 8 * letter + rng.integers(2, 6)] = rng.integers(60, 120)
+    return page
+
+
+def test_pages_with_too_little_on_them_are_alike_only_if_they_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [folder(seed) for seed in range(30)]
+    hashes = [perceptual_hash(page) for page in folders]
+    pairs = [(a, b) for a in range(30) for b in range(a)]
+    assert not any(distance(hashes[a], hashes[b]) <= hashing.MAX_DISTANCE for a, b in pairs)
+    again = folders[0].copy()
+    again[0, 0] -= 1  # a grey value of one pixel
+    assert perceptual_hash(again) == hashes[0]
+    monkeypatch.setattr(hashing, "LEAST_EDGES", 0.0)
+    signs = [perceptual_hash(page) for page in folders]
+    assert np.mean([distance(signs[a], signs[b]) <= hashing.MAX_DISTANCE for a, b in pairs]) > 0.25
+
+
 def test_scans_of_one_page_are_near_and_other_pages_are_not() -> None:
     rng = np.random.default_rng(0)
     near, far = [], []

@@ -16,14 +16,13 @@ LOGITS = torch.tensor([[math.log(2), 0.0]] * 3)
 
 
 class Pages:
-    """What scoring asks of a store: pages a, b and c, the last without a label; b looks like a training page."""
+    """What scoring asks of a store: pages of which the last has no label; the second looks like a training page."""
 
-    ids = ("a", "b", "c")
     labels = np.array([0, 1, -1])
 
-    def duplicated_test_ids(self, partition: int | None) -> set[str]:
-        assert partition == 4
-        return {"b"}
+    def duplicated(self, rows: np.ndarray, partition: int | None) -> list[bool | None]:
+        assert partition == 4 and rows.tolist() == [0, 1, 2]
+        return [False, True, False]
 
 
 def scores_of(store: object, thorough: bool) -> list[dict[str, float | None]]:
@@ -49,8 +48,20 @@ def test_means_are_over_the_pages_that_are_scored() -> None:
 
 
 def test_a_store_gives_scoring_what_it_asks_for(prepare, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    source = save_rvl(tmp_path / "rvl", {"train": [("p1", 0, 1)], "val": [("p2", 1, 2)], "test": [("p3", 0, 1)]})
-    store: DocumentStore = prepare(source)
-    rows = store.rows("test")
-    (score,) = page_scores(torch.eye(16)[:1], store, rows, store.options.classes, None, thorough=True)
-    assert score["accuracy"] == 1.0 and score["accuracy_deduplicated"] is None, "p3 is drawn as p1 is"
+    pages = {
+        "train": [("p1", 0, 1)],
+        "val": [("p2", 0, 2), ("p3", 0, 1)],
+        "test": [("p4", 0, 1), ("p5", 0, 5)],
+    }
+    store: DocumentStore = prepare(save_rvl(tmp_path / "rvl", pages))
+
+    def scores(split: str) -> list[dict[str, float | None]]:
+        rows = store.rows(split)
+        logits = torch.eye(16)[:1].expand(len(rows), 16)
+        return page_scores(logits, store, rows, store.options.classes, None, thorough=True)
+
+    assert [score["accuracy_deduplicated"] for score in scores("test")] == [None, 1.0], "p4 is drawn as p1 is"
+    assert [score["accuracy_deduplicated"] for score in scores("validation")] == [1.0, None], "and so is p3"
+    (trained,) = scores("train")
+    assert trained["accuracy"] == 1.0 and "accuracy_deduplicated" not in trained, "it is in training itself"
+    assert "accuracy_deduplicated" not in summarize(scores("train"))

@@ -1,0 +1,49 @@
+"""What the report job takes from the store: as many pages as the training took."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.records import Timings, TrialRecord
+
+
+@pytest.fixture
+def job(open_job: Callable[[str], ModuleType]) -> ModuleType:
+    return open_job("report")
+
+
+def record(store: str, **task: Any) -> dict[str, bytes]:
+    experiment = {"workload": "document_image", "task": task}
+    made = TrialRecord(
+        name="a", status="finished", experiment=experiment, store=store, num_workers=1, launcher="local", device="cpu",
+        global_batch_size=1, num_steps=1, num_parameters=1, numerics={}, timings=Timings(), samples_per_s=None,
+        samples_per_s_per_worker=None, waiting_share=None, binding_limit="device", metrics={},
+    )  # fmt: skip
+    return {"record.json": made.to_json().encode()}
+
+
+class Pages:
+    """A store of 6 training pages, of which one has no label and one is left out, and of 2 that validate."""
+
+    labels = np.array([0, 1, -1, 0, 1, 0, 1, 0])
+
+    def rows(self, split: str, partition: int | None, with_excluded: bool) -> np.ndarray:
+        assert partition == 3
+        train = [0, 1, 2, 3, 4, *([5] if with_excluded else [])]
+        return np.array({"train": train, "validation": [6, 7]}.get(split, []), np.int64)
+
+
+@pytest.mark.parametrize(("with_excluded", "num_trained"), [(False, 4), (True, 5)])
+def test_pages_that_training_left_out_are_not_counted(
+    job: ModuleType, monkeypatch: pytest.MonkeyPatch, with_excluded: bool, num_trained: int
+) -> None:
+    monkeypatch.setattr("app.workloads.documents.store.open_store", lambda _: Pages())
+    found = job.case_counts(record("/store", partition=3, with_excluded=with_excluded))
+    assert found == {"train": num_trained, "validation": 2}
+
+
+def test_a_store_that_is_gone_counts_nothing(job: ModuleType) -> None:
+    assert job.case_counts(record("/nowhere", partition=3)) == {}
