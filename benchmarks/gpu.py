@@ -110,7 +110,7 @@ def _make_step(
     arrays = workload.example_batch(task, shape["batch_size"])
     batch = {key: torch.as_tensor(value).to(context.device) for key, value in arrays.items()}
     seeds = np.arange(shape["batch_size"], dtype=np.uint64)
-    return lambda: float(function(run_model, optimizer, batch, seeds, 0))
+    return lambda: function(run_model, optimizer, batch, seeds, 0)[0]
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ class StepReader:
     global_batch_size: int
     rank: int
     world_size: int
+    offset: int = 0
+    """Where step 0 would begin in the stream of samples; not of samples with lengths."""
 
     @property
     def share(self) -> int:
@@ -59,8 +61,8 @@ class StepReader:
             )
         size = len(self.samples)
         return (
-            sample_order(self.seed, step, size, self.global_batch_size),
-            sample_seeds(self.seed, step, size, self.global_batch_size),
+            sample_order(self.seed, step, size, self.global_batch_size, self.offset),
+            sample_seeds(self.seed, step, size, self.global_batch_size, self.offset),
         )
 
 

@@ -4,6 +4,7 @@ A training sees one endless stream of samples: epoch after epoch, each a permuta
 positions [s * B, (s + 1) * B) of that stream, B being the global batch size, and worker r of k takes slice r of
 them. So the order depends on neither the number of workers nor on restarts; every row comes once an epoch; no batch
 is ever short and no row is dropped, because a batch may hold the last rows of one epoch and the first of the next.
+A training that goes on with another batch size takes the stream up where it was: its step s begins at s * B + offset.
 
 The permutation of a large set is a Feistel network with cycle walking (Black and Rogaway, "Ciphers with arbitrary
 finite domains", CT-RSA 2002), computed for the positions asked for alone: 10^8 rows cost no table. On a tiny domain a
@@ -25,32 +26,32 @@ NUM_FEISTEL_ROUNDS = 6
 """Four give a strong pseudo-random permutation with ideal round functions (Luby and Rackoff 1988); two to spare."""
 
 
-def num_steps(epochs: int, dataset_size: int, global_batch_size: int) -> int:
+def num_steps(epochs: int, dataset_size: int, global_batch_size: int, offset: int = 0) -> int:
     """Steps that show every row at least `epochs` times: the last batch is filled up, never cut short."""
-    return -(-epochs * dataset_size // global_batch_size)
+    return -((offset - epochs * dataset_size) // global_batch_size)
 
 
-def end_step_of_epoch(epoch: int, dataset_size: int, global_batch_size: int) -> int:
+def end_step_of_epoch(epoch: int, dataset_size: int, global_batch_size: int, offset: int = 0) -> int:
     """The number of steps after which epoch `epoch` (from 0) has been seen whole."""
-    return num_steps(epoch + 1, dataset_size, global_batch_size)
+    return num_steps(epoch + 1, dataset_size, global_batch_size, offset)
 
 
-def sample_order(seed: int, step: int, dataset_size: int, global_batch_size: int) -> Int64Array:
+def sample_order(seed: int, step: int, dataset_size: int, global_batch_size: int, offset: int = 0) -> Int64Array:
     """Row ids of global step `step`, shape [global_batch_size], int64.
 
     Raises:
-        ValueError: an empty data set, an empty batch or a negative step.
+        ValueError: an empty data set, an empty batch or a step before the stream begins.
     """
-    return _stream(seed, step, dataset_size, global_batch_size)[1]
+    return _stream(seed, step, dataset_size, global_batch_size, offset)[1]
 
 
-def sample_seeds(seed: int, step: int, dataset_size: int, global_batch_size: int) -> UInt64Array:
+def sample_seeds(seed: int, step: int, dataset_size: int, global_batch_size: int, offset: int = 0) -> UInt64Array:
     """One seed for each sample of the step, shape [global_batch_size], uint64.
 
     It depends on the training's seed, the epoch and the row alone and decides all that is random about the sample:
     where a patch is cut, how it is augmented.
     """
-    return seeds_of(seed, *_stream(seed, step, dataset_size, global_batch_size))
+    return seeds_of(seed, *_stream(seed, step, dataset_size, global_batch_size, offset))
 
 
 def seeds_of(seed: int, epochs: Int64Array, rows: Int64Array) -> UInt64Array:
@@ -66,13 +67,16 @@ def worker_slice(rank: int, world_size: int, global_batch_size: int) -> slice:
     return slice(rank * share, (rank + 1) * share)
 
 
-def _stream(seed: int, step: int, dataset_size: int, global_batch_size: int) -> tuple[Int64Array, Int64Array]:
-    if dataset_size < 1 or global_batch_size < 1 or step < 0:
+def _stream(
+    seed: int, step: int, dataset_size: int, global_batch_size: int, offset: int
+) -> tuple[Int64Array, Int64Array]:
+    start = step * global_batch_size + offset
+    if dataset_size < 1 or global_batch_size < 1 or start < 0:
         raise ValueError(
             f"got {dataset_size} rows, a global batch of {global_batch_size} and step {step}; "
             "wanted at least 1 row, a batch of at least 1 and a step of at least 0"
         )
-    positions = np.arange(step * global_batch_size, (step + 1) * global_batch_size, dtype=np.int64)
+    positions = np.arange(start, start + global_batch_size, dtype=np.int64)
     epochs, offsets = np.divmod(positions, dataset_size)
     rows = np.empty_like(offsets)
     for epoch in np.unique(epochs):

@@ -146,7 +146,8 @@ def out_of_memory(error: BaseException, order: Order) -> ResourceError | None:
     first_line = text.splitlines()[0] if text else "MemoryError"
     return ResourceError(
         f"out of memory with a batch of {experiment.batch_size} ({experiment.batch_rule}), micro-batch {micro}: "
-        f"{first_line}; set a smaller max_micro_batch_size (the result stays the same) or a smaller patch"
+        f"{first_line}; set a smaller max_micro_batch_size (the result stays the same, unless there is batch "
+        "normalisation, which then sees fewer samples at a time) or a smaller patch"
     )
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from app.data import files
-from app.errors import DataError
+from app.errors import DataError, TrainingError, UsageError
+from app.experiment import Experiment
 
 FORMAT = 1
 
@@ -22,6 +23,8 @@ class Progress:
 
     step: int = 0
     """Steps done."""
+    num_samples: int = 0
+    """Seen in these steps; what a step is changes with the workers where the batch does."""
     num_epochs: int = 0
     """Epochs done, evaluation included."""
     epoch_loss_sum: float = 0.0
@@ -45,7 +48,11 @@ def save_last(
     numerics: dict[str, Any],
     average: torch.nn.Module | None = None,
 ) -> None:
-    """Write `last.pt`; the one before stays until this one is whole. `average`: of the weights, where one is kept."""
+    """Write `last.pt`; the one before stays until this one is whole. `average`: of the weights, where one is kept.
+
+    Raises:
+        TrainingError: weights are not finite; the one before stays.
+    """
     _write(
         files.join(folder, "last.pt"),
         {
@@ -61,7 +68,7 @@ def save_last(
 
 
 def save_best(folder: str, model: torch.nn.Module, experiment: dict[str, Any], best: dict[str, Any]) -> None:
-    """Write `best.pt`: weights and what they are, enough to evaluate and predict."""
+    """Write `best.pt`: weights and what they are, enough to evaluate and predict. Raises TrainingError as save_last."""
     content = {"format": FORMAT, "model": model.state_dict(), "experiment": experiment, "metrics": best}
     _write(files.join(folder, "best.pt"), content)
 
@@ -107,7 +114,34 @@ def progress_of(saved: dict[str, Any] | None, folder: str, score: str) -> Progre
     return progress
 
 
+def offset_of(progress: Progress, experiment: Experiment, batch_size: int, grouped: bool, folder: str) -> int:
+    """Samples seen beyond those that as many steps of this batch see: 0, or the batch grows with the workers and there
+    were others before. `grouped`: the order of samples depends on the batch (app.data.grouped_order).
+
+    Raises:
+        UsageError: what follows the samples seen can not be told.
+    """
+    if not progress.num_samples and experiment.batch_rule == "fixed-global":  # of a checkpoint that did not count them
+        progress.num_samples = progress.step * batch_size
+    offset = progress.num_samples - progress.step * batch_size
+    if offset and (grouped or not progress.num_samples):
+        before = progress.num_samples // progress.step or "as many (an older version did not note how many)"
+        raise UsageError(
+            f"{folder}: got a batch of {batch_size} samples ({experiment.batch_rule}), wanted {before} as before, for "
+            "the order of samples follows from it: go on with as many workers as before, or begin anew under another "
+            "--name"
+        )
+    return offset
+
+
 def _write(path: str, content: dict[str, Any]) -> None:
+    networks = [content[key] for key in ("model", "average") if content.get(key)]
+    floats = [value for network in networks for value in network.values() if value.is_floating_point()]
+    if floats and not torch.stack([value.isfinite().all() for value in floats]).all():
+        raise TrainingError(
+            f"{path}: got weights or statistics that are not finite, wanted numbers; it stays as it was. "
+            "Lower the learning rate, lengthen the warm-up, or lower clip_norm"
+        )
     buffer = io.BytesIO()
     torch.save(content, buffer)
     files.write_bytes_atomic(path, buffer.getvalue())

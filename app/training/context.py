@@ -5,7 +5,7 @@ LocalContext needs nothing but torch. The contexts on Ray are in app.execution.
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 import torch
@@ -32,6 +32,9 @@ class WorkerContext(Protocol):
 
     def gather(self, value: Any) -> list[Any]:
         """Every worker's plain value, in the order of ranks, on every worker."""
+
+    def broadcast(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Make them worker 0's on every worker, in place."""
 
     def report(self, metrics: dict[str, float], evaluated: bool) -> None:
         """Tell the launcher of a finished epoch, evaluated or not; every worker calls it equally often."""
@@ -77,6 +80,11 @@ class ProcessGroupContext:
         dist.all_gather_object(gathered, value)
         return gathered
 
+    def broadcast(self, tensors: Iterable[torch.Tensor]) -> None:
+        if self.world_size > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, 0)
+
     def report(self, metrics: dict[str, float], evaluated: bool) -> None:
         """Nobody to tell."""
 
@@ -95,3 +103,15 @@ def default_device() -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+
+
+def to_device(batch: HostBatch, device: torch.device) -> dict[str, torch.Tensor]:
+    """Host arrays as tensors on the device. Copied: arrays of Ray's object store are read-only."""
+    return {
+        key: torch.as_tensor(value.copy() if not value.flags.writeable else value).to(device, non_blocking=True)
+        for key, value in batch.items()
+    }
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

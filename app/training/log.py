@@ -20,10 +20,10 @@ STATUS_INTERVAL_S = 1.0
 class TrainingLog:
     """Files of one trial's folder. Opened again after an interruption it drops the lines after the checkpoint."""
 
-    def __init__(self, folder: str, first_step: int) -> None:
+    def __init__(self, folder: str, first_step: int, num_epochs: int) -> None:
         self._folder = folder
-        self._epochs = _Lines(files.join(folder, "metrics.jsonl"), first_step)
-        self._steps = _Lines(files.join(folder, "steps.jsonl"), first_step)
+        self._epochs = _Lines(files.join(folder, "metrics.jsonl"), "epoch", num_epochs)
+        self._steps = _Lines(files.join(folder, "steps.jsonl"), "step", first_step)
         self._status_at = 0.0
         self._tensorboard = self._open_tensorboard(first_step)
 
@@ -73,13 +73,14 @@ class TrainingLog:
 
 
 class _Lines:
-    """A jsonl file whose lines have a `step`; those that the checkpoint does not cover are dropped on opening."""
+    """A jsonl file whose lines are numbered by `key`; those that the checkpoint, which has the first `num_done` behind
+    it, does not cover are dropped on opening."""
 
-    def __init__(self, path: str, first_step: int) -> None:
+    def __init__(self, path: str, key: str, num_done: int) -> None:
         self._path = path
         self._new: list[str] = []
         if files.exists(path):
-            kept = [line for line in _whole_lines(path) if json.loads(line)["step"] <= first_step]
+            kept = [line for line in _whole_lines(path) if json.loads(line)[key] <= num_done]
             files.write_bytes_atomic(path, "".join(f"{line}\n" for line in kept).encode())
 
     def add(self, line: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The training loop: plain torch, top to bottom, the same on one worker or many, with Ray or without."""
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,11 @@ import torch
 from app.data.feeding import SEEDS, Prefetcher, StepReader
 from app.data.sample_order import end_step_of_epoch, num_steps
 from app.data.splits import VALIDATION
-from app.errors import TrainingError
+from app.errors import TrainingError, UsageError
 from app.records import Timings
 from app.training import checkpoint, numerics
 from app.training.checkpoint import Progress
-from app.training.context import WorkerContext
+from app.training.context import WorkerContext, device_name, to_device
 from app.training.ema import start_average
 from app.training.evaluation import evaluate
 from app.training.log import TrainingLog
@@ -21,7 +22,7 @@ from app.training.order import Order
 from app.training.schedules import learning_rate_factor
 from app.training.step import StepFunction, load_optimizer, make_optimizer
 from app.training.timing import PhaseTimer
-from app.workloads.base import HostBatch, Workload
+from app.workloads.base import Workload
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ def train(order: Order, workload: Workload, context: WorkerContext) -> TrainingR
     """Train the experiment to its end, from its last checkpoint where there is one.
 
     Raises:
-        TrainingError: the loss is not finite.
+        TrainingError: the loss, its gradient or a weight is not finite.
+        UsageError: an epoch would have no step, or the checkpoint's batch was another that can not be gone on from.
         DataError: the store or a checkpoint can not be read.
     """
     training = Training(order, workload, context)
@@ -63,10 +65,18 @@ class Training:
         self.task = workload.parse_task(experiment.task)
         self.samples = workload.open_samples(self.task, order.store)
         self.batch_size = experiment.global_batch_size(context.world_size)
-        self.num_steps = num_steps(experiment.epochs, len(self.samples), self.batch_size)
         saved = checkpoint.load_last(self.checkpoints, context.device)
         self.progress = checkpoint.progress_of(saved, self.checkpoints, workload.score)
         self.first_step = self.progress.step
+        grouped = getattr(self.samples, "lengths", None) is not None
+        self.offset = checkpoint.offset_of(self.progress, experiment, self.batch_size, grouped, self.checkpoints)
+        self.num_steps = self._end_step(experiment.epochs - 1)
+        ends = {self._end_step(epoch) for epoch in range(self.progress.num_epochs, experiment.epochs)}
+        if len(ends) < experiment.epochs - self.progress.num_epochs:
+            raise UsageError(
+                f"got a batch of {self.batch_size} samples on {context.world_size} worker(s), wanted at most the "
+                f"{len(self.samples)} of the training split: some epoch would have no step. Lower batch_size"
+            )
         self.batches = self._open_batches()  # first: reading begins while the network is built
         try:
             self._build(saved)
@@ -92,7 +102,7 @@ class Training:
             load_optimizer(self.optimizer, saved["optimizer"])
         self.average = start_average(self.model, experiment.ema_decay, saved.get("average") if saved else None)
         self.step_function = StepFunction(experiment, workload, self.task, context, self.numerics)
-        self.log = TrainingLog(self.order.folder, self.first_step) if context.rank == 0 else None
+        self.log = self._open_log() if context.rank == 0 else None
         self.saved_at = time.monotonic()
         self.timer.startup_done()
 
@@ -140,24 +150,27 @@ class Training:
         with self.timer.waiting():
             host_batch = next(self.batches)
         step = self.progress.step
+        whole = num_steps(self.experiment.epochs, len(self.samples), self.batch_size)  # had all been of this batch
         rate = self.experiment.learning_rate(self.context.world_size) * learning_rate_factor(
-            self.experiment.schedule, step, self.num_steps
+            self.experiment.schedule, step + self.offset / self.batch_size, whole
         )
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("lr_factor", 1.0)
         with self.timer.step():
             seeds = host_batch.pop(SEEDS)
             batch = to_device(host_batch, self.context.device)
-            loss = float(self.step_function(self.wrapped, self.optimizer, batch, seeds, step))
+            loss, norm = self.step_function(self.wrapped, self.optimizer, batch, seeds, step)
+            for what, value in (("loss", loss), ("gradient's norm", norm)):
+                if not math.isfinite(value):
+                    raise TrainingError(
+                        f"the {what} is {value} at step {step + 1} of {self.num_steps} (epoch {epoch + 1}, "
+                        f"learning rate {rate:.3g}, {self.numerics.label}); the last good checkpoint is kept. "
+                        "Lower the learning rate, lengthen the warm-up, or lower clip_norm"
+                    )
             if self.average is not None:
                 self.average.update_parameters(self.model)
-        if loss != loss or loss in (float("inf"), float("-inf")):
-            raise TrainingError(
-                f"the loss is {loss} at step {step + 1} of {self.num_steps} (epoch {epoch + 1}, "
-                f"learning rate {rate:.3g}, {self.numerics.label}); the last good checkpoint is kept. "
-                "Lower the learning rate, lengthen the warm-up, or lower clip_norm"
-            )
         self.progress.step += 1
+        self.progress.num_samples += self.batch_size
         self.progress.epoch_loss_sum += loss
         self.progress.epoch_num_steps += 1
         if self.log is not None:
@@ -166,6 +179,7 @@ class Training:
 
     def _evaluate(self, epoch: int) -> dict[str, float]:
         with self.timer.phase("evaluation"):
+            self.context.broadcast(self.judged.buffers())  # batch normalisation's: what is judged is what is kept
             with self.numerics.autocast(self.context.device):
                 cases = evaluate(self.workload, self.task, self.judged, self.order.store, self.val_ids, self.context)
             scores = self.workload.summarize(self.task, list(cases.values()))
@@ -225,10 +239,12 @@ class Training:
         self.saved_at = time.monotonic()
 
     def _open_batches(self) -> Prefetcher:
-        reader = StepReader(
-            self.samples, self.experiment.seed, self.batch_size, self.context.rank, self.context.world_size
-        )
-        return self.context.batches(reader, self.first_step, self._end_step(self.experiment.epochs - 1))
+        rank, world_size = self.context.rank, self.context.world_size
+        reader = StepReader(self.samples, self.experiment.seed, self.batch_size, rank, world_size, self.offset)
+        return self.context.batches(reader, self.first_step, self.num_steps)
+
+    def _open_log(self) -> TrainingLog:
+        return TrainingLog(self.order.folder, self.first_step, self.progress.num_epochs)
 
     def _choose_numerics(
         self, saved: dict[str, Any] | None, model: torch.nn.Module
@@ -253,7 +269,7 @@ class Training:
         return own(self.task, self.model, options.weight_decay, options.learning_rate) if own else None
 
     def _end_step(self, epoch: int) -> int:
-        return end_step_of_epoch(epoch, len(self.samples), self.batch_size)
+        return end_step_of_epoch(epoch, len(self.samples), self.batch_size, self.offset)
 
     def _status(self, epoch: int, loss: float, scores: dict[str, float] | None = None) -> dict[str, Any]:
         timings = self.timer.timings()
@@ -271,15 +287,3 @@ class Training:
             "waiting_share": timings.waiting_share(),
             "eta_s": busy_s / done * (total - done) if done else None,
         }
-
-
-def to_device(batch: HostBatch, device: torch.device) -> dict[str, torch.Tensor]:
-    """Host arrays as tensors on the device. Copied: arrays of Ray's object store are read-only."""
-    return {
-        key: torch.as_tensor(value.copy() if not value.flags.writeable else value).to(device, non_blocking=True)
-        for key, value in batch.items()
-    }
-
-
-def device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -5,8 +5,8 @@ import math
 from app.experiment import ScheduleConfig
 
 
-def learning_rate_factor(schedule: ScheduleConfig, step: int, num_steps: int) -> float:
-    """Factor on the peak learning rate at step `step` (from 0) of `num_steps`.
+def learning_rate_factor(schedule: ScheduleConfig, step: float, num_steps: int) -> float:
+    """Factor on the peak learning rate at step `step` (from 0; between two where the batch has changed) of `num_steps`.
 
     A linear warm-up over `warmup_share` of all steps, then constant; half a cosine (Loshchilov and Hutter, ICLR 2017);
     or a polynomial (Chen et al., DeepLab, TPAMI 2018), both ending at zero just after the last step; or the slanted
@@ -25,6 +25,6 @@ def learning_rate_factor(schedule: ScheduleConfig, step: int, num_steps: int) ->
     return float(max(0.0, 1.0 - progress) ** schedule.power)
 
 
-def _slanted_triangle(step: int, cut: int, num_steps: int, ratio: float) -> float:
+def _slanted_triangle(step: float, cut: int, num_steps: int, ratio: float) -> float:
     share = step / cut if step < cut else 1 - (step - cut) / max(1, num_steps - cut)
     return (1 + max(0.0, share) * (ratio - 1)) / ratio

@@ -6,8 +6,9 @@ part back-propagates f'(S) . S_part: no worker needs another's activations, and 
 ratio of sums, which is what averaging the Dice of workers would be.
 """
 
+import math
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,9 @@ class StepFunction:
         batch: Batch,
         seeds: npt.NDArray[np.uint64] | None,
         step: int,
-    ) -> torch.Tensor:
-        """Update `model` (wrapped by the context) from this worker's share of the batch; the global loss, detached."""
+    ) -> tuple[float, float]:
+        """Update `model` (wrapped by the context) from this worker's share of the batch; the global loss and its
+        gradient's norm before clipping. Where one of them is not finite the weights stay as they are."""
         seed_dropout(self._experiment.seed, step, self._context.rank)
         optimizer.zero_grad(set_to_none=True)
         parts = self._micro_batches(batch, seeds)
@@ -50,10 +52,17 @@ class StepFunction:
             (sums * slope).sum().backward()  # type: ignore[no-untyped-call]
         else:
             loss = self._accumulate(model, parts)
-        if self._experiment.optimizer.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(model.parameters(), self._experiment.optimizer.clip_norm)
-        optimizer.step()
-        return loss
+        norm = self._clip(model)
+        found: list[float] = torch.stack([loss, norm.to(loss)]).tolist()  # what a step waits for its device, once
+        if all(map(math.isfinite, found)):
+            optimizer.step()
+        return found[0], found[1]
+
+    def _clip(self, model: torch.nn.Module) -> torch.Tensor:
+        limit = self._experiment.optimizer.clip_norm
+        if limit is not None:
+            return torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+        return torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
 
     def _accumulate(self, model: torch.nn.Module, parts: list[Batch]) -> torch.Tensor:
         """Micro-batch after micro-batch. Where f' depends on the sums, a pass without gradient finds them first."""
@@ -61,11 +70,10 @@ class StepFunction:
             num_samples = sum(len(next(iter(part.values()))) for part in parts)
             slope = torch.tensor([1 / num_samples, 0.0], device=self._context.device)  # the mean over workers follows
             return self._loss(self._context.sum(self._backward(model, parts, slope)))[0]
-        rng_state = torch.get_rng_state()
-        with torch.no_grad():
-            local = torch.stack([self._sums(model, part) for part in parts]).sum(0)
+        network: torch.nn.Module = model.module if hasattr(model, "no_sync") else model  # type: ignore[assignment]
+        with without_trace(network, self._context.device):  # the second pass drops out what the first did
+            local = torch.stack([self._sums(network, part) for part in parts]).sum(0)
         loss, slope = self._loss(self._context.sum(local))
-        torch.set_rng_state(rng_state)  # the second pass drops out what the first did
         self._backward(model, parts, slope)
         return loss
 
@@ -104,6 +112,16 @@ class StepFunction:
 def _slices(inputs: Batch, share: int, size: int) -> Iterator[Batch]:
     for start in range(0, share, size):
         yield {key: value[start : start + size] for key, value in inputs.items()}
+
+
+@contextmanager
+def without_trace(model: torch.nn.Module, device: torch.device) -> Iterator[None]:
+    """Forward passes that leave neither gradients, nor random numbers drawn, nor statistics of batch normalisation."""
+    kept = [buffer.clone() for buffer in model.buffers()]
+    with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad():
+        yield
+        for buffer, value in zip(model.buffers(), kept, strict=True):
+            buffer.copy_(value)
 
 
 def seed_dropout(seed: int, step: int, rank: int) -> None:

@@ -25,7 +25,7 @@ class OpenTraining:
     def step(self, batch: dict[str, torch.Tensor], seeds: npt.NDArray[np.uint64] | None) -> float:
         """One step of the project, from samples as they are read to the updated network; the loss."""
         self.num_steps += 1
-        return float(self.step_function(self.model, self.optimizer, batch, seeds, self.num_steps))
+        return float(self.step_function(self.model, self.optimizer, batch, seeds, self.num_steps)[0])
 
 
 def open_training(experiment: Any, workload: Any, task: Any) -> OpenTraining:

@@ -201,7 +201,7 @@ def test_a_store_that_vanishes_is_a_data_error_that_names_the_file(
     reader = StepReader(BratsSamples(BratsStore(str(copy)), (16, 16, 16)), 5, 2, 0, 1)
     stream = ray_steps(_SizedBeforehand(reader), 0, 4)  # type: ignore[arg-type]
     shutil.rmtree(copy)
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(DataError) as caught:
         list(stream)
     found = find_user_error(caught.value)
     assert isinstance(found, DataError) and str(copy) in str(found)

@@ -46,8 +46,9 @@ class DocumentImageTask:
     stored_size: int | None = None
     """Pixels along each edge of a page in the store, to which new pages are shrunk first too; taken from the store."""
     norm: Norm = "batch"
-    """Of batch normalisation. `batch`: statistics of the samples on one worker. `frozen`: those of the first weights
-    stay. `sync`: of the global batch (GPU). For less than about 16 samples a worker take frozen or sync."""
+    """Of batch normalisation. `batch`: statistics of the samples on one worker; the first's are judged and kept.
+    `frozen`: those of the first weights stay. `sync`: of the global batch (GPU). For less than about 16 samples a
+    worker take frozen or sync."""
     dropout: float = 0.2
     """Before the last layer."""
     label_smoothing: float = 0.1

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
 from app.data import grouped_order
 from app.data.grouped_order import grouped_sample_order, grouped_sample_seeds
@@ -78,9 +79,15 @@ def test_slices_of_a_batch_have_like_lengths() -> None:
 
 
 def test_order_of_batches_is_not_by_length() -> None:
-    lengths = lengths_of(1280)
-    longest = [int(lengths[grouped_sample_order(0, step, lengths, 8)].max()) for step in range(160)]
-    assert abs(np.corrcoef(np.arange(160), longest)[0, 1]) < 0.25
+    """Five pools of 32 batches: each batch is as often longer as shorter than the one before, and the longest of a pool
+    is anywhere in it."""
+    lengths = np.random.default_rng(0).permutation(1280).astype(np.int32)
+    longest = np.array(
+        [[lengths[grouped_sample_order(seed, s, lengths, 8)].max() for s in range(160)] for seed in range(40)]
+    )
+    assert (np.diff(longest, axis=1) > 0).mean() == pytest.approx(0.5, abs=0.02)  # 0.97 without a shuffle
+    places = longest.reshape(200, 32).argmax(axis=1)
+    assert chisquare(np.bincount(places // 4, minlength=8)).pvalue > 1e-4
 
 
 @pytest.mark.parametrize(("step", "size", "batch"), [(0, 0, 1), (0, 1, 0), (-1, 1, 1)])

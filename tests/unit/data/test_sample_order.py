@@ -47,6 +47,16 @@ def test_the_stream_does_not_depend_on_the_batch_size(seed: int, size: int, batc
     assert sample_order(seed, 2, size, batch).tolist() == ones[2 * batch :].tolist()
 
 
+@given(SEEDS, st.integers(1, 200), st.integers(1, 20), st.integers(0, 60))
+def test_an_offset_moves_along_the_stream(seed: int, size: int, batch: int, start: int) -> None:
+    ones = stream(seed, size, 1, start + 2 * batch)
+    step, offset = 5, start - 5 * batch  # the sixth step begins at `start`
+    for taken, places in ((step, ones[start : start + batch]), (step + 1, ones[start + batch :])):
+        assert sample_order(seed, taken, size, batch, offset).tolist() == places.tolist()
+    wanted = [int(sample_seeds(seed, start + i, size, 1)[0]) for i in range(batch)]
+    assert sample_seeds(seed, step, size, batch, offset).tolist() == wanted
+
+
 def test_epochs_and_seeds_differ() -> None:
     first, second = sample_order(0, 0, 100, 100), sample_order(0, 1, 100, 100)
     other = sample_order(1, 0, 100, 100)
@@ -79,11 +89,19 @@ def test_every_row_comes_once_in_a_set_too_large_for_a_table(seed: int, size: in
 
 
 def test_rows_of_a_large_set_are_uniform_over_an_epoch() -> None:
+    """Neither places and rows nor a row and the next are related; sums of the table are given, hence 81 degrees."""
     size = 30_000
+    assert is_independent(np.arange(size), sample_order(11, 0, size, size))
     order = sample_order(11, 0, size, size)
-    table = np.histogram2d(np.arange(size), order, bins=10)[0].ravel()
-    assert chisquare(table).pvalue > 1e-4
-    assert np.abs(np.corrcoef(np.arange(size), order)[0, 1]) < 0.03
+    assert is_independent(order[:-1], order[1:])
+    for no_shuffle in (np.arange(size), np.arange(size) * 7919 % size, np.arange(size).reshape(100, 300).T.ravel()):
+        assert not is_independent(no_shuffle[:-1], no_shuffle[1:])
+
+
+def is_independent(a: np.ndarray, b: np.ndarray) -> bool:
+    """Nor spread more evenly than chance does."""
+    table = np.histogram2d(a, b, bins=10)[0].ravel()
+    return 1e-4 < float(chisquare(table, ddof=18).pvalue) < 1 - 1e-4
 
 
 def test_a_hundred_million_rows_need_no_table() -> None:
@@ -120,6 +138,8 @@ def test_steps_cover_the_epochs_and_no_more() -> None:
     assert num_steps(1, 338, 2) == 169  # the seed study on one GPU
     assert num_steps(3, 10, 4) == 8  # 30 samples in batches of 4
     assert [end_step_of_epoch(e, 10, 4) for e in range(3)] == [3, 5, 8]
+    # After two steps of 3 samples, steps of 4 end at 10, 14, 18, 22: step s at 4 s - 2.
+    assert [end_step_of_epoch(e, 10, 4, offset=-2) for e in range(2)] == [3, 6]
 
 
 @pytest.mark.parametrize(("step", "size", "batch"), [(0, 0, 1), (0, 1, 0), (-1, 1, 1)])

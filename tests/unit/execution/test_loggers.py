@@ -165,7 +165,7 @@ def test_tensorboard_has_the_options_beside_the_curves(tmp_path: Path) -> None:
     from app.training.log import TrainingLog
 
     told = open_at(tmp_path, "tensorboard")
-    rank_0 = {trial: TrainingLog(folder_of(tmp_path, trial), 0) for trial in "ab"}
+    rank_0 = {trial: TrainingLog(folder_of(tmp_path, trial), 0, 0) for trial in "ab"}
     for trial, log in rank_0.items():
         told.begin(trial, {**OPTIONS, "epochs": 3}, folder_of(tmp_path, trial))
         log.epoch(line_of(trial, 10))

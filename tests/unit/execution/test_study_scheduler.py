@@ -1,10 +1,17 @@
 """Tune's schedulers in a study: told anew what was reported before, each group by itself, nothing twice."""
 
+from functools import partial
 from typing import Any
+from unittest.mock import MagicMock
 
+import pytest
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
+from app.execution.schedulers import make_scheduler
 from app.execution.study_scheduler import StudyScheduler
+from app.scheduling import Scheduler
 
 
 class FakeTrial:
@@ -69,3 +76,30 @@ def test_a_result_that_comes_twice_after_a_death_is_told_once() -> None:
     made.on_trial_add(None, first)  # type: ignore[arg-type]
     assert report(made, first, result(1, 0.5)) == ["CONTINUE"]
     assert report(made, second, result(1, 0.4)) == ["STOP"]
+
+
+def stopped_at_a_rung(scheduler: Scheduler, **more: Any) -> list[str]:
+    """Through Tune's own handling of a result: a good trial reports epoch 3, where a rung lies, then a bad one does."""
+    stopped: list[str] = []
+    made = StudyScheduler(
+        lambda: make_scheduler(scheduler, epochs=9), lambda _: "all", {}, (), lambda name, _: stopped.append(name)
+    )
+    controller = MagicMock(_total_time=0.0, _scheduler_alg=made, _stopper=lambda *_: False)
+    for name, score in (("good", 0.9), ("bad", 0.1)):
+        trial = MagicMock(trial_id=name, config={"name": name}, is_saving=False, stopping_criterion={})
+        trial.should_stop = partial(Trial.should_stop, trial)
+        made.on_trial_add(controller, trial)
+        TuneController._process_trial_result(controller, trial, {**result(3, score), **more})
+    return stopped
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        Scheduler("asha", {"grace_period": 3, "reduction_factor": 3}),
+        Scheduler("median_stopping_rule", {"min_samples_required": 1}),
+    ],
+)
+def test_a_trial_at_its_end_is_finished_and_not_stopped_there(scheduler: Scheduler) -> None:
+    assert stopped_at_a_rung(scheduler) == ["bad"], "it would be, were it not at its end"
+    assert stopped_at_a_rung(scheduler, done=True) == []

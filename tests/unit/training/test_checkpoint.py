@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.errors import DataError
+from app.errors import DataError, TrainingError
 from app.training import checkpoint
 from app.training.checkpoint import Progress
+from app.training.ema import start_average
 
 CPU = torch.device("cpu")
 
@@ -54,6 +55,34 @@ def test_another_format_is_named(tmp_path: Path) -> None:
     torch.save({"format": 99}, tmp_path / "last.pt")
     with pytest.raises(DataError, match="format 99, wanted 1"):
         checkpoint.load_last(str(tmp_path), CPU)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("where", ["weight", "running_var"])
+def test_what_is_not_finite_is_not_written_and_the_one_before_stays(tmp_path: Path, where: str, value: float) -> None:
+    folder, model = str(tmp_path), torch.nn.BatchNorm1d(2)
+    optimizer = torch.optim.Adam(model.parameters())
+    average = start_average(model, 0.9, None)
+    assert average is not None
+
+    def save() -> None:
+        checkpoint.save_last(folder, model, optimizer, Progress(), {}, {}, average)
+
+    save()
+    checkpoint.save_best(folder, model, {}, {})
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(before) == {"last.pt", "best.pt"}
+    spoilt = [average.module.state_dict()[where], model.state_dict()[where]]
+    spoilt[0].fill_(value)
+    with pytest.raises(TrainingError, match=r"last\.pt: got weights or statistics that are not finite"):
+        save()
+    spoilt[0].fill_(1.0)
+    spoilt[1][0] = value
+    with pytest.raises(TrainingError, match=r"last\.pt: got weights or statistics that are not finite"):
+        save()
+    with pytest.raises(TrainingError, match=r"best\.pt: got weights or statistics that are not finite"):
+        checkpoint.save_best(folder, model, {}, {})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_write_that_fails_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

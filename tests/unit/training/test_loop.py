@@ -13,10 +13,12 @@ import torch
 import torch.multiprocessing
 from toy import ToyWorkload, toy_experiment
 
-from app.errors import TrainingError
-from app.experiment import Experiment
+from app.data.sample_order import sample_order
+from app.errors import TrainingError, UsageError
+from app.experiment import Experiment, OptimizerConfig
 from app.training import checkpoint
 from app.training.context import LocalContext
+from app.training.log import TrainingLog
 from app.training.loop import Training, TrainingResult
 from app.training.order import Order
 
@@ -80,6 +82,14 @@ class DiesAtStep(ToyWorkload):
         return super().loss_value(task, sums)
 
 
+class CountsSteps(ToyWorkload):
+    num_steps = 0
+
+    def loss_value(self, task: Any, sums: torch.Tensor) -> torch.Tensor:
+        self.num_steps += 1
+        return super().loss_value(task, sums)
+
+
 @pytest.mark.parametrize(("died_after", "ema_decay"), [(1, None), (3, 0.5), (4, None), (5, 0.5)])
 def test_resumed_in_the_middle_of_an_epoch_it_goes_on_with_the_next_sample(
     tmp_path: Path, died_after: int, ema_decay: float | None
@@ -88,7 +98,9 @@ def test_resumed_in_the_middle_of_an_epoch_it_goes_on_with_the_next_sample(
     run(experiment, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         run(experiment, tmp_path / "cut", DiesAtStep(died_after))
-    run(experiment, tmp_path / "cut")
+    counting = CountsSteps()
+    run(experiment, tmp_path / "cut", counting)
+    assert counting.num_steps == 8 - died_after, "30 samples in batches of 4, none of them a second time"
     assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
     for name, value in weights(tmp_path / "whole").items():
         torch.testing.assert_close(weights(tmp_path / "cut")[name], value, rtol=0, atol=0)
@@ -164,16 +176,77 @@ def test_without_a_checkpoint_since_the_lost_steps_are_run_again_and_logged_once
     experiment = toy_experiment(checkpoint_every_s=1e9)
     with pytest.raises(KeyboardInterrupt):
         run(experiment, tmp_path, DiesAtStep(5))
-    run(experiment, tmp_path)
+    counting = CountsSteps()
+    run(experiment, tmp_path, counting)
+    assert counting.num_steps == 6, "from the end of the first epoch, its third step"
     assert len(losses(tmp_path)) == 9
 
 
 def test_a_loss_that_is_not_a_number_ends_the_training_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
-    experiment = toy_experiment(task={"poison_step_row": 3}, checkpoint_every_s=1e-9)
-    with pytest.raises(TrainingError, match=r"loss is nan at step [1-3] of 9"):
+    row = int(sample_order(7, 1, 12, 4)[2])  # of the second step
+    experiment = toy_experiment(task={"poison_step_row": row}, checkpoint_every_s=1e-9)
+    with pytest.raises(TrainingError, match=r"loss is nan at step 2 of 9"):
         run(experiment, tmp_path)
-    saved = tmp_path / "checkpoint" / "last.pt"
-    assert not saved.exists() or all(torch.isfinite(value).all() for value in weights(tmp_path).values())
+    assert checkpoint.load(str(tmp_path / "checkpoint" / "last.pt"))["progress"]["step"] == 1
+    assert all(torch.isfinite(value).all() for value in weights(tmp_path).values())
+
+
+class LosesGradient(ToyWorkload):
+    """At one step the loss is a number and its gradient is none: the square root's slope at zero, times zero."""
+
+    def __init__(self, step: int) -> None:
+        self._left = step
+
+    def loss_value(self, task: Any, sums: torch.Tensor) -> torch.Tensor:
+        self._left -= 1
+        loss = super().loss_value(task, sums)
+        return loss + (0 * sums[0]).sqrt() if self._left == 0 else loss
+
+
+@pytest.mark.parametrize("clip_norm", [12.0, None])
+@pytest.mark.parametrize("ema_decay", [None, 0.5])
+def test_a_gradient_that_is_not_a_number_at_an_epochs_last_step_spoils_no_checkpoint(
+    tmp_path: Path, clip_norm: float | None, ema_decay: float | None
+) -> None:
+    optimizer = OptimizerConfig(learning_rate=0.05, clip_norm=clip_norm)
+    experiment = toy_experiment(optimizer=optimizer, ema_decay=ema_decay)
+    with pytest.raises(TrainingError, match=r"gradient.s norm is nan at step 6 of 9 .*last good checkpoint is kept"):
+        run(experiment, tmp_path / "cut", LosesGradient(6))
+    assert checkpoint.load(str(tmp_path / "cut" / "checkpoint" / "last.pt"))["progress"]["step"] == 3
+    assert [line["epoch"] for line in lines(tmp_path / "cut", "metrics.jsonl")] == [1]
+    run(experiment, tmp_path / "cut")
+    run(experiment, tmp_path / "whole")
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+
+
+def test_killed_between_an_epochs_line_and_its_checkpoint_the_line_is_there_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = TrainingLog.epoch
+
+    def written_and_killed(log: TrainingLog, line: dict[str, Any]) -> None:
+        write(log, line)
+        if line["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrainingLog, "epoch", written_and_killed)
+    experiment = toy_experiment(checkpoint_every_s=1e-9)
+    with pytest.raises(KeyboardInterrupt):
+        run(experiment, tmp_path)
+    assert [line["epoch"] for line in lines(tmp_path, "metrics.jsonl")] == [1, 2]
+    assert checkpoint.load(str(tmp_path / "checkpoint" / "last.pt"))["progress"]["step"] == 6
+    monkeypatch.undo()
+    run(experiment, tmp_path)
+    assert [line["epoch"] for line in lines(tmp_path, "metrics.jsonl")] == [1, 2, 3]
+    assert len(losses(tmp_path)) == 9
+
+
+def test_an_epoch_that_would_have_no_step_is_refused_beforehand(tmp_path: Path) -> None:
+    run(toy_experiment(batch_size=12), tmp_path / "whole")
+    assert [line["step"] for line in lines(tmp_path / "whole", "metrics.jsonl")] == [1, 2, 3]
+    with pytest.raises(UsageError, match=r"batch of 24 samples on 1 worker\(s\), wanted at most the 12 "):
+        run(toy_experiment(batch_size=24), tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_micro_batches_change_nothing(tmp_path: Path) -> None:

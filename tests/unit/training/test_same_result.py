@@ -8,6 +8,7 @@ what dropout draws. Both are off here, and the first is shown to make the differ
 import json
 import threading
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -192,6 +193,10 @@ class TeamContext(LocalContext):
 
     def gather(self, value: Any) -> list[Any]:
         return self._team.exchange(self.rank, value)
+
+    def broadcast(self, tensors: Iterable[torch.Tensor]) -> None:
+        for tensor in tensors:
+            tensor.copy_(self._team.exchange(self.rank, tensor.clone())[0])
 
     def _average(self, index: int, parameter: torch.Tensor) -> None:
         assert parameter.grad is not None

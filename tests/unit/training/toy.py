@@ -120,6 +120,24 @@ class ToyWorkload:
         return {"accuracy": float(np.mean([case["accuracy"] for case in cases]))}
 
 
+class MeanWorkload(ToyWorkload):
+    """Its loss is a mean over samples."""
+
+    loss_is_mean = True
+    num_forwards = 0
+
+    def forward(self, task: ToyTask, model: torch.nn.Module, inputs: Batch) -> torch.Tensor:
+        self.num_forwards += 1
+        return super().forward(task, model, inputs)
+
+    def loss_sums(self, task: ToyTask, outputs: torch.Tensor, inputs: Batch) -> torch.Tensor:
+        errors = (outputs - inputs["y"]) ** 2
+        return torch.stack([errors.sum(), errors.new_tensor(float(len(errors)))])
+
+    def loss_value(self, task: ToyTask, sums: torch.Tensor) -> torch.Tensor:
+        return sums[0] / sums[1]
+
+
 def note_title(log: str, what: str) -> None:
     if log:
         title = Path("/proc/self/cmdline").read_bytes().rstrip(b"\0 ").decode()
