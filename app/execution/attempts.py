@@ -67,12 +67,13 @@ def given_up(failures: Sequence[Failure]) -> Failure:
     return dataclasses.replace(last, reason=f"given up after {len(failures)} attempts: {last.reason}")
 
 
-def note_attempt(order: Order) -> Order:
-    """Count this start of the workers. After a restart start-up is counted from now: the time before went into steps
-    that were lost, and into the time that the checkpoint knows."""
+def note_attempt(order: Order, nodes: Sequence[str] = ()) -> Order:
+    """Count this start of the workers, on these nodes of Ray. After a restart start-up is counted from now: the time
+    before went into steps that were lost, and into the time that the checkpoint knows."""
     lines = _attempts(order.folder)
     restarted = any(line["command_start_s"] == order.start_s for line in lines)
-    _write(order.folder, [*lines, {"command_start_s": order.start_s, "attempt_start_s": time.time()}])
+    started = {"command_start_s": order.start_s, "attempt_start_s": time.time(), "nodes": list(nodes)}
+    _write(order.folder, [*lines, started])
     return dataclasses.replace(order, start_s=time.time()) if restarted else order
 
 
@@ -96,6 +97,11 @@ def note_pause(order: Order) -> None:
     """The attempt under way ends because a scheduler pauses the trial: what follows is no restart."""
     lines = _attempts(order.folder)
     _write(order.folder, [*lines[:-1], {**lines[-1], "paused": True}])
+
+
+def nodes_of_starts(folder: str) -> list[tuple[str, ...]]:
+    """Of each attempt at a trial, Ray's ids of the nodes on which it began."""
+    return [tuple(line.get("nodes", ())) for line in _attempts(folder)]
 
 
 def count_restarts(folder: str) -> int:

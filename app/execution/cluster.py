@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 
@@ -150,6 +151,25 @@ def missing(
         sums.append(f"{num_workers} x {per_worker.get(name, 0.0):g} {name}{reading} of {there.get(name, 0.0):g}")
     hint = ", or let each worker read for itself (--feeding worker)" if " + " in "".join(sums) else ""
     return f"{', '.join(sums)}; plan fewer workers{hint}"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The cluster at one time."""
+
+    hosts: Mapping[str, str]
+    """Names of the nodes that are alive, by Ray's ids."""
+    num_slots: int
+
+
+def look() -> Sight:
+    hosts = {node["NodeID"]: _host(node) for node in ray.nodes() if node["Alive"]}
+    return Sight(hosts, count_slots().total)
+
+
+def _host(node: Mapping[str, Any]) -> str:
+    name, address = node["NodeManagerHostname"], node["NodeManagerAddress"]
+    return str(name) if name == address else f"{name} ({address})"
 
 
 def num_nodes() -> int:
