@@ -14,6 +14,7 @@ import ray
 
 from app.console import say
 from app.errors import ResourceError
+from app.execution.on_demand import ask_for_gpus
 from app.planning.plan import Plan
 from app.records import WorkerKind
 from app.training.order import Feeding
@@ -47,11 +48,14 @@ def connect(num_workers: int) -> Slots:
     """
     if not ray.is_initialized():
         if os.environ.get("RAY_ADDRESS"):
+            # Ray's C++ writes its errors, a lost host's with 20 lines of trace, to this process's stderr too.
+            os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
             ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
         else:
             start_local(num_workers + SPARE_CPUS)
     _stop_on_sigterm()
     _keep_quiet()
+    ask_for_gpus(num_workers)
     slots = count_slots()
     if num_workers > slots.total:
         raise ResourceError(
