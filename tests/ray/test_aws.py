@@ -1,4 +1,4 @@
-"""deploy/aws-account.yaml and deploy/aws.yaml through Ray's own provider, against an AWS that is played in the process."""
+"""deploy/aws-account.yaml and deploy/aws.yaml through Ray's own provider, against an AWS played in the process."""
 
 import re
 from collections.abc import Iterator
