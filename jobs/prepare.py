@@ -119,9 +119,7 @@ def prepare_documents(arguments: PrepareDocuments) -> None:
     _say_bad(plan.bad, 0)
     shards, num_bad = [], len(plan.bad)
     with progress("prepare", plan.num_pages) as advance:
-        for shard in run(
-            arguments.launcher, prepare_or_keep, plan.tasks, arguments, lambda s: len(s.pages) + len(s.bad)
-        ):
+        for shard in results_of(arguments.launcher, prepare_or_keep, plan.tasks, arguments, num_pages):
             _say_bad(shard.bad, num_bad)
             num_bad += len(shard.bad)
             shards.append(shard)

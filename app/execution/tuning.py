@@ -97,7 +97,7 @@ class NamedPlace(tune.PlacementGroupFactory):
 
     def to_placement_group(self) -> Any:
         name = f"{self._name}:{uuid4().hex[:6]}"  # Ray refuses a name that another group still has
-        return placement_group(*self._bound.args, **{**self._bound.kwargs, "name": name})
+        return placement_group(self.bundles, self.strategy, name=name)
 
 
 def _resources(config: dict[str, Any]) -> NamedPlace:
