@@ -6,7 +6,6 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,8 +47,6 @@ def connect(num_workers: int) -> Slots:
     """
     if not ray.is_initialized():
         if os.environ.get("RAY_ADDRESS"):
-            # Ray's C++ writes its errors, a lost host's with 20 lines of trace, to this process's stderr too.
-            os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
             ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
         else:
             start_local(num_workers + SPARE_CPUS)
@@ -72,12 +69,11 @@ def _stop_on_sigterm() -> None:
 
 
 def _keep_quiet() -> None:
-    """Ray's nodes tell drivers what no user can act on: how many processes they started, that one died. What it means
-    for the job the job says."""
-    with suppress(ImportError, AttributeError):
-        from ray._private.ray_logging import global_worker_stdstream_dispatcher
+    """Ray's nodes tell drivers what no user can act on: how many processes they started, that one died, and of a lost
+    host the last 20 lines of its log in C++. What it means for the job the job says."""
+    from ray._private import worker
 
-        global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
+    worker._worker_logs_enabled = False  # what its debugger sets, too; the only switch that errors of nodes heed
 
 
 def start_local(num_logical_cpus: int) -> None:
