@@ -118,7 +118,10 @@ def _recognised(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[
         tasks = plan_tasks(source, pages, options, 1)  # a page a task: no core waits at the end
         num_threads = 1 if arguments.engine == "tesserocr" else arguments.num_cpus  # it has one reader a process
         return local.run_cases(read_batch, tasks, num_threads)
-    return _run(plan_tasks(source, pages, options), arguments.num_cpus)
+    from app.execution.gauges import with_rate
+
+    store = files.name_of(arguments.store)
+    return with_rate("ocr_pages_per_s", store, _run(plan_tasks(source, pages, options), arguments.num_cpus, store), len)
 
 
 def _options(arguments: Ocr) -> "OcrOptions":
@@ -135,12 +138,12 @@ def _options(arguments: Ocr) -> "OcrOptions":
     )
 
 
-def _run(tasks: "list[OcrTask]", num_cpus: int | None) -> "Iterator[list[PageText]]":
+def _run(tasks: "list[OcrTask]", num_cpus: int | None, store: str) -> "Iterator[list[PageText]]":
     from app.execution.prepare import run_cases
     from app.workloads.documents.ocr import read_batch
 
     for start in range(0, len(tasks), NUM_TASKS_PER_RUN):
-        yield from run_cases(read_batch, tasks[start : start + NUM_TASKS_PER_RUN], num_cpus)
+        yield from run_cases(read_batch, tasks[start : start + NUM_TASKS_PER_RUN], num_cpus, f"ocr:{store}")
 
 
 def _ready(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[PageText]]":

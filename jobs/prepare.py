@@ -73,7 +73,6 @@ def main(arguments: PrepareBrats | PrepareDocuments) -> None:
 def prepare_brats(arguments: PrepareBrats) -> None:
     from app.console import progress, say
     from app.data.quarantine import Quarantined
-    from app.execution.prepare import run_cases
     from app.workloads.brats.building import finish_store, plan_store
     from app.workloads.brats.prepare import prepare_or_keep
 
@@ -84,7 +83,7 @@ def prepare_brats(arguments: PrepareBrats) -> None:
     say(f"{arguments.source}: layout {layout}, {len(tasks)} cases, {num_labelled} with a label")
     results, num_bad = [], 0
     with progress("prepare", len(tasks)) as advance:
-        for result in run_cases(prepare_or_keep, tasks, arguments.num_cpus):
+        for result in results_of("ray", prepare_or_keep, tasks, arguments, lambda _: 1):
             if isinstance(result, Quarantined):
                 num_bad += 1
                 say(f"quarantined {result.id}: {result.file}: {result.reason}")
@@ -120,11 +119,11 @@ def prepare_documents(arguments: PrepareDocuments) -> None:
     _say_bad(plan.bad, 0)
     shards, num_bad = [], len(plan.bad)
     with progress("prepare", plan.num_pages) as advance:
-        for shard in runner(arguments.launcher)(prepare_or_keep, plan.tasks, arguments.num_cpus):
+        for shard in results_of(arguments.launcher, prepare_or_keep, plan.tasks, arguments, num_pages):
             _say_bad(shard.bad, num_bad)
             num_bad += len(shard.bad)
             shards.append(shard)
-            advance(len(shard.pages) + len(shard.bad), f"{num_bad} quarantined" if num_bad else "")
+            advance(num_pages(shard), f"{num_bad} quarantined" if num_bad else "")
     store = finish_store(root, plan, shards, arguments.max_bad_fraction)
     if plan.compare_with:
         say(f"{len(store.excluded_ids())} pages are also in {plan.compare_with}: training leaves them out")
@@ -138,15 +137,28 @@ def prepare_documents(arguments: PrepareDocuments) -> None:
     )
 
 
-def runner(launcher: str) -> "Callable[..., Iterator[Any]]":
-    """What runs a function over many items."""
+def results_of(
+    launcher: str,
+    function: "Callable[[Any], Any]",
+    tasks: "Sequence[Any]",
+    arguments: PrepareBrats | PrepareDocuments,
+    count: "Callable[[Any], int]",
+) -> "Iterator[Any]":
+    """The function's result of each task; `count`: cases in a result."""
     if launcher == "local":
         from app.execution import local
 
-        return local.run_cases
-    from app.execution import prepare
+        return local.run_cases(function, tasks, arguments.num_cpus)
+    from app.data import files
+    from app.execution.gauges import with_rate
+    from app.execution.prepare import run_cases
 
-    return prepare.run_cases
+    store = files.name_of(arguments.store)
+    return with_rate("prepared_per_s", store, run_cases(function, tasks, arguments.num_cpus, f"prepare:{store}"), count)
+
+
+def num_pages(shard: Any) -> int:
+    return len(shard.pages) + len(shard.bad)
 
 
 def _say_bad(bad: "Sequence[Quarantined]", num_before: int) -> None:

@@ -67,17 +67,16 @@ def given_up(failures: Sequence[Failure]) -> Failure:
     return dataclasses.replace(last, reason=f"given up after {len(failures)} attempts: {last.reason}")
 
 
-def note_attempt(order: Order) -> Order:
-    """Count this start of the workers. After a restart start-up is counted from now: the time before went into steps
-    that were lost, and into the time that the checkpoint knows."""
+def note_attempt(order: Order, nodes: Sequence[str] = ()) -> Order:
+    """Count this start of the workers, on these nodes of Ray. After a restart start-up is counted from now: the time
+    before went into steps that were lost, and into the time that the checkpoint knows."""
     lines, now_s = read_attempts(order.folder), time.time()
     restarted = any(line["command_start_s"] == order.start_s for line in lines)
     start_s = now_s if restarted else order.start_s
     if lines:
         lines[-1] = {**lines[-1], "last_sign_s": _last_sign(order.folder)}
-    _write(
-        order.folder, [*lines, {"command_start_s": order.start_s, "attempt_start_s": now_s, "counted_from_s": start_s}]
-    )
+    started = {"command_start_s": order.start_s, "attempt_start_s": now_s, "counted_from_s": start_s}
+    _write(order.folder, [*lines, {**started, "nodes": list(nodes)}])
     return dataclasses.replace(order, start_s=start_s)
 
 
@@ -107,6 +106,11 @@ def note_pause(order: Order) -> None:
     """The attempt under way ends because a scheduler pauses the trial: what follows is no restart."""
     lines = read_attempts(order.folder)
     _write(order.folder, [*lines[:-1], {**lines[-1], "paused": True}])
+
+
+def nodes_of_starts(folder: str) -> list[tuple[str, ...]]:
+    """Of each attempt at a trial, Ray's ids of the nodes on which it began."""
+    return [tuple(line.get("nodes", ())) for line in read_attempts(folder)]
 
 
 def count_restarts(folder: str) -> int:

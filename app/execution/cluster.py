@@ -6,13 +6,14 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 
 from app.console import say
 from app.errors import ResourceError
+from app.execution.on_demand import ask_for_gpus
 from app.planning.plan import Plan
 from app.records import WorkerKind
 from app.training.order import Feeding
@@ -51,6 +52,7 @@ def connect(num_workers: int) -> Slots:
             start_local(num_workers + SPARE_CPUS)
     _stop_on_sigterm()
     _keep_quiet()
+    ask_for_gpus(num_workers)
     slots = count_slots()
     if num_workers > slots.total:
         raise ResourceError(
@@ -67,12 +69,11 @@ def _stop_on_sigterm() -> None:
 
 
 def _keep_quiet() -> None:
-    """Ray's nodes tell drivers what no user can act on: how many processes they started, that one died. What it means
-    for the job the job says."""
-    with suppress(ImportError, AttributeError):
-        from ray._private.ray_logging import global_worker_stdstream_dispatcher
+    """Ray's nodes tell drivers what no user can act on: how many processes they started, that one died, and of a lost
+    host the last 20 lines of its log in C++. What it means for the job the job says."""
+    from ray._private import worker
 
-        global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
+    worker._worker_logs_enabled = False  # what its debugger sets, too; the only switch that errors of nodes heed
 
 
 def start_local(num_logical_cpus: int) -> None:
@@ -150,6 +151,25 @@ def missing(
         sums.append(f"{num_workers} x {per_worker.get(name, 0.0):g} {name}{reading} of {there.get(name, 0.0):g}")
     hint = ", or let each worker read for itself (--feeding worker)" if " + " in "".join(sums) else ""
     return f"{', '.join(sums)}; plan fewer workers{hint}"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The cluster at one time."""
+
+    hosts: Mapping[str, str]
+    """Names of the nodes that are alive, by Ray's ids."""
+    num_slots: int
+
+
+def look() -> Sight:
+    hosts = {node["NodeID"]: _host(node) for node in ray.nodes() if node["Alive"]}
+    return Sight(hosts, count_slots().total)
+
+
+def _host(node: Mapping[str, Any]) -> str:
+    name, address = node["NodeManagerHostname"], node["NodeManagerAddress"]
+    return str(name) if name == address else f"{name} ({address})"
 
 
 def num_nodes() -> int:

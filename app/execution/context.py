@@ -1,21 +1,19 @@
 """A worker on Ray as the training loop sees it: who reads its samples, and who hears of its figures."""
 
+import os
 from collections.abc import Iterator
 
+import ray
 import torch
-from ray.util.metrics import Gauge
 
 from app.data import files
 from app.data.feeding import HostBatch, StepReader, read_steps
+from app.execution import gauges
 from app.training.context import ProcessGroupContext
 from app.training.order import Order
 
-GAUGES = {
-    "loss": "Mean training loss of the last epoch",
-    "samples_per_s": "Steady samples a second over all workers of the trial",
-    "waiting_share": "Share of the steady time that waited for data",
-}
-"""Figures of an epoch that Ray's dashboard and Prometheus see, as ray_twofold_NAME with the tag `trial`."""
+OF_AN_EPOCH = ("loss", "score", "samples_per_s", "waiting_share", "epoch", "eta_s")
+"""Of its figures, those that gauges show."""
 
 
 class RayContext(ProcessGroupContext):
@@ -26,21 +24,24 @@ class RayContext(ProcessGroupContext):
     def __init__(self, order: Order, device: torch.device | None = None) -> None:
         super().__init__(device)
         self._order = order
+        self.node = ray.get_runtime_context().get_node_id()
 
     def _read(self, reader: StepReader, start: int, end: int) -> Iterator[HostBatch]:
         if self._order.feeding == "worker" or start >= end:
             return read_steps(reader, start, end)
         from app.data.ray_feeding import ray_steps  # here: Ray Data takes a second to import
 
-        return ray_steps(reader, start, end, self._order.experiment.name)
+        return ray_steps(reader, start, end, f"{self._order.label}:rank{self.rank}")
 
     def report(self, metrics: dict[str, float], evaluated: bool) -> None:
-        if self.rank != 0:
-            return
-        for name, description in GAUGES.items():
-            if name in metrics:
-                gauge = Gauge(f"twofold_{name}", description, tag_keys=("trial",))
-                gauge.set(metrics[name], {"trial": self._order.experiment.name})
+        tags = gauges.trial_tags(self._order)
+        gauges.show("device_memory_bytes", memory_bytes(self.device), {**tags, "rank": str(self.rank)})
+        for name in OF_AN_EPOCH:
+            if self.rank == 0 and name in metrics:
+                gauges.show(name, metrics[name], tags)
+
+    def end(self) -> None:
+        gauges.forget_trial(self._order, self.rank)
 
 
 class TrainContext(RayContext):
@@ -67,3 +68,11 @@ class TrainContext(RayContext):
         if self.rank == 0 and with_checkpoint:
             checkpoint = ray.train.Checkpoint(files.join(self._order.folder, "checkpoint"))
         ray.train.report(told, checkpoint, checkpoint_upload_mode=ray.train.CheckpointUploadMode.NO_UPLOAD)
+
+
+def memory_bytes(device: torch.device) -> int:
+    """Most that torch held of a GPU; what this process holds where it trains on the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -24,14 +24,17 @@ class Verdict:
 class Desk:
     """Where the driver puts commands and the workers answer. Its methods run in turns on one event loop."""
 
-    def __init__(self, num_workers: int) -> None:
-        self._num_workers = num_workers
+    def __init__(self, num_workers: int, name: str = "") -> None:
+        self._num_workers, self._name = num_workers, name
         self._changed = asyncio.Condition()
         self._number, self._command = 0, (CLOSE, ())
         self._failures: dict[int, Failure] = {}
         self._verdict: Verdict | None = None
         self._lost: Failure | None = None
         self._is_taken, self._has_ended = False, False
+
+    def __repr__(self) -> str:  # in Ray's dashboard
+        return f"Desk({self._name}, {self._num_workers} workers)"
 
     async def take(self) -> bool:
         """For the driver of trials: whether the group is there for it; nobody is told so twice."""

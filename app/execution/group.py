@@ -125,9 +125,12 @@ class GroupStart:
         import ray.train.torch
 
         self._shape, self._folder, self._is_kept = shape, folder, is_kept
+        # A study's name, which Ray's dashboard shows; the trials' checkpoints have to lie in Ray Train's folder.
+        self._place = files.parent_of(files.parent_of(folder) if is_kept else folder)
+        self._name = folder.removeprefix(self._place).strip("/")
         desk: Any = ray.remote(Desk)
         self.desk: Any = desk.options(num_cpus=0, scheduling_strategy="DEFAULT", max_concurrency=1000).remote(
-            shape.num_workers
+            shape.num_workers, self._name
         )
         self.result: Any = None
         """Ray Train's, once the group is closed."""
@@ -166,8 +169,8 @@ class GroupStart:
                 placement_strategy="STRICT_PACK" if self._shape.one_node else "PACK",
             ),
             run_config=ray.train.RunConfig(
-                name=files.name_of(self._folder),  # so that the trials' checkpoints lie in Ray Train's folder
-                storage_path=files.parent_of(self._folder),
+                name=self._name,
+                storage_path=self._place,
                 failure_config=ray.train.FailureConfig(max_failures=0, controller_failure_limit=0),  # type: ignore[call-arg]
             ),
         )

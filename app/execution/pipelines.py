@@ -2,16 +2,18 @@
 
 import logging
 import pickle
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 
-def run_items(function: Any, items: Sequence[Any], **options: Any) -> Iterator[Any]:
+def run_items(function: Any, items: Sequence[Any], name: str, **options: Any) -> Iterator[Any]:
     """Yield the result of every item exactly once, in the order in which they are done; Ray is connected.
 
     `function` is what `on_pickles` makes, or a class whose `__call__` is such; `options` are those of `map_batches`.
-    What it raises ends the run, keeps its class, and is told by the job alone.
+    Ray's dashboard shows the pipeline by `name`. What the function raises ends the run, keeps its class, and is told by
+    the job alone.
     """
     import ray.data
 
@@ -22,6 +24,7 @@ def run_items(function: Any, items: Sequence[Any], **options: Any) -> Iterator[A
     tasks = ray.data.from_items(rows, override_num_blocks=len(rows))
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # of max_restarts: it has no successor
         results = tasks.map_batches(function, batch_size=1, num_cpus=1, **options)
+    results.set_name(re.sub(r"[^\w.:-]+", "_", name))  # also part of a file's name
     results.context.enable_progress_bars = False  # the job shows its own
     results.context.raise_original_map_exception = True  # else only the text of an error comes back
     for row in results.iter_rows():

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 import torch
 
 from app.console import say
+from app.data import files
 from app.errors import ResourceError
 from app.execution.model import TrainedModel, load_model
 from app.execution.pipelines import on_pickles, run_items
@@ -74,7 +75,7 @@ def _map_on_ray(
     left = dict(enumerate(items))
     for num_deaths in range(MAX_DEATHS + 1):
         try:
-            for number, result in run_items(_Worker, list(left.items()), **options):
+            for number, result in run_items(_Worker, list(left.items()), f"model:{files.name_of(path)}", **options):
                 del left[number]
                 yield result
             return

@@ -13,13 +13,13 @@ Result = TypeVar("Result")
 
 
 def run_cases(
-    function: Callable[[Item], Result], items: Sequence[Item], num_cpus: int | None = None
+    function: Callable[[Item], Result], items: Sequence[Item], num_cpus: int | None = None, name: str = "cases"
 ) -> Iterator[Result]:
     """Yield `function(item)` for every item, in the order in which they are done.
 
     Runs on the cluster of RAY_ADDRESS, else on a Ray of this machine; `num_cpus` items at a time (None: all cores of
-    the machine or cluster). Items, results and the function are pickled. What the function raises ends the run and
-    keeps its class.
+    the machine or cluster). Ray's dashboard shows the pipeline by `name`. Items, results and the function are pickled.
+    What the function raises ends the run and keeps its class.
     """
     import ray.data
 
@@ -27,7 +27,7 @@ def run_cases(
         return
     cluster.connect(num_workers=0)
     at_once = min(len(items), num_cpus or _num_cores())
-    yield from run_items(on_pickles(function), items, compute=ray.data.TaskPoolStrategy(size=at_once))
+    yield from run_items(on_pickles(function), items, name, compute=ray.data.TaskPoolStrategy(size=at_once))
 
 
 def _num_cores() -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from app import records
 from app.configuration import to_dict
 from app.experiment import Study
-from app.planning.plan import Plan
+from app.planning.plan import Plan, Stage
 from app.records import Session, Span, Stint, StudyRecord, StudyTrial, Takeover, TrialRecord, WorkerKind
 
 
@@ -39,6 +39,21 @@ class StudyState:
             for name in stage.trials:
                 new = StudyTrial(name, "waiting", number, 0, stage.workers_per_trial)
                 self.trials[name] = _carried_on(new, known.get(name), finished.get(name))
+
+    def stage(self) -> Stage:
+        """The first of the plan that has trials to run, else the last."""
+        left = [trial.stage for trial in self.trials.values() if trial.status == "waiting"]
+        return self.plan.stages[min(left, default=-1)]
+
+    def use(self, num_workers: int) -> None:
+        """The cluster has grown: so many workers have room at a time."""
+        self._num_workers = max(self._num_workers, num_workers)
+
+    def counts(self, num_running: int) -> dict[str, int]:
+        """Trials by state."""
+        states = ("waiting", "finished", "stopped", "failed")
+        found = {"running": num_running, **{status: self.num_of(status) for status in states}}
+        return {**found, "waiting": found["waiting"] - num_running}
 
     def fail_without_origin(self) -> list[str]:
         """Trials that start from one that failed fail too; their names, in the plan's order. What one that was stopped

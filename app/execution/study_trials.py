@@ -7,12 +7,13 @@ from typing import Any
 
 from app.data import files
 from app.errors import ResourceError
-from app.execution import cluster
-from app.execution.attempts import write_failure
+from app.execution import cluster, gauges, past_trials
+from app.execution.attempts import nodes_of_starts, write_failure
 from app.execution.group import GroupShape, StartedGroups
 from app.execution.ledger import Ledger
 from app.execution.loggers import Loggers
-from app.execution.results import DESK, EPOCH, FAILURE, ORDER, PLACE, SCORE, SHAPE, VALUES, as_result, evaluations
+from app.execution.nodes import Nodes
+from app.execution.results import DESK, EPOCH, FAILURE, ORDER, PLACE, SCORE, SHAPE, VALUES
 from app.execution.study_display import StudyDisplay, listed, scores
 from app.execution.study_state import StudyState
 from app.execution.suggestions import Suggestions
@@ -42,17 +43,18 @@ class StudyTrials:
         start_s: float,
     ) -> None:
         self.state, self.ledger, self._stores = state, ledger, stores
+        self.name = files.name_of(ledger.folder)
         self._loggers = loggers
         self.per_worker, self._feedings, self._start_s = dict(per_worker), feedings, start_s
         self.experiments = {experiment.name: experiment for experiment in state.study.experiments}
         self.suggestions, self.takeovers = Suggestions(state, ledger), Takeovers(state, ledger)
         self.display = StudyDisplay(state, ledger.status)
         self._population = state.study.scheduler.population() if state.study.scheduler is not None else None
-        self.past = {name: self._past(name) for name in self.experiments}
+        self.past = {name: past_trials.past_results(state, ledger, name) for name in self.experiments}
         """What trials had reported, and was decided on, before this start of the command."""
         self.live: dict[str, float] = {}
         """Trials under way and since when."""
-        self.lost_places = 0
+        self._nodes = Nodes(state.plan, lambda name: nodes_of_starts(ledger.trial_folder(name)))
         self._placed: set[str] = set()
         self._logged: set[str] = set()
         self._paused: set[str] = set()
@@ -62,18 +64,18 @@ class StudyTrials:
 
     def next_configuration(self) -> dict[str, Any] | None:
         """Of the trial that begins now, for Tune, which asks at each of its turns."""
-        if len(self.live) >= max(stage.concurrent_trials for stage in self.state.plan.stages):
+        if len(self.live) >= max(self._nodes.num_places(stage) for stage in self.state.plan.stages):
             return None
         for failed in self.state.fail_without_origin():
             self._note_failure(failed)
         waiting = {trial.name for trial in self.state.trials.values() if trial.status == "waiting"} - set(self.live)
         waiting -= self._paused
-        name = next_trial(self.state.plan, waiting, self._stages(), self.lost_places, self._is_ready)
+        name = next_trial(self.state.plan, waiting, self._stages(), self._nodes.num_places, self._is_ready)
         return None if name is None else self._configuration(name)
 
     def resume(self, paused: Sequence[str]) -> str | None:
         """Which member of a population goes on now."""
-        name = next_trial(self.state.plan, paused, self._stages(), self.lost_places, lambda _: True)
+        name = next_trial(self.state.plan, paused, self._stages(), self._nodes.num_places, lambda _: True)
         if name is not None:
             self._paused.discard(name)
             self.live[name] = time.time()
@@ -112,6 +114,7 @@ class StudyTrials:
         taken = {self.state.trials[other].lane for other in self.live if other != name and other in self._placed}
         lane = next(number for number in range(len(taken) + 1) if number not in taken)
         self._placed.add(name)
+        self._nodes.begins(name)
         self.state.begin(name, lane, self.live[name])
         self._changed = True
         trial = self.state.trials[name]
@@ -130,7 +133,9 @@ class StudyTrials:
 
     def retry(self, name: str, reason: str) -> None:
         self.state.retry(name, time.time())
-        self.display.event(f"{name}: {reason}; it goes on from its last checkpoint")
+        self.look_around(now=True)
+        if not self._nodes.explains(name):
+            self.display.event(f"{name}: {reason}; it goes on from its last checkpoint")
 
     def end(self, name: str, result: Mapping[str, Any]) -> None:
         """A trial has returned its last result, or was stopped after it."""
@@ -176,35 +181,26 @@ class StudyTrials:
         self._changed = False
         return record
 
+    def look_around(self, now: bool = False) -> None:
+        """Called often: what has become of the cluster's hosts is told, and charts see how many trials stand where."""
+        if not now and not self._nodes.is_due():
+            return
+        stage = self.state.stage()
+        for line in self._nodes.changes(self.live, stage):
+            self.display.event(line)
+        self.state.use(stage.workers_per_trial * self._nodes.num_places(stage))
+        for status, number in self.state.counts(len(self.live)).items():
+            gauges.show("trials", number, {"study": self.name, "state": status})
+
     def complete_notes(self) -> None:
-        """Trials that ended when the driver no longer lived to note it; what was finished before is said once."""
-        for name, trial in self.state.trials.items():
-            reason = self.ledger.stop_reason(name) if trial.status == "waiting" else None
-            if reason is not None:
-                self.state.stop(name, reason, self.ledger.spans(name), self._last_sign(name))
-        finished = [trial for trial in self.state.trials.values() if trial.record is not None]
-        for trial in finished:
-            if trial.end_s is None and trial.record is not None:
-                self.state.finish(trial.name, trial.record, self.ledger.spans(trial.name), self._last_sign(trial.name))
-        if finished:
-            self.display.event(f"{len(finished)} trials were finished before and are not run again")
+        """What was finished before is said once."""
+        if num_finished := past_trials.complete(self.state, self.ledger):
+            self.display.event(f"{num_finished} trials were finished before and are not run again")
 
     def note_stop(self, name: str, result: Mapping[str, Any]) -> None:
         """A scheduler ends a trial early: on disk before it happens."""
         reason = f"after {result[EPOCH]} epochs with {result[SCORE]:.4f}"
         self.ledger.write_stop(name, result[EPOCH], result[SCORE], reason)
-
-    def _past(self, name: str) -> list[dict[str, Any]]:
-        """Of a trial that is not over the last result is left out: whether it was decided on, nobody knows."""
-        if self.state.study.scheduler is None:
-            return []
-        lines = [as_result(line) for line in evaluations(self.ledger.trial_folder(name))]
-        is_over = self.state.trials[name].status != "waiting" or self.ledger.stop_reason(name) is not None
-        return lines if is_over else lines[:-1]
-
-    def _last_sign(self, name: str) -> float:
-        spans = self.ledger.spans(name)
-        return spans[-1].end_s if spans else time.time()
 
     def _stages(self) -> dict[str, int]:
         return {name: self.state.trials[name].stage for name in self.live}
@@ -218,7 +214,7 @@ class StudyTrials:
             return None  # what chooses them waits for results
         trial = self.state.trials[name]
         stage = self.state.plan.stages[trial.stage]
-        k, c = stage.workers_per_trial, stage.concurrent_trials
+        k, c = stage.workers_per_trial, self._nodes.num_places(stage)
         # The workers that the command starts with have waited since it began.
         self._num_begun += 1
         self.live[name] = start_s = self._start_s if self._num_begun <= c else time.time()
@@ -227,6 +223,8 @@ class StudyTrials:
             store=self._stores[name],
             folder=self.ledger.trial_folder(name),
             start_s=start_s,
+            study=self.name,
+            stage=trial.stage,
             num_workers=k,
             workers_on_node=-(-k * c // cluster.num_nodes()),
             feeding=self._feedings[k],
@@ -289,7 +287,7 @@ class StudyTrials:
             ResourceError: there are no others.
         """
         self.state.give_back(name)
-        self.lost_places += 1
+        self._nodes.lose_place(self.state.stage(), len(self.live))
         if not self.live:
             raise ResourceError(f"{reason}. What is finished is kept: the same command goes on from there")
         self.display.event(f"{name}: {reason}; it waits for the workers of another trial")

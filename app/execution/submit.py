@@ -4,9 +4,13 @@
 """
 
 import asyncio
+import re
+import secrets
 import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from app.console import say
@@ -21,6 +25,10 @@ STARTING_S = 60.0
 NOT_YET = "No available agent"
 """What Ray answers until then."""
 POLL_S = 1.0
+NAMING_FLAGS = ("--name", "--recipe", "--study", "--run", "--store")
+"""The first that a command has names its run."""
+NUM_NAME = 60
+"""Longer names are cut in a job's id."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +72,35 @@ def submit(client: Any, command: tuple[str, ...], working_dir: str) -> str:
         ResourceError: the folder can not be sent, or the server refuses the job.
     """
     begun_s = time.monotonic()
+    job, name = names_of(command)
+    started = time.strftime("%Y%m%d-%H%M%S")
     while True:
+        wanted = "-".join(part for part in (job, name, started, secrets.token_hex(2)) if part)
         try:
-            return str(client.submit_job(entrypoint=shlex.join(command), runtime_env={"working_dir": working_dir}))
+            return str(
+                client.submit_job(
+                    entrypoint=shlex.join(command),
+                    submission_id=wanted,
+                    metadata={"job": job, "run": name},
+                    runtime_env={"working_dir": working_dir},
+                )
+            )
         except (RuntimeError, ValueError) as error:
             starting = NOT_YET in str(error) and time.monotonic() - begun_s < STARTING_S
             if not starting:
                 raise ResourceError(f"the job was not started: {_first_line(error)}") from error
         time.sleep(POLL_S)
+
+
+def names_of(command: Sequence[str]) -> tuple[str, str]:
+    """What a command's job is called and what it names its run, of letters that stand in ids and addresses; empty where
+    it says neither."""
+    script = next((word for word in command if word.endswith(".py")), "")
+    words = [part for word in command for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    given = dict(pairwise(words))
+    name = next((given[flag] for flag in NAMING_FLAGS if flag in given), "")
+    job, name = (re.sub(r"[^A-Za-z0-9_.-]+", "_", text.rstrip("/").rsplit("/", 1)[-1]) for text in (script, name))
+    return job.removesuffix(".py") or "job", name[:NUM_NAME]
 
 
 def follow(client: Any, job: str) -> Ending:

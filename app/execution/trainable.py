@@ -45,6 +45,10 @@ class TrialTrainable(tune.Trainable):
     _is_open = False
     _is_done = False
 
+    def __repr__(self) -> str:
+        """In Ray's dashboard, which asks once: the trial that came first, others of the study may follow."""
+        return f"{type(self).__name__}({self._order.label})"
+
     def setup(self, config: dict[str, Any]) -> None:
         self._workers: Any = None
         self._shape: GroupShape = config[SHAPE]

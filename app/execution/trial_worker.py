@@ -38,9 +38,10 @@ class TrialWorker:
             raise UsageError(f"task: {error}") from error
         order = dataclasses.replace(order, experiment=experiment)
         context = self._make_context(order)
+        nodes = list(dict.fromkeys(context.gather(context.node)))
         if context.rank == 0:
             claim_folder(order)
-            order = note_attempt(order)
+            order = note_attempt(order, nodes)
         self._order = order
         self._training = Training(order, find_workload(experiment.workload), context)
         if context.rank == 0:
@@ -68,6 +69,7 @@ class TrialWorker:
         if self._training is None:
             return
         self._training.close()
+        self._training.context.end()
         self._training = self._order = None
         gc.collect()
         if gc.get_freeze_count() == 0:

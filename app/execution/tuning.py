@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import ray
 from ray import tune
@@ -17,6 +18,7 @@ from ray.tune.callback import Callback
 from ray.tune.experiment import Trial
 from ray.tune.result import AUTO_RESULT_KEYS
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.util.placement_group import placement_group
 
 from app.errors import ResourceError
 from app.execution.attempts import failures_so_far
@@ -85,11 +87,24 @@ def run_trials(trials: StudyTrials) -> None:
         shutil.rmtree(storage, ignore_errors=True)
 
 
-def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+class NamedPlace(tune.PlacementGroupFactory):
+    """Bears the name of the first trial that it is made for. Those of one width stay alike: Tune hands a process from
+    one trial to the next only if they ask for the same."""
+
+    def __init__(self, bundle: dict[str, float], name: str) -> None:
+        super().__init__([bundle])
+        self._name = name
+
+    def to_placement_group(self) -> Any:
+        name = f"{self._name}:{uuid4().hex[:6]}"  # Ray refuses a name that another group still has
+        return placement_group(self.bundles, self.strategy, name=name)
+
+
+def _resources(config: dict[str, Any]) -> NamedPlace:
     shape = config[SHAPE]
-    if shape.num_workers == 1:
-        return tune.PlacementGroupFactory([shape.per_worker])
-    return tune.PlacementGroupFactory([{"memory": DRIVER_BYTES * shape.num_workers}])
+    alone = shape.num_workers == 1
+    bundle = shape.per_worker if alone else {"memory": DRIVER_BYTES * shape.num_workers}
+    return NamedPlace(bundle, config[ORDER].label)
 
 
 def _scheduler(trials: StudyTrials, callback: "StudyCallback") -> TrialScheduler:
@@ -171,6 +186,7 @@ class StudyCallback(Callback):
                 self._running.discard(name_of(trial))
                 self._trials.pause(name_of(trial))
         self._trials.tick()
+        self._trials.look_around()
         if self._error is not None:
             raise self._error
         self._check_places()

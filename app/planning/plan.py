@@ -118,8 +118,20 @@ def check(plan: Plan, study: Study) -> None:
         raise ValueError(f"the plan leaves out {', '.join(missing)}: every trial of the study has to be in a stage")
 
 
+def num_places(plan: Plan, stage: Stage, slots_at_start: int, slots_now: int) -> int:
+    """How many trials of a stage the cluster has room for, of which the plan does not say more where it leaves workers
+    alone that were there at its start: at least one, which then waits."""
+    k, c = stage.workers_per_trial, stage.concurrent_trials
+    grown = max(0, slots_now - slots_at_start) // k if plan.num_workers >= slots_at_start else 0
+    return max(1, min(c + grown, slots_now // k))
+
+
 def next_trial(
-    plan: Plan, waiting: Collection[str], live: Mapping[str, int], lost_places: int, is_ready: Callable[[str], bool]
+    plan: Plan,
+    waiting: Collection[str],
+    live: Mapping[str, int],
+    num_places: Callable[[Stage], int],
+    is_ready: Callable[[str], bool],
 ) -> str | None:
     """The trial that begins now; None: nothing may begin before something ends.
 
@@ -129,7 +141,7 @@ def next_trial(
     Args:
         waiting: trials that have not begun.
         live: stage of each trial under way.
-        lost_places: of those that a stage has, how many the cluster no longer has.
+        num_places: how many trials of a stage may run at a time.
         is_ready: whether what a trial starts from is there.
     """
     widths = {plan.stages[stage].workers_per_trial for stage in live.values()}
@@ -137,7 +149,7 @@ def next_trial(
         names = [name for name in stage.trials if name in waiting]
         if not names:
             continue
-        if widths - {stage.workers_per_trial} or len(live) >= max(1, stage.concurrent_trials - lost_places):
+        if widths - {stage.workers_per_trial} or len(live) >= num_places(stage):
             return None
         ready = next((name for name in names if is_ready(name)), None)
         if ready is not None:

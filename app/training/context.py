@@ -20,6 +20,8 @@ class WorkerContext(Protocol):
     device: torch.device
     launcher: str
     """`local` or `ray`; goes into the record."""
+    node: str
+    """Ray's id of the node that it runs on; empty without Ray."""
 
     def batches(self, reader: StepReader, start: int, end: int) -> Prefetcher:
         """This worker's share of steps [start, end), read ahead from now on."""
@@ -39,11 +41,15 @@ class WorkerContext(Protocol):
     def report(self, metrics: dict[str, float], evaluated: bool) -> None:
         """Tell the launcher of a finished epoch, evaluated or not; every worker calls it equally often."""
 
+    def end(self) -> None:
+        """The training is over, or is given up here."""
+
 
 class ProcessGroupContext:
     """A worker in a torch.distributed process group, or alone where there is none. Base of every context."""
 
     launcher = "local"
+    node = ""
 
     def __init__(self, device: torch.device | None = None) -> None:
         grouped = dist.is_available() and dist.is_initialized()
@@ -87,6 +93,9 @@ class ProcessGroupContext:
 
     def report(self, metrics: dict[str, float], evaluated: bool) -> None:
         """Nobody to tell."""
+
+    def end(self) -> None:
+        """As for `report`."""
 
 
 class LocalContext(ProcessGroupContext):

@@ -208,11 +208,13 @@ class Training:
         }
         self.progress.epoch_loss_sum, self.progress.epoch_num_steps = 0.0, 0
         self.progress.num_epochs = epoch + 1
+        status = self._status(epoch, loss, scores)
         if self.log is not None:
             self.log.epoch(line)
-            self.log.status(self._status(epoch, loss, scores), now=True)
+            self.log.status(status, now=True)
             self._checkpoint()
-        self.context.report({key: value for key, value in line.items() if value is not None}, bool(scores))
+        told = {**line, "eta_s": status["eta_s"]}
+        self.context.report({key: value for key, value in told.items() if value is not None}, bool(scores))
         return line
 
     def _checkpoint_if_due(self) -> None:

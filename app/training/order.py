@@ -32,9 +32,18 @@ class Order:
     again; None: all were."""
     changing: tuple[str, ...] = ()
     """Options of the experiment that may differ from what the folder held: a scheduler changes them on the way."""
+    study: str = ""
+    """Name of the study's run; empty: none, the training is alone."""
+    stage: int = 0
+    """Of the study's plan, from 0."""
 
     def __repr__(self) -> str:  # Tune writes a trial's configuration into tags and logs
         return f"Order({self.experiment.name})"
+
+    @property
+    def label(self) -> str:
+        """What Ray's dashboard shows it by; also part of names of files."""
+        return f"{self.study}:stage{self.stage + 1}:{self.experiment.name}" if self.study else self.experiment.name
 
     @property
     def batch_size(self) -> int:

@@ -1,5 +1,6 @@
 """Following a job: against a job server that is played."""
 
+import re
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -87,8 +88,10 @@ class StartingServer:
 
     def __init__(self, num_refusals: int, answer: str = submit.NOT_YET) -> None:
         self._num_refusals, self._answer = num_refusals, answer
+        self.asked: list[dict[str, Any]] = []
 
-    def submit_job(self, **_: Any) -> str:
+    def submit_job(self, **options: Any) -> str:
+        self.asked.append(options)
         self._num_refusals -= 1
         if self._num_refusals >= 0:
             raise RuntimeError(f"Request failed with status code 500: {self._answer}")
@@ -102,3 +105,28 @@ def test_a_head_that_is_starting_is_asked_again() -> None:
 def test_a_refusal_is_one_clear_line() -> None:
     with pytest.raises(ResourceError, match=r"was not started: .* no such folder"):
         submit.submit(StartingServer(1, "no such folder"), ("python", "job.py"), ".")
+
+
+def test_the_dashboard_shows_a_job_by_what_it_does_and_the_name_of_its_run() -> None:
+    server = StartingServer(1)
+    submit.submit(server, ("python", "jobs/study.py", "--recipe", "brats-smoke", "--name=one each"), "folder")
+    first, second = server.asked
+    assert re.fullmatch(r"study-one_each-\d{8}-\d{6}-[0-9a-f]{4}", first["submission_id"])
+    assert second["submission_id"] != first["submission_id"], "a head that refused may have noted the first"
+    assert first["metadata"] == {"job": "study", "run": "one_each"}
+    assert first["entrypoint"] == "python jobs/study.py --recipe brats-smoke '--name=one each'"
+    assert first["runtime_env"] == {"working_dir": "folder"}
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        (("python", "jobs/evaluate.py", "brats", "--run", "/data/runs/first/", "--store", "s"), ("evaluate", "first")),
+        (("python", "jobs/ocr.py", "--store", "s3://bucket/tobacco"), ("ocr", "tobacco")),
+        (("python", "jobs/study.py", "--study", "rates.json"), ("study", "rates.json")),
+        (("sleep", "10"), ("job", "")),
+        (("python", "jobs/train.py", "brats", "--name"), ("train", "")),
+    ],
+)
+def test_names_of_a_command(command: tuple[str, ...], names: tuple[str, str]) -> None:
+    assert submit.names_of(command) == names

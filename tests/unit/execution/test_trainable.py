@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.execution.attempts import AttemptFailed, Failure, note_attempt
+from app.execution.desk import Desk
 from app.execution.group import Group, GroupShape
 from app.execution.results import FAILURE, ORDER, PLACE, SCORE, SHAPE, VALUES, WORST
 from app.execution.trainable import TrialTrainable
@@ -61,6 +62,12 @@ def trial(given: Order, workers: Any, values: dict[str, Any] | None = None) -> A
     made._shape = GroupShape(2, {"CPU": 1.0}, True)
     made.reset_config({ORDER: given, SHAPE: made._shape, VALUES: values or {}})
     return made
+
+
+def test_rays_dashboard_shows_a_process_by_study_stage_and_trial(tmp_path: Path) -> None:
+    o = order(tmp_path, study="rates", stage=0)
+    assert repr(trial(o, Workers(o))) == "TrialTrainable(rates:stage1:a)"
+    assert repr(Desk(2, "rates")) == "Desk(rates, 2 workers)"
 
 
 def test_each_step_is_an_evaluation_and_the_last_is_done(tmp_path: Path) -> None:

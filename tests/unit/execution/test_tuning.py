@@ -8,8 +8,11 @@ import ray
 
 from app.errors import DataError, ResourceError
 from app.execution import tuning
-from app.execution.results import FAILURE
+from app.execution.group import GroupShape
+from app.execution.results import FAILURE, ORDER, SHAPE
 from app.execution.tuning import StudyCallback
+from app.experiment import Experiment
+from app.training.order import Order
 
 
 class Trials:
@@ -33,7 +36,10 @@ class Trials:
             raise self._failing
 
     def tick(self) -> None:
-        pass
+        self.told.append("tick")
+
+    def look_around(self) -> None:
+        self.told.append("look around")
 
 
 def callback(trials: Trials) -> StudyCallback:
@@ -59,6 +65,24 @@ def test_loggers_get_the_evaluation_without_what_tune_adds() -> None:
     made.on_trial_result(1, [], trial("a"), {"epoch": 1, "loss": 0.5, **of_tune})
     made.on_trial_result(1, [], trial("a"), {"epoch": 0, FAILURE: "nan", **of_tune})
     assert trials.told == [("a", {"epoch": 1, "loss": 0.5})]
+    made.on_step_end(1, [])
+    assert trials.told[1:] == ["tick", "look around"]
+
+
+def test_places_bear_their_first_trials_name_and_stay_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else Tune would start a process for each trial."""
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(tuning, "placement_group", lambda *args, **options: asked.append({"args": args, **options}))
+    shape = GroupShape(1, {"CPU": 1.0}, True)
+    experiments = [Experiment(name=name, workload="toy") for name in "ab"]
+    orders = [Order(e, "", "", 0.0, study="rates", stage=1) for e in experiments]
+    a, b = (tuning._resources({ORDER: order, SHAPE: shape}) for order in orders)
+    assert a == b and hash(a) == hash(b)
+    a.to_placement_group()
+    a.to_placement_group()
+    names = [options["name"] for options in asked]
+    assert [name.rsplit(":", 1)[0] for name in names] == ["rates:stage2:a"] * 2 and names[0] != names[1]
+    assert asked[0]["args"][0] == [{"CPU": 1.0}]
 
 
 def test_trials_that_wait_for_places_that_are_gone_end_the_study_with_the_arithmetic(

@@ -16,7 +16,7 @@ from app.workloads.documents.texts import read_texts
 @pytest.fixture
 def job(open_job: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = open_job("ocr")
-    monkeypatch.setattr("app.execution.prepare.run_cases", lambda function, items, num_cpus: map(function, items))
+    monkeypatch.setattr("app.execution.prepare.run_cases", lambda function, items, *_: map(function, items))
     return module
 
 

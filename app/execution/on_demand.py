@@ -1,0 +1,31 @@
+"""Hosts that come when they are asked for and go when idle, as on the cluster of deploy/aws.yaml."""
+
+import atexit
+import os
+import time
+
+import ray
+
+from app.console import say
+
+WITHIN = "TWOFOLD_HOSTS_WITHIN_S"
+"""Of the environment in which the head was started: how long a job waits for hosts; not set: none come."""
+POLL_S = 2.0
+
+
+def ask_for_gpus(num: int) -> None:
+    """Return once the cluster has so many GPUs, or the time is over. They are asked for until this process ends: hosts
+    that are lost are replaced."""
+    within_s = float(os.environ.get(WITHIN, "0"))
+    if not within_s or not num:
+        return
+    from ray.autoscaler.sdk import request_resources
+
+    request_resources(bundles=[{"GPU": 1}] * num)
+    atexit.register(request_resources, bundles=[])
+    deadline, told = time.monotonic() + within_s, False
+    while ray.cluster_resources().get("GPU", 0) < num and time.monotonic() < deadline:
+        if not told:
+            say(f"waiting for hosts with {num} GPUs in all, {within_s:.0f} s at most")
+            told = True
+        time.sleep(POLL_S)
