@@ -1,7 +1,7 @@
 """The machines of a cluster.yaml whose provider is `local`, from outside: checked, started, waited for, stopped.
 
-Ray's own `ray up` starts the head, whose autoscaler starts the workers. What it leaves out is done here: it does not say
-which machine has not joined, takes in no machine that is added later, and `ray down` stops the head alone.
+Ray's own `ray up` starts the head, whose autoscaler starts the workers. What it leaves out is done here: it does not
+say which machine has not joined, takes in no machine that is added later, and `ray down` stops the head alone.
 """
 
 import json
@@ -89,8 +89,8 @@ def read_hosts_file(path: str) -> HostsFile:
     sizes = {found.get("min_workers"), found.get("max_workers")}
     if sizes != {len(hosts.workers)}:
         raise UsageError(
-            f"{path}: min_workers and max_workers are {found.get('min_workers')} and {found.get('max_workers')}, wanted "
-            f"{len(hosts.workers)} each: the addresses in worker_ips"
+            f"{path}: min_workers and max_workers are {found.get('min_workers')} and {found.get('max_workers')}, "
+            f"wanted {len(hosts.workers)} each: the addresses in worker_ips"
         )
     return hosts
 
@@ -107,9 +107,7 @@ def up(hosts: HostsFile, restart: bool) -> None:
     if runs and restart:
         say(f"{hosts.head}: Ray is restarted; its running jobs and its list of jobs end here")
     elif runs:
-        say(
-            f"{hosts.head}: Ray runs already and is left alone, files are brought up to date (--restart starts it anew)"
-        )
+        say(f"{hosts.head}: Ray runs already and is left alone; changed files are sent (--restart starts it anew)")
     say(f"{hosts.head}: setting up; the first time on a machine takes minutes")
     _ray(hosts, "up", "--yes", *(["--no-restart"] if runs and not restart else []))
     _wait_for_all(hosts)
