@@ -15,11 +15,12 @@ def test_a_file_that_is_not_filled_in_is_refused(hosts: Hosts) -> None:
 def test_a_host_that_does_not_answer_and_one_that_lacks_a_program_are_named(hosts: Hosts) -> None:
     filled = f"s/HEAD_ADDRESS/{HEAD}/; s/WORKER_1_ADDRESS/{WORKER}/; s/WORKER_2_ADDRESS/10.77.0.99/; s/SSH_USER/root/"
     hosts.must("client", f"sed '{filled}' cluster.yaml >/tmp/other.yaml")
-    hosts.must("worker1", "touch /tmp/none; mount --bind /tmp/none $(readlink -f $(command -v rsync))")
+    hosts.must("worker1", "mkdir /tmp/bin; ln -s /usr/bin/* /tmp/bin/; rm /tmp/bin/rsync")
+    hosts.must("worker1", "cp ~/.bashrc /tmp/; sed -i '1i PATH=/tmp/bin' ~/.bashrc")
     try:
         done = hosts.run("client", "python jobs/cluster.py up --file /tmp/other.yaml")
     finally:
-        hosts.must("worker1", "umount $(readlink -f $(command -v rsync))")
+        hosts.must("worker1", "/bin/cp /tmp/.bashrc ~/")
     assert done.returncode == 4 and "Traceback" not in done.stderr
     assert f"{WORKER}: lacks rsync" in done.stderr
     assert "10.77.0.99: ssh: connect to host 10.77.0.99" in done.stderr
