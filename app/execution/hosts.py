@@ -146,6 +146,7 @@ def make_token() -> None:
     if not path.exists():
         subprocess.run([_ray_program(), "get-auth-token", "--generate"], check=True, capture_output=True)
         say(f"a token was made: {path}; whoever has it can run code on the cluster")
+    path.chmod(0o600)  # Ray leaves it to the umask, and the machines get it with these rights
 
 
 def check_hosts(hosts: HostsFile) -> None:

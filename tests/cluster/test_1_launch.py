@@ -30,7 +30,8 @@ def test_a_host_that_does_not_answer_and_one_that_lacks_a_program_are_named(host
 def test_up_makes_a_token_that_others_can_not_read_and_the_hosts_get_the_same(cluster: Hosts) -> None:
     tokens = {cluster.must(place, "cat ~/.ray/auth_token") for place in ("client", "head", "worker1")}
     assert len(tokens) == 1 and len(tokens.pop().strip()) >= 32
-    assert cluster.must("client", "stat -c %a ~/.ray/auth_token").strip() == "600"
+    modes = {cluster.must(place, "stat -c %a ~/.ray/auth_token").strip() for place in ("client", "head", "worker1")}
+    assert modes == {"600"}
 
 
 def test_all_hosts_are_there_by_ray_status_and_by_ray_exec(cluster: Hosts) -> None:
