@@ -40,8 +40,8 @@ def hosts() -> Iterator[Hosts]:
 FILL_IN = (
     f"s/HEAD_ADDRESS/{HEAD}/; s/WORKER_1_ADDRESS, WORKER_2_ADDRESS/{WORKER}/; s/SSH_USER/root/; "
     "s/_workers: 2/_workers: 1/; "
-    # More CPUs than there are cores on some machines: three workers and what reads for them, on two hosts.
-    "s/ray start --head/ray start --num-cpus=3 --head/; s/ray start --address/ray start --num-cpus=2 --address/"
+    # Whatever this machine has: four workers and what reads for them, more than one host holds.
+    "s/ray start --head/ray start --num-cpus=3 --head/; s/ray start --address/ray start --num-cpus=3 --address/"
 )
 
 

@@ -38,7 +38,7 @@ def test_all_hosts_are_there_by_ray_status_and_by_ray_exec(cluster: Hosts) -> No
     told = cluster.must("client", "python jobs/cluster.py status")
     assert f"{HEAD}: joined (head)" in told and f"{WORKER}: joined" in told
     told = cluster.must("client", "ray exec cluster.yaml 'ray status'")
-    assert "/5.0 CPU" in told
+    assert "/6.0 CPU" in told
 
 
 def test_only_what_is_needed_was_sent(cluster: Hosts) -> None:

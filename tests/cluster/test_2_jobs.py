@@ -11,7 +11,7 @@ pytestmark = pytest.mark.timeout(900)
 TASK = "--task.patch-size 32 32 32 --task.filters 8 16"
 STORE = f"--store {SHARED}/store"
 RUNS = f"--runs {SHARED}/runs"
-TRAIN = f"python jobs/train.py brats {STORE} {RUNS} --epochs 2 --batch-size 3 {TASK}"
+TRAIN = f"python jobs/train.py brats {STORE} {RUNS} --epochs 2 --batch-size 4 {TASK}"
 STUDY = f"python jobs/study.py --recipe brats-smoke --options epochs=1 {STORE} {RUNS}"
 TOLERANCE = 5e-3
 """Of a Dice, which counts voxels: float sums in another order move the few that lie on the threshold."""
@@ -40,10 +40,12 @@ def scores(hosts: Hosts, study: str) -> dict[str, float]:
 
 def test_a_training_on_both_hosts_scores_as_without_a_cluster(prepared: Hosts) -> None:
     job = "python jobs/submit.py --address http://localhost:8265 --"
-    prepared.must("client", f"{job} {TRAIN} --name both --workers 3", 500)
+    prepared.must("client", f"{job} {TRAIN} --name both --workers 4", 500)
     prepared.must("client", f"RAY_AUTH_MODE=disabled {TRAIN} --name alone --launcher local", 300)
     both, alone = record(prepared, "both"), record(prepared, "alone")
-    assert both["num_workers"] == 3 and alone["num_workers"] == 1
+    assert both["num_workers"] == 4 and alone["num_workers"] == 1
+    actors = json.loads(prepared.must("head", "ray list actors --format json --limit 1000"))
+    assert len({actor["node_id"] for actor in actors if "TrainWorker" in actor["class_name"]}) == 2
     score = both["score"]
     assert both["metrics"][score] == pytest.approx(alone["metrics"][score], abs=TOLERANCE)
 
@@ -51,6 +53,6 @@ def test_a_training_on_both_hosts_scores_as_without_a_cluster(prepared: Hosts) -
 @pytest.mark.parametrize("strategy", ["experiment-parallel", "data-parallel"])
 def test_a_study_trains_all_its_trials_on_the_cluster(prepared: Hosts, strategy: str) -> None:
     job = "python jobs/submit.py --address http://localhost:8265 --"
-    told = prepared.must("client", f"{job} {STUDY} --strategy {strategy} --workers 2 --name {strategy}", 600)
+    told = prepared.must("client", f"{job} {STUDY} --strategy {strategy} --workers 4 --name {strategy}", 600)
     assert "4 of 4 trials finished" in told
     assert len(scores(prepared, strategy)) == 4
