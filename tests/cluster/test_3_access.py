@@ -11,11 +11,13 @@ OPEN_TO_PEERS = {"metrics": (8080, 44217, 44227)}
 """Ports that answer HTTP without a token."""
 
 
-@pytest.mark.parametrize("header", ["", "-H 'Authorization: Bearer 0123456789abcdef0123456789abcdef'"])
-def test_the_job_server_answers_401_without_the_token(cluster: Hosts, header: str) -> None:
+@pytest.mark.parametrize(
+    ("header", "refusal"), [("", "401"), ("-H 'Authorization: Bearer 0123456789abcdef0123456789abcdef'", "403")]
+)
+def test_the_job_server_refuses_who_has_no_token_or_another(cluster: Hosts, header: str, refusal: str) -> None:
     status = "curl -s -o /dev/null -w %{http_code}"
     url = "http://localhost:8265/api/jobs/"
-    assert cluster.must("client", f"{status} {header} {url}").strip() == "401"
+    assert cluster.must("client", f"{status} {header} {url}").strip() == refusal
     right = '-H "Authorization: Bearer $(cat ~/.ray/auth_token)"'
     assert cluster.must("client", f"{status} {right} {url}").strip() == "200"
 

@@ -76,3 +76,18 @@ def test_a_machine_on_which_ray_goes_on_is_named(tmp_path: Path, monkeypatch: py
     played(monkeypatch, {"10.0.0.1": (0, "", ""), "10.0.0.2": (1, "", ""), "10.0.0.3": (0, "", "")})
     with pytest.raises(ResourceError, match=r"^10\.0\.0\.2: Ray still runs$"):
         hosts.down(read(tmp_path, FILLED))
+
+
+def test_a_token_that_is_made_is_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = tmp_path / "token"
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+
+    def generate(command: list[str], **_: Any) -> None:
+        assert command[1:] == ["get-auth-token", "--generate"] and not token.exists()
+        token.write_text("secret")
+        token.chmod(0o644)
+
+    monkeypatch.setattr(subprocess, "run", generate)
+    hosts.make_token()
+    hosts.make_token()
+    assert token.stat().st_mode & 0o777 == 0o600 and token.read_text() == "secret"
