@@ -3,7 +3,7 @@ PY := .venv/bin/python
 SOURCES := app jobs tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit lint format bench lock clean
+.PHONY: help setup demo test test-unit test-cluster cluster-up cluster-status cluster-down lint format bench lock clean
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -19,6 +19,18 @@ test: lint ## Lint, then every test: unit, on Ray, end to end
 
 test-unit: setup ## Only the fast tests, without Ray
 	@$(PY) -m pytest tests/unit
+
+test-cluster: setup ## `ray up` to `ray down` on hosts made of namespaces: needs root, iproute2, openssh-server, rsync
+	@$(PY) -m pytest tests/cluster
+
+cluster-up: setup ## Start the cluster of cluster.yaml, or bring changed files and machines to it
+	@$(PY) jobs/cluster.py up
+
+cluster-status: setup ## Which of its machines have joined
+	@$(PY) jobs/cluster.py status
+
+cluster-down: setup ## Stop Ray on all of them
+	@$(PY) jobs/cluster.py down
 
 lint: setup ## Style and strict types
 	@$(PY) -m ruff check $(SOURCES)

@@ -1,0 +1,75 @@
+"""Hosts made of namespaces on this machine (hosts.sh) and the project's cluster on them, as a user would start it.
+
+What is tried is the last commit: the client's folder is a clone of it.
+"""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = Path(__file__).parent / "hosts.sh"
+SUBNET = "10.77.0"
+"""Seen by the hosts alone."""
+HEAD, WORKER = f"{SUBNET}.10", f"{SUBNET}.11"
+SHARED = "/srv/twofold"
+"""The file system that all hosts share."""
+NEEDED = {
+    "ip": "iproute2",
+    "ss": "iproute2",
+    "nsenter": "util-linux",
+    "unshare": "util-linux",
+    "/usr/sbin/sshd": "openssh-server",
+    "ssh": "openssh-client",
+    "rsync": "rsync",
+    "curl": "curl",
+}
+"""Program: Debian package."""
+
+
+def lacking() -> str | None:
+    """What this machine has not that hosts need, in a few words."""
+    if os.geteuid() != 0:
+        return "needs root, to make hosts of namespaces"
+    packages = sorted({package for program, package in NEEDED.items() if not shutil.which(program)})
+    if packages:
+        return f"needs the Debian packages {' '.join(packages)}"
+    if subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "true"], check=False).returncode:
+        return "needs a kernel that lets this process make namespaces"
+    return None
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """A client, a head and a worker; the client's folder is the project's."""
+
+    state: Path
+    shared: Path
+    """SHARED, as this machine sees it."""
+
+    def script(self, command: str, *words: str, timeout_s: float = 120) -> str:
+        call = ["bash", str(SCRIPT), command, "--state", str(self.state), *words]
+        done = subprocess.run(call, capture_output=True, text=True, timeout=timeout_s, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def run(self, place: str, command: str, timeout_s: float = 240) -> "subprocess.CompletedProcess[str]":
+        """One line of bash there, with the project's programs on its path."""
+        line = f"export PATH=$HOME/twofold/.venv/bin:$PATH OMP_NUM_THREADS=1; {command}"
+        call = ["bash", str(SCRIPT), "run", "--state", str(self.state), place, "bash", "-c", line]
+        return subprocess.run(
+            call, capture_output=True, text=True, timeout=timeout_s, check=False, stdin=subprocess.DEVNULL
+        )
+
+    def must(self, place: str, command: str, timeout_s: float = 240) -> str:
+        done = self.run(place, command, timeout_s)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def ray_processes(self, place: str) -> list[str]:
+        """The command lines there that are Ray's."""
+        lines = self.run(place, "ps -eo args --no-headers").stdout.splitlines()
+        names = ("raylet", "gcs_server", "ray::", "/ray/dashboard", "/ray/autoscaler", "/ray/_private")
+        return [line for line in lines if any(name in line for name in names)]
