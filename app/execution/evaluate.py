@@ -21,8 +21,8 @@ from app.data import files
 from app.errors import UsageError
 from app.execution.model import TrainedModel, load_model, weights_file
 from app.execution.predict import Launcher, map_with_model
+from app.training.context import device_name
 from app.training.evaluation import chunks
-from app.training.loop import device_name
 
 NUM_RESAMPLES = 10_000
 """Of the bootstrap; assumed: the ends of a 95 % interval then move by about 1 % of its width between seeds."""
