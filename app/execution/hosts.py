@@ -19,6 +19,7 @@ from typing import Any
 from app.console import say
 from app.data import files
 from app.errors import ResourceError, UsageError
+from app.execution.submit import token_file
 
 PLACEHOLDERS = ("HEAD_ADDRESS", "WORKER_1_ADDRESS", "WORKER_2_ADDRESS", "SSH_USER")
 SSH_OPTIONS = (
@@ -110,7 +111,7 @@ def up(hosts: HostsFile, restart: bool) -> None:
         say(f"{hosts.head}: Ray runs already and is left alone; changed files are sent (--restart starts it anew)")
     say(f"{hosts.head}: setting up; the first time on a machine takes minutes")
     _ray(hosts, "up", "--yes", *(["--no-restart"] if runs and not restart else []))
-    _wait_for_all(hosts)
+    _wait_for_all(hosts, 0.0 if runs and not restart else JOIN_TIMEOUT_S)
     say(f"{len(hosts.hosts)} of {len(hosts.hosts)} machines have joined: {', '.join(hosts.hosts)}")
 
 
@@ -142,7 +143,7 @@ def status(hosts: HostsFile) -> None:
 
 def make_token() -> None:
     """The secret that every machine of the cluster and its users share, made where there is none yet."""
-    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token").expanduser()
+    path = token_file()
     if not path.exists():
         subprocess.run([_ray_program(), "get-auth-token", "--generate"], check=True, capture_output=True)
         say(f"a token was made: {path}; whoever has it can run code on the cluster")
@@ -163,15 +164,17 @@ def check_hosts(hosts: HostsFile) -> None:
         raise ResourceError("; ".join(problems))
 
 
-def _wait_for_all(hosts: HostsFile) -> None:
+def _wait_for_all(hosts: HostsFile, timeout_s: float) -> None:
     began_s, missing = time.monotonic(), list(hosts.workers)
-    while missing and time.monotonic() - began_s < JOIN_TIMEOUT_S:
+    while True:
         alive = _alive(hosts)
         for host in [host for host in missing if host in alive]:
             say(f"{host}: joined after {time.monotonic() - began_s:.0f} s")
             missing.remove(host)
         if not missing:
             return
+        if time.monotonic() - began_s > timeout_s:
+            break
         time.sleep(POLL_S)
     for host in missing:
         say(f"{host}: not started by the head; it is set up and started from here")

@@ -4,9 +4,11 @@
 """
 
 import asyncio
+import os
 import shlex
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from app.console import say
@@ -33,12 +35,19 @@ class Ending:
     message: str
 
 
+def token_file() -> Path:
+    """Where Ray looks for the secret that the machines of a cluster and its users share."""
+    return Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token").expanduser()
+
+
 def connect(address: str | None) -> Any:
     """A client of the job server at `address`, http://HOST:8265; None: that of RAY_ADDRESS, or of this machine.
 
     Raises:
         ResourceError: no job server answers there, or it wants a token that this machine has not.
     """
+    if token_file().exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # without it Ray sends none
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
@@ -53,7 +62,7 @@ def connect(address: str | None) -> Any:
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ResourceError(
             f"no job server answers at {address or 'the address of RAY_ADDRESS'}: {_first_line(error)}; "
-            "start a head (`ray start --head`) or open the way to it (`ray dashboard cluster.yaml`)"
+            "open the way to it (`ray dashboard cluster.yaml`) or start a head (`ray start --head`)"
         ) from error
 
 
