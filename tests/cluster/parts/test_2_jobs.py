@@ -17,7 +17,7 @@ TOLERANCE = 5e-3
 """Of a Dice, which counts voxels: float sums in another order move the few that lie on the threshold."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prepared(cluster: Hosts) -> Hosts:
     """Eight small synthetic scans in a store, which the cluster made of them."""
     make = f"python jobs/synthesize.py brats --out {SHARED}/source --num-cases 8 --num-test-cases 0 --shape 48 48 40"
