@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # cluster_hosts.py
+sys.path.insert(0, str(Path(__file__).parent / "helpers"))  # cluster_hosts.py
 
 from cluster_hosts import HEAD, ROOT, SHARED, SUBNET, WORKER, Hosts, lacking
 
