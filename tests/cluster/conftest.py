@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parent))  # the tests import from this file
 SCRIPT = Path(__file__).with_name("hosts.sh")
 NEEDED = {"ip": "iproute2", "nsenter": "util-linux", "rsync": "rsync", "ssh": "openssh-client"}
 SUBNET = "10.79.0"
