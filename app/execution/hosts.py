@@ -228,7 +228,9 @@ def _ray_program() -> str:
     return str(Path(sys.executable).with_name("ray"))
 
 
-def _ssh(hosts: HostsFile, host: str, command: str, timeout_s: float = SSH_TIMEOUT_S) -> Any:
+def _ssh(
+    hosts: HostsFile, host: str, command: str, timeout_s: float = SSH_TIMEOUT_S
+) -> "subprocess.CompletedProcess[str]":
     return _run(["ssh", "-i", hosts.key, *SSH_OPTIONS, f"{hosts.user}@{host}", command], timeout_s)
 
 
