@@ -3,6 +3,7 @@
 Example: jobs/submit.py --address http://localhost:8265 -- python jobs/study.py --recipe brats-seed-grid ...
 """
 
+import logging
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -27,6 +28,8 @@ def main(arguments: Args) -> None:
     from app.errors import UsageError
     from app.execution.submit import connect, follow, submit
 
+    for name in ("ray", "ray.dashboard"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # which files of the folder stay, that a socket closed
     if not arguments.command:
         raise UsageError("no command given; wanted, after `--`, for example: python jobs/study.py --recipe ...")
     client = connect(arguments.address)

@@ -51,7 +51,7 @@ COMMANDS = sorted(set(re.findall(r"^\.venv/bin/python (jobs/\w+\.py [^#\n]*)", R
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_flags_of_its_commands_exist(command: str) -> None:
-    job, *words = command.split()
+    job, *words = command.split(" -- ")[0].split()  # what follows belongs to the job that is submitted
     subcommand = [word for word in words[:1] if not word.startswith("-")]
     done = subprocess.run(
         [sys.executable, job, *subcommand, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
