@@ -149,7 +149,7 @@ def is_evaluated(run: str, store: str, split: str, task_options: Mapping[str, An
 def _digest(model: TrainedModel, store: str, case_ids: list[str]) -> str:
     told = getattr(model.workload, "contents", lambda *_: "")(model.task, store, case_ids)
     digest = hashlib.sha256(files.read_bytes(weights_file(model.path)))
-    digest.update(json.dumps([to_dict(model.task), sorted(case_ids), told]).encode())
+    digest.update(json.dumps([to_dict(model.task), asdict(model.numerics), sorted(case_ids), told]).encode())
     return digest.hexdigest()
 
 

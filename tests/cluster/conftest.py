@@ -1,69 +1,56 @@
-"""Hosts out of network, PID and mount namespaces on this machine: a head, two workers, and the user's own machine."""
+"""The hosts and the cluster on them that the tests share: each is made once."""
 
 import os
 import shutil
-import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(Path(__file__).parent))  # the tests import from this file
-SCRIPT = Path(__file__).with_name("hosts.sh")
-NEEDED = {"ip": "iproute2", "nsenter": "util-linux", "rsync": "rsync", "ssh": "openssh-client"}
-SUBNET = "10.79.0"
-HEAD, WORKER_1, WORKER_2 = f"{SUBNET}.10", f"{SUBNET}.11", f"{SUBNET}.12"
-SHARED = "/srv/shared"
-"""On every host: a file system that they have in common."""
+sys.path.insert(0, str(Path(__file__).parent))  # cluster_hosts.py
+
+from cluster_hosts import HEAD, ROOT, SHARED, SUBNET, WORKER, Hosts, lacking
 
 
-@dataclass(frozen=True)
-class Hosts:
-    """`run` and the script's other verbs, on one set of hosts."""
-
-    state: Path
-
-    def __call__(self, verb: str, *words: str, timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
-        command = ["bash", str(SCRIPT), verb, "--state", str(self.state), *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
-
-    def run(self, place: str, command: str, timeout_s: float = 300) -> "subprocess.CompletedProcess[str]":
-        """In the place's login shell, in the clone where it has one; tools of the clone's .venv by their names."""
-        return self("run", place, "bash", "-c", f"export PATH=$PWD/.venv/bin:$PATH; {command}", timeout_s=timeout_s)
-
-    def done(self, command: str, timeout_s: float = 300) -> str:
-        """What the command prints on the user's machine, where it must end with 0."""
-        found = self.run("client", command, timeout_s)
-        assert found.returncode == 0, f"{command}: {found.returncode}\n{found.stdout}\n{found.stderr}"
-        return found.stdout
-
-
-def missing() -> list[str]:
-    """What these tests need and this machine lacks."""
-    found = [] if os.geteuid() == 0 else ["root"]
-    found += [package for program, package in NEEDED.items() if shutil.which(program) is None]
-    return found if Path("/usr/sbin/sshd").exists() else [*found, "openssh-server"]
-
-
-@pytest.fixture(scope="session")
-def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
-    if lacking := missing():
-        pytest.skip(f"hosts out of namespaces need: {', '.join(lacking)}")
-    folder = Path("/var/tmp") / f"twofold-hosts-{os.getpid()}"  # not in /tmp, which each host has its own of
-    (folder / "shared").mkdir(parents=True)
-    made = Hosts(folder / "state")
-    python = str(Path(sys.base_prefix))
-    venv = str(Path(sys.prefix))
-    binds = ["--bind", f"{folder / 'shared'}:{SHARED}", *(["--bind", python] if python.startswith("/root") else [])]
+@pytest.fixture(scope="package")
+def hosts() -> Iterator[Hosts]:
+    missing = lacking()
+    if missing:
+        pytest.skip(f"the cluster's tests: {missing}")
+    state = Path(tempfile.mkdtemp(prefix="twofold-hosts-", dir="/var/tmp"))  # on a disk: overlays need one
+    shared = state.with_name(state.name + "-shared")
+    shared.mkdir()
+    made = Hosts(state, shared)
+    settings = ["--hosts", "2", "--subnet", SUBNET, "--prefix", f"tf{os.getpid()}", "--checkout", str(ROOT)]
+    settings += ["--venv", sys.prefix, "--bind", f"{shared}:{SHARED}", "--hide", str(ROOT)]
+    if Path(sys.base_prefix).is_relative_to("/root"):
+        settings += ["--bind", sys.base_prefix]
     try:
-        up = made(
-            "up", "--hosts", "3", "--subnet", SUBNET, "--prefix", "tft", "--checkout", str(ROOT), "--venv", venv, *binds
-        )
-        assert up.returncode == 0, up.stderr
+        made.script("up", *settings)
         yield made
     finally:
-        made("down")
-        shutil.rmtree(folder, ignore_errors=True)
+        if (state / "settings").exists():
+            made.script("down")
+        shutil.rmtree(state, ignore_errors=True)
+        shutil.rmtree(shared, ignore_errors=True)
+
+
+FILL_IN = (
+    f"s/HEAD_ADDRESS/{HEAD}/; s/WORKER_1_ADDRESS, WORKER_2_ADDRESS/{WORKER}/; s/SSH_USER/root/; "
+    "s/_workers: 2/_workers: 1/; "
+    # Whatever this machine has: four workers and what reads for them, more than one host holds.
+    "s/ray start --head/ray start --num-cpus=3 --head/; s/ray start --address/ray start --num-cpus=3 --address/"
+)
+
+
+@pytest.fixture(scope="package")
+def cluster(hosts: Hosts) -> Hosts:
+    """Started by `jobs/cluster.py up`, with the way to its job server open, as docs/cluster.md says."""
+    hosts.must("client", f"sed -i '{FILL_IN}' cluster.yaml")
+    told = hosts.must("client", "python jobs/cluster.py up", timeout_s=400)
+    assert f"2 of 2 machines have joined: {HEAD}, {WORKER}" in told
+    hosts.must("client", "nohup ray dashboard cluster.yaml >/tmp/dashboard.log 2>&1 </dev/null &")
+    hosts.must("client", "for i in $(seq 60); do curl -s localhost:8265 >/dev/null && exit; sleep 1; done; exit 1")
+    return hosts

@@ -169,15 +169,6 @@ class DocumentStore:
         path = files.join(self.root, EXCLUDED_NAME)
         return dict(zip(*read_table(path).to_pydict().values(), strict=True)) if files.exists(path) else {}
 
-    def duplicated_test_ids(self, partition: int | None = None) -> set[str]:
-        """Test pages that look like a training page (of the partition, in a store that has partitions).
-
-        Raises:
-            UsageError: no such partition.
-            DataError: the list is missing or damaged.
-        """
-        return self._read_duplicates(partition)[TEST]
-
     def duplicated(self, rows: Int64Array, partition: int | None = None) -> list[bool | None]:
         """Whether each page looks like a training page (of the partition); None where nobody looked: training pages
         themselves, and validation pages in a store prepared before these were compared.

@@ -82,7 +82,7 @@ def test_an_evaluation_is_of_one_store_and_of_all_else_as_it_is(
     def load(path: str, *_: Any, task_options: Any = None) -> Any:
         return SimpleNamespace(
             path=path, workload=pages, task=Options(**(task_options or {})), network=model, metrics={"accuracy": 0.3},
-            device=torch.device("cpu"),
+            device=torch.device("cpu"), numerics=Numerics("fp32", True),
         )  # fmt: skip
 
     def apply(path: str, function: Any, items: Any, workers: int, launcher: str, options: Any) -> Iterator[Any]:
@@ -130,6 +130,7 @@ def test_the_numerics_of_the_scores_stand_in_the_summary(tmp_path: Path, monkeyp
         for precision in ("bf16", "fp32", "bf16")
     ]  # fmt: skip
     monkeypatch.setattr("app.execution.evaluate.check_run", lambda *_: (found[0], ["a", "b", "c"]))
+    monkeypatch.setattr("app.execution.evaluate._digest", lambda *_: "")
     monkeypatch.setattr(
         "app.execution.evaluate.map_with_model",
         lambda _, apply, items, *__: (apply(model, item) for model, item in zip(found, items, strict=True)),

@@ -181,7 +181,6 @@ def test_test_pages_that_training_has_seen_are_listed(prepare: Prepare, tmp_path
         "test": [("50002000", 0, 4), ("50002001", 0, 77), ("50002002", 0, 78)],
     }
     store = prepare(save_rvl(tmp_path / "rvl", pages))
-    assert {store.row_of(i) for i in store.duplicated_test_ids()} == {11}
     assert store.duplicated(np.arange(14)) == [*[None] * 10, False, True, False, False]
     path = Path(store.root, "duplicates.parquet")
     table = read_table(str(path)).rename_columns({"page_id": "test_id"}).drop_columns(["split"])
@@ -200,7 +199,7 @@ def test_duplicates_are_those_of_the_partition(prepare: Prepare, tmp_path: Path)
     for partition in range(6):
         train, test = store.rows("train", partition), store.rows("test", partition)
         expected = {store.ids[a] for a, b in ((first, second), (second, first)) if a in test and b in train}
-        assert store.duplicated_test_ids(partition) == expected
+        assert {store.ids[row] for row in test if store.duplicated([row], partition) == [True]} == expected
         seen |= expected
     assert seen
 
@@ -209,7 +208,7 @@ def test_a_damaged_list_of_pages_is_named(prepare: Prepare, tmp_path: Path) -> N
     store = prepare(small_rvl(tmp_path / "rvl"))
     Path(store.root, "duplicates.parquet").write_bytes(b"")
     with pytest.raises(DataError, match=r"duplicates\.parquet is damaged"):
-        store.duplicated_test_ids()
+        store.duplicated([0])
 
 
 def test_store_json_says_how_it_was_made(prepare: Prepare, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[4]
-SCRIPT = Path(__file__).parents[2] / "hosts.sh"
+ROOT = Path(__file__).parents[2]
+SCRIPT = Path(__file__).with_name("hosts.sh")
 SUBNET = "10.77.0"
 """Seen by the hosts alone."""
 HEAD, WORKER = f"{SUBNET}.10", f"{SUBNET}.11"
