@@ -128,7 +128,8 @@ def prepare_documents(arguments: PrepareDocuments) -> None:
     if plan.compare_with:
         say(f"{len(store.excluded_ids())} pages are also in {plan.compare_with}: training leaves them out")
     partitions = range(plan.options.num_partitions) or [None]
-    alike = [f"{len(store.duplicated_test_ids(p))} of {len(store.rows(TEST, p))}" for p in partitions]
+    tests = [store.duplicated(store.rows(TEST, partition), partition) for partition in partitions]
+    alike = [f"{sum(map(bool, test))} of {len(test)}" for test in tests]
     say(f"test pages that look like a training page: {', '.join(alike)}{' (by partition)' if len(alike) > 1 else ''}")
     num_bytes = int(sum(shard.pages["num_bytes"].to_numpy().sum() for shard in shards))
     say(
