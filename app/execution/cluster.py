@@ -85,6 +85,7 @@ def start_local(num_logical_cpus: int) -> None:
         os.environ.setdefault(watcher, "0")  # processes of Ray Train for a dashboard and for nodes of a cloud
     num_cores = len(os.sched_getaffinity(0))
     ray.init(
+        address="local",  # else a head on this machine, or what one that was killed has left behind, is tried first
         num_cpus=max(num_logical_cpus, num_cores + SPARE_CPUS),
         include_dashboard=False,
         log_to_driver=False,
