@@ -6,7 +6,7 @@ SOURCES := app jobs tests benchmarks
 .PHONY: help setup demo test test-unit test-cluster cluster-up cluster-status cluster-down lint format bench lock clean
 
 help: ## This list
-	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
 
 setup: ## .venv with the exact versions of constraints.txt, and the Debian packages that are missing
 	@sh scripts/setup.sh

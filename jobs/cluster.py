@@ -11,6 +11,7 @@ class Up:
     """Check every machine, start Ray on all of them, and wait until each has joined."""
 
     file: str = "cluster.yaml"
+    """The machines, and how they are reached."""
     restart: bool = False
     """Start Ray anew where it runs: its running jobs end. Else files are brought up to date and missing machines
     taken in."""
@@ -21,6 +22,7 @@ class Status:
     """Which machines have joined; exit code 4 where one has not."""
 
     file: str = "cluster.yaml"
+    """The machines, and how they are reached."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Down:
     """Stop Ray on every machine."""
 
     file: str = "cluster.yaml"
+    """The machines, and how they are reached."""
 
 
 def main(arguments: Up | Status | Down) -> None:

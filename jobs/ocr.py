@@ -92,7 +92,8 @@ def main(arguments: Ocr) -> None:
     told = ", ".join(f"{number} {status}" for status, number in sorted(counts.items())) or "nothing was missing"
     rate = f", {num_done / elapsed_s:.2f} pages/s" if num_done and not arguments.ready else ""
     say(f"{arguments.store}: {told}{rate}, {elapsed_s:.1f} s")
-    if num_left := sum(page.id not in read_notes(store) for page in missing):
+    read = read_notes(store)
+    if num_left := sum(page.id not in read for page in missing):
         say(f"{num_left} pages have no text yet: run this job with --source to read them")
     check_read(store, arguments.max_bad_fraction)
 

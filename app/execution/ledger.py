@@ -11,7 +11,6 @@ from typing import TypeVar
 from app.configuration import to_dict
 from app.data import files
 from app.errors import DataError, UsageError
-from app.execution.record import told_origin
 from app.experiment import Study
 from app.planning.plan import Plan
 from app.records import Span, StudyRecord, TrialRecord
@@ -120,10 +119,6 @@ class Ledger:
         """Why a trial ended early; None where it has not."""
         path = files.join(self.trial_folder(name), STOPPED_FILE)
         return str(files.read_json(path)["reason"]) if files.exists(path) else None
-
-    def told_origin(self, name: str) -> str | None:
-        """What of a trial's network stayed random beside its first weights, as a line; None: nothing."""
-        return told_origin(name, self.trial_folder(name))
 
     def status(self, name: str) -> dict[str, object]:
         """What a trial under way last said of itself; empty before its first step."""

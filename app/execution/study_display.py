@@ -27,7 +27,7 @@ class StudyDisplay:
         out = console()
         self._live = Live(console=out, refresh_per_second=2) if out.is_terminal else None
         self._shown_s = time.monotonic()
-        self._told: set[str | None] = {None}
+        self._told: set[str] = set()
 
     def __enter__(self) -> "StudyDisplay":
         if self._live is not None:
@@ -45,11 +45,12 @@ class StudyDisplay:
         else:
             say(text)
 
-    def once(self, text: str | None) -> None:
-        """An event that is told no second time."""
-        if text is not None and text not in self._told:
-            self.event(text)
-        self._told.add(text)
+    def once(self, trial: str, told: Callable[[], str | None]) -> None:
+        """What there may be to tell of a trial; `told`, which reads its folder, is asked once."""
+        if trial not in self._told:
+            self._told.add(trial)
+            if text := told():
+                self.event(text)
 
     def update(self, running: Mapping[str, float], num_at_once: int) -> None:
         """`running`: trials under way and since when; `num_at_once`: how many the stage runs at a time."""

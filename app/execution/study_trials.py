@@ -13,6 +13,7 @@ from app.execution.group import GroupShape, StartedGroups
 from app.execution.ledger import Ledger
 from app.execution.loggers import Loggers
 from app.execution.nodes import Nodes
+from app.execution.record import told_origin
 from app.execution.results import DESK, EPOCH, FAILURE, ORDER, PLACE, SCORE, SHAPE, VALUES
 from app.execution.study_display import StudyDisplay, listed, scores
 from app.execution.study_state import StudyState
@@ -128,7 +129,7 @@ class StudyTrials:
 
     def tell(self, name: str, metrics: Mapping[str, Any]) -> None:
         """An evaluation was reported."""
-        self.display.once(self.ledger.told_origin(name))
+        self.display.once(name, lambda: told_origin(name, self.ledger.trial_folder(name)))
         self._loggers.line(name, metrics)
 
     def retry(self, name: str, reason: str) -> None:

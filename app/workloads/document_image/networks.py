@@ -53,9 +53,8 @@ def build_network(task: DocumentImageTask, with_weights: bool = True) -> PageNet
         near = ", ".join(timm.list_models(f"*{task.model.split('_')[0]}*")[:6]) or "see timm.list_models()"
         raise UsageError(f"unknown network {task.model!r}: {str(error).splitlines()[0]}; timm has {near}") from error
     if task.norm == "sync":
-        from timm.layers.norm_act import (
-            convert_sync_batchnorm,  # torch's own loses what timm puts into its norms: activations
-        )
+        # Torch's own loses what timm puts into its norms: activations.
+        from timm.layers.norm_act import convert_sync_batchnorm
 
         backbone = convert_sync_batchnorm(backbone)  # type: ignore[no-untyped-call]
     origin: dict[str, Any] = {}

@@ -11,6 +11,7 @@ from app.execution.cluster import Sight
 from app.execution.ledger import Ledger
 from app.execution.loggers import Loggers
 from app.execution.nodes import Nodes
+from app.execution.record import note_origin
 from app.execution.results import FAILURE, PLACE
 from app.execution.study_state import StudyState
 from app.execution.study_trials import StudyTrials
@@ -59,6 +60,14 @@ def test_a_failure_and_an_early_end_are_noted_with_their_reason(tmp_path: Path) 
     again = opened(tmp_path)
     again.complete_notes()
     assert again.state.trials["b"].status == "stopped"
+
+
+def test_what_first_weights_leave_random_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trials = opened(tmp_path)
+    note_origin(trials.ledger.trial_folder("a"), {"source": "w.pt", "num_loaded": 3, "new": ["head.weight"]})
+    for name in "aab":
+        trials.tell(name, {"step": 1})
+    assert capsys.readouterr().out.splitlines() == ["a: 3 of 4 tensors are from w.pt; random: head.weight"]
 
 
 def test_a_host_that_is_gone_is_told_once_with_its_trials(
