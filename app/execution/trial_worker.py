@@ -25,10 +25,15 @@ class TrialWorker:
         self._make_context = make_context
         self._training: Training | None = None
         self._order: Order | None = None
+        self._has_trained = False
 
     def begin(self, order: Order) -> int:
         """Open a training, from its checkpoint where there is one; the epochs that it has behind it."""
         self.end()
+        if self._has_trained and gc.get_freeze_count() == 0:
+            # What outlives the first trial is modules and the like: to look through them after each took most of a
+            # trivial one. Not before there is a second: what is frozen at its process's end is reported as leaked.
+            gc.freeze()
         tune_process(threads_per_worker(order.workers_on_node))
         try:
             experiment = resolve(order.experiment, order.store)
@@ -64,15 +69,13 @@ class TrialWorker:
 
     def end(self) -> None:
         """Let go of the training under way, if any. Networks refer to themselves in circles; the next trial needs
-        their memory. What outlives the first trial is modules and the like, which later collections leave out: looking
-        through them took most of a trivial trial."""
+        their memory."""
         if self._training is None:
             return
         self._training.close()
         self._training.context.end()
         self._training = self._order = None
         gc.collect()
-        if gc.get_freeze_count() == 0:
-            gc.freeze()
+        self._has_trained = True
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

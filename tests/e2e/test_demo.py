@@ -35,6 +35,7 @@ def nifti_voxels(path: Path) -> np.ndarray:
 
 def test_the_demo_ends_well_and_shows_every_command(demo: Demo) -> None:
     assert demo.done.exit_code == 0, demo.done.stdout + demo.done.stderr
+    assert "leaked" not in demo.done.stdout + demo.done.stderr, "what a library says at its end"
     lines = demo.done.stdout.splitlines()
     commands = [line for line in lines if line.startswith("$ ")]
     assert [re.search(r"jobs/(\w+)\.py", command).group(1) for command in commands] == list(STEPS)  # type: ignore[union-attr]
