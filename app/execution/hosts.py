@@ -80,8 +80,14 @@ def read_hosts_file(path: str) -> HostsFile:
             setup=tuple(found["setup_commands"]),
             start_worker=tuple(found["worker_start_ray_commands"]),
         )
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: no cluster.yaml as wanted: {type(error).__name__}: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; wanted a cluster.yaml as it lies at the top") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
+    except KeyError as error:
+        raise UsageError(f"{path}: no {error.args[0]!r}, wanted all that cluster.yaml at the top has") from error
+    except TypeError as error:
+        raise UsageError(f"{path}: a part is no table or list where cluster.yaml at the top has one") from error
     left = [word for word in PLACEHOLDERS if word in (*hosts.hosts, hosts.user)]
     if left:
         raise UsageError(f"{path}: fill in {', '.join(left)}")

@@ -37,10 +37,14 @@ def test_the_machines_of_a_file_that_is_filled_in(tmp_path: Path) -> None:
         (FILLED.replace("10.0.0.3", "10.0.0.2"), "the same address twice"),
         (FILLED.replace("min_workers: 2", "min_workers: 1"), "wanted 2 each"),
         (FILLED.replace("type: local", "type: aws"), "its provider is aws, wanted local"),
-        ("provider: 3", "no cluster.yaml as wanted"),
+        ("provider: 3", "no 'auth', wanted all that cluster.yaml"),
+        ("provider: 3\nauth: 4", "a part is no table or list"),
+        ("provider: [", "not YAML"),
     ],
 )
 def test_a_file_that_can_not_work_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        read_hosts_file(str(tmp_path / "other.yaml"))
     with pytest.raises(UsageError) as error:
         read(tmp_path, text)
     assert told in str(error.value)
