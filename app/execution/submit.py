@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import logging
 import os
 import re
 import secrets
@@ -27,6 +28,8 @@ STARTING_S = 60.0
 NOT_YET = "No available agent"
 """What Ray answers until then."""
 POLL_S = 1.0
+CHATTY = ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
+"""Loggers of Ray that have levels of their own."""
 NAMING_FLAGS = ("--name", "--recipe", "--study", "--run", "--store")
 """The first that a command has names its run."""
 NUM_NAME = 60
@@ -59,6 +62,8 @@ def connect(address: str | None) -> Any:
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
+    for name in CHATTY:  # which files stay here, that a socket was closed
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         return JobSubmissionClient(address)
     except AuthenticationError as error:
@@ -144,7 +149,8 @@ def follow(client: Any, job: str) -> Ending:
 def ending(status: str, driver_exit_code: int | None, message: str | None) -> Ending:
     """The exit code of the job's own process where it is known."""
     codes = {"SUCCEEDED": 0, "STOPPED": STOPPED_EXIT_CODE}
-    return Ending(status, codes.get(status, driver_exit_code or 1), message or "")
+    # Ray puts the end of the log, which was shown, behind its message.
+    return Ending(status, codes.get(status, driver_exit_code or 1), (message or "").split(", last available logs")[0])
 
 
 class _Shown:

@@ -110,6 +110,7 @@ def store(head: Head) -> Path:
     )
     assert made.exit_code == 0, made.stdout + made.stderr
     assert made.stdout.count("6 cases") == 1, "the log of the job is shown, once"
+    assert made.stderr == "", "nothing of Ray's client"
     prepared = head.submit("jobs/prepare.py", "brats", "--source", str(raw), "--store", str(store))
     assert prepared.exit_code == 0, prepared.stdout + prepared.stderr
     assert (store / "manifest.parquet").exists(), "absolute paths are the cluster's own"
@@ -152,6 +153,8 @@ def test_a_job_that_fails_says_why_and_with_its_own_code(head: Head) -> None:
     assert by_ray.exit_code == 1
     assert followed.exit_code in (2, 3), followed.stdout + followed.stderr
     assert "nothing" in followed.stdout
+    (line,) = followed.stderr.splitlines()
+    assert line.endswith(f"Job entrypoint command failed with exit code {followed.exit_code}")
 
 
 def test_without_the_token_nothing_is_submitted(head: Head) -> None:
