@@ -90,6 +90,7 @@ def predict(model: str, arguments: PredictBrats) -> None:
     from app.data.quarantine import Quarantined, write_quarantine
     from app.errors import DataError
     from app.execution.model import load_model_of
+    from app.workloads.brats.notes import grouped, write_notes
     from app.workloads.brats.prediction import plan_predictions, summarize_ml
 
     start_s = time.monotonic()
@@ -97,7 +98,7 @@ def predict(model: str, arguments: PredictBrats) -> None:
     out = absolute(str(arguments.out))
     truth = None if arguments.truth is None else absolute(arguments.truth)
     tasks = plan_predictions([absolute(path) for path in arguments.input], out, arguments.label_codes, truth)
-    bad = []
+    bad, notes = [], {}
     with progress("predict", len(tasks)) as advance:
         for result in _results(model, tasks, arguments):
             if isinstance(result, Quarantined):
@@ -105,8 +106,13 @@ def predict(model: str, arguments: PredictBrats) -> None:
                 say(f"quarantined {result.id}: {result.file}: {result.reason}")
             else:
                 say(f"{result.id}: {summarize_ml(result)}")
+                if result.notes:
+                    notes[result.id] = result.notes
             advance(1, result.id)
+    for line in grouped(notes):
+        say(line)
     write_quarantine(out, bad)
+    write_notes(out, notes)
     num_good = len(tasks) - len(bad)
     if num_good == 0:
         raise DataError(f"none of {len(tasks)} cases could be segmented; the first: {bad[0].file}: {bad[0].reason}")

@@ -74,6 +74,7 @@ def prepare_brats(arguments: PrepareBrats) -> None:
     from app.console import progress, say
     from app.data.quarantine import Quarantined
     from app.workloads.brats.building import finish_store, plan_store
+    from app.workloads.brats.notes import grouped
     from app.workloads.brats.prepare import prepare_or_keep
 
     start_s = time.monotonic()
@@ -90,6 +91,8 @@ def prepare_brats(arguments: PrepareBrats) -> None:
             results.append(result)
             advance(1, f"{num_bad} quarantined" if num_bad else "")
     cases = finish_store(store, results, arguments.max_bad_fraction)
+    for line in grouped({case.id: case.notes for case in cases}):
+        say(line)
     counts = Counter(case.split for case in cases)
     num_bytes = sum(case.num_bytes for case in cases)
     say(

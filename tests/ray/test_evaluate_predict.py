@@ -102,7 +102,7 @@ def test_a_bad_scan_costs_one_case(ray_cluster: str, folder: Path, tmp_path: Pat
     )
     good = ["BraTS-GLI-00000-000", "BraTS-GLI-00002-000"]
     assert sorted(p.name for p in out.iterdir()) == sorted(
-        [*(f"{case}.{end}" for case in good for end in ("nii.gz", "png")), "quarantine.jsonl"]
+        [*(f"{case}.{end}" for case in good for end in ("nii.gz", "png")), "quarantine.jsonl", "notes.jsonl"]
     )
     (found,) = read_quarantine(str(out))
     assert found.file == str(bad)

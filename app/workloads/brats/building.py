@@ -14,7 +14,7 @@ from app.workloads.brats.labels import Layout
 from app.workloads.brats.layouts import detect_layout
 from app.workloads.brats.prepare import CASES_FOLDER, CaseTask
 
-FORMAT = 1
+FORMAT = 2
 """Of the frames and records; a store of another format is not mixed with this one."""
 
 

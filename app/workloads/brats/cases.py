@@ -56,6 +56,8 @@ class Case:
     """Of the frame."""
     foreground: npt.NDArray[np.int16] = field(repr=False)
     """[n, 4]: label code, then z, y, x in the stored box; at most 256 voxels of each tumour code, drawn by the id."""
+    notes: tuple[str, ...]
+    """What was changed or assumed in reading it (app.workloads.brats.notes)."""
 
     @property
     def gain(self) -> npt.NDArray[np.float32]:

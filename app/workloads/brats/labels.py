@@ -34,7 +34,39 @@ REGIONS: dict[str, tuple[int, ...]] = {
 OUTPUT_REGIONS: dict[str, tuple[str, ...]] = {"whole": ("WT",), "regions": ("WT", "TC", "ET")}
 """Output mode -> its channels. `whole` is the seed study's binary task."""
 
+LABEL_ROUNDING = 1e-3
+"""Values so near to a whole number are meant to be it. Assumed: far above what float32 and resaving make."""
+MAX_LABEL_ROUNDING = 0.05
+"""Even where the file scales by coarser steps: codes 0 to 4 in 8 bits are scaled by steps of 0.016."""
+
 _NOT_A_CODE = 255
+
+
+def to_whole(label: npt.NDArray[Any], step: float = 0.0) -> tuple[npt.NDArray[Any], float]:
+    """A label's values as whole numbers, and how far from them the farthest was; any shape, any numeric type.
+
+    Args:
+        label: as in its file.
+        step: between neighbouring values, where the file scales whole numbers; half of it is a rounding error too.
+
+    Raises:
+        ValueError: a value that is not nearly whole; names a few.
+    """
+    if label.dtype.kind != "f":
+        return label, 0.0
+    whole = np.rint(label)
+    if np.array_equal(whole, label):
+        return label, 0.0
+    allowed = min(max(LABEL_ROUNDING, 0.505 * step), MAX_LABEL_ROUNDING)
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        distance = np.abs(label - whole)
+    far = ~(distance <= allowed)
+    if far.any():
+        seen = ", ".join(f"{v:.9g}" for v in np.unique(label[far])[:5].tolist())
+        raise ValueError(
+            f"label values {seen} are not whole numbers; wanted codes, or values within {allowed:.2g} of one"
+        )
+    return whole, float(distance.max())
 
 
 def to_internal(label: npt.NDArray[Any], layout: Layout) -> npt.NDArray[np.uint8]:

@@ -70,6 +70,8 @@ class Predicted:
     """The label's file."""
     picture: str
     volumes_ml: dict[str, float]
+    notes: tuple[str, ...] = ()
+    """What was changed or assumed in reading it (app.workloads.brats.notes)."""
 
 
 def predict_case(model: OpenModel, item: PredictTask) -> Predicted | Quarantined:
@@ -91,7 +93,8 @@ def predict_case(model: OpenModel, item: PredictTask) -> Predicted | Quarantined
     write_label(label_file, label, conditioned, item.codes)
     picture = Picture(case.id, conditioned.image, label, conditioned.label, conditioned.spacing_mm, model.task.outputs)
     files.write_bytes_atomic(picture_file, draw_overlay(picture))
-    return Predicted(case.id, label_file, picture_file, volumes_ml(label, conditioned.spacing_mm, model.task.outputs))
+    ml = volumes_ml(label, conditioned.spacing_mm, model.task.outputs)
+    return Predicted(case.id, label_file, picture_file, ml, conditioned.notes)
 
 
 def predict_conditioned(model: OpenModel, case: Conditioned) -> LabelArray:

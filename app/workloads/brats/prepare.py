@@ -90,6 +90,7 @@ def prepare_case(case: CaseFiles, layout: Layout, split: str, store: str) -> Cas
         num_bytes=len(frame),
         crc32=zlib.crc32(frame),
         foreground=_foreground(conditioned, case.id),
+        notes=conditioned.notes,
     )
     files.write_bytes_atomic(files.join(store, name), frame)
     files.write_json(_record_path(store, case.id), row.to_row())

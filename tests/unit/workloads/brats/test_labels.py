@@ -3,7 +3,7 @@ import pytest
 from monai.transforms import ConvertToMultiChannelBasedOnBratsClasses
 
 from app.workloads.brats import labels
-from app.workloads.brats.labels import from_regions, region_masks, to_file_codes, to_internal
+from app.workloads.brats.labels import from_regions, region_masks, to_file_codes, to_internal, to_whole
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,40 @@ def test_codes_come_back_from_regions() -> None:
     assert from_regions(region_masks(codes)).tolist() == codes.tolist()
     assert from_regions(region_masks(codes, "whole")).tolist() == [0, 2, 2, 2]
     assert from_regions(np.array([[False], [False], [True]])).tolist() == [3]  # the inner region wins
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64])
+def test_whole_labels_are_taken_as_they_are(dtype: type) -> None:
+    label = np.array([0, 1, 2, 4], dtype)
+    whole, largest = to_whole(label)
+    assert whole is label
+    assert largest == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "step", "whole", "largest"),
+    [
+        ([0.9999999, 2, -1e-9], 0, [1, 2, 0], 1e-7),
+        ([1.00002, 1.99997, 0], 0, [1, 2, 0], 3e-5),
+        ([1.001, 3.9991], 0, [1, 4], 1e-3),
+        ([1.004, 0.0078], 4 / 255, [1, 0], 0.0078),  # codes 0 to 4 in 8 bits: half a step is 0.00784
+    ],
+)
+def test_nearly_whole_labels_are_rounded(values: list[float], step: float, whole: list[int], largest: float) -> None:
+    rounded, farthest = to_whole(np.array(values), step)
+    assert rounded.tolist() == whole
+    assert farthest == pytest.approx(largest, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("values", "step", "seen"),
+    [
+        ([1.0011, 2], 0, "1.0011"),
+        ([0.5, 1.00002, np.nan, np.inf], 0, "0.5, inf, nan"),
+        ([1.01], 4 / 255, "1.01"),
+        ([1.3], 1.0, "1.3"),  # half of a step so coarse is no rounding
+    ],
+)
+def test_labels_that_are_not_nearly_whole_say_so(values: list[float], step: float, seen: str) -> None:
+    with pytest.raises(ValueError, match=f"label values {seen} are not whole numbers; wanted codes, or values within"):
+        to_whole(np.array(values), step)

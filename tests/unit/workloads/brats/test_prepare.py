@@ -209,7 +209,7 @@ def with_value(
         ("image", with_value(np.inf, (5, 5, 5, 1), np.float32), "1 values are not finite"),
         ("image", lambda d: d.astype(np.float32) * 1e-35, "is empty"),
         ("label", with_value(4, (5, 5, 5)), "label values 4 are no codes"),
-        ("label", with_value(0.5, (5, 5, 5), np.float32), "label values 0.5 are no codes"),
+        ("label", with_value(0.5, (5, 5, 5), np.float32), "label values 0.5 are not whole numbers"),
         ("label", lambda d: d[:-1], r"shape \(23, 20, 16\) differs from \(24, 20, 16\)"),
     ],
 )
