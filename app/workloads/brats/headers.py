@@ -95,7 +95,8 @@ def _qform(header: Any) -> tuple[FloatArray, tuple[str, ...]]:
     quaternion = [0.0, *bcd / np.linalg.norm(bcd)] if half_turn else [np.sqrt(-excess), *bcd]
     affine = np.eye(4)
     sign = np.array([1, 1, -1 if pixdim[0] < 0 else 1])
-    affine[:3, :3] = quat2mat(quaternion) * (pixdim[1:] * sign)
+    rotation: Any = quat2mat
+    affine[:3, :3] = rotation(quaternion) * (pixdim[1:] * sign)
     affine[:3, 3] = [float(header[f"qoffset_{name}"]) for name in "xyz"]
     return affine, (note(LONG_QUATERNION, f"by {excess / 2:.1g}"),) if excess > rounding else ()
 
