@@ -3,8 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from app.workloads.brats.intensities import to_stored
+from app.workloads.brats.intensities import BORDER_CONSTANT, EXTREMES, to_stored
 
 SHAPE = (8, 9, 10)
 BRAIN = (slice(2, 6), slice(2, 7), slice(3, 8))
@@ -142,3 +145,24 @@ def test_no_value_is_cut_that_is_within_the_usual() -> None:
 def test_what_has_no_signal_is_refused(data: npt.NDArray[np.generic], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         to_stored(data, 0, "T1w")
+
+
+@given(
+    inside=arrays(np.float32, (4, 5, 5), elements=st.floats(0.5, 1e4, width=32)),
+    sign=st.sampled_from([-1, 1]),
+    outside=st.sampled_from([0, 0.1, -0.1, 0.25, -3e4, 1e7]),
+    step=st.sampled_from([0.0, 0.25]),
+)
+def test_any_brain_comes_back_within_half_a_stored_step(
+    inside: npt.NDArray[np.float32], sign: int, outside: float, step: float
+) -> None:
+    """Whatever lies outside of it, unless it is cut; and what lies outside is 0."""
+    inside = inside * np.float32(sign)
+    stored = to_stored(volume(inside, outside), step, "T1w")
+    is_background(stored.values)
+    limit = stored.scale * FULL_RANGE
+    told = [line.partition(": ")[0] for line in stored.notes]
+    assert (BORDER_CONSTANT in told) == (abs(outside) > 0.125 if step else outside != 0)
+    assert (EXTREMES in told) == bool(stored.scale < 1 and np.abs(inside).max() > limit * 1.0001)
+    error = np.abs(stored.values[BRAIN] * stored.scale - np.clip(inside, -limit, limit))
+    assert error.max() <= 0.51 * stored.scale + 1e-6 * limit
