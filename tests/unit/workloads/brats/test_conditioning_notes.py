@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from app.workloads.brats.building import finish_store
 from app.workloads.brats.cases import Case
 from app.workloads.brats.conditioning import Conditioned, condition
 from app.workloads.brats.layouts import CaseFiles
 from app.workloads.brats.prepare import prepare_case
 from app.workloads.brats.reading import BadVolume
+from app.workloads.brats.store import BratsStore
 
 SHAPE_XYZ = (24, 20, 16)
 BRAIN = (slice(3, 21), slice(2, 17), slice(1, 14))
@@ -188,6 +190,17 @@ def test_a_nearly_whole_label_is_rounded_and_kept_in_the_record(
     (told,) = row.notes
     assert told.startswith("label values that are nearly whole were rounded: by up to ")
     assert Case.from_row(row.to_row(), "here").notes == row.notes
+
+
+@pytest.mark.parametrize("forms", [(1, 1), (0, 0)])
+def test_notes_are_in_the_stores_manifest(make: Make, tmp_path: Path, forms: tuple[int, int]) -> None:
+    store = str(tmp_path / "store")
+    row = prepare_case(make(seg=forms), "brats2021", "train", store)
+    finish_store(store, [row], 0.0)
+    (found,) = BratsStore(store).cases
+    assert len(found.notes) == (forms == (0, 0))
+    assert isinstance(row, Case)
+    assert found.notes == row.notes
 
 
 def test_a_label_that_is_not_whole_says_so(make: Make, tmp_path: Path, label_xyz: npt.NDArray[np.uint8]) -> None:
