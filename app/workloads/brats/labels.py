@@ -42,33 +42,6 @@ MAX_LABEL_ROUNDING = 0.05
 _NOT_A_CODE = 255
 
 
-def to_whole(label: npt.NDArray[Any], step: float = 0.0) -> tuple[npt.NDArray[Any], float]:
-    """A label's values as whole numbers, and how far from them the farthest was; any shape, any numeric type.
-
-    Args:
-        label: as in its file.
-        step: between neighbouring values, where the file scales whole numbers; half of it is a rounding error too.
-
-    Raises:
-        ValueError: a value that is not nearly whole; names a few.
-    """
-    if label.dtype.kind != "f":
-        return label, 0.0
-    whole = np.rint(label)
-    if np.array_equal(whole, label):
-        return label, 0.0
-    allowed = min(max(LABEL_ROUNDING, 0.505 * step), MAX_LABEL_ROUNDING)
-    with np.errstate(invalid="ignore"):  # infinity less infinity
-        distance = np.abs(label - whole)
-    far = ~(distance <= allowed)
-    if far.any():
-        seen = ", ".join(f"{v:.9g}" for v in np.unique(label[far])[:5].tolist())
-        raise ValueError(
-            f"label values {seen} are not whole numbers; wanted codes, or values within {allowed:.2g} of one"
-        )
-    return whole, float(distance.max())
-
-
 def to_internal(label: npt.NDArray[Any], layout: Layout) -> npt.NDArray[np.uint8]:
     """Internal codes of a label as it is in its file; any shape, any numeric type.
 
@@ -108,6 +81,33 @@ def region_masks(internal: npt.NDArray[np.uint8], outputs: str = "regions") -> n
         table[channel, list(REGIONS[region])] = True
     stack: npt.NDArray[np.bool_] = np.stack([row[internal] for row in table])
     return stack
+
+
+def to_whole(label: npt.NDArray[Any], step: float = 0.0) -> tuple[npt.NDArray[Any], float]:
+    """A label's values as whole numbers, and how far from them the farthest was; any shape, any numeric type.
+
+    Args:
+        label: as in its file.
+        step: between neighbouring values, where the file scales whole numbers; half of it is a rounding error too.
+
+    Raises:
+        ValueError: a value that is not nearly whole; names a few.
+    """
+    if label.dtype.kind != "f":
+        return label, 0.0
+    whole = np.rint(label)
+    if np.array_equal(whole, label):
+        return label, 0.0
+    allowed = min(max(LABEL_ROUNDING, 0.505 * step), MAX_LABEL_ROUNDING)
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        distance = np.abs(label - whole)
+    far = ~(distance <= allowed)
+    if far.any():
+        seen = ", ".join(f"{v:.9g}" for v in np.unique(label[far])[:5].tolist())
+        raise ValueError(
+            f"label values {seen} are not whole numbers; wanted codes, or values within {allowed:.2g} of one"
+        )
+    return whole, float(distance.max())
 
 
 def from_regions(regions: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
