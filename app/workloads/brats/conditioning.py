@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.workloads.brats.cases import FLOAT_TUPLE, NUM_MODALITIES
-from app.workloads.brats.labels import Layout, to_internal
+from app.workloads.brats.labels import Codes, to_internal
 from app.workloads.brats.layouts import MODALITIES, CaseFiles
 from app.workloads.brats.reading import BadVolume, FloatArray, Volume, read_volume, spacing_zyx, to_ras
 
@@ -53,8 +53,8 @@ class Conditioned:
         return self.voxels[NUM_MODALITIES].astype(np.uint8) if self.has_label else None
 
 
-def condition(case: CaseFiles, layout: Layout) -> Conditioned:
-    """Read, verify, reorient and crop one case.
+def condition(case: CaseFiles, codes: str | Codes) -> Conditioned:
+    """Read, verify, reorient and crop one case, whose label has these codes (or those of a challenge, by its name).
 
     Raises:
         BadVolume: which file is at fault, and why.
@@ -70,7 +70,7 @@ def condition(case: CaseFiles, layout: Layout) -> Conditioned:
     for channel, source in enumerate(images):
         voxels[channel] = source[box]
     if case.label is not None and label is not None:
-        voxels[NUM_MODALITIES] = _internal(label[box], layout, case.label)  # outside of the box it is 0
+        voxels[NUM_MODALITIES] = _internal(label[box], codes, case.label)  # outside of the box it is 0
     scale = tuple(s for _, s in quantised)
     mean, std = _statistics(voxels[:NUM_MODALITIES], scale, case)
     z, y, x = reference.shape_zyx
@@ -115,9 +115,9 @@ def _read_label(path: str, reference: Volume, reference_path: str) -> npt.NDArra
     return to_ras(volume.data, reference.affine)
 
 
-def _internal(label: npt.NDArray[Any], layout: Layout, path: str) -> npt.NDArray[np.uint8]:
+def _internal(label: npt.NDArray[Any], codes: str | Codes, path: str) -> npt.NDArray[np.uint8]:
     try:
-        return to_internal(label, layout)
+        return to_internal(label, codes)
     except ValueError as error:
         raise BadVolume(path, str(error)) from error
 
