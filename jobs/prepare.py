@@ -92,7 +92,7 @@ def prepare_brats(arguments: PrepareBrats) -> None:
     store = absolute(arguments.store)
     source = find_labelled(absolute(arguments.source), arguments.allow_outside)
     labels = choose_codes(source, LabelOptions(arguments.challenge, parse_codes(arguments.labels)))
-    layout, tasks = plan_store(source, store, arguments.split, arguments.seed, labels)
+    layout, tasks = plan_store(source, store, arguments.split, arguments.seed, labels=labels)
     num_labelled = sum(task.files.label is not None for task in tasks)
     say(f"{arguments.source}: layout {layout}, {len(tasks)} cases, {num_labelled} with a label")
     say(f"labels: {labels}")

@@ -69,7 +69,7 @@ def plan_store(
     options = StoreOptions("brats", FORMAT, layout, describe(codes), split, seed if split == "seeded" else None)
     claim_store(store, asdict(options))
     splits = split_cases(split, [case.id for case in cases if case.label], seed)
-    return layout, [CaseTask(case, layout, splits.get(case.id, UNLABELLED), store, codes) for case in cases]
+    return layout, [CaseTask(case, layout, splits.get(case.id, UNLABELLED), store, codes=codes) for case in cases]
 
 
 def finish_store(store: str, results: Sequence[Case | Quarantined], max_bad_fraction: float) -> list[Case]:

@@ -40,7 +40,7 @@ def read_described(description: str, paths: Sequence[str], allow_outside: bool =
     if not isinstance(facts, Mapping):
         raise DataError(f"{description} is no object; wanted MSD's or nnU-Net's dataset.json")
     root = files.parent_of(description)
-    labels = facts.get("labels")
+    labels = facts.get("labels") or {}
     listed = _listed(facts, description)
     if "channel_names" in facts or _is_nnunet(root, listed, paths, description, allow_outside):
         cases = _nnunet_cases(description, facts, paths, allow_outside)

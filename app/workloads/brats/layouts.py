@@ -46,7 +46,7 @@ class Source:
     layout: Layout
     cases: tuple[CaseFiles, ...]
     label_names: Mapping[str, Any] | None = None
-    """`labels` of its dataset.json, as they stand there."""
+    """`labels` of its dataset.json, as they stand there; None where there is no such file."""
     strays: tuple[str, ...] = ()
     """NIfTI files that belong to no case."""
 

@@ -158,10 +158,15 @@ def written_codes(tasks: Sequence[PredictTask]) -> str:
     return "; ".join(dict.fromkeys(describe(task.codes) for task in tasks))
 
 
+def truth_codes(tasks: Sequence[PredictTask]) -> str:
+    """What the codes of the true labels were taken to mean; several where the inputs' own differ."""
+    return "; ".join(dict.fromkeys(describe(task.truth_codes) for task in tasks))
+
+
 def _codes_of_input(source: Source, labels: LabelOptions, needed: bool) -> Codes:
     """What the codes of an input's own labels mean; where nothing tells and no truth is read, what most have.
 
-    A 4D file, which comes alone, has MSD's.
+    A 4D file that comes alone, without a dataset.json, has MSD's.
     """
     likely = FILE_CODES["brats2023" if source.layout == "brats2023" else "msd"]
     alone = source.layout == "msd" and source.label_names is None

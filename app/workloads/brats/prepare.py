@@ -52,7 +52,7 @@ class CaseTask:
 def prepare_or_keep(task: CaseTask) -> Case | Quarantined:
     """The case as the store has it if its sources are still the same, else prepared anew."""
     kept = _kept(task)
-    return kept if kept is not None else prepare_case(task.files, task.layout, task.split, task.store, task.codes)
+    return kept if kept is not None else prepare_case(task.files, task.layout, task.split, task.store, codes=task.codes)
 
 
 def prepare_case(

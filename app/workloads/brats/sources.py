@@ -1,12 +1,13 @@
 """What lies in a folder: a data set in one of the layouts that are known, or scans to segment."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from app.data import files
 from app.data.inside import ALLOW, link_reason
 from app.errors import DataError
-from app.workloads.brats.described import channel_cases, channel_order, read_described, split_channel
+from app.workloads.brats.described import HELD_OUT, IMAGES, channel_cases, channel_order, read_described, split_channel
 from app.workloads.brats.labels import Layout
 from app.workloads.brats.layouts import (
     DATASET_JSON,
@@ -75,9 +76,7 @@ def find_inputs(path: str, allow_outside: bool = False) -> Source:
     volumes = [p for p in paths if is_nifti(p)]
     if not volumes:
         return find_source(path, allow_outside)  # which says what is wrong
-    return _find_channels(path, volumes) or Source(
-        path, "msd", tuple(CaseFiles(stem_of(p), (p,), None) for p in volumes)
-    )
+    return _find_channels(path, volumes) or _volumes(path, volumes)
 
 
 def unlabelled_lines(source: Source) -> list[str]:
@@ -132,7 +131,15 @@ def _find_by_file(path: str) -> Source:
         siblings = [p for p in files.list_files(folder) if (split_channel(p) or ("", 0))[0] == parts[0]]
         if found := _find_channels(folder, siblings):
             return found
-    return Source(folder, "msd", (CaseFiles(stem_of(path), (path,), None),))
+    return _volumes(folder, [path])
+
+
+def _volumes(folder: str, paths: Sequence[str]) -> Source:
+    """4D files; those of a folder of images of MSD's have the labels of its dataset.json."""
+    description = files.join(files.parent_of(folder), DATASET_JSON)
+    described = files.name_of(folder) in (IMAGES, HELD_OUT) and files.exists(description)
+    names = _label_names(description) if described else None
+    return Source(folder, "msd", tuple(CaseFiles(stem_of(path), (path,), None) for path in paths), names)
 
 
 def _find_channels(folder: str, paths: Sequence[str]) -> Source | None:
@@ -149,10 +156,9 @@ def _find_channels(folder: str, paths: Sequence[str]) -> Source | None:
     )
 
 
-def _label_names(description: str) -> dict[str, object] | None:
+def _label_names(description: str) -> Mapping[str, Any]:
     facts = files.read_json(description)
-    labels = facts.get("labels") if isinstance(facts, dict) else None
-    return labels if isinstance(labels, dict) else None
+    return facts.get("labels") or {} if isinstance(facts, Mapping) else {}
 
 
 def _of_nnunet(paths: Sequence[str]) -> str:
