@@ -70,8 +70,8 @@ def _without_hand(source: Source, options: LabelOptions) -> LabelChoice | None:
             raise UsageError(f"--challenge: got {options.challenge!r}, wanted one of {', '.join(FILE_CODES)}")
         return LabelChoice(FILE_CODES[options.challenge], f"--challenge {options.challenge}")
     if source.label_names:
-        where = f"{DATASET_JSON} of {source.folder}"
-        return LabelChoice(read_names(source.label_names, where, options.by_hand), DATASET_JSON)
+        where = f"{described_by(source)} of {source.folder}"
+        return LabelChoice(read_names(source.label_names, where, options.by_hand), described_by(source))
     if source.layout == "brats2021":
         return LabelChoice(FILE_CODES["brats2021"], "BraTS 2017 to 2021, by the files' names")
     if source.layout == "brats2023":
@@ -96,11 +96,14 @@ def _challenge_of_name(case: str) -> str | None:
     return challenge
 
 
+def described_by(source: Source) -> str:
+    return f"nnU-Net's {DATASET_JSON}" if source.layout == "nnunet" else DATASET_JSON
+
+
 def _unclear(source: Source) -> str:
     first = source.cases[0].id
     if source.layout in ("msd", "nnunet"):
-        name = "nnU-Net" if source.layout == "nnunet" else "MSD"
-        seen = f"{DATASET_JSON} ({name}) names no labels, and such sets do not all have the same codes"
+        seen = f"{described_by(source)} names no labels, and such sets do not all have the same codes"
     elif re.match("brats-ped-", first, re.IGNORECASE):
         seen = f"cases such as {first} have other codes in BraTS 2023 (brats2023) than in 2024 (brats2024-ped)"
     else:

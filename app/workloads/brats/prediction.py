@@ -21,8 +21,8 @@ from app.errors import DataError, UsageError
 from app.workloads.brats.cases import input_factors
 from app.workloads.brats.conditioning import Conditioned, condition
 from app.workloads.brats.inference import predict_label
-from app.workloads.brats.label_choice import LabelOptions, choose_codes
-from app.workloads.brats.labels import FILE_CODES, Codes, describe, lacking_meanings
+from app.workloads.brats.label_choice import LabelChoice, LabelOptions, choose_codes, described_by
+from app.workloads.brats.labels import FILE_CODES, describe, lacking_meanings
 from app.workloads.brats.layouts import CaseFiles, Source, is_nifti
 from app.workloads.brats.overlay import Picture, draw_overlay, volumes_ml
 from app.workloads.brats.reading import BadVolume
@@ -57,9 +57,9 @@ class PredictTask:
 
     files: CaseFiles
     """With the true label as its label, if the picture shall show it."""
-    truth_codes: Codes
+    truth_codes: LabelChoice
     """Of the true label."""
-    codes: Codes
+    codes: LabelChoice
     """Of the label to write."""
     out: str
 
@@ -85,13 +85,13 @@ def predict_case(model: OpenModel, item: PredictTask) -> Predicted | Quarantined
     """
     case = item.files
     try:
-        conditioned = condition(case, item.truth_codes)
+        conditioned = condition(case, item.truth_codes.codes)
     except BadVolume as bad:
         return Quarantined(case.id, bad.file, bad.reason)
     release_freed_memory()  # what reading took would stay with the process, and the windows' memory come on top of it
     label = predict_conditioned(model, conditioned)
     label_file, picture_file = output_files(item)
-    write_label(label_file, label, conditioned, item.codes)
+    write_label(label_file, label, conditioned, item.codes.codes)
     picture = Picture(case.id, conditioned.image, label, conditioned.label, conditioned.spacing_mm, model.task.outputs)
     files.write_bytes_atomic(picture_file, draw_overlay(picture))
     return Predicted(case.id, label_file, picture_file, volumes_ml(label, conditioned.spacing_mm, model.task.outputs))
@@ -132,11 +132,11 @@ def plan_predictions(
     for path in inputs:
         source = find_inputs(path, allow_outside)
         own = _codes_of_input(source, LabelOptions() if labels is None else labels, needed=bool(truths))
-        written = own if codes == AUTO else FILE_CODES[codes]
-        if lacking := lacking_meanings(written):
+        written = own if codes == AUTO else LabelChoice(FILE_CODES[codes], f"--label-codes {codes}")
+        if lacking := lacking_meanings(written.codes):
             raise UsageError(
-                f"labels can not be written as {describe(written)}: no code for {' and '.join(lacking)}; choose others "
-                "with --label-codes"
+                f"labels can not be written as {describe(written.codes)}: no code for {' and '.join(lacking)}; choose "
+                "others with --label-codes"
             )
         for case in source.cases:
             if case.id in tasks:
@@ -154,30 +154,31 @@ def plan_predictions(
 
 
 def written_codes(tasks: Sequence[PredictTask]) -> str:
-    """What the codes of the written labels mean; several where the inputs' own differ."""
-    return "; ".join(dict.fromkeys(describe(task.codes) for task in tasks))
+    """What the codes of the written labels mean, and who says so; several where the inputs' own differ."""
+    return "; ".join(dict.fromkeys(str(task.codes) for task in tasks))
 
 
 def truth_codes(tasks: Sequence[PredictTask]) -> str:
     """What the codes of the true labels were taken to mean; several where the inputs' own differ."""
-    return "; ".join(dict.fromkeys(describe(task.truth_codes) for task in tasks))
+    return "; ".join(dict.fromkeys(str(task.truth_codes) for task in tasks))
 
 
-def _codes_of_input(source: Source, labels: LabelOptions, needed: bool) -> Codes:
+def _codes_of_input(source: Source, labels: LabelOptions, needed: bool) -> LabelChoice:
     """What the codes of an input's own labels mean; where nothing tells and no truth is read, what most have.
 
     A 4D file that comes alone, without a dataset.json, has MSD's.
     """
-    likely = FILE_CODES["brats2023" if source.layout == "brats2023" else "msd"]
-    alone = source.layout == "msd" and source.label_names is None
-    if alone and labels == LabelOptions():
-        return likely
+    if source.layout == "msd" and source.label_names is None and labels == LabelOptions():
+        return LabelChoice(FILE_CODES["msd"], "msd, as 4D files have them")
     try:
-        return choose_codes(source, labels).codes
+        return choose_codes(source, labels)
     except DataError:
         if needed or labels != LabelOptions():
             raise
-        return likely
+    likely, silent = (
+        ("brats2023", "the cases' names") if source.layout == "brats2023" else ("msd", described_by(source))
+    )
+    return LabelChoice(FILE_CODES[likely], f"{likely}, for want of any in {silent}")
 
 
 def output_files(task: PredictTask) -> tuple[str, str]:

@@ -58,8 +58,8 @@ def test_challenges_since_2023_are_known_by_their_cases_names(ids: list[str], co
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        (source("msd"), r"dataset.json \(MSD\) names no labels"),
-        (source("nnunet"), r"dataset.json \(nnU-Net\) names no labels"),
+        (source("msd"), "dataset.json names no labels"),
+        (source("nnunet"), "nnU-Net's dataset.json names no labels"),
         (source("nnunet", labels={}), "names no labels"),
         (source("brats2023", "BraTS-PED-00001-000"), "other codes in BraTS 2023 .* than in 2024"),
         (source("brats2023", "BraTS-GLI-00000-000", "BraTS-PED-00001-000"), "do not tell which challenge"),

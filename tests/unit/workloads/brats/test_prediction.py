@@ -161,10 +161,10 @@ def test_written_codes_are_those_that_dataset_json_names(make_msd: Callable[...,
     (root / "dataset.json").write_text(json.dumps(facts))
     for path in (root, root / "imagesTr"):
         tasks = plan_predictions([str(path)], "out", "auto", str(root / "labelsTr"))
-        assert written_codes(tasks) == truth_codes(tasks) == "0=background 1=core 2=edema 5=enhancing"
+        assert written_codes(tasks) == truth_codes(tasks) == "0=background 1=core 2=edema 5=enhancing (dataset.json)"
     asked = plan_predictions([str(root)], "out", "brats2021", None)
-    assert written_codes(asked) == "0=background 1=core 2=edema 4=enhancing"
-    assert truth_codes(asked) == "0=background 1=core 2=edema 5=enhancing"
+    assert written_codes(asked) == "0=background 1=core 2=edema 4=enhancing (--label-codes brats2021)"
+    assert truth_codes(asked) == "0=background 1=core 2=edema 5=enhancing (dataset.json)"
 
 
 def test_a_truth_whose_codes_nothing_tells_is_asked_about(make_msd: Callable[..., Path]) -> None:
@@ -172,14 +172,13 @@ def test_a_truth_whose_codes_nothing_tells_is_asked_about(make_msd: Callable[...
     facts = json.loads((root / "dataset.json").read_text())
     del facts["labels"]
     (root / "dataset.json").write_text(json.dumps(facts))
-    assert (
-        written_codes(plan_predictions([str(root)], "out", "auto", None)) == "0=background 1=edema 2=core 3=enhancing"
-    )
+    untold = written_codes(plan_predictions([str(root)], "out", "auto", None))
+    assert untold == "0=background 1=edema 2=core 3=enhancing (msd, for want of any in dataset.json)"
     with pytest.raises(DataError, match=r"names no labels.*--challenge"):
         plan_predictions([str(root)], "out", "auto", str(root / "labelsTr"))
     said = LabelOptions("brats2023")
     tasks = plan_predictions([str(root)], "out", "auto", str(root / "labelsTr"), said)
-    assert truth_codes(tasks) == "0=background 1=core 2=edema 3=enhancing"
+    assert truth_codes(tasks) == "0=background 1=core 2=edema 3=enhancing (--challenge brats2023)"
 
 
 def test_codes_without_one_kind_of_tumour_are_not_written(make_msd: Callable[..., Path]) -> None:

@@ -17,6 +17,7 @@ from app.errors import DataError, UsageError
 from app.workloads.brats import prepare
 from app.workloads.brats.building import finish_store, plan_store
 from app.workloads.brats.cases import Case
+from app.workloads.brats.checks import check
 from app.workloads.brats.conditioning import condition
 from app.workloads.brats.labels import FILE_CODES
 from app.workloads.brats.layouts import CaseFiles
@@ -384,6 +385,7 @@ def test_classes_are_those_that_dataset_json_names(make_msd: MakeMsd, tmp_path: 
         assert case.labels == "0=background 1=core 2=edema 3=enhancing"
     assert files.read_json(str(tmp_path / "store" / "store.json"))["labels"] == case.labels
     assert store_labels(str(tmp_path / "store")) == case.labels
+    assert check({}, str(tmp_path / "store")).labels == case.labels  # so in the record, report and export of a training
     with pytest.raises(UsageError, match=r"was made with labels '0=background 1=core .*, now '0=background 1=edema"):
         plan_store(str(make_msd(3)), str(tmp_path / "store"))
 
