@@ -10,9 +10,11 @@ from app.data.quarantine import Quarantined, check_bad_share, write_quarantine
 from app.data.splits import UNLABELLED, SplitRule, split_cases
 from app.errors import DataError
 from app.workloads.brats.cases import Case
-from app.workloads.brats.labels import Layout
-from app.workloads.brats.layouts import detect_layout
+from app.workloads.brats.label_choice import LabelChoice, LabelOptions, choose_codes
+from app.workloads.brats.labels import Layout, describe
+from app.workloads.brats.layouts import Source
 from app.workloads.brats.prepare import CASES_FOLDER, CaseTask
+from app.workloads.brats.sources import find_source
 
 FORMAT = 2
 """Of the frames and records; a store of another format is not mixed with this one."""
@@ -25,28 +27,49 @@ class StoreOptions:
     workload: str
     format: int
     layout: Layout
+    labels: str
+    """What the codes of its labels mean, as `describe` writes it."""
     split: SplitRule
     seed: int | None
     """Of the seeded split; None for one in order."""
 
 
-def plan_store(source: str, store: str, split: SplitRule = "seeded", seed: int = 0) -> tuple[Layout, list[CaseTask]]:
+def find_labelled(source: str, allow_outside: bool = False) -> Source:
+    """`find_source` of a data set to train on. Raises DataError also when none of its cases has a label."""
+    found = find_source(source, allow_outside)
+    if not any(case.label for case in found.cases):
+        counted = f"none of its {len(found.cases)} cases ({found.layout}) has a label"
+        raise DataError(f"{source}: {counted}; wanted cases to train on")
+    return found
+
+
+def plan_store(
+    source: str | Source, store: str, split: SplitRule = "seeded", seed: int = 0, labels: LabelChoice | None = None
+) -> tuple[Layout, list[CaseTask]]:
     """Recognise the source, check that the store is new or was made with the same options, and list the tasks.
 
     The split is drawn over all labelled cases found, before any is read; so it does not change when a case turns out
     to be bad.
 
+    Args:
+        source: the data set's folder, or what was found there.
+        store: folder or URL.
+        split: how the cases are split.
+        seed: of the seeded split.
+        labels: what the codes of its labels mean; None: what the source itself tells.
+
     Raises:
         DataError: the source is not understood or can not be read; the store can not be written.
         UsageError: the store was made with other options.
     """
-    layout, cases = detect_layout(source)
-    if not any(case.label for case in cases):
-        raise DataError(f"{source}: none of its {len(cases)} cases ({layout}) has a label; wanted cases to train on")
+    found = find_labelled(source) if isinstance(source, str) else source
+    layout, cases = found.layout, found.cases
+    codes = (choose_codes(found, LabelOptions()) if labels is None else labels).codes
     files.check_folder(files.join(store, CASES_FOLDER))
-    claim_store(store, asdict(StoreOptions("brats", FORMAT, layout, split, seed if split == "seeded" else None)))
+    options = StoreOptions("brats", FORMAT, layout, describe(codes), split, seed if split == "seeded" else None)
+    claim_store(store, asdict(options))
     splits = split_cases(split, [case.id for case in cases if case.label], seed)
-    return layout, [CaseTask(case, layout, splits.get(case.id, UNLABELLED), store) for case in cases]
+    return layout, [CaseTask(case, layout, splits.get(case.id, UNLABELLED), store, codes=codes) for case in cases]
 
 
 def finish_store(store: str, results: Sequence[Case | Quarantined], max_bad_fraction: float) -> list[Case]:

@@ -26,7 +26,9 @@ class Case:
     file: str
     """The frame, relative to the store."""
     layout: Layout
-    """Whose label codes the source uses."""
+    """How the source's files are named."""
+    labels: str
+    """What its label's codes mean, such as `0=background 1=core 2=edema 4=enhancing`."""
     sources: tuple[str, ...]
     """Image files, then the label."""
     source_stamps: tuple[str, ...]

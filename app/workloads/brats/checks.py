@@ -1,6 +1,7 @@
 """What can be told of a training before any of it starts: the options, and whether the store fits. Without torch."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -9,7 +10,7 @@ from app.data import files
 from app.data.manifest import MANIFEST_NAME
 from app.data.splits import TRAIN, VALIDATION
 from app.errors import DataError
-from app.workloads.brats.store import BratsStore
+from app.workloads.brats.store import BratsStore, store_labels
 from app.workloads.brats.task import BratsTask
 from app.workloads.weights_place import find_weights
 
@@ -26,7 +27,12 @@ def check(options: Mapping[str, Any], store: str) -> BratsTask:
         find_weights(task.weights)
     path = files.join(store, MANIFEST_NAME)
     _check_splits(store, files.stamp(path) if files.exists(path) else None)
-    return task
+    return resolve(task, store)
+
+
+def resolve(task: BratsTask, store: str) -> BratsTask:
+    """The task with what the store's labels mean, unless it says what those of its training meant."""
+    return task if task.labels is not None else replace(task, labels=store_labels(store))
 
 
 @lru_cache(maxsize=16)

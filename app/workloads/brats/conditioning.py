@@ -13,7 +13,7 @@ import numpy.typing as npt
 from app.workloads.brats.cases import FLOAT_TUPLE, NUM_MODALITIES
 from app.workloads.brats.grids import common_grid
 from app.workloads.brats.intensities import Stored, to_stored
-from app.workloads.brats.labels import Layout, to_internal, to_whole
+from app.workloads.brats.labels import Codes, to_internal, to_whole
 from app.workloads.brats.layouts import MODALITIES, CaseFiles
 from app.workloads.brats.notes import merged, note
 from app.workloads.brats.reading import BadVolume, FloatArray, Volume, read_volume, spacing_zyx, to_ras
@@ -59,8 +59,8 @@ class Conditioned:
         return self.voxels[NUM_MODALITIES].astype(np.uint8) if self.has_label else None
 
 
-def condition(case: CaseFiles, layout: Layout) -> Conditioned:
-    """Read, verify, reorient and crop one case.
+def condition(case: CaseFiles, codes: str | Codes) -> Conditioned:
+    """Read, verify, reorient and crop one case, whose label has these codes (or those of a challenge, by its name).
 
     Raises:
         BadVolume: which file is at fault, and why.
@@ -78,7 +78,7 @@ def condition(case: CaseFiles, layout: Layout) -> Conditioned:
     for channel, source in enumerate(images):
         voxels[channel] = source[box]
     if case.label is not None and label is not None:
-        voxels[NUM_MODALITIES] = _internal(label[box], layout, case.label)  # outside of the box it is 0
+        voxels[NUM_MODALITIES] = _internal(label[box], codes, case.label)  # outside of the box it is 0
     scale = tuple(each.scale for each in stored)
     mean, std, num_brain = _statistics(voxels[:NUM_MODALITIES], scale, case)
     share = num_brain / voxels[0].size
@@ -135,9 +135,9 @@ def _whole_label(volume: Volume, case: CaseFiles) -> tuple[npt.NDArray[Any], tup
     return whole, (note(ROUNDED_LABEL, f"by up to {largest:.2g}"),) if largest else ()
 
 
-def _internal(label: npt.NDArray[Any], layout: Layout, path: str) -> npt.NDArray[np.uint8]:
+def _internal(label: npt.NDArray[Any], codes: str | Codes, path: str) -> npt.NDArray[np.uint8]:
     try:
-        return to_internal(label, layout)
+        return to_internal(label, codes)
     except ValueError as error:
         raise BadVolume(path, str(error)) from error
 

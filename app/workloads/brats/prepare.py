@@ -19,7 +19,7 @@ from app.data.quarantine import Quarantined
 from app.errors import DataError
 from app.workloads.brats.cases import Case
 from app.workloads.brats.conditioning import Conditioned, condition
-from app.workloads.brats.labels import NUM_CODES, Layout
+from app.workloads.brats.labels import NUM_CODES, Codes, Layout, codes_of, describe
 from app.workloads.brats.layouts import CaseFiles
 from app.workloads.brats.reading import BadVolume, axis_codes
 
@@ -45,15 +45,19 @@ class CaseTask:
     layout: Layout
     split: str
     store: str
+    codes: Codes | None = None
+    """Of the label; None: those that go by the layout's name."""
 
 
 def prepare_or_keep(task: CaseTask) -> Case | Quarantined:
     """The case as the store has it if its sources are still the same, else prepared anew."""
     kept = _kept(task)
-    return kept if kept is not None else prepare_case(task.files, task.layout, task.split, task.store)
+    return kept if kept is not None else prepare_case(task.files, task.layout, task.split, task.store, codes=task.codes)
 
 
-def prepare_case(case: CaseFiles, layout: Layout, split: str, store: str) -> Case | Quarantined:
+def prepare_case(
+    case: CaseFiles, layout: Layout, split: str, store: str, codes: Codes | None = None
+) -> Case | Quarantined:
     """Verify one case and write its frame and record into the store.
 
     A bad case never raises: it comes back as Quarantined, with the file at fault and the reason.
@@ -61,9 +65,10 @@ def prepare_case(case: CaseFiles, layout: Layout, split: str, store: str) -> Cas
     Raises:
         DataError: the store can not be written.
     """
+    known = codes_of(layout if codes is None else codes)
     try:
         stamps = _stamps(case)
-        conditioned = condition(case, layout)
+        conditioned = condition(case, known)
     except BadVolume as bad:
         return Quarantined(case.id, bad.file, bad.reason)
     frame = encode(conditioned.voxels)
@@ -74,6 +79,7 @@ def prepare_case(case: CaseFiles, layout: Layout, split: str, store: str) -> Cas
         has_label=conditioned.has_label,
         file=name,
         layout=layout,
+        labels=describe(known),
         sources=_sources(case),
         source_stamps=stamps,
         file_shape=conditioned.file_shape,
@@ -123,6 +129,8 @@ def _kept(task: CaseTask) -> Case | None:
             return None
     except (DataError, BadVolume, TypeError, ValueError):
         return None  # whatever is wrong with it, preparing it anew puts it right or says why not
+    if case.labels != describe(codes_of(task.layout if task.codes is None else task.codes)):
+        return None
     return dataclasses.replace(case, split=task.split)
 
 

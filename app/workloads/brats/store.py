@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.data import files
-from app.data.manifest import read_manifest
+from app.data.manifest import STORE_NAME, read_manifest
 from app.errors import DataError
 from app.workloads.brats.cases import NUM_MODALITIES, Case
 
@@ -77,6 +77,18 @@ class BratsStore:
 
     def _path(self, case: Case) -> str:
         return files.join(self.root, case.file)
+
+
+def store_labels(root: str) -> str | None:
+    """What the codes of its source's labels mean, as its store.json says; None where there is none.
+
+    Raises:
+        DataError: it can not be read.
+    """
+    path = files.join(root, STORE_NAME)
+    facts = files.read_json(path) if files.exists(path) else {}
+    found = facts.get("labels") if isinstance(facts, dict) else None
+    return found if isinstance(found, str) else None
 
 
 class _Frames:

@@ -10,7 +10,7 @@ import torch
 from app.configuration import from_dict
 from app.errors import DataError
 from app.workloads.base import Batch, HostBatch
-from app.workloads.brats import augment, evaluation, losses, networks
+from app.workloads.brats import augment, checks, evaluation, losses, networks
 from app.workloads.brats.inputs import normalize, region_targets
 from app.workloads.brats.samples import BratsSamples
 from app.workloads.brats.store import BratsStore
@@ -27,7 +27,7 @@ class BratsWorkload:
         return from_dict(BratsTask, options, "task")
 
     def resolve_task(self, task: BratsTask, store: str) -> BratsTask:
-        return task
+        return checks.resolve(task, store)
 
     def open_samples(self, task: BratsTask, store: str) -> BratsSamples:
         return BratsSamples(
