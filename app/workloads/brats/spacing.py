@@ -24,6 +24,7 @@ DECIMALS = 2
 """Of the common spacing."""
 _START_BYTES = 64 * 2**10
 _HEADER_BYTES = 540
+"""Of NIfTI-2; NIfTI-1 has 348."""
 _GZIP = 31
 _READS_AT_ONCE = 16
 """Assumed: hides the latency of an object store."""
@@ -31,7 +32,8 @@ _READS_AT_ONCE = 16
 
 def differs(spacing_mm: Spacing, target_mm: Spacing) -> bool:
     """Whether any axis is beyond TOLERANCE."""
-    return any(abs(own / wanted - 1) > TOLERANCE for own, wanted in zip(spacing_mm, target_mm, strict=True))
+    most = TOLERANCE + 1e-6  # headers are in float32
+    return any(abs(own / wanted - 1) > most for own, wanted in zip(spacing_mm, target_mm, strict=True))
 
 
 def common_spacing(spacings: Sequence[Spacing]) -> Spacing | None:
@@ -67,7 +69,9 @@ def _read_spacing(path: str) -> Spacing | None:
         packed = start[:2] == b"\x1f\x8b"
         head = zlib.decompressobj(_GZIP).decompress(start, _HEADER_BYTES) if packed else start[:_HEADER_BYTES]
         sizes = (int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big"))
-        kind: Any = Nifti2Header if 540 in sizes else Nifti1Header
+        kind: Any = Nifti2Header if _HEADER_BYTES in sizes else Nifti1Header
+        if int(kind.sizeof_hdr) not in sizes:
+            return None
         with np.errstate(all="ignore"):
             affine = np.asarray(kind.from_fileobj(io.BytesIO(head), check=False).get_best_affine(), np.float64)
             spacing = spacing_zyx(affine)
