@@ -79,7 +79,8 @@ def assign(ids: Sequence[str], labelled: Sequence[str], options: SplitOptions) -
         chosen = split_cases(options.rule, labelled, options.seed, groups, options.num_folds, options.fold)
     else:
         found, num_folds = read_splits(options.splits, options.fold)
-        chosen = check_splits(found, labelled, set(ids), groups, options.splits)
+        aside = f"--patients {EACH_CASE}, by which each scan is a patient's of its own"
+        chosen = check_splits(found, labelled, set(ids), groups, options.splits, aside)
     seeded = options.splits is None and options.rule != "in-order"
     facts: dict[str, str | int | None] = {
         "split": options.rule if options.splits is None else _named(options.splits),
