@@ -27,6 +27,8 @@ class PredictBrats:
     """Average over the eight flips: eight times the work."""
     overlap: float | None = None
     """Share of a window that its neighbour covers; the run's own final_overlap (0.5) if not given."""
+    resampling: bool = True
+    """A scan whose voxels are not the training's is resampled for the network, and the result brought back."""
     label_codes: Literal["auto", "msd", "brats2021", "brats2023", "brats2024", "brats2024-ped"] = "auto"
     """Codes of the written labels; auto: those of the input's own (msd for a 4D file). The last line names them."""
     labels: tuple[str, ...] = ()
@@ -102,7 +104,8 @@ def predict(model: str, arguments: PredictBrats) -> None:
     from app.workloads.brats.prediction import plan_predictions, summarize_ml, truth_codes, written_codes
 
     start_s = time.monotonic()
-    load_model_of(model, "brats")
+    if load_model_of(model, "brats").task.spacing_mm is None:
+        say(f"{arguments.model} says no voxel size of its training: every scan goes to the network as it is")
     out = absolute(str(arguments.out))
     truth = None if arguments.truth is None else absolute(arguments.truth)
     labels = LabelOptions(arguments.challenge, parse_codes(arguments.labels))
@@ -138,9 +141,11 @@ def _results(model: str, tasks: list[Any], arguments: PredictBrats) -> Iterator[
     from app.execution.predict import map_with_model
     from app.workloads.brats.prediction import predict_case
 
-    options = {} if arguments.overlap is None else {"final_overlap": arguments.overlap}
+    options: dict[str, Any] = {} if arguments.overlap is None else {"final_overlap": arguments.overlap}
     if arguments.flips:
         options["mirror"] = True
+    if not arguments.resampling:
+        options["resampling"] = False
     return map_with_model(model, predict_case, tasks, arguments.workers, arguments.launcher, options)
 
 

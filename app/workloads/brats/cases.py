@@ -21,6 +21,8 @@ class Case:
     """Order of axes is z, y, x unless said otherwise; of modalities FLAIR, T1w, T1gd, T2w."""
 
     id: str
+    patient: str
+    """Of whom the scan is; all of a patient's cases are in one split."""
     split: str
     has_label: bool
     file: str
@@ -40,8 +42,11 @@ class Case:
     orientation: str
     """Such as "LPS": where the source's x, y and z grow."""
     shape_zyx: tuple[int, int, int]
-    """Of the whole volume in RAS+."""
+    """Of the whole volume in RAS+, in stored voxels."""
     spacing_mm: tuple[float, float, float]
+    """Of the stored voxels."""
+    source_spacing_mm: tuple[float, float, float]
+    """Of the source's; others than the stored ones where a training case was resampled."""
     crop_start: tuple[int, int, int]
     """Where the stored box begins in the RAS+ volume."""
     crop_shape: tuple[int, int, int]
@@ -51,7 +56,7 @@ class Case:
     """Of measured values inside the brain, for each modality."""
     std: FLOAT_TUPLE
     num_voxels: tuple[int, int, int, int]
-    """Voxels of each internal label code in the whole volume; zeros without a label."""
+    """Stored voxels of each internal label code in the whole volume; zeros without a label."""
     num_bytes: int
     """Of the frame."""
     crc32: int

@@ -26,7 +26,9 @@ from app.workloads.brats.labels import FILE_CODES, describe, lacking_meanings
 from app.workloads.brats.layouts import CaseFiles, Source, is_nifti
 from app.workloads.brats.overlay import Picture, draw_overlay, volumes_ml
 from app.workloads.brats.reading import BadVolume
+from app.workloads.brats.resampling import TooManyVoxels
 from app.workloads.brats.sources import find_inputs
+from app.workloads.brats.spacing import Spacing, in_words
 from app.workloads.brats.task import BratsTask
 from app.workloads.brats.writing import LabelArray, write_label
 
@@ -73,6 +75,8 @@ class Predicted:
     """The label's file."""
     picture: str
     volumes_ml: dict[str, float]
+    voxels: str = ""
+    """What became of voxels that are not the training's, in words."""
     notes: tuple[str, ...] = ()
     """What was changed or assumed in reading it (app.workloads.brats.notes)."""
 
@@ -91,13 +95,17 @@ def predict_case(model: OpenModel, item: PredictTask) -> Predicted | Quarantined
     except BadVolume as bad:
         return Quarantined(case.id, bad.file, bad.reason)
     release_freed_memory()  # what reading took would stay with the process, and the windows' memory come on top of it
-    label = predict_conditioned(model, conditioned)
+    try:
+        label = predict_conditioned(model, conditioned)
+    except TooManyVoxels as error:
+        return Quarantined(case.id, case.images[0], str(error))
     label_file, picture_file = output_files(item)
     write_label(label_file, label, conditioned, item.codes.codes)
     picture = Picture(case.id, conditioned.image, label, conditioned.label, conditioned.spacing_mm, model.task.outputs)
     files.write_bytes_atomic(picture_file, draw_overlay(picture))
-    ml = volumes_ml(label, conditioned.spacing_mm, model.task.outputs)
-    return Predicted(case.id, label_file, picture_file, ml, conditioned.notes)
+    volumes = volumes_ml(label, conditioned.spacing_mm, model.task.outputs)
+    voxels = describe_voxels(model.task, conditioned.spacing_mm)
+    return Predicted(case.id, label_file, picture_file, volumes, voxels, conditioned.notes)
 
 
 def predict_conditioned(model: OpenModel, case: Conditioned) -> LabelArray:
@@ -105,7 +113,27 @@ def predict_conditioned(model: OpenModel, case: Conditioned) -> LabelArray:
     gain, bias = input_factors(case.scale, case.mean, case.std)
     task = model.task
     overlap, mirror = task.final_overlap, task.mirror
-    return predict_label(task, model.network, case.image, gain, bias, model.device, overlap=overlap, mirror=mirror)
+    return predict_label(
+        task,
+        model.network,
+        case.image,
+        gain,
+        bias,
+        model.device,
+        overlap=overlap,
+        mirror=mirror,
+        spacing_mm=case.spacing_mm,
+    )
+
+
+def describe_voxels(task: BratsTask, spacing_mm: Spacing) -> str:
+    """Whether a scan of these voxels is resampled, or should have been; "" where it has the training's."""
+    if task.spacing_mm is None or not task.differs(spacing_mm):
+        return ""
+    own, training = in_words(spacing_mm), in_words(task.spacing_mm)
+    if task.resampling:
+        return f"resampled from {own} to the training's {training} and back"
+    return f"voxels of {own} are not the training's {training} and were not resampled"
 
 
 def plan_predictions(
@@ -216,5 +244,6 @@ def release_freed_memory() -> None:
 
 
 def summarize_ml(predicted: Predicted) -> str:
-    """Such as `WT 31.0 ml, TC 12.3 ml, ET 8.1 ml`."""
-    return ", ".join(f"{region} {ml:.1f} ml" for region, ml in predicted.volumes_ml.items())
+    """Such as `WT 31.0 ml, TC 12.3 ml, ET 8.1 ml`, and what became of its voxels."""
+    volumes = ", ".join(f"{region} {ml:.1f} ml" for region, ml in predicted.volumes_ml.items())
+    return f"{volumes}; {predicted.voxels}" if predicted.voxels else volumes
