@@ -47,7 +47,7 @@ class Conditioned:
     scale: FLOAT_TUPLE
     mean: FLOAT_TUPLE
     std: FLOAT_TUPLE
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     """What was changed or assumed (app.workloads.brats.notes)."""
 
     @property
