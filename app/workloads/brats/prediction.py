@@ -159,7 +159,7 @@ def written_codes(tasks: Sequence[PredictTask]) -> str:
 
 
 def truth_line(tasks: Sequence[PredictTask]) -> str:
-    """Which cases have no true label, and what the codes of the others were taken to mean; several where they differ."""
+    """Which cases have no true label, and what the codes of others were taken to mean; several where they differ."""
     codes = "; ".join(dict.fromkeys(str(task.truth_codes) for task in tasks if task.files.label))
     without = [task.files.id for task in tasks if task.files.label is None]
     if not without:
