@@ -101,7 +101,7 @@ def predict(model: str, arguments: PredictBrats) -> None:
     from app.workloads.brats.label_choice import LabelOptions
     from app.workloads.brats.label_names import parse_codes
     from app.workloads.brats.notes import grouped, write_notes
-    from app.workloads.brats.prediction import plan_predictions, summarize_ml, truth_codes, written_codes
+    from app.workloads.brats.prediction import plan_predictions, summarize_ml, truth_line, written_codes
 
     start_s = time.monotonic()
     if load_model_of(model, "brats").task.spacing_mm is None:
@@ -112,7 +112,7 @@ def predict(model: str, arguments: PredictBrats) -> None:
     inputs = [absolute(path) for path in arguments.input]
     tasks = plan_predictions(inputs, out, arguments.label_codes, truth, labels, arguments.allow_outside)
     if truth is not None:
-        say(f"codes of {arguments.truth}: {truth_codes(tasks)} (--labels or --challenge say others)")
+        say(f"{arguments.truth}: {truth_line(tasks)}")
     bad, notes = [], {}
     with progress("predict", len(tasks)) as advance:
         for result in _results(model, tasks, arguments):

@@ -27,7 +27,7 @@ from app.workloads.brats.layouts import CaseFiles, Source, is_nifti
 from app.workloads.brats.overlay import Picture, draw_overlay, volumes_ml
 from app.workloads.brats.reading import BadVolume
 from app.workloads.brats.resampling import TooManyVoxels
-from app.workloads.brats.sources import find_inputs
+from app.workloads.brats.sources import MAX_NAMED, find_inputs
 from app.workloads.brats.spacing import Spacing, in_words
 from app.workloads.brats.task import BratsTask
 from app.workloads.brats.writing import LabelArray, write_label
@@ -189,9 +189,15 @@ def written_codes(tasks: Sequence[PredictTask]) -> str:
     return "; ".join(dict.fromkeys(str(task.codes) for task in tasks))
 
 
-def truth_codes(tasks: Sequence[PredictTask]) -> str:
-    """What the codes of the true labels were taken to mean; several where the inputs' own differ."""
-    return "; ".join(dict.fromkeys(str(task.truth_codes) for task in tasks))
+def truth_line(tasks: Sequence[PredictTask]) -> str:
+    """Which cases have no true label, and what the codes of others were taken to mean; several where they differ."""
+    codes = "; ".join(dict.fromkeys(str(task.truth_codes) for task in tasks if task.files.label))
+    without = [task.files.id for task in tasks if task.files.label is None]
+    if not without:
+        return f"true labels for all {len(tasks)} cases: {codes}"
+    more = f" and {len(without) - MAX_NAMED} more" if len(without) > MAX_NAMED else ""
+    counted = f"true labels for {len(tasks) - len(without)} of {len(tasks)} cases, none for "
+    return f"{counted}{', '.join(without[:MAX_NAMED])}{more}" + (f": {codes}" if codes else "")
 
 
 def _codes_of_input(source: Source, labels: LabelOptions, needed: bool) -> LabelChoice:

@@ -1,7 +1,9 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.errors import DataError, UsageError
-from app.workloads.brats.label_names import meaning_of, parse_codes, read_names
+from app.workloads.brats.label_names import MEANINGS, meaning_of, parse_codes, read_names
 
 
 @pytest.mark.parametrize(
@@ -142,3 +144,23 @@ def test_codes_by_hand() -> None:
 def test_wrong_codes_by_hand_are_refused(words: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse_codes(words)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 300) | st.text(max_size=12) | st.sampled_from(["edema", "NCR", "ET"]),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=4,
+)
+
+
+KEYS = st.text(max_size=8) | st.sampled_from(["1", "2", "edema", "whole tumor"])
+
+
+@given(st.dictionaries(KEYS, JSON_VALUES, max_size=5))
+def test_whatever_stands_there_is_understood_or_refused(labels: dict[str, object]) -> None:
+    try:
+        codes = read_names(labels, "dataset.json", {})
+    except DataError:
+        return
+    assert set(codes.values()) <= set(MEANINGS)
+    assert all(0 <= code <= 255 for code in codes)

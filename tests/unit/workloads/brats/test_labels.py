@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from monai.transforms import ConvertToMultiChannelBasedOnBratsClasses
 
-from app.workloads.brats.labels import from_regions, region_masks, to_file_codes, to_internal, to_whole
+from app.workloads.brats.labels import FILE_CODES, from_regions, region_masks, to_file_codes, to_internal, to_whole
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,25 @@ def test_regions_are_monais() -> None:
     ours = region_masks(to_internal(file_label, "brats2021"))
     assert ours.dtype == np.bool_
     assert (ours == np.stack([whole, tumour_core, enhancing])).all()
+
+
+def test_a_cavity_is_in_no_region_and_a_cyst_in_the_core() -> None:
+    """WT, TC, ET of 4 = cavity (glioma, 2024) and 3 = cystic component (children, 2024)."""
+    assert region_masks(to_internal(np.array([4]), "brats2024")).ravel().tolist() == [False, False, False]
+    assert region_masks(to_internal(np.array([3]), "brats2024-ped")).ravel().tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("challenge", list(FILE_CODES))
+def test_what_is_written_is_read_as_it_was(challenge: str) -> None:
+    internal = np.arange(4, dtype=np.uint8)
+    written = to_file_codes(internal, challenge)
+    assert written[0] == 0
+    assert to_internal(written, challenge).tolist() == [0, 1, 2, 3]
+
+
+def test_codes_that_lack_a_kind_of_tumour_are_not_written() -> None:
+    with pytest.raises(ValueError, match="have none for core and edema"):
+        to_file_codes(np.zeros(1, np.uint8), {0: "background", 2: "enhancing"})
 
 
 def test_whole_is_any_tumour() -> None:
