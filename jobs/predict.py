@@ -120,7 +120,8 @@ def _results(model: str, tasks: list[Any], arguments: PredictBrats) -> Iterator[
     options = {} if arguments.overlap is None else {"final_overlap": arguments.overlap}
     if arguments.flips:
         options["mirror"] = True
-    return map_with_model(model, predict_case, tasks, arguments.workers, arguments.launcher, options)
+    places = [absolute(path) for path in arguments.input], absolute(str(arguments.out))
+    return map_with_model(model, predict_case, tasks, arguments.workers, arguments.launcher, options, *places)
 
 
 def _check(arguments: PredictBrats | PredictDocuments, what: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from app.command_line import absolute
 
 PLAN_FILE = "plan:"
+LOST_TOLD_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +150,11 @@ def closing_lines(record: Any, folder: str) -> list[str]:
         f"{record.name}: {trials} ({record.strategy}, {record.num_workers} workers)",
         f"{record.name}: written to {folder}",
     ]
+    lost_s = sum(trial.record.timings.lost_s for trial in record.trials if trial.record is not None)
+    if lost_s >= LOST_TOLD_S:
+        lines.insert(
+            1, f"{record.name}: {lost_s:.1f} s of training were lost where trials were stopped, and done again"
+        )
     best = next((trial for trial in record.trials if trial.name == record.best_trial), None)
     if best is None or best.record is None:
         return lines
