@@ -64,8 +64,8 @@ def check_end(hosts: Hosts, job: Begun, study: str, home: list[list[float]], tol
 def check_lost(hosts: Hosts, job: Begun, study: str, num: int) -> float | None:
     """The time that was lost stands in the record, and in the job's last lines; also the time without workers there."""
     lost_s = sum(trial["record"]["timings"]["lost_s"] for trial in study_record(hosts, study)["trials"])
-    line = rf"^{study}: (\d) trials were interrupted: ([\d.]+) s of training were lost and done again(?:, and (\d+) s .*)?$"
-    ((told, seconds, without),) = re.findall(line, job.told(), re.M)
+    lost = r"(\d) trials were interrupted: ([\d.]+) s of training were lost and done again(?:, and (\d+) s .*)?"
+    ((told, seconds, without),) = re.findall(rf"^{study}: {lost}$", job.told(), re.M)
     assert int(told) == num and float(seconds) == pytest.approx(lost_s, abs=0.06)
     return float(without) if without else None
 
