@@ -1,6 +1,6 @@
 """Ray's dashboard in a browser on the client, its token dialog included, while a study runs on two hosts.
 
-With TWOFOLD_PICTURES=FOLDER the pictures are kept there (one of them is docs/dashboard.png).
+With TWOFOLD_PICTURES=FOLDER the pictures are kept there (docs/dashboard.png is one of them).
 """
 
 import json
@@ -39,4 +39,5 @@ def test_the_dashboard_shows_a_study_on_two_hosts_to_who_has_the_token(cluster: 
     assert all(address in shown["cluster"] for address in (HEAD, WORKER)) and "ALIVE" in shown["cluster"]
     assert "study-shown-" in shown["jobs"] and "RUNNING" in shown["jobs"]
     assert "TrialTrainable(shown:stage1:t" in shown["actors"]
+    assert all(f"ray::TrialTrainable(shown:stage1:t{number})" in shown["processes"] for number in range(4))
     assert (pictures / "cluster.png").stat().st_size > 10_000
