@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 PAGES = {"cluster": "#/cluster", "jobs": "#/jobs", "actors": "#/actors"}
-"""By name, and what is waited for there."""
+"""By name, the place of each."""
 WAIT_MS = 90_000
 
 
