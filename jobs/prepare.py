@@ -212,8 +212,9 @@ def results_of(
     from app.execution.gauges import with_rate
     from app.execution.prepare import run_cases
 
-    store = files.name_of(arguments.store)
-    return with_rate("prepared_per_s", store, run_cases(function, tasks, arguments.num_cpus, f"prepare:{store}"), count)
+    store, places = files.name_of(arguments.store), ([absolute(arguments.source)], absolute(arguments.store))
+    cases = run_cases(function, tasks, arguments.num_cpus, f"prepare:{store}", *places)
+    return with_rate("prepared_per_s", store, cases, count)
 
 
 def num_pages(shard: Any) -> int:
