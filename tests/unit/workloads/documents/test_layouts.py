@@ -8,7 +8,8 @@ from drawn_sets import draw_page, encoded, save_rvl, save_tobacco
 
 from app.errors import DataError
 from app.workloads.documents import classes
-from app.workloads.documents.layouts import detect_layout, document_id
+from app.workloads.documents.layouts import detect_layout
+from app.workloads.documents.listing import SourceOptions, document_id
 from app.workloads.documents.prepare import read_encoded
 
 PAGE = encoded(draw_page(0), "PNG")
@@ -76,7 +77,9 @@ def test_bad_lines_cost_only_themselves(tmp_path: Path) -> None:
 
 
 def test_tobacco_is_known_by_its_folders(tmp_path: Path) -> None:
-    found = detect_layout(str(save_tobacco(tmp_path, {"Note": [3], "ADVE": [1, 2], "Email": [4]})))
+    root = str(save_tobacco(tmp_path, {"Note": [3], "ADVE": [1, 2], "Email": [4]}))
+    assert detect_layout(root).layout == "folders", "three of its names are anybody's"
+    found = detect_layout(root, SourceOptions(layout="tobacco"))
     assert found.layout == "tobacco"
     assert found.classes == classes.TOBACCO
     assert [(p.id, p.label, p.document_id) for p in found.pages] == [
@@ -153,8 +156,8 @@ def test_parquet_without_images_or_labels_says_what_it_has(tmp_path: Path) -> No
     pq.write_table(pa.table({"text": ["a"], "label": [1]}), tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"columns text \(string\), label \(int64\); wanted one column of images"):
         detect_layout(str(tmp_path))
-    pq.write_table(pa.table({"image": [b"a"], "label": ["x"]}), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match="wanted an integer column `label`"):
+    pq.write_table(pa.table({"image": [b"a"], "label": [0.5]}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="wanted an integer column `label`, or one of words; --class-column"):
         detect_layout(str(tmp_path))
 
 
