@@ -25,6 +25,7 @@ def console() -> Console:
 def say(text: str) -> None:
     """One line to the user."""
     out = console()
+    text = text.encode("utf-8", "backslashreplace").decode()  # names that are no UTF-8 have what nothing prints
     out.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
     out.file.flush()
 

@@ -48,6 +48,14 @@ def decode_text(content: bytes, declared: str | None = None) -> Decoded:
     return Decoded(re.sub(r"\r\n?", "\n", cleaned), encoding, len(text) - len(cleaned))
 
 
+def is_encoding(name: str) -> bool:
+    """Whether Python knows an encoding of text of this name."""
+    try:
+        return isinstance(b"a".decode(name), str)
+    except (LookupError, UnicodeDecodeError):
+        return False
+
+
 def _guess(content: bytes) -> str:
     """Of text without a mark."""
     if b"\0" in content:

@@ -1,7 +1,7 @@
 """Which folders are classes and which are splits, from the paths of the pages alone.
 
 The rule: folders that hold all the rest are passed by. Of those that come then,
-- none has the name of a split: each is a class (and where all folders in all of them are splits', the pages have these);
+- none has the name of a split: each is a class (and where all folders in all of them are, these have them);
 - all have the name of a split: the folders below are the classes; what lies in none of these has no class;
 - some have: nobody knows, and the two readings are named.
 A folder that repeats the folders beside it, with the same pages, is a copy and left out.
@@ -160,7 +160,7 @@ def _without_copy(
         names = told(sorted(below[tops[0]]))
         what = "hold all of Tobacco3482" if known else f"hold folders of the same names ({names})"
         raise DataError(
-            f"{source}: {told(which)} {what}: either each is a data set (--source {source.rstrip('/')}/{which[0]} takes "
-            f"one), or {told(tops)} are the classes (--layout class-folders)"
+            f"{source}: {told(which)} {what}: either each is a data set (--source {source.rstrip('/')}/{which[0]} "
+            f"takes one), or {told(tops)} are the classes (--layout class-folders)"
         )
     return rows, []

@@ -23,6 +23,7 @@ _PART_NAME = re.compile(r"part-(\d+)\.parquet")
 Status = Literal["ok", "empty", "failed", "timeout"]
 UNREAD = ("failed", "timeout")
 """Statuses of pages that have no text because OCR did not come to an end; `empty` is a page without any."""
+WITHOUT_TEXT = (*UNREAD, "empty")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,15 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from app.workloads.documents.prediction import PagePrediction, combine, write_table
+from app.workloads.documents.prediction import PagePrediction, combine
+from app.workloads.documents.prediction_table import PredictionTable
+
+
+def write_table(path: str, rows: list[PagePrediction], with_mark: bool = False) -> None:
+    table = PredictionTable(path, with_mark)
+    table.add(rows)
+    table.write()
+
 
 IMAGE = {"memo": 0.9, "letter": 0.1}
 TEXT = {"memo": 0.2, "letter": 0.8}
