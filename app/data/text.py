@@ -35,7 +35,8 @@ def decode_text(content: bytes, declared: str | None = None) -> Decoded:
     Raises:
         ValueError: it is no text of a known encoding; says what was seen and how to go on.
     """
-    mark, encoding = next(((m, e) for m, e in MARKS if content.startswith(m)), (b"", declared or _guess(content)))
+    mark, marked = next(((m, e) for m, e in MARKS if content.startswith(m)), (b"", None))
+    encoding = marked or declared or _guess(content)
     try:
         text = content[len(mark) :].decode(encoding)
     except (UnicodeDecodeError, LookupError) as error:
