@@ -33,7 +33,7 @@ class PredictDocuments:
     """Page segmentation mode, as of jobs/ocr.py."""
     oem: int | None = None
     """Engine mode."""
-    orientation: bool | None = None
+    orientation: Literal["yes", "no"] | None = None
     """Turn pages that come out as noise the way up that Tesseract thinks right, and read them again."""
     time_limit_s: float = 60.0
     """Of one attempt of OCR at a page."""
@@ -150,9 +150,10 @@ def _ocr_options(asked: str, arguments: PredictDocuments) -> Any:
     from app.errors import UsageError
     from app.workloads.documents.ocr_engines import OcrOptions
 
-    names = ("language", "psm", "oem", "orientation", "time_limit_s", "num_retries")
+    given = {name: getattr(arguments, name) for name in ("language", "psm", "oem", "time_limit_s", "num_retries")}
+    turn = None if arguments.orientation is None else arguments.orientation == "yes"
     try:
-        return OcrOptions.of(asked, **{name: getattr(arguments, name) for name in names})
+        return OcrOptions.of(asked, **given, orientation=turn)
     except ValueError as error:
         raise UsageError(f"--{str(error).replace('_', '-', 1)}") from error
 

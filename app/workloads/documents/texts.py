@@ -109,6 +109,11 @@ def unread_pages(root: str) -> frozenset[str]:
     return frozenset(page_id for page_id, note in read_notes(root).items() if note.status in UNREAD)
 
 
+def blank_pages(root: str) -> frozenset[str]:
+    """Pages on which OCR found no text."""
+    return frozenset(page_id for page_id, note in read_notes(root).items() if note.status == "empty")
+
+
 def most_asked(root: str) -> str:
     """How most of the store's pages were read; empty where none says so."""
     counts = Counter(note.asked for note in read_notes(root).values())

@@ -93,12 +93,10 @@ def test_a_store_s_splits_keep_documents_together_and_say_so(tmp_path: Path) -> 
     for page in (page for task in plan.tasks for page in task.pages):
         found.setdefault(page.document_id, set()).add(page.split)
     assert len(found) == 40 and all(len(splits) == 1 for splits in found.values())
-    assert told[1:] == [
-        "classes: a 60, b 60",
-        "splits (drawn by seed 0): 84 train, 18 validation, 18 test",
-        "documents, by names: 120 pages are of 40 documents of several (the largest: a0, 3 pages) and stay together "
-        + "in every split; --groups says it otherwise",
-    ]
+    assert told[1:3] == ["classes: a 60, b 60", "splits (drawn by seed 0): 84 train, 18 validation, 18 test"]
+    assert told[3].startswith(
+        "documents, by names: 120 pages are of 40 documents of several (the largest: a0, 3 pages)"
+    )
     alone = plan_store(str(tmp_path / "set"), str(tmp_path / "other"), groups="none")
     splits = {page.id: page.split for task in alone.tasks for page in task.pages}
     assert any(len({splits[f"a/a{n}_p{page}"] for page in (1, 2, 3)}) > 1 for n in range(20))
