@@ -1,7 +1,9 @@
 """Data sets as Parquet tables, as mirrors have them: classes, splits and documents of all rows."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app.data import files
 from app.data.quarantine import Quarantined
@@ -45,18 +47,20 @@ def read_mirror(source: str, paths: Sequence[str], options: SourceOptions) -> Da
                 if leads or not path:
                     bad.append(leads or Quarantined(id_, f"{table.path}#{row}", "the row has no image"))
                     continue
-            pages.append(PageSource(id_, file, numbers.get(label, -1), split, ""))
+            pages.append(PageSource(id_, file, numbers.get(label, -1), split, "" if path else id_))
     if not pages:
         raise DataError(f"{source}: its {len(paths)} Parquet files have no row with an image")
     return DataSet("parquet", names, _with_documents(distinct(pages), names in KNOWN), tuple(bad))
 
 
 def _with_documents(pages: tuple[PageSource, ...], stamped: bool) -> tuple[PageSource, ...]:
-    from dataclasses import replace
-
+    """Of rows that have a file's name, by it; the others stand alone, and so do files of one name in several tables."""
     own = [page.id.partition("@")[0] for page in pages]
-    found = documents_of(own, [()] * len(own), stamped)
-    return tuple(replace(page, document_id=document) for page, document in zip(pages, found, strict=True))
+    counts, named = Counter(own), []
+    for page, name, document in zip(pages, own, documents_of(own, [()] * len(own), stamped), strict=True):
+        is_alone = counts[name] > 1 and document == name.lower() and not stamped
+        named.append(page if page.document_id else replace(page, document_id=page.id if is_alone else document))
+    return tuple(named)
 
 
 def _classes(source: str, tables: Sequence[parquet_source.Rows]) -> tuple[tuple[str, ...], dict[int | str, int]]:

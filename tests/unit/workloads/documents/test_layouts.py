@@ -290,3 +290,16 @@ def test_a_name_that_is_no_utf8_costs_itself_and_clutter_is_counted(tmp_path: Pa
         "left out: 3 files of computers' own (@eaDir, __MACOSX and the like)",
         "left out: 1 .txt",
     )
+
+
+def test_documents_of_a_mirror_s_rows(tmp_path: Path) -> None:
+    """Rows without a name, and files that happen to have one name in two tables, are documents of their own."""
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    for split in ("train", "test"):
+        images = [{"bytes": PAGE, "path": path} for path in ("1.png", "x_p1.png", "x_p2.png", None)]
+        table = pa.table({"image": pa.array(images, kind), "label": ["a", "b", "b", "a"]})
+        pq.write_table(table, tmp_path / f"{split}-0.parquet")
+    assert [page.document_id for page in detect_layout(str(tmp_path)).pages] == [
+        *("1@test-0.parquet#0", "x", "x", "test-0/000003"),
+        *("1@train-0.parquet#0", "x", "x", "train-0/000003"),
+    ]
