@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from app.data import files
+from app.data.text import decode_text
 from app.errors import DataError
 from app.workloads.documents.texts import PageText
 
@@ -47,20 +48,23 @@ def find_texts(folder: str, pages: Sequence[tuple[str, str]]) -> list[tuple[str,
     return found
 
 
-def import_texts(found: Sequence[tuple[str, str]]) -> Iterator[list[PageText]]:
-    """Batches of the pages' texts."""
+def import_texts(found: Sequence[tuple[str, str]], encoding: str | None = None) -> Iterator[list[PageText]]:
+    """Batches of the pages' texts; `encoding`: of files without a byte order mark, else each is looked at."""
     for start in range(0, len(found), NUM_PAGES_PER_BATCH):
-        yield [_read(page_id, path) for page_id, path in found[start : start + NUM_PAGES_PER_BATCH]]
+        yield [_read(page_id, path, encoding) for page_id, path in found[start : start + NUM_PAGES_PER_BATCH]]
 
 
-def _read(page_id: str, path: str) -> PageText:
+def _read(page_id: str, path: str, encoding: str | None) -> PageText:
     try:
-        text = files.read_bytes(path).decode("utf-8", "replace").strip()
-    except DataError as error:
-        return PageText(page_id, "", None, "failed", str(error))
+        decoded = decode_text(files.read_bytes(path), encoding)
+    except (DataError, ValueError) as error:
+        return PageText(page_id, "", None, "failed", f"{files.name_of(path)}: {error}")
+    text = decoded.text.strip()
     if not text:
         return PageText(page_id, "", None, "empty", f"imported from {files.name_of(path)}")
-    return PageText(page_id, text, None, "ok", "imported")
+    told = [f"from {decoded.encoding}"] if decoded.encoding != "utf-8" else []
+    told += [f"{decoded.num_nuls} NUL characters left out"] if decoded.num_nuls else []
+    return PageText(page_id, text, None, "ok", ", ".join(["imported", *told]))
 
 
 def _endings(source: str) -> Iterator[str]:
