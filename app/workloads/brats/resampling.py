@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from app.errors import DataError
 from app.workloads.brats.cases import NUM_MODALITIES
-from app.workloads.brats.conditioning import INT16_MAX, Conditioned
+from app.workloads.brats.conditioning import Conditioned
+from app.workloads.brats.intensities import INT16_MAX
 from app.workloads.brats.labels import NUM_CODES
 from app.workloads.brats.spacing import Spacing, differs, in_words
 
