@@ -23,7 +23,7 @@ def look(address: str, words: dict[str, str], folder: Path) -> dict[str, str]:
     found = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        page = browser.new_page(viewport={"width": 1500, "height": 760}, device_scale_factor=1)
+        page = browser.new_page(viewport={"width": 2100, "height": 820})
         page.set_default_timeout(WAIT_MS)
         page.goto(address)
         page.get_by_text("Authentication Token Required").wait_for()
@@ -40,23 +40,8 @@ def look(address: str, words: dict[str, str], folder: Path) -> dict[str, str]:
             page.wait_for_timeout(3000)  # what the page asks for one after the other
             page.screenshot(path=folder / f"{name}.png")
             found[name] = page.inner_text("body")
-        found["processes"] = processes(page, address, folder)
         browser.close()
     return found
-
-
-def processes(page: Any, address: str, folder: Path) -> str:
-    """The list of hosts with the processes of each."""
-    page.goto(f"{address}/#/cluster")
-    rows = page.locator("tbody td:first-child button")
-    rows.first.wait_for()
-    for row in rows.all():
-        row.click()
-    page.get_by_text("ray::").first.wait_for()
-    page.wait_for_timeout(3000)
-    page.screenshot(path=folder / "processes.png", full_page=True)
-    text: str = page.inner_text("body")
-    return text
 
 
 def enter(page: Any, token: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from cluster_hosts import HEAD, RUNS, SHARED, STORE, WORKER, Hosts
+from cluster_hosts import HEAD, RUNS, SHARED, STORE, WORKER, Hosts, until
 from slow_studies import JOBS, put_study, put_workload, study_command
 
 pytestmark = pytest.mark.timeout(400)
@@ -91,8 +91,10 @@ def test_another_state_of_the_project(slow: Hosts, prepared: Hosts) -> None:
 
 def test_another_version_of_ray_does_not_join_and_cluster_up_says_why(slow: Hosts) -> None:
     file = f"{PROJECT}/.venv/lib/python3.11/site-packages/ray/_version.py"
-    slow.must("worker1", "ray stop --force >/dev/null 2>&1; sleep 1")
     with changed(slow, "worker1", file, 's/^version = .*/version = "2.0.0"/'):
+        slow.must("worker1", "ray stop --grace-period 20 >/dev/null 2>&1")
+        status = "python jobs/cluster.py status"
+        until(lambda: f"{WORKER}: NOT joined" in slow.run("client", status).stdout, 90)
         done = slow.run("client", "python jobs/cluster.py up", 300)
     assert done.returncode == 4 and "Traceback" not in done.stderr, done.stdout + done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
