@@ -57,6 +57,18 @@ class Ocr:
 
 
 def main(arguments: Ocr) -> None:
+    from app.data import files
+    from app.data.manifest import read_manifest_table
+    from app.data.ownership import held
+    from app.workloads.documents.store import OCR_FOLDER
+
+    read_manifest_table(absolute(arguments.store))  # before anything is made in a store that is none
+    # Beside preparing, which has the store itself: they write different files.
+    with held(files.join(absolute(arguments.store), OCR_FOLDER), "the texts in"):
+        _read(arguments)
+
+
+def _read(arguments: Ocr) -> None:
     from collections import Counter
 
     from app.console import progress, say

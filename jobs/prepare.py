@@ -72,11 +72,14 @@ class PrepareDocuments:
 
 
 def main(arguments: PrepareBrats | PrepareDocuments) -> None:
+    from app.data.ownership import held
+
     _check(arguments)
-    if isinstance(arguments, PrepareBrats):
-        prepare_brats(arguments)
-    else:
-        prepare_documents(arguments)
+    with held(absolute(arguments.store), "the store"):
+        if isinstance(arguments, PrepareBrats):
+            prepare_brats(arguments)
+        else:
+            prepare_documents(arguments)
 
 
 def prepare_brats(arguments: PrepareBrats) -> None:

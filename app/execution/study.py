@@ -7,12 +7,14 @@ from typing import Any
 
 from app.console import say
 from app.data import files
+from app.data.ownership import held
 from app.errors import DataError, UsageError
 from app.execution import cluster
 from app.execution.checks import check_order
 from app.execution.ledger import Ledger
 from app.execution.loggers import Loggers
-from app.execution.stores import stores_of
+from app.execution.record import claim_stores
+from app.execution.stores import UNNAMED, stores_of
 from app.execution.study_state import StudyState
 from app.experiment import Study
 from app.planning.plan import Plan, check
@@ -51,8 +53,9 @@ def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | 
         if not files.exists(store):
             raise DataError(f"{store} is not there: make the store first with jobs/prepare.py")
     ledger = Ledger(setting.folder)
-    with ledger.held():
+    with held(setting.folder, "the study in"):
         ledger.claim(study, plan)
+        claim_stores(setting.folder, {e.store or UNNAMED: stores[e.name] for e in study.experiments})
         finished = {e.name: record for e in study.experiments if (record := ledger.finished(e.name)) is not None}
         before = ledger.read_record()
         if before is not None and before.status == "finished" and _is_all(before, finished):

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from app.data import files
 from app.data.clutter import is_clutter
 from app.data.inside import link_reason, listed_path
-from app.data.names import is_text, printable
+from app.data.names import as_text, is_text
 from app.data.quarantine import Quarantined
 from app.data.text import decode_text
 from app.errors import DataError
@@ -99,7 +99,7 @@ def _usable(
         if reason is None:
             paths.append(path)
         elif path.lower().endswith((*ENDINGS, *side_files.NAMES, ".parquet")):
-            bad.append(Quarantined(printable(path), printable(path), reason))
+            bad.append(Quarantined(as_text(path), as_text(path), reason))
     num_left = len(listed) - len(named)
     return (
         paths,

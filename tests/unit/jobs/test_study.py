@@ -81,6 +81,7 @@ def test_numerics_of_another_run_are_taken_before_anything_starts(
 
     monkeypatch.setattr("app.execution.cluster.connect", start)
     monkeypatch.setattr("app.execution.study._check_trials", lambda *_: None)
+    monkeypatch.setattr("app.execution.study.claim_stores", lambda *_: None)
     with pytest.raises(UsageError, match=r"/a has chosen no numerics"):
         main(arguments)
     choices.keep(str(source), "k", chosen)
