@@ -104,11 +104,11 @@ def _write_sheet(arguments: PredictDocuments, out: str, shown: list[Any], stored
     """The sheet and what stands beside it; its path."""
     from app import records
     from app.data import files
-    from app.data.names import printable
+    from app.data.names import as_text
     from app.reporting.page_sheet import build_sheet, sheet_data
 
     sheet = files.join(out, "sheet.html")
-    title = ", ".join(printable(files.name_of(absolute(path))) for path in arguments.input)
+    title = ", ".join(as_text(files.name_of(absolute(path))) for path in arguments.input)
     files.write_bytes_atomic(sheet, build_sheet(title, shown, time.strftime("%Y-%m-%d %H:%M")).encode())
     files.write_json(files.join(out, "sheet.json"), sheet_data(title, shown))
     about = {"image_model": arguments.image_model, "text_model": arguments.text_model, "stored_size": stored_size}
@@ -201,7 +201,7 @@ def _read_texts(found: list[Any], options: Any, arguments: PredictDocuments) -> 
 
 def _predictions(pages: list[Any], texts: dict[str, Any], arguments: PredictDocuments) -> list[Any]:
     """What the models say of each page, in their order; the image alone where OCR found nothing or failed."""
-    from app.data.names import printable
+    from app.data.names import as_text
     from app.workloads.documents.prediction import PagePrediction, combine
     from app.workloads.documents.texts import UNREAD, WITHOUT_TEXT
 
@@ -219,7 +219,7 @@ def _predictions(pages: list[Any], texts: dict[str, Any], arguments: PredictDocu
         text, file = texts.get(page.file.id), page.file
         told = ("", "") if text is None else (text.text, text.status)
         found.append(
-            PagePrediction(file.id, printable(file.path), file.page, combine(image, by_text.get(file.id)), *told)
+            PagePrediction(file.id, as_text(file.path), file.page, combine(image, by_text.get(file.id)), *told)
         )
     return found
 

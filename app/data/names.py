@@ -10,6 +10,6 @@ def is_text(name: str) -> bool:
     return True
 
 
-def printable(name: str) -> str:
+def as_text(name: str) -> str:
     r"""The name with bytes that are no UTF-8 as `\xe9`."""
     return name if is_text(name) else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from app.data import files
 from app.data.clutter import is_clutter
 from app.data.inside import link_reason, listed_path
-from app.data.names import is_text, printable
+from app.data.names import as_text, is_text
 from app.data.quarantine import Quarantined
 from app.data.text import decode_text
 from app.errors import DataError
@@ -78,6 +78,8 @@ def detect_layout(source: str, options: SourceOptions | None = None) -> DataSet:
         seen = ", ".join(paths[:5]) or "no file at all"
         more = ", …" if len(paths) > 5 else ""
         raise DataError(f"{source} has no layout that is known: saw {seen}{more}{_above(source)}; {WANTED}")
+    if options.layout is None:
+        _check_spelling(source, found.classes)
     left = [path for path in paths if path not in {*tables, *pages, *sides}] if found.layout != "parquet" else []
     notes += [f"left out: {_by_ending(left)}"] if left else []
     return DataSet(found.layout, found.classes, found.pages, (*bad, *found.bad), (*found.notes, *notes))
@@ -97,13 +99,26 @@ def _usable(
         if reason is None:
             paths.append(path)
         elif path.lower().endswith((*ENDINGS, *side_files.NAMES, ".parquet")):
-            bad.append(Quarantined(printable(path), printable(path), reason))
+            bad.append(Quarantined(as_text(path), as_text(path), reason))
     num_left = len(listed) - len(named)
     return (
         paths,
         bad,
         [f"left out: {num_left} files of computers' own (@eaDir, __MACOSX and the like)"] if num_left else [],
     )
+
+
+def _check_spelling(source: str, names: Sequence[str]) -> None:
+    """Raises DataError when two classes differ in capitals, spaces or the like alone: Invoice in one split, invoice in
+    another."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(re.sub(r"[\s_-]+", "", name.casefold()) or name, name)
+        if other != name:
+            raise DataError(
+                f"{source}: the classes {other!r} and {name!r} are spelled nearly alike: name them alike, or say by "
+                "--layout how the source is to be read, and both are classes"
+            )
 
 
 def _by_ending(paths: Sequence[str]) -> str:
@@ -155,7 +170,8 @@ def _rvl_cdip(source: str, folder: str, options: SourceOptions) -> DataSet:
                 pages.append(page)
     if not pages:
         raise DataError(f"{source}: labels/ lists no page; wanted lines `path class`")
-    return DataSet("rvl-cdip", classes.RVL_CDIP, distinct(pages), tuple(bad))
+    notes = (f"RVL-CDIP was found in {folder}",) if folder else ()
+    return DataSet("rvl-cdip", classes.RVL_CDIP, distinct(pages), tuple(bad), notes)
 
 
 def _label_lines(path: str, listing: str) -> Iterator[tuple[int, str, int] | Quarantined]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from app.data import files
 from app.data.clutter import is_clutter
-from app.data.names import printable
+from app.data.names import as_text
 from app.data.quarantine import Quarantined
 from app.errors import DataError, ResourceError
 from app.workloads.documents.reading import BadPage, read_page, small_page, stored_page
@@ -178,7 +178,7 @@ def _png(page: "Image") -> bytes:
 def _distinct(pages: Sequence[PageFile]) -> list[PageFile]:
     """Files of one name and different endings get their ending into the id; what still clashes, as files of several
     folders given, gets a number."""
-    pages = [replace(page, id=printable(page.id)) for page in pages]
+    pages = [replace(page, id=as_text(page.id)) for page in pages]
     counts = Counter(page.id for page in pages)
     ids = [f"{page.id}.{page.path.rpartition('.')[2]}" if counts[page.id] > 1 else page.id for page in pages]
     taken: set[str] = set()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.data import files
-from app.data.names import printable
+from app.data.names import as_text
 from app.workloads.documents.prediction import PagePrediction
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -81,5 +81,5 @@ def _encoded(predictions: Sequence[PagePrediction], path: str, with_mark: bool) 
 def _cell(value: Any, is_csv: bool) -> Any:
     if not isinstance(value, str):
         return value
-    text = printable(value)
+    text = as_text(value)
     return HARMLESS + text if is_csv and text.startswith(FORMULA_STARTS) else text

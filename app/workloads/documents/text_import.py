@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from app.data import files
+from app.data.inside import link_reason
 from app.data.text import decode_text
 from app.errors import DataError
 from app.workloads.documents.texts import PageText
@@ -24,11 +25,13 @@ def find_texts(folder: str, pages: Sequence[tuple[str, str]]) -> list[tuple[str,
         pages: id and source file of each.
 
     Raises:
-        DataError: there is no text file, or none of a page.
+        DataError: there is no text file, or none of a page; or one is a link that leads out.
     """
     paths = [path for path in files.list_files(folder) if path.lower().endswith(ENDING)]
     if not paths:
         raise DataError(f"{folder} has no {ENDING} file; wanted one for each page, as QS-OCR has them")
+    if leads := next(((path, reason) for path in paths if (reason := link_reason(folder, path))), None):
+        raise DataError(f"{leads[0]} {leads[1]}, outside {folder}: copy into it what is meant to be taken over")
     start = len(folder.rstrip("/")) + 1
     by_stem = {path[start : -len(ENDING)]: path for path in paths}
     names = Counter(files.name_of(stem) for stem in by_stem)

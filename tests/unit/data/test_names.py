@@ -3,13 +3,13 @@ import os
 import pytest
 
 from app.data.clutter import is_clutter
-from app.data.names import is_text, printable
+from app.data.names import as_text, is_text
 
 
 def test_a_name_that_is_no_utf8_can_be_told() -> None:
     name = os.fsdecode(b"r\xe9sum\xe9.jpg")
     assert not is_text(name) and is_text("résumé.jpg")
-    assert printable(name) == r"r\xe9sum\xe9.jpg" and printable("résumé.jpg") == "résumé.jpg"
+    assert as_text(name) == r"r\xe9sum\xe9.jpg" and as_text("résumé.jpg") == "résumé.jpg"
 
 
 @pytest.mark.parametrize(

@@ -200,40 +200,6 @@ def test_a_mirror_with_one_split_has_none(tmp_path: Path) -> None:
     assert not detect_layout(str(tmp_path)).has_split
 
 
-def test_words_are_classes_of_a_table_and_known_ones_take_their_order(tmp_path: Path) -> None:
-    labels = pa.array(["memo", None, "letter ", "memo"]).dictionary_encode()
-    pq.write_table(pa.table({"image": [PAGE] * 4, "label": labels}), tmp_path / "a.parquet")
-    found = detect_layout(str(tmp_path))
-    assert found.classes == ("letter", "memo")
-    assert [page.label for page in found.pages] == [1, -1, 0, 1]
-    pq.write_table(pa.table({"image": [PAGE] * 16, "kind": list(classes.RVL_CDIP)[::-1]}), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match="--class-column names another"):
-        detect_layout(str(tmp_path))
-    found = detect_layout(str(tmp_path), SourceOptions(class_column="kind"))
-    assert [page.label for page in found.pages] == list(range(15, -1, -1))
-
-
-def test_tables_may_name_their_images_by_path(tmp_path: Path) -> None:
-    """Beside the table, or below the source; in a column of text, or in `path` where all `bytes` are null."""
-    touch(tmp_path, "data/pages/1.png", "data/pages/2.png")
-    paths = ["pages/1.png", "pages/2.png", "../../secret.png", None]
-    pq.write_table(pa.table({"file_name": paths, "label": ["a", "b", "a", "b"]}), tmp_path / "data" / "x.parquet")
-    found = detect_layout(str(tmp_path))
-    assert [(p.id, p.source, p.label) for p in found.pages] == [
-        ("pages/1", "data/pages/1.png", 0),
-        ("pages/2", "data/pages/2.png", 1),
-    ]
-    assert [bad.id for bad in found.bad] == ["data/x.parquet#2", "data/x/000003"]
-    assert "leads out of" in found.bad[0].reason and found.bad[1].reason == "the row has no image"
-    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    image = pa.array([{"bytes": None, "path": f"data/pages/{n}.png"} for n in (1, 2)], kind)
-    pq.write_table(pa.table({"image": image, "label": [0, 1]}), tmp_path / "data" / "x.parquet")
-    assert [p.source for p in detect_layout(str(tmp_path)).pages] == ["data/pages/1.png", "data/pages/2.png"]
-    pq.write_table(pa.table({"image": ["far/1.png"], "label": [0]}), tmp_path / "data" / "x.parquet")
-    with pytest.raises(DataError, match=r"'far/1.png' is neither beside it nor in .*; wanted the images there"):
-        detect_layout(str(tmp_path))
-
-
 def test_label_lists_may_have_a_mark_tabs_and_line_ends_of_windows(tmp_path: Path) -> None:
     root = save_rvl(tmp_path, {"train": [], "val": [], "test": []})
     (root / "labels/train.txt").write_bytes("\ufeffa/b.tif\t3\r\nc d.tif  15\r\n".encode())
@@ -292,14 +258,8 @@ def test_a_name_that_is_no_utf8_costs_itself_and_clutter_is_counted(tmp_path: Pa
     )
 
 
-def test_documents_of_a_mirror_s_rows(tmp_path: Path) -> None:
-    """Rows without a name, and files that happen to have one name in two tables, are documents of their own."""
-    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    for split in ("train", "test"):
-        images = [{"bytes": PAGE, "path": path} for path in ("1.png", "x_p1.png", "x_p2.png", None)]
-        table = pa.table({"image": pa.array(images, kind), "label": ["a", "b", "b", "a"]})
-        pq.write_table(table, tmp_path / f"{split}-0.parquet")
-    assert [page.document_id for page in detect_layout(str(tmp_path)).pages] == [
-        *("1@test-0.parquet#0", "x", "x", "test-0/000003"),
-        *("1@train-0.parquet#0", "x", "x", "train-0/000003"),
-    ]
+def test_one_class_in_two_spellings_is_not_two(tmp_path: Path) -> None:
+    root = str(touch(tmp_path, "train/Tax Form/1.png", "train/letter/2.png", "test/tax_form/3.png"))
+    with pytest.raises(DataError, match="classes 'Tax Form' and 'tax_form' are spelled nearly alike: name them alike"):
+        detect_layout(root)
+    assert detect_layout(root, SourceOptions("split-folders")).classes == ("Tax Form", "letter", "tax_form")

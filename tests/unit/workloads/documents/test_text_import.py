@@ -69,3 +69,11 @@ def test_a_text_is_decoded_by_what_it_is_or_refused_by_name(tmp_path: Path) -> N
     assert (batch[3].text, batch[3].status) == ("", "failed") and batch[3].reason.startswith("d.txt: it is no text in")
     (declared,) = import_texts(found[3:], "cp1251")
     assert declared[0].text == "письмо"
+
+
+def test_a_text_that_is_a_link_out_is_not_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a.txt").symlink_to("../secret")
+    with pytest.raises(DataError, match=r"a.txt is a link to .*/secret, outside .*/set: copy into it"):
+        find_texts(str(tmp_path / "set"), [("a", "a.png")])
