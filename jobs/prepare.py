@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from app.workloads.documents.store import DocumentStore
 
 MAX_BAD_SAID = 20
-"""Bad pages shown one by one; of 400,000 too many may be bad to read."""
+"""Bad cases or pages shown one by one; of 400,000 too many may be bad to read."""
 
 
 @dataclass(frozen=True)
 class PrepareBrats:
-    """Brain tumour volumes: MSD Task01, BraTS 2018 to 2021, BraTS 2023 and later (the layout is recognised)."""
+    """Brain tumour volumes: MSD Task01, nnU-Net's folders, BraTS 2018 to 2021, 2023 and later (the layout is
+    recognised)."""
 
     source: str
     """Folder or URL of the data set as it is distributed."""
@@ -45,6 +46,13 @@ class PrepareBrats:
     Scans that differ by 5 % or less stay as they are."""
     resampling: bool = True
     """`--no-resampling` keeps all scans as they are."""
+    labels: tuple[str, ...] = ()
+    """What codes of the labels mean, such as 1=core 2=edema 4=enhancing; counts before what dataset.json or the
+    challenge say of these codes. Meanings: background, core, edema, enhancing, cavity (of a resection: background)."""
+    challenge: Literal["msd", "brats2021", "brats2023", "brats2024", "brats2024-ped"] | None = None
+    """Whose codes the labels have, where neither dataset.json's names nor those of the files tell, or tell it wrong."""
+    allow_outside: bool = False
+    """Read files outside of the data set, where dataset.json or links lead there."""
     max_bad_fraction: float = 0.2
     """More bad cases than this share of all end the job with an error."""
     num_cpus: int | None = None
@@ -88,36 +96,46 @@ def main(arguments: PrepareBrats | PrepareDocuments) -> None:
 
 def prepare_brats(arguments: PrepareBrats) -> None:
     from app.console import progress, say
-    from app.data.quarantine import Quarantined
-    from app.workloads.brats.building import VoxelOptions, finish_store, plan_store
+    from app.data import files
+    from app.data.quarantine import QUARANTINE_NAME, Quarantined, summary_lines
+    from app.workloads.brats.building import VoxelOptions, find_labelled, finish_store, plan_store
+    from app.workloads.brats.label_choice import LabelOptions, choose_codes
+    from app.workloads.brats.label_names import parse_codes
+    from app.workloads.brats.notes import grouped
     from app.workloads.brats.prepare import prepare_or_keep
+    from app.workloads.brats.sources import unlabelled_lines
 
     start_s = time.monotonic()
     store = absolute(arguments.store)
+    source = find_labelled(absolute(arguments.source), arguments.allow_outside)
+    labels = choose_codes(source, LabelOptions(arguments.challenge, parse_codes(arguments.labels)))
     told: list[str] = []
     spacing_mm = None if arguments.spacing_mm is None else arguments.spacing_mm[::-1]
     voxels = VoxelOptions(spacing_mm, arguments.resampling)
-    layout, tasks = plan_store(
-        absolute(arguments.source), store, split_options(arguments), voxels=voxels, say=told.append
-    )
+    layout, tasks = plan_store(source, store, split_options(arguments), labels=labels, voxels=voxels, say=told.append)
     num_labelled = sum(task.files.label is not None for task in tasks)
     say(f"{arguments.source}: layout {layout}, {len(tasks)} cases, {num_labelled} with a label")
-    for line in told:
+    for line in (f"labels: {labels}", *unlabelled_lines(source), *told):
         say(line)
-    results, num_bad = [], 0
+    results: list[Any] = []
+    bad: list[Quarantined] = []
     with progress("prepare", len(tasks)) as advance:
         for result in results_of("ray", prepare_or_keep, tasks, arguments, lambda _: 1):
             if isinstance(result, Quarantined):
-                num_bad += 1
-                say(f"quarantined {result.id}: {result.file}: {result.reason}")
+                _say_bad([result], len(bad))
+                bad.append(result)
             results.append(result)
-            advance(1, f"{num_bad} quarantined" if num_bad else "")
+            advance(1, f"{len(bad)} quarantined" if bad else "")
+    for line in summary_lines(bad, files.join(arguments.store, QUARANTINE_NAME)):
+        say(line)
     cases = finish_store(store, results, arguments.max_bad_fraction)
+    for line in grouped({case.id: case.notes for case in cases}):
+        say(line)
     counts = Counter(case.split for case in cases)
     num_bytes = sum(case.num_bytes for case in cases)
     say(
         f"{arguments.store}: {len(cases)} cases ({', '.join(f'{n} {name}' for name, n in sorted(counts.items()))}), "
-        f"{num_bad} quarantined, {num_bytes} bytes, {time.monotonic() - start_s:.1f} s"
+        f"{len(bad)} quarantined, {num_bytes} bytes, {time.monotonic() - start_s:.1f} s"
     )
 
 

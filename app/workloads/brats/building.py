@@ -11,10 +11,12 @@ from app.data.quarantine import Quarantined, check_bad_share, write_quarantine
 from app.data.splits import SplitRule
 from app.errors import DataError
 from app.workloads.brats.cases import Case
-from app.workloads.brats.labels import Layout
-from app.workloads.brats.layouts import CaseFiles, detect_layout
+from app.workloads.brats.label_choice import LabelChoice, LabelOptions, choose_codes
+from app.workloads.brats.labels import Layout, describe
+from app.workloads.brats.layouts import CaseFiles, Source
 from app.workloads.brats.patients import SplitOptions, assign
 from app.workloads.brats.prepare import CASES_FOLDER, CaseTask
+from app.workloads.brats.sources import find_source
 from app.workloads.brats.spacing import TOLERANCE, Spacing, common_spacing, differs, in_words, read_spacings
 from app.workloads.brats.store import store_spacing
 
@@ -29,6 +31,8 @@ class StoreOptions:
     workload: str
     format: int
     layout: Layout
+    labels: str
+    """What the codes of its labels mean, as `describe` writes it."""
     split: str
     """The rule, or the file that says it."""
     seed: int | None
@@ -43,6 +47,15 @@ class StoreOptions:
     """Whether training cases of other voxel sizes are brought to it."""
 
 
+def find_labelled(source: str, allow_outside: bool = False) -> Source:
+    """`find_source` of a data set to train on. Raises DataError also when none of its cases has a label."""
+    found = find_source(source, allow_outside)
+    if not any(case.label for case in found.cases):
+        counted = f"none of its {len(found.cases)} cases ({found.layout}) has a label"
+        raise DataError(f"{source}: {counted}; wanted cases to train on")
+    return found
+
+
 @dataclass(frozen=True)
 class VoxelOptions:
     """What is done about the cases' voxel sizes."""
@@ -53,10 +66,11 @@ class VoxelOptions:
 
 
 def plan_store(
-    source: str,
+    source: str | Source,
     store: str,
     split: SplitRule | SplitOptions = "seeded",
     seed: int = 0,
+    labels: LabelChoice | None = None,
     voxels: VoxelOptions = VoxelOptions(),
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Layout, list[CaseTask]]:
@@ -66,10 +80,11 @@ def plan_store(
     case turns out to be bad.
 
     Args:
-        source: the data set's folder.
+        source: the data set's folder, or what was found there.
         store: folder or URL.
         split: by which rule, or all about it.
         seed: of a rule by its name.
+        labels: what the codes of its labels mean; None: what the source itself tells.
         voxels: what is done about voxel sizes.
         say: is told, in lines, what was decided.
 
@@ -78,20 +93,21 @@ def plan_store(
             patients does not fit.
         UsageError: the store was made with other options.
     """
-    layout, cases = detect_layout(source)
-    if not any(case.label for case in cases):
-        raise DataError(f"{source}: none of its {len(cases)} cases ({layout}) has a label; wanted cases to train on")
+    found = find_labelled(source) if isinstance(source, str) else source
+    layout, cases = found.layout, found.cases
+    codes = (choose_codes(found, LabelOptions()) if labels is None else labels).codes
     files.check_folder(files.join(store, CASES_FOLDER))
     how = split if isinstance(split, SplitOptions) else SplitOptions(split, seed)
     assigned = assign([case.id for case in cases], [case.id for case in cases if case.label], how)
     spacing_mm, told = _training_spacing([case for case in cases if case.label], store, voxels)
     facts: dict[str, Any] = {**assigned.facts, "spacing_mm": None if spacing_mm is None else list(spacing_mm)}
-    claim_store(store, asdict(StoreOptions("brats", FORMAT, layout, resampling=voxels.resampling, **facts)))
+    options = StoreOptions("brats", FORMAT, layout, describe(codes), resampling=voxels.resampling, **facts)
+    claim_store(store, asdict(options))
     for line in (*assigned.told, told):
         say(line)
     target = spacing_mm if voxels.resampling else None
     return layout, [
-        CaseTask(case, layout, assigned.splits[case.id], store, patient=assigned.patients[case.id], spacing_mm=target)
+        CaseTask(case, layout, assigned.splits[case.id], store, codes, assigned.patients[case.id], target)
         for case in cases
     ]
 

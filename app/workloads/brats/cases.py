@@ -28,7 +28,9 @@ class Case:
     file: str
     """The frame, relative to the store."""
     layout: Layout
-    """Whose label codes the source uses."""
+    """How the source's files are named."""
+    labels: str
+    """What its label's codes mean, such as `0=background 1=core 2=edema 4=enhancing`."""
     sources: tuple[str, ...]
     """Image files, then the label."""
     source_stamps: tuple[str, ...]
@@ -61,6 +63,8 @@ class Case:
     """Of the frame."""
     foreground: npt.NDArray[np.int16] = field(repr=False)
     """[n, 4]: label code, then z, y, x in the stored box; at most 256 voxels of each tumour code, drawn by the id."""
+    notes: tuple[str, ...]
+    """What was changed or assumed in reading it (app.workloads.brats.notes)."""
 
     @property
     def gain(self) -> npt.NDArray[np.float32]:

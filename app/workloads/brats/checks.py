@@ -11,7 +11,7 @@ from app.data.manifest import MANIFEST_NAME
 from app.data.splits import TRAIN, VALIDATION
 from app.errors import DataError, UsageError
 from app.workloads.brats.spacing import in_words
-from app.workloads.brats.store import BratsStore, store_spacing
+from app.workloads.brats.store import BratsStore, store_labels, store_spacing
 from app.workloads.brats.task import BratsTask
 from app.workloads.weights_place import find_weights
 
@@ -32,7 +32,8 @@ def check(options: Mapping[str, Any], store: str) -> BratsTask:
 
 
 def resolve(task: BratsTask, store: str) -> BratsTask:
-    """The task with the voxel size that the store's training cases have.
+    """The task with the voxel size that the store's training cases have, and with what the store's labels mean unless
+    it says what those of its training meant.
 
     Raises:
         DataError: the store is missing or damaged.
@@ -45,7 +46,7 @@ def resolve(task: BratsTask, store: str) -> BratsTask:
             f"task.spacing_mm: got {in_words(task.spacing_mm)}, the store {store} has {seen}; leave it out: the store "
             "fills it in"
         )
-    return replace(task, spacing_mm=spacing_mm)
+    return replace(task, spacing_mm=spacing_mm, labels=store_labels(store) if task.labels is None else task.labels)
 
 
 @lru_cache(maxsize=16)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from app.workloads import exporting
-from app.workloads.brats.labels import FILE_CODES, OUTPUT_REGIONS, REGIONS
+from app.workloads.brats.labels import FILE_CODES, INTERNAL, OUTPUT_REGIONS, REGIONS
 from app.workloads.brats.layouts import MODALITIES
 from app.workloads.brats.spacing import TOLERANCE, in_words
 from app.workloads.brats.task import NUM_MODALITIES, BratsTask
@@ -57,7 +57,10 @@ def describe(task: BratsTask) -> dict[str, Any]:
             "activation": "sigmoid; a region where its probability is over 0.5, inner regions win",
             "codes_of_region": {name: list(REGIONS[name]) for name in OUTPUT_REGIONS[task.outputs]},
             "internal_codes": {"0": "background", "1": "non-enhancing core", "2": "edema", "3": "enhancing tumour"},
-            "file_codes_to_internal": {layout: {str(k): v for k, v in m.items()} for layout, m in FILE_CODES.items()},
+            "file_codes_to_internal": {
+                challenge: {str(code): INTERNAL[meaning] for code, meaning in codes.items()}
+                for challenge, codes in FILE_CODES.items()
+            },
         },
     }
 

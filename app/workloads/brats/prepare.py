@@ -20,7 +20,7 @@ from app.data.splits import TRAIN
 from app.errors import DataError
 from app.workloads.brats.cases import Case
 from app.workloads.brats.conditioning import Conditioned, condition
-from app.workloads.brats.labels import NUM_CODES, Layout
+from app.workloads.brats.labels import NUM_CODES, Codes, Layout, codes_of, describe
 from app.workloads.brats.layouts import CaseFiles
 from app.workloads.brats.reading import BadVolume, axis_codes
 from app.workloads.brats.resampling import TooManyVoxels, resample_case
@@ -48,6 +48,8 @@ class CaseTask:
     layout: Layout
     split: str
     store: str
+    codes: Codes | None = None
+    """Of the label; None: those that go by the layout's name."""
     patient: str | None = None
     """Of whom the scan is; None: of one who has no other."""
     spacing_mm: Spacing | None = None
@@ -59,7 +61,7 @@ def prepare_or_keep(task: CaseTask) -> Case | Quarantined:
     kept = _kept(task)
     if kept is not None:
         return kept
-    return prepare_case(task.files, task.layout, task.split, task.store, task.patient, task.spacing_mm)
+    return prepare_case(task.files, task.layout, task.split, task.store, task.codes, task.patient, task.spacing_mm)
 
 
 def prepare_case(
@@ -67,6 +69,7 @@ def prepare_case(
     layout: Layout,
     split: str,
     store: str,
+    codes: Codes | None = None,
     patient: str | None = None,
     spacing_mm: Spacing | None = None,
 ) -> Case | Quarantined:
@@ -78,9 +81,10 @@ def prepare_case(
     Raises:
         DataError: the store can not be written.
     """
+    known = codes_of(layout if codes is None else codes)
     try:
         stamps = _stamps(case)
-        own = condition(case, layout)
+        own = condition(case, known)
         conditioned = resample_case(own, spacing_mm if split == TRAIN else None)
     except BadVolume as bad:
         return Quarantined(case.id, bad.file, bad.reason)
@@ -95,6 +99,7 @@ def prepare_case(
         has_label=conditioned.has_label,
         file=name,
         layout=layout,
+        labels=describe(known),
         sources=_sources(case),
         source_stamps=stamps,
         file_shape=conditioned.file_shape,
@@ -112,6 +117,7 @@ def prepare_case(
         num_bytes=len(frame),
         crc32=zlib.crc32(frame),
         foreground=_foreground(conditioned, case.id),
+        notes=conditioned.notes,
     )
     files.write_bytes_atomic(files.join(store, name), frame)
     files.write_json(_record_path(store, case.id), row.to_row())
@@ -144,6 +150,8 @@ def _kept(task: CaseTask) -> Case | None:
             return None
     except (DataError, BadVolume, TypeError, ValueError):
         return None  # whatever is wrong with it, preparing it anew puts it right or says why not
+    if case.labels != describe(codes_of(task.layout if task.codes is None else task.codes)):
+        return None
     moved = (case.split == TRAIN) != (task.split == TRAIN)
     if moved and task.spacing_mm is not None and differs(case.source_spacing_mm, task.spacing_mm):
         return None  # training cases alone are resampled

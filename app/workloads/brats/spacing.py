@@ -12,6 +12,7 @@ import numpy as np
 
 from app.data import files
 from app.errors import DataError
+from app.workloads.brats.headers import find_place
 from app.workloads.brats.layouts import CaseFiles
 from app.workloads.brats.reading import spacing_zyx
 
@@ -73,8 +74,8 @@ def _read_spacing(path: str) -> Spacing | None:
         if int(kind.sizeof_hdr) not in sizes:
             return None
         with np.errstate(all="ignore"):
-            affine = np.asarray(kind.from_fileobj(io.BytesIO(head), check=False).get_best_affine(), np.float64)
-            spacing = spacing_zyx(affine)
+            header = kind.from_fileobj(io.BytesIO(head), check=False)
+            spacing = spacing_zyx(find_place(header, tuple(int(n) for n in header["dim"][1:4])).affine)
     except (*unreadable, np.linalg.LinAlgError):
         return None
     return spacing if all(np.isfinite(spacing)) and min(spacing) > 0 else None

@@ -80,6 +80,18 @@ class BratsStore:
         return files.join(self.root, case.file)
 
 
+def store_labels(root: str) -> str | None:
+    """What the codes of its source's labels mean, as its store.json says; None where there is none.
+
+    Raises:
+        DataError: it can not be read.
+    """
+    path = files.join(root, STORE_NAME)
+    facts = files.read_json(path) if files.exists(path) else {}
+    found = facts.get("labels") if isinstance(facts, dict) else None
+    return found if isinstance(found, str) else None
+
+
 def store_spacing(store: str) -> Spacing | None:
     """The training's voxel size of a store, z, y, x; None where it has none of its own.
 

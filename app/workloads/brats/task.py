@@ -80,6 +80,8 @@ class BratsTask:
     """The same in the final evaluation and in prediction."""
     mirror: bool = False
     """Average over the eight flips in the final evaluation and in prediction: eight times the work."""
+    labels: str | None = None
+    """What the codes of the store's labels mean, which the store fills in; None: unknown."""
     spacing_mm: tuple[float, float, float] | None = None
     """Voxel size of the training's cases along z, y, x, which the store fills in; None: unknown, or several."""
     resampling: bool = True

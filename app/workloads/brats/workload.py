@@ -14,7 +14,7 @@ from app.workloads.base import Batch, HostBatch
 from app.workloads.brats import augment, evaluation, losses, networks
 from app.workloads.brats.inputs import normalize, region_targets
 from app.workloads.brats.samples import BratsSamples
-from app.workloads.brats.store import BratsStore, store_spacing
+from app.workloads.brats.store import BratsStore, store_labels, store_spacing
 from app.workloads.brats.task import NUM_MODALITIES, BratsTask
 
 
@@ -28,8 +28,10 @@ class BratsWorkload:
         return from_dict(BratsTask, options, "task")
 
     def resolve_task(self, task: BratsTask, store: str) -> BratsTask:
-        """With the store's voxel size, unless the task has one: a model may be scored on a store of another."""
-        return task if task.spacing_mm is not None else replace(task, spacing_mm=store_spacing(store))
+        """With the store's voxel size and meaning of labels, unless the task has them: a model may be scored on a store
+        of others."""
+        spacing_mm = store_spacing(store) if task.spacing_mm is None else task.spacing_mm
+        return replace(task, spacing_mm=spacing_mm, labels=store_labels(store) if task.labels is None else task.labels)
 
     def open_samples(self, task: BratsTask, store: str) -> BratsSamples:
         return BratsSamples(
