@@ -70,7 +70,7 @@ def resampling_in_words(task: BratsTask) -> str:
         return "none"
     return (
         f"of a scan that differs by more than {TOLERANCE:.0%} from the training's {in_words(task.spacing_mm)} along an "
-        "axis: linear and antialiased, the edges of both grids on each other; probabilities back, linear, before the "
+        "axis: cubic and antialiased, the edges of both grids on each other; probabilities back, cubic, before the "
         "threshold"
     )
 

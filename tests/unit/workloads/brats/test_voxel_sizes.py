@@ -112,11 +112,11 @@ def test_what_does_not_vary_along_the_resampled_axes_gives_the_same_label(spacin
 
 
 def test_what_is_brought_back_are_probabilities_and_not_labels() -> None:
-    """A step of the probability between the centres of two training voxels falls, on a grid twice as fine, where the
-    straight line between them crosses a half; nearest neighbours of a label could only fall on every second voxel.
+    """A probability that is just below a half in one training voxel, and high in the next, crosses the half near the
+    first one's centre; labels could only change from one to the next.
 
-    By hand: z-scores -1, -1, 3, 3 at x = 0.5, 2.5, 4.5, 6.5 (fine voxels, centres); their sigmoids 0.269 and 0.953 meet
-    0.5 at 2.5 + 2 * (0.5 - 0.269) / (0.953 - 0.269) = 3.18, so that the fine voxel 3 is below and 4 above.
+    By hand: logits -0.1, -0.1, 3, 3 at the fine voxels 0.5, 2.5, 4.5, 6.5 are probabilities of 0.475 and 0.953; a
+    quarter of the way between them, at voxel 3, the cubic is at 0.475 + 0.227 * 0.478 = 0.58.
     """
     fine = np.repeat(np.array([400, 400, 800, 800], np.int16), 2)
     image = np.broadcast_to(fine, (4, 4, 4, 8)).copy()
@@ -126,11 +126,11 @@ def test_what_is_brought_back_are_probabilities_and_not_labels() -> None:
     class Steps(Bright):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             seen.append(x[0, 0, 2, 2].numpy().copy())
-            return torch.where(x[:, :1] > 0.5, 3.0, -1.0).expand(-1, 3, -1, -1, -1).contiguous()
+            return torch.where(x[:, :1] > 0.5, 3.0, -0.1).expand(-1, 3, -1, -1, -1).contiguous()
 
     label = predict_label(task, Steps(), image, GAIN, BIAS, CPU, overlap=0.0, spacing_mm=ONE)
     assert np.count_nonzero(seen[0]) == 4, "eight voxels of 1 mm are four of 2 mm"
-    assert (label[0, 0] > 0).tolist() == [False] * 4 + [True] * 4
+    assert (label[0, 0] > 0).tolist() == [False] * 3 + [True] * 5
 
 
 def test_training_cases_take_the_median_and_all_others_keep_their_own(mixed: Path, tmp_path: Path) -> None:
