@@ -39,6 +39,8 @@ class PredictDocuments:
     """Of one attempt of OCR at a page."""
     num_retries: int = 1
     """Attempts of OCR after one that failed or ran out of time."""
+    max_pixels: int = 200_000_000
+    """A page of more is refused, as a decompression bomb; of 1 bit, which is read in reduced form, three times that."""
     labelled: bool = False
     """The name of the folder that a page lies in is its class: the sheet says which pages are right."""
     workers: int = 1
@@ -61,7 +63,7 @@ def predict_documents(arguments: PredictDocuments) -> None:
     start_s = time.monotonic()
     stored_size, ocr = _check_models(arguments)
     out = absolute(str(arguments.out))
-    found = find_pages([absolute(path) for path in arguments.input])
+    found = find_pages([absolute(path) for path in arguments.input], arguments.max_pixels, say)
     say(f"{', '.join(arguments.input)}: {len(found)} pages")
     table = PredictionTable(files.join(out, f"predictions.{arguments.table}"), arguments.byte_order_mark)
     bad: list[Any] = []
@@ -174,6 +176,8 @@ def _read_pages(found: list[Any], stored_size: int, arguments: PredictDocuments)
                 bad.append(result)
                 say(f"quarantined {result.id}: {result.file}: {result.reason}")
             else:
+                for note in result.notes:
+                    say(f"noted: {result.file.path}: {note}")
                 pages.append(result)
             advance(1, "")
     return sorted(pages, key=lambda page: page.file.id), bad

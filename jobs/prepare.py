@@ -85,6 +85,8 @@ class PrepareDocuments:
     a CSV file with the columns `file` and `document`."""
     allow_outside: bool = False
     """Also read files outside the source that a list or a link names."""
+    max_pixels: int = 200_000_000
+    """A page of more is refused, as a decompression bomb; of 1 bit, which is read in reduced form, three times that."""
     compare_with: str | None = None
     """Another store, as Tobacco3482's for RVL-CDIP: pages that are also there are listed and left out of training."""
     max_bad_fraction: float = 0.2
@@ -185,13 +187,16 @@ def prepare_documents(arguments: PrepareDocuments) -> None:
         SourceOptions(arguments.layout, arguments.class_column, arguments.allow_outside),
         arguments.groups if arguments.groups in (BY_NAMES, NONE) else absolute(arguments.groups),
         say,
+        arguments.max_pixels,
     )
     _say_bad(plan.bad, 0)
-    shards, num_bad = [], len(plan.bad)
+    shards, num_bad, num_notes = [], len(plan.bad), 0
     with progress("prepare", plan.num_pages) as advance:
         for shard in results_of(arguments.launcher, prepare_or_keep, plan.tasks, arguments, num_pages):
             _say_bad(shard.bad, num_bad)
             num_bad += len(shard.bad)
+            _say_notes(shard.notes, num_notes)
+            num_notes += len(shard.notes)
             shards.append(shard)
             advance(num_pages(shard), f"{num_bad} quarantined" if num_bad else "")
     store = finish_store(root, plan, shards, arguments.max_bad_fraction)
@@ -240,6 +245,15 @@ def _say_bad(bad: "Sequence[Quarantined]", num_before: int) -> None:
         say(f"quarantined {entry.id}: {entry.file}: {entry.reason}")
     if num_before < MAX_BAD_SAID <= num_before + len(bad):
         say("further ones are not shown here; the list will be in the store's quarantine.jsonl")
+
+
+def _say_notes(notes: "Sequence[str]", num_before: int) -> None:
+    from app.console import say
+
+    for line in notes[: max(0, MAX_BAD_SAID - num_before)]:
+        say(f"noted: {line}")
+    if num_before < MAX_BAD_SAID < num_before + len(notes):
+        say("further notes are not shown here")
 
 
 def _splits(store: "DocumentStore") -> str:

@@ -66,6 +66,7 @@ def plan_store(
     how: SourceOptions | None = None,
     groups: str = BY_NAMES,
     tell: Callable[[str], None] = lambda line: None,
+    max_pixels: int | None = None,
 ) -> StorePlan:
     """Recognise the source, check that the store is new or was made with the same options, and list the tasks.
 
@@ -76,6 +77,7 @@ def plan_store(
         compare_with: None: what the store was compared with before, if it was.
         how: what a person says of the source.
         groups: which pages are of one document: `names`, `none`, or a file that says it.
+        max_pixels: of what is decoded; None: reading.MAX_PIXELS.
 
     Raises:
         DataError: the source is not understood or can not be read; the store to compare with can not be opened, or
@@ -113,7 +115,7 @@ def plan_store(
     for line in describe(replace(found, pages=pages), options, found.has_split):
         tell(line)
     claim_store(store, to_dict(options))
-    return StorePlan(options, _tasks(pages, source, store, image_size), found.bad, other)
+    return StorePlan(options, _tasks(pages, source, store, image_size, max_pixels), found.bad, other)
 
 
 def describe(found: DataSet, options: StoreOptions, has_split: bool) -> list[str]:
@@ -153,7 +155,7 @@ def finish_store(store: str, plan: StorePlan, shards: Sequence[Shard], max_bad_f
     write_quarantine(store, bad)
     check_bad_share(sum(len(shard.pages) for shard in shards), bad, max_bad_fraction, store)
     table = pa.concat_tables([shard.pages.replace_schema_metadata() for shard in shards])
-    table = table.cast(schema()).sort_by([("shard", "ascending"), ("offset", "ascending")])
+    table = _with_distinct_ids(table).cast(schema()).sort_by([("shard", "ascending"), ("offset", "ascending")])
     excluded = leakage.find_shared(table, read_manifest_table(plan.compare_with)) if plan.compare_with else []
     listed = leakage.excluded_table(excluded, plan.compare_with or "")
     duplicates = leakage.duplicates_table(_duplicates(table, plan.options))
@@ -199,12 +201,27 @@ def _with_splits(found: DataSet, options: StoreOptions) -> tuple[PageSource, ...
     )
 
 
-def _tasks(pages: tuple[PageSource, ...], source: str, store: str, image_size: int) -> list[ShardTask]:
+def _tasks(
+    pages: tuple[PageSource, ...], source: str, store: str, image_size: int, max_pixels: int | None
+) -> list[ShardTask]:
     size = min(MAX_PAGES_PER_SHARD, max(MIN_PAGES_PER_SHARD, -(-len(pages) // MIN_SHARDS)))
     return [
-        ShardTask(pages[first : first + size], number, source, store, image_size)
+        ShardTask(pages[first : first + size], number, source, store, image_size, max_pixels)
         for number, first in enumerate(range(0, len(pages), size))
     ]
+
+
+def _with_distinct_ids(table: "pa.Table") -> "pa.Table":
+    """The second page of `fax.tif` beside a file `fax-p2.png`: the source tells them apart."""
+    ids = table["id"].to_pylist()
+    counts = Counter(ids)
+    if len(counts) == len(ids):
+        return table
+    named = [
+        page if counts[page] == 1 else f"{page}@{source}"
+        for page, source in zip(ids, table["source"].to_pylist(), strict=True)
+    ]
+    return table.set_column(table.schema.get_field_index("id"), "id", [named])
 
 
 def _compared_before(store: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from app.data.manifest import read_manifest_table
 from app.errors import DataError
+from app.workloads.documents.bad_page import BadPage
 from app.workloads.documents.ocr_engines import (
     OcrFailure,
     OcrOptions,
@@ -16,8 +17,8 @@ from app.workloads.documents.ocr_engines import (
     recognise,
 )
 from app.workloads.documents.ocr_pieces import pieces
-from app.workloads.documents.prepare import read_encoded
-from app.workloads.documents.reading import BadPage, read_page
+from app.workloads.documents.prepare import page_of, read_encoded
+from app.workloads.documents.reading import read_page
 from app.workloads.documents.texts import IMPORTED, Note, PageText, Status, read_notes, unread_pages, write_part
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def read_batch(task: OcrTask) -> list[PageText]:
 
 def read_text(source: str, page_id: str, name: str, options: OcrOptions) -> PageText:
     """Text of one page of a data set, with retries."""
-    return read_opened(page_id, lambda: read_page(read_encoded(source, name)), options)
+    return read_opened(page_id, lambda: read_page(read_encoded(source, name), page_of(name)[1]), options)
 
 
 def read_opened(page_id: str, open_image: "Callable[[], Image]", options: OcrOptions) -> PageText:

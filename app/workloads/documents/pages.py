@@ -1,13 +1,10 @@
 """Pages to predict on: image files, PDFs and folders of them, each page decoded by itself."""
 
 import io
-import shutil
-import subprocess
-import tempfile
+import mmap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,17 +14,16 @@ from app.data import files
 from app.data.clutter import is_clutter
 from app.data.names import as_text
 from app.data.quarantine import Quarantined
-from app.errors import DataError, ResourceError
-from app.workloads.documents.reading import BadPage, read_page, small_page, stored_page
+from app.errors import DataError
+from app.workloads.documents.bad_page import BadPage
+from app.workloads.documents.listing import ENDINGS
+from app.workloads.documents.pdf import PDF_ENDING, count_pdf_pages, draw_pdf_page
+from app.workloads.documents.reading import num_pages, read_page, small_page, stored_page
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-IMAGE_ENDINGS = (".tif", ".tiff", ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
-PDF_ENDING = ".pdf"
-PDF_DPI = 150
-"""About the 1000 pixels of height that RVL-CDIP has, times 1.7: enough for OCR."""
-PDF_LIMIT_S = 300.0
+TIFF_ENDINGS = (".tif", ".tiff")
 THUMBNAIL_WIDTH = 180
 
 
@@ -36,10 +32,12 @@ class PageFile:
     """One page of a file."""
 
     id: str
-    """Path below the folder given, without its ending; `-p2` for the second page of a PDF; no two are equal."""
+    """Path below the folder given, without its ending; `-p2` for the second page of a PDF or TIFF; no two are equal."""
     path: str
     page: int = 0
     """From 0."""
+    max_pixels: int | None = None
+    """Of what is decoded; None: reading.MAX_PIXELS."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +51,21 @@ class ReadPage:
     """PNG."""
     thumbnail_size: tuple[int, int]
     """Width and height."""
+    notes: tuple[str, ...] = ()
+    """What is odd about the file although it was read."""
 
 
-def find_pages(inputs: Sequence[str]) -> list[PageFile]:
-    """Every page of the files and folders given, in order, ids distinct.
+def find_pages(
+    inputs: Sequence[str], max_pixels: int | None = None, tell: Callable[[str], None] = lambda line: None
+) -> list[PageFile]:
+    """Every page of the files and folders given, in order, ids distinct; what is left out of folders is told.
 
     Raises:
         DataError: an input is missing, or there is no page in any.
         ResourceError: there is a PDF and no pdftoppm.
     """
     found: list[PageFile] = []
+    left: Counter[str] = Counter()
     for path in inputs:
         files.stamp(path)  # says now if it is missing
         listed = files.list_files(path) if files.is_folder(path) else [path]
@@ -71,15 +74,20 @@ def find_pages(inputs: Sequence[str]) -> list[PageFile]:
             stem, dot, ending = name.rpartition(".")
             kind = (dot + ending).lower()
             if file != path and is_clutter(name):
-                continue
-            if kind in IMAGE_ENDINGS:
-                found.append(PageFile(stem, file))
-            elif kind == PDF_ENDING:
-                found += [PageFile(f"{stem}-p{page + 1}", file, page) for page in range(count_pdf_pages(file))]
+                left["computers' own (@eaDir, __MACOSX and the like)"] += 1
+            elif kind in (*ENDINGS, PDF_ENDING):
+                count = count_pdf_pages(file) if kind == PDF_ENDING else 1
+                count = _num_pages(file) if kind in TIFF_ENDINGS else count
+                several = kind == PDF_ENDING or count > 1
+                found += [PageFile(f"{stem}-p{i + 1}" if several else stem, file, i, max_pixels) for i in range(count)]
             elif file == path:
-                raise DataError(f"{path}: wanted an image ({', '.join(IMAGE_ENDINGS)}), a PDF, or a folder of them")
+                raise DataError(f"{path}: wanted an image ({', '.join(ENDINGS)}), a PDF, or a folder of them")
+            else:
+                left[kind if dot and "/" not in ending else "without an ending"] += 1
+    if left:
+        tell("left out, as neither images nor PDFs: " + ", ".join(f"{n} {kind}" for kind, n in sorted(left.items())))
     if not found:
-        raise DataError(f"no page in {', '.join(inputs)}: wanted images ({', '.join(IMAGE_ENDINGS)}) or PDFs")
+        raise DataError(f"no page in {', '.join(inputs)}: wanted images ({', '.join(ENDINGS)}) or PDFs")
     return _distinct(found)
 
 
@@ -87,15 +95,17 @@ def read_for_prediction(file: PageFile, stored_size: int) -> ReadPage | Quaranti
     """A page as a store of `stored_size` would keep it, for the network, and small, for the sheet."""
     from PIL import Image
 
+    notes: list[str] = []
     try:
-        content = _encoded(file)
-        pixels = stored_page(content, stored_size)[0]  # the very function that made the pages trained on
-        page = small_page(content, THUMBNAIL_WIDTH)
+        content, number = _encoded(file)
+        # the very function that made the pages trained on
+        pixels = stored_page(content, stored_size, number, file.max_pixels, notes)[0]
+        page = small_page(content, THUMBNAIL_WIDTH, number, file.max_pixels)
     except (BadPage, DataError) as error:
         return Quarantined(file.id, file.path, str(error))
     size = (THUMBNAIL_WIDTH, max(1, round(page.height * THUMBNAIL_WIDTH / page.width)))
     small = page.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
-    return ReadPage(file, pixels, _png(small), size)
+    return ReadPage(file, pixels, _png(small), size, tuple(notes))
 
 
 def open_page(file: PageFile) -> "Image":
@@ -105,68 +115,26 @@ def open_page(file: PageFile) -> "Image":
         BadPage: it can not be decoded.
         DataError: the file can not be read.
     """
-    return read_page(_encoded(file))
+    content, number = _encoded(file)
+    return read_page(content, number, file.max_pixels)
 
 
-def count_pdf_pages(path: str) -> int:
-    """Pages of a PDF, 1 for one that is damaged or takes too long (which then fails by itself).
-
-    Raises:
-        ResourceError: pdfinfo is not installed.
-    """
+def _num_pages(path: str) -> int:
+    """Of a TIFF; 1 for one that can not be read, which then fails by itself."""
     try:
-        with _local(path) as local:
-            answer = _poppler(["pdfinfo", local])
-    except BadPage:
+        if files.is_url(path):
+            return num_pages(files.read_bytes(path))
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return num_pages(content)
+    except (DataError, OSError, ValueError):  # ValueError: the file is empty
         return 1
-    lines = [line for line in answer.stdout.decode(errors="replace").splitlines() if line.startswith("Pages:")]
-    return max(1, int(lines[0].split()[1])) if lines else 1
 
 
-def _encoded(file: PageFile) -> bytes:
+def _encoded(file: PageFile) -> tuple[bytes, int]:
+    """An image and the number of the page in it."""
     if file.path.lower().endswith(PDF_ENDING):
-        return _drawn(file)
-    return files.read_bytes(file.path)
-
-
-def _drawn(file: PageFile) -> bytes:
-    """A page of a PDF as PNG."""
-    number = str(file.page + 1)
-    with _local(file.path) as local:
-        answer = _poppler(["pdftoppm", "-r", str(PDF_DPI), "-gray", "-png", "-f", number, "-l", number, local])
-    if answer.returncode or not answer.stdout:
-        lines = answer.stderr.decode(errors="replace").strip().splitlines()
-        raise BadPage(f"pdftoppm can not draw page {number}: {lines[0] if lines else 'no output'}")
-    return answer.stdout
-
-
-def _poppler(command: list[str]) -> subprocess.CompletedProcess[bytes]:
-    if shutil.which(command[0]) is None:
-        raise ResourceError(f"{command[0]} is not installed and PDFs were given: apt-get install poppler-utils")
-    try:
-        return subprocess.run(command, capture_output=True, timeout=PDF_LIMIT_S, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise BadPage(f"{command[0]} took longer than {PDF_LIMIT_S:.0f} s") from error
-
-
-class _local:
-    """A path on this machine of a file that may be remote."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-
-    def __enter__(self) -> str:
-        if not files.is_url(self._path):
-            return self._path
-        self._folder = tempfile.TemporaryDirectory()
-        copy = Path(self._folder.name) / "file.pdf"
-        copy.write_bytes(files.read_bytes(self._path))
-        return str(copy)
-
-    def __exit__(self, *error: object) -> None:
-        if self._folder is not None:
-            self._folder.cleanup()
+        return draw_pdf_page(file.path, file.page), 0
+    return files.read_bytes(file.path), file.page
 
 
 def _png(page: "Image") -> bytes:
@@ -189,5 +157,5 @@ def _distinct(pages: Sequence[PageFile]) -> list[PageFile]:
             number += 1
             name = f"{wanted} ({number})"
         taken.add(name)
-        found.append(PageFile(name, page.path, page.page))
+        found.append(replace(page, id=name))
     return found

@@ -7,7 +7,7 @@ interrupted preparation goes on with what has none.
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +19,15 @@ from app.data.manifest import read_table, write_table
 from app.data.quarantine import Quarantined
 from app.errors import DataError
 from app.workloads.documents import parquet_source, shards
+from app.workloads.documents.bad_page import BadPage
 from app.workloads.documents.hashing import HASH, perceptual_hash
 from app.workloads.documents.listing import PageSource
-from app.workloads.documents.reading import BadPage, stored_page
+from app.workloads.documents.reading import READING, num_pages, stored_page
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FINGERPRINT, BAD = b"fingerprint", b"quarantined"
+FINGERPRINT, BAD, NOTES = b"fingerprint", b"quarantined", b"notes"
 """Keys in the metadata of a record."""
 
 
@@ -39,14 +40,18 @@ class ShardTask:
     source: str
     store: str
     image_size: int
+    max_pixels: int | None = None
+    """Of what is decoded; None: reading.MAX_PIXELS."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """What became of them; a row of `pages` is a store.Page."""
+    """What became of them; a row of `pages` is a store.Page. A file of several pages has a row of each."""
 
     pages: "pa.Table"
     bad: tuple[Quarantined, ...]
+    notes: tuple[str, ...] = ()
+    """What is odd about files that were read, a line each."""
 
 
 def prepare_or_keep(task: ShardTask) -> Shard:
@@ -64,32 +69,56 @@ def prepare_shard(task: ShardTask, fingerprint: str) -> Shard:
         DataError: the store can not be written.
     """
     contents, rows, bad, offset = [], [], [], 0
-    for page, encoded in _encoded(task):
+    notes: list[str] = []
+    for page, number, encoded in _each_page(task, notes):
+        odd: list[str] = []
         try:
             if isinstance(encoded, BadPage):
                 raise encoded
-            pixels, width, height = stored_page(encoded, task.image_size)
+            pixels, width, height = stored_page(encoded, task.image_size, number, task.max_pixels, odd)
         except BadPage as error:
             bad.append(Quarantined(page.id, page.source, str(error)))
             continue
+        notes += [f"{page.source}: {what}" for what in odd]
         content = shards.encode(pixels)
         facts = (perceptual_hash(pixels), page.source, width, height)
         place = (task.shard, offset, len(content), shards.checksum(content))
         rows.append((page.id, page.label, page.split, page.document_id, *facts, *place))
         contents.append(content)
         offset += len(content)
-    table = _table(rows, fingerprint, bad)
+    table = _table(rows, fingerprint, bad, notes)
     files.write_bytes_atomic(_shard_path(task), b"".join(contents))
     write_table(_record_path(task), table)
-    return Shard(table, tuple(bad))
+    return Shard(table, tuple(bad), tuple(notes))
+
+
+def page_of(page_source: str) -> tuple[str, int]:
+    """File (or row of a table) and number of the page in it, from 0, of a page's source as the store has it."""
+    path, mark, number = page_source.rpartition("#p")
+    return (path, int(number) - 1) if mark and number.isdecimal() else (page_source, 0)
+
+
+def _each_page(task: ShardTask, notes: list[str]) -> Iterator[tuple[PageSource, int, bytes | BadPage]]:
+    """Every page of every file, with its number in it; further pages have `#p2` after their source."""
+    for page, encoded in _encoded(task):
+        count = 1 if isinstance(encoded, BadPage) else num_pages(encoded)
+        if count == 1:
+            yield page, 0, encoded
+            continue
+        notes.append(f"{page.source}: {count} pages, a row each")
+        for i in range(count):
+            source = f"{page.source}#p{i + 1}" if i else page.source
+            yield replace(page, id=f"{page.id}-p{i + 1}", source=source), i, encoded
 
 
 def read_encoded(source: str, page_source: str) -> bytes:
-    """The encoded image of one page as the data set has it; for reading a page larger than the store keeps it.
+    """The encoded file of one page as the data set has it; for reading a page larger than the store keeps it, by the
+    number that `page_of` says.
 
     Raises:
         DataError: it is missing or can not be read.
     """
+    page_source = page_of(page_source)[0]
     path, mark, row = page_source.rpartition("#")
     if not (mark and row.isdigit() and path.endswith(".parquet")):
         return files.read_bytes(_place(source, page_source))
@@ -108,10 +137,13 @@ def schema() -> "pa.Schema":
     return pa.schema([(name, kinds.get(name, pa.int64())) for name in order.split()])
 
 
-def _table(rows: Sequence[tuple[Any, ...]], fingerprint: str, bad: Sequence[Quarantined]) -> "pa.Table":
+def _table(
+    rows: Sequence[tuple[Any, ...]], fingerprint: str, bad: Sequence[Quarantined], told: Sequence[str]
+) -> "pa.Table":
     import pyarrow as pa
 
     notes = {FINGERPRINT: fingerprint.encode(), BAD: json.dumps([asdict(b) for b in bad]).encode()}
+    notes[NOTES] = json.dumps(told).encode()
     wanted = schema()
     columns = list(zip(*rows, strict=True)) or [()] * len(wanted)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, wanted, strict=True)]
@@ -167,7 +199,8 @@ def _kept(task: ShardTask, fingerprint: str) -> Shard | None:
         num_bytes = int(np.sum(table["num_bytes"].to_numpy()))
         if files.stamp(_shard_path(task)).num_bytes != num_bytes:
             return None
-        return Shard(table, tuple(Quarantined(**entry) for entry in json.loads(notes[BAD])))
+        bad = tuple(Quarantined(**entry) for entry in json.loads(notes[BAD]))
+        return Shard(table, bad, tuple(json.loads(notes[NOTES])))
     except (DataError, TypeError, ValueError, KeyError):
         return None  # whatever is wrong with it, preparing it anew puts it right or says why not
 
@@ -177,7 +210,7 @@ def _fingerprint(task: ShardTask) -> str:
 
     In an object store the files are taken to be what they were: asking for each costs a request.
     """
-    digest = hashlib.sha256(f"{task.image_size} {HASH}".encode())
+    digest = hashlib.sha256(f"{task.image_size} {HASH} {READING} {task.max_pixels}".encode())
     stamps: dict[str, str] = {}
     for page in task.pages:
         path = _parquet_row(page.source)[0] or page.source

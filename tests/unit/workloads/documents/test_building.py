@@ -36,7 +36,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Sizes in bytes of the pages that were decoded."""
     sizes: list[int] = []
     read = prepare_module.stored_page
-    monkeypatch.setattr(prepare_module, "stored_page", lambda b, size: sizes.append(len(b)) or read(b, size))
+    monkeypatch.setattr(prepare_module, "stored_page", lambda b, *how: sizes.append(len(b)) or read(b, *how))
     return sizes
 
 

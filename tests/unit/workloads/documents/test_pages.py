@@ -10,7 +10,7 @@ from PIL import Image
 
 from app.data.quarantine import Quarantined
 from app.errors import DataError, ResourceError
-from app.workloads.documents import pages
+from app.workloads.documents import pdf as pdf_pages
 from app.workloads.documents.pages import PageFile, ReadPage, find_pages, read_for_prediction
 from app.workloads.documents.reading import stored_page
 
@@ -67,7 +67,7 @@ def test_a_pdf_that_takes_too_long_fails_by_itself(tmp_path: Path, monkeypatch: 
         program.write_text("#!/bin/sh\nexec sleep 60\n")
         program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(pages, "PDF_LIMIT_S", 0.05)
+    monkeypatch.setattr(pdf_pages, "PDF_LIMIT_S", 0.05)
     pdf = tmp_path / "letter.pdf"
     pdf.write_bytes(b"%PDF-1.4")
     (page,) = find_pages([str(pdf)])

@@ -112,7 +112,7 @@ def test_what_is_no_image_says_what_it_begins_with() -> None:
 def test_pixels_without_a_known_range_are_bad() -> None:
     with pytest.raises(BadPage, match="32-bit floats"):
         read_page(encoded(Image.fromarray(RAMP.astype(np.float32)), "TIFF"))
-    with pytest.raises(BadPage, match="pixels from 100000 to 100000; wanted 16 bits"):
+    with pytest.raises(BadPage, match="TIFF of 32 bits a signed sample"):
         read_page(encoded(Image.fromarray(np.full((4, 4), 100_000, np.int32)), "TIFF"))
 
 
@@ -137,5 +137,5 @@ def test_bombs_are_refused_by_their_header(width: int, height: int) -> None:
 def test_the_limit_itself_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MAX_PIXELS", 60 * 80)
     assert read_page(encoded(GREY, "PNG")).size == (60, 80)
-    with pytest.raises(BadPage, match="60 x 81 pixels, at most 4800"):
+    with pytest.raises(BadPage, match="60 x 81 pixels, at most 4800 are decoded"):
         read_page(encoded(Image.new("L", (60, 81)), "PNG"))
