@@ -1,8 +1,8 @@
 """Whether the hosts of a cluster see what a job is about to use: looked for on each before anything is trained.
 
 A store that one host alone has, a runs folder that is not shared, another version of a library: each would end trials
-one after the other, or, worse, train on with other results. One small task a host tells, in a second or two; a Ray of
-one host is not asked.
+one after the other, or, worse, train on with other results. One small task a host tells (0.2 to 0.5 s, and the start
+of a process where none runs yet); a Ray of one host is not asked.
 """
 
 import os
@@ -25,7 +25,7 @@ from app.records import PACKAGES
 
 ANSWER_WITHIN_S = 100.0
 """Assumed: longer than Ray takes to notice that a host is dead, and than a host takes to start its first process."""
-TELL_AFTER_S = 10.0
+TELL_AFTER_S = 20.0
 POLL_S = 0.5
 SEEN_WITHIN_S = 5.0
 """Assumed: how long a shared file system may take to show on one host what another has written."""
