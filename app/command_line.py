@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from app.errors import UsageError, find_user_error
+from app.printable import printable
 
 Arguments = TypeVar("Arguments")
 
@@ -72,7 +73,7 @@ def absolute(path: str) -> str:
 def fail(message: str, exit_code: int) -> None:
     """Write one line to stderr and exit."""
     line = "; ".join(part.strip() for part in message.splitlines() if part.strip())
-    sys.stderr.write(f"error: {line or 'without a message'}\n")
+    sys.stderr.write(f"error: {printable(line, sys.stderr.encoding) or 'without a message'}\n")
     sys.stderr.flush()
     raise SystemExit(exit_code)
 

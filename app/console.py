@@ -8,6 +8,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from app.printable import printable
+
 PLAIN_INTERVAL_S = 5.0
 """Assumed: often enough to see that a job lives, seldom enough for a log."""
 
@@ -23,9 +25,9 @@ def console() -> Console:
 
 
 def say(text: str) -> None:
-    """One line to the user."""
+    """One line to the user, whatever is in the names that it tells."""
     out = console()
-    out.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    out.print(printable(text, out.encoding), markup=False, emoji=False, highlight=False, soft_wrap=True)
     out.file.flush()
 
 

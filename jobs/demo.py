@@ -45,7 +45,8 @@ def walk(run: Path, num_workers: int, quick: bool) -> None:
     demo_documents.walk(demo_documents.QUICK if quick else demo_documents.FULL, run / "documents", show)
     demo_study.walk(run / "data" / "store", run / "study", num_workers, show)
     show.run(Step("Write the report on scans and pages", ["report", "--run", str(run)]))
-    say(f"\nThe reports: {(run / 'report.html').resolve()}")
+    say("")
+    say(f"The reports: {(run / 'report.html').resolve()}")
     say(f"and, on the study, {(run / 'study' / 'report.html').resolve()}")
     say(f"Everything took {show.elapsed_s():.0f} s.")
 

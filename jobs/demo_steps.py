@@ -43,7 +43,8 @@ class Steps:
         from app.console import say
 
         self._number += 1
-        say(f"\n[{self._number}/{self._num_steps}] {step.title}  ({self.elapsed_s():.0f} s so far)")
+        say("")
+        say(f"[{self._number}/{self._num_steps}] {step.title}  ({self.elapsed_s():.0f} s so far)")
         name, *flags = step.job
         script = os.path.relpath(Path(__file__).parent / f"{name}.py")
         say(f"$ {shlex.join([os.path.relpath(sys.executable), script, *flags])}")

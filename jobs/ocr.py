@@ -28,6 +28,9 @@ class Ocr:
     """Folder or URL of the data set that the store was made from; not needed with --import."""
     ready: Annotated[str | None, tyro.conf.arg(name="import")] = None
     """Folder with ready OCR text to take over instead: one .txt for each page at its relative path, as QS-OCR has."""
+    encoding: str | None = None
+    """Of the texts taken over, a name that Python knows (cp1251, shift_jis); UTF-8, UTF-16 and Windows-1252 are told
+    apart by themselves."""
     engine: Literal["pytesseract", "tesserocr"] = "pytesseract"
     """`tesserocr` calls the library in the process; it has to be installed."""
     language: str = "eng"
@@ -54,10 +57,23 @@ class Ocr:
 
 
 def main(arguments: Ocr) -> None:
+    from app.data import files
+    from app.data.manifest import read_manifest_table
+    from app.data.ownership import held
+    from app.workloads.documents.store import OCR_FOLDER
+
+    read_manifest_table(absolute(arguments.store))  # before anything is made in a store that is none
+    # Beside preparing, which has the store itself: they write different files.
+    with held(files.join(absolute(arguments.store), OCR_FOLDER), "the texts in"):
+        _read(arguments)
+
+
+def _read(arguments: Ocr) -> None:
     from collections import Counter
 
     from app.console import progress, say
     from app.data import files
+    from app.data.text import is_encoding
     from app.errors import UsageError
     from app.workloads.documents.ocr import check_read, keep, missing_pages
     from app.workloads.documents.store import OCR_FOLDER
@@ -66,6 +82,8 @@ def main(arguments: Ocr) -> None:
     start_s = time.monotonic()
     if arguments.num_cpus is not None and arguments.num_cpus < 1:
         raise UsageError(f"--num-cpus: got {arguments.num_cpus}, wanted 1 or more")
+    if arguments.encoding is not None and not is_encoding(arguments.encoding):
+        raise UsageError(f"--encoding: got {arguments.encoding!r}, wanted one that Python knows, such as cp1251")
     if not 0 <= arguments.max_bad_fraction <= 1:
         raise UsageError(f"--max-bad-fraction: got {arguments.max_bad_fraction}, wanted 0 to 1")
     store = absolute(arguments.store)
@@ -122,7 +140,8 @@ def _recognised(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[
     from app.execution.gauges import with_rate
 
     store = files.name_of(arguments.store)
-    return with_rate("ocr_pages_per_s", store, _run(plan_tasks(source, pages, options), arguments.num_cpus, store), len)
+    texts = _run(plan_tasks(source, pages, options), arguments.num_cpus, store, source)
+    return with_rate("ocr_pages_per_s", store, texts, len)
 
 
 def _options(arguments: Ocr) -> "OcrOptions":
@@ -139,19 +158,20 @@ def _options(arguments: Ocr) -> "OcrOptions":
     )
 
 
-def _run(tasks: "list[OcrTask]", num_cpus: int | None, store: str) -> "Iterator[list[PageText]]":
+def _run(tasks: "list[OcrTask]", num_cpus: int | None, store: str, source: str) -> "Iterator[list[PageText]]":
     from app.execution.prepare import run_cases
     from app.workloads.documents.ocr import read_batch
 
     for start in range(0, len(tasks), NUM_TASKS_PER_RUN):
-        yield from run_cases(read_batch, tasks[start : start + NUM_TASKS_PER_RUN], num_cpus, f"ocr:{store}")
+        reads = [] if start else [source]
+        yield from run_cases(read_batch, tasks[start : start + NUM_TASKS_PER_RUN], num_cpus, f"ocr:{store}", reads)
 
 
 def _ready(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[PageText]]":
     from app.workloads.documents.text_import import find_texts, import_texts
 
     assert arguments.ready is not None
-    return import_texts(find_texts(absolute(arguments.ready), pages))
+    return import_texts(find_texts(absolute(arguments.ready), pages), arguments.encoding)
 
 
 if __name__ == "__main__":

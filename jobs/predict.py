@@ -146,7 +146,8 @@ def _results(model: str, tasks: list[Any], arguments: PredictBrats) -> Iterator[
         options["mirror"] = True
     if not arguments.resampling:
         options["resampling"] = False
-    return map_with_model(model, predict_case, tasks, arguments.workers, arguments.launcher, options)
+    places = [absolute(path) for path in arguments.input], absolute(str(arguments.out))
+    return map_with_model(model, predict_case, tasks, arguments.workers, arguments.launcher, options, *places)
 
 
 def _check(arguments: PredictBrats | PredictDocuments, what: str) -> None:

@@ -76,6 +76,15 @@ class PrepareDocuments:
     seed: int = 0
     """Of the partitions; also of the 70/15/15 % split of sets that have no split and no partitions, and of the 10 % of
     training pages that validate where a set has a test split alone."""
+    layout: Literal["rvl-cdip", "tobacco", "class-folders", "split-folders", "metadata", "parquet"] | None = None
+    """How the source is to be read where it can be read in two ways; recognised if not given."""
+    class_column: str | None = None
+    """Column of metadata.jsonl or .csv, or of Parquet tables, that is the class; recognised if not given."""
+    groups: str = "names"
+    """Which pages are of one document, to stay together in every split: by their `names` (acme_p1, acme_p2), `none`, or
+    a CSV file with the columns `file` and `document`."""
+    allow_outside: bool = False
+    """Also read files outside the source that a list or a link names."""
     compare_with: str | None = None
     """Another store, as Tobacco3482's for RVL-CDIP: pages that are also there are listed and left out of training."""
     max_bad_fraction: float = 0.2
@@ -87,11 +96,14 @@ class PrepareDocuments:
 
 
 def main(arguments: PrepareBrats | PrepareDocuments) -> None:
+    from app.data.ownership import held
+
     _check(arguments)
-    if isinstance(arguments, PrepareBrats):
-        prepare_brats(arguments)
-    else:
-        prepare_documents(arguments)
+    with held(absolute(arguments.store), "the store"):
+        if isinstance(arguments, PrepareBrats):
+            prepare_brats(arguments)
+        else:
+            prepare_documents(arguments)
 
 
 def prepare_brats(arguments: PrepareBrats) -> None:
@@ -157,6 +169,8 @@ def prepare_documents(arguments: PrepareDocuments) -> None:
     from app.console import progress, say
     from app.data.splits import TEST
     from app.workloads.documents.building import finish_store, plan_store
+    from app.workloads.documents.grouping import BY_NAMES, NONE
+    from app.workloads.documents.listing import SourceOptions
     from app.workloads.documents.prepare import prepare_or_keep
 
     start_s = time.monotonic()
@@ -168,9 +182,10 @@ def prepare_documents(arguments: PrepareDocuments) -> None:
         arguments.per_class,
         arguments.seed,
         absolute(arguments.compare_with) if arguments.compare_with else None,
+        SourceOptions(arguments.layout, arguments.class_column, arguments.allow_outside),
+        arguments.groups if arguments.groups in (BY_NAMES, NONE) else absolute(arguments.groups),
+        say,
     )
-    layout, names = plan.options.layout, plan.options.classes
-    say(f"{arguments.source}: layout {layout}, {plan.num_pages} pages, {len(names)} classes")
     _say_bad(plan.bad, 0)
     shards, num_bad = [], len(plan.bad)
     with progress("prepare", plan.num_pages) as advance:
@@ -209,8 +224,9 @@ def results_of(
     from app.execution.gauges import with_rate
     from app.execution.prepare import run_cases
 
-    store = files.name_of(arguments.store)
-    return with_rate("prepared_per_s", store, run_cases(function, tasks, arguments.num_cpus, f"prepare:{store}"), count)
+    store, places = files.name_of(arguments.store), ([absolute(arguments.source)], absolute(arguments.store))
+    cases = run_cases(function, tasks, arguments.num_cpus, f"prepare:{store}", *places)
+    return with_rate("prepared_per_s", store, cases, count)
 
 
 def num_pages(shard: Any) -> int:

@@ -9,7 +9,7 @@ import errno
 import itertools
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from app.errors import DataError
 
 WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 """What file systems say that have no hard links."""
+PART_SUFFIX = ".part"
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,9 @@ def _written_beside(path: str, content: bytes) -> Iterator[str]:
     """A file of another name in the folder of `path`, whole and on the disk; gone afterwards unless it was renamed."""
     folder = os.path.dirname(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+    temporary = os.path.join(folder, f".{uuid.uuid4().hex}{PART_SUFFIX}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), 0o644)  # mkstemp's 0600 would hide a shared store from its other readers
+        with open(temporary, "xb") as file:  # as the user's umask has it: mkstemp's 0600 would hide a shared store
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -1,6 +1,9 @@
 """The table of a prepared store: one row a case or document, `manifest.parquet`. Written last: it says "complete"."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from app.data import files
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
 MANIFEST_NAME = "manifest.parquet"
 STORE_NAME = "store.json"
 """How a store is made."""
+CONTENT_COLUMNS = ("id", "split", "label", "num_voxels", "crc32")
+"""Of a manifest, as far as it has them: what a training depends on."""
 
 
 def write_manifest(store: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -46,6 +51,27 @@ def read_manifest_table(store: str) -> "pa.Table":
         state = "was never finished" if files.exists(store) else "does not exist"
         raise DataError(f"the prepared store {store} {state} (no {MANIFEST_NAME}): run jobs/prepare.py with it")
     return read_table(path)
+
+
+def fingerprint(store: str) -> str:
+    """What tells apart the cases that a store has now, their splits, labels and samples from any others; a copy of the
+    store has the same.
+
+    Raises:
+        DataError: as `read_manifest`.
+    """
+    path = files.join(store, MANIFEST_NAME)
+    return _fingerprint(store, files.stamp(path) if files.exists(path) else None)
+
+
+@lru_cache(maxsize=64)
+def _fingerprint(store: str, _: files.FileStamp | None) -> str:
+    table = read_manifest_table(store)
+    table = table.select([name for name in CONTENT_COLUMNS if name in table.column_names]).sort_by("id")
+    digest = hashlib.sha256()
+    for name in table.column_names:
+        digest.update(json.dumps([name, table[name].to_pylist()]).encode())
+    return digest.hexdigest()
 
 
 def write_table(path: str, table: "pa.Table") -> None:

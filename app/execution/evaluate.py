@@ -86,7 +86,7 @@ def evaluate_run(
     with progress(f"evaluate {split}", len(case_ids)) as advance:
         score = partial(_score_cases, store=store)
         items = chunks(case_ids, model.workload.cases_at_once)
-        for scored, used in map_with_model(run, score, items, num_workers, launcher, task_options):
+        for scored, used in map_with_model(run, score, items, num_workers, launcher, task_options, [store]):
             done.update(scored)
             numerics += [] if used in numerics else [used]
             advance(len(scored), list(scored)[-1])

@@ -1,11 +1,7 @@
 """The folder of a study: what was asked, the plan, what became of each trial. It is all that a restart needs."""
 
-import errno
-import fcntl
 import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 from app.configuration import to_dict
@@ -29,39 +25,6 @@ class Ledger:
 
     def trial_folder(self, name: str) -> str:
         return files.join(self.folder, "trials", name)
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Nobody else runs this study meanwhile, as far as a local folder can tell.
-
-        Raises:
-            UsageError: another process does.
-            DataError: the folder can not be written to.
-        """
-        if files.is_url(self.folder):
-            yield
-            return
-        try:
-            os.makedirs(self.folder, exist_ok=True)
-            lock = os.open(files.join(self.folder, ".lock"), os.O_WRONLY | os.O_CREAT)
-        except OSError as error:
-            raise DataError(f"{self.folder} can not be written to: {error.strerror}; take another --runs") from error
-        try:
-            self._take(lock)
-            yield
-        finally:
-            os.close(lock)
-
-    def _take(self, lock: int) -> None:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"another process runs the study in {self.folder}: wait for it, or take another --name"
-            ) from None
-        except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks can not tell
-                raise
 
     def claim(self, study: Study, plan: Plan) -> None:
         """The folder is this study's from now on; its plan may change from start to start.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app import records
 from app.configuration import to_dict
 from app.data import files
+from app.data.manifest import fingerprint
 from app.errors import UsageError
 from app.execution.attempts import FAILURE_FILE
 from app.execution.earlier import with_earlier
@@ -16,6 +17,7 @@ from app.training.order import Order
 from app.workloads.registry import LATER_FACTS, find_workload
 
 ORIGIN_FILE = "origin.json"
+STORES_FILE = "stores.json"
 NUM_NAMES = 4
 """Of tensors in a line."""
 
@@ -76,6 +78,28 @@ def claim_folder(order: Order) -> TrialRecord | None:
         record = TrialRecord.from_json(files.read_bytes(record_path).decode())
         return record if record.status == "finished" else None
     return None
+
+
+def claim_stores(folder: str, stores: Mapping[str, str]) -> None:
+    """The folder of a run or study is trained on these stores, by name, from now on.
+
+    Raises:
+        UsageError: what is in it comes from a store with other contents.
+        DataError: a store is missing or damaged.
+    """
+    path = files.join(folder, STORES_FILE)
+    before = files.read_json(path) if files.exists(path) else {}
+    now = {name: {"store": store, "fingerprint": fingerprint(store)} for name, store in stores.items()}
+    for name, found in now.items():
+        known = before.get(name, found)
+        if known["fingerprint"] != found["fingerprint"]:
+            changed = "has changed since" if known["store"] == found["store"] else f"is not {known['store']}"
+            raise UsageError(
+                f"{folder} was begun on other data: the store {found['store']} {changed}; give the store that it was "
+                "begun on, or take another --name to train on this one"
+            )
+    if now != before:
+        files.write_json(path, {**before, **now})
 
 
 def _as_now(found: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,14 @@ from typing import Any
 
 from app.console import say
 from app.data import files
+from app.data.ownership import held
 from app.errors import DataError, UsageError
-from app.execution import cluster
+from app.execution import cluster, host_checks
 from app.execution.checks import check_order
 from app.execution.ledger import Ledger
 from app.execution.loggers import Loggers
-from app.execution.stores import stores_of
+from app.execution.record import claim_stores
+from app.execution.stores import UNNAMED, stores_of
 from app.execution.study_state import StudyState
 from app.experiment import Study
 from app.planning.plan import Plan, check
@@ -42,7 +44,7 @@ def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | 
         ValueError: the plan does not fit the study.
         UsageError: the folder holds another study, or another process runs it.
         DataError: a store is not there.
-        ResourceError: the cluster lacks what the plan needs.
+        ResourceError: the cluster lacks what the plan needs, or a host of it the store, the runs or the versions.
     """
     start_s = start_s if start_s is not None else time.time()
     check(plan, study)
@@ -51,8 +53,9 @@ def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | 
         if not files.exists(store):
             raise DataError(f"{store} is not there: make the store first with jobs/prepare.py")
     ledger = Ledger(setting.folder)
-    with ledger.held():
+    with held(setting.folder, "the study in"):
         ledger.claim(study, plan)
+        claim_stores(setting.folder, {e.store or UNNAMED: stores[e.name] for e in study.experiments})
         finished = {e.name: record for e in study.experiments if (record := ledger.finished(e.name)) is not None}
         before = ledger.read_record()
         if before is not None and before.status == "finished" and _is_all(before, finished):
@@ -62,6 +65,8 @@ def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | 
         if setting.numerics is not None:
             choices.take_over(setting.numerics, setting.folder)
         slots = cluster.connect(plan.num_workers)
+        named = {path for experiment in study.experiments for path in host_checks.named_paths(experiment)}
+        host_checks.check_hosts([*stores.values(), *named], setting.folder)
         kind = cluster.worker_kind(slots)
         state = StudyState(study, plan, finished, before, start_s, kind)
         return _run(state, ledger, stores, setting, start_s)

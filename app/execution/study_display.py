@@ -10,6 +10,7 @@ from rich.table import Table
 from app.console import console, say
 from app.execution.display import PLAIN_INTERVAL_S
 from app.execution.study_state import StudyState
+from app.printable import printable
 from app.records import StudyTrial
 
 COLUMNS = ("trial", "stage", "k", "state", "epoch", "loss", "score", "samples/s", "waiting", "ETA")
@@ -41,7 +42,7 @@ class StudyDisplay:
 
     def event(self, text: str) -> None:
         if self._live is not None:
-            self._live.console.print(text, markup=False, highlight=False)
+            self._live.console.print(printable(text), markup=False, highlight=False)
         else:
             say(text)
 

@@ -168,7 +168,8 @@ class _Shown:
         self._num_seen += len(text)
         self._num_shown = max(self._num_shown, self._num_seen)
         if new:
-            say(new.removesuffix("\n"))
+            for line in new.removesuffix("\n").split("\n"):
+                say(line)
 
 
 async def _tail(client: Any, job: str, shown: _Shown) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from app.console import say
+from app.data.ownership import held
 from app.errors import TwofoldError, UsageError
 from app.execution.attempts import (
     AttemptFailed,
@@ -15,7 +16,7 @@ from app.execution.attempts import (
 from app.execution.checks import check_order
 from app.execution.display import TrainingDisplay
 from app.execution.loggers import Loggers
-from app.execution.record import claim_folder, told_origin
+from app.execution.record import claim_folder, claim_stores, told_origin
 from app.records import TrialRecord
 from app.training.order import Order
 
@@ -24,14 +25,21 @@ def run_trial(order: Order, loggers: Loggers | None = None) -> TrialRecord:
     """Train, or go on with, one experiment; its record is also in the folder, whether it finished or failed.
 
     Raises:
-        UsageError: the folder holds another experiment, or the workers do not divide the batch.
+        UsageError: the folder holds another experiment, one begun on other data, or one that another process trains;
+            or the workers do not divide the batch.
         TwofoldError: the training failed; its message says why.
     """
+    with held(order.folder, "the run"):
+        return _run_held(order, loggers)
+
+
+def _run_held(order: Order, loggers: Loggers | None) -> TrialRecord:
     experiment = check_order(order.experiment, order.store, order.folder, order.num_workers)
     order, name = dataclasses.replace(order, experiment=experiment), experiment.name
     if order.launcher == "local" and order.num_workers != 1:
         raise UsageError(f"without Ray one worker trains in this process; got {order.num_workers} workers")
     finished = claim_folder(order)
+    claim_stores(order.folder, {"": order.store})
     if finished is not None:
         say(f"{name}: finished before, not run again ({order.folder})")
         return finished
@@ -60,11 +68,12 @@ def _run_local(order: Order, loggers: Loggers) -> None:
 
 def _run_ray(order: Order, loggers: Loggers) -> Any:
     """A TorchTrainer whose workers read, train and write for themselves; Ray Train's result."""
-    from app.execution import cluster
+    from app.execution import cluster, host_checks
     from app.execution.group import Group, GroupShape, GroupStart
 
     k, experiment = order.num_workers, order.experiment
     slots = cluster.connect(k)
+    host_checks.check_hosts([order.store, *host_checks.named_paths(experiment)], order.folder)
     use_gpu = slots.kind == "GPU"
     per_worker = {"CPU": 1.0, **({"GPU": 1.0} if use_gpu else {})}
     cluster.check_workers(k, per_worker, order.feeding == "ray", "the cluster has too little room:")

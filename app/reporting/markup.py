@@ -4,9 +4,12 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import NewType
 
-Html = NewType("Html", str)
+
+class Html(str):
+    """Markup; any other string is text."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def row(*parts: Html) -> Html:
 
 
 def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str | Html]], kind: str = "") -> Html:
-    """The first cell of each row is its header. Plain strings are escaped by the caller with `text` or hold numbers."""
+    """The first cell of each row is its header."""
     head = "".join(f'<th scope="col"{_class("number" if c.numeric else "")}>{escape(c.title)}</th>' for c in columns)
     body = "".join(f"<tr>{''.join(_cells(columns, cells))}</tr>" for cells in rows)
     content = f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
@@ -64,9 +67,8 @@ def facts(caption: str, values: Mapping[str, str]) -> Html:
 def image(content: bytes, width: int, height: int, alternative: str) -> Html:
     """A PNG inside the page."""
     data = base64.b64encode(content).decode()
-    return Html(
-        f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{escape(alternative)}">'
-    )
+    size = f'width="{int(width)}" height="{int(height)}"'
+    return Html(f'<img src="data:image/png;base64,{data}" {size} alt="{escape(alternative)}">')
 
 
 def swatch(number: int) -> Html:
@@ -77,8 +79,9 @@ def swatch(number: int) -> Html:
 def _cells(columns: Sequence[Column], cells: Sequence[str | Html]) -> list[str]:
     assert len(columns) == len(cells), (columns, cells)
     marked = [_class("number" if column.numeric else "") for column in columns]
-    first = f'<th scope="row"{marked[0]}>{cells[0]}</th>'
-    return [first, *(f"<td{kind}>{cell}</td>" for kind, cell in zip(marked[1:], cells[1:], strict=True))]
+    first, *others = (cell if isinstance(cell, Html) else escape(cell) for cell in cells)
+    head = f'<th scope="row"{marked[0]}>{first}</th>'
+    return [head, *(f"<td{kind}>{cell}</td>" for kind, cell in zip(marked[1:], others, strict=True))]
 
 
 def _class(kind: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from app.workloads.documents.layouts import PageSource
+from app.workloads.documents.listing import PageSource
 from app.workloads.documents.prepare import ShardTask
 from benchmarks.side import serve
 

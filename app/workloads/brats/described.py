@@ -18,7 +18,10 @@ from app.workloads.brats.layouts import MODALITIES, CaseFiles, Source, distinct,
 MODALITY_NAMES: Mapping[str, frozenset[str]] = {
     "FLAIR": frozenset({"flair", "t2flair", "flairt2", "t2f", "t2wflair"}),
     "T1w": frozenset({"t1", "t1w", "t1n", "t1native", "t1weighted", "t1pre"}),
-    "T1gd": frozenset({"t1gd", "t1ce", "t1c", "t1wce", "t1wgd", "ct1", "cet1", "t1post", "t1contrast", "t1gadolinium"}),
+    "T1gd": frozenset(
+        {"t1gd", "t1ce", "t1c", "t1wc", "t1wce", "t1wgd", "ct1", "cet1", "t1post", "t1contrast", "t1gadolinium"}
+        | {"t1postcontrast", "t1wpostcontrast", "t1contrastenhanced", "contrastenhancedt1"}
+    ),
     "T2w": frozenset({"t2", "t2w", "t2weighted"}),
 }
 """What data sets call them, without case and punctuation."""
@@ -176,6 +179,8 @@ def _modalities(facts: Mapping[str, Any], description: str) -> list[str | None]:
 
 def _raw_names(facts: Any) -> list[str]:
     names = (facts.get("channel_names") or facts.get("modality")) if isinstance(facts, Mapping) else None
+    if isinstance(names, list):
+        return [str(name) for name in names]
     if not isinstance(names, Mapping):
         return []
     return [str(names[key]) for key in sorted(names, key=lambda key: (len(str(key)), str(key)))]

@@ -11,6 +11,8 @@ from app.errors import UsageError
 NOTE_NAME = "twofold.json"
 """In a folder that jobs/vocabulary.py made: where its weights come from."""
 
+CODE_OF_ITS_OWN = "model: {} brings code of its own, which is never run; wanted a BERT of the transformers library"
+
 _LAYER = re.compile(r"(?:^|\.)encoder\.layer\.(\d+)\.")
 
 
@@ -23,7 +25,7 @@ def load_tokenizer(model: str) -> Any:
     with quiet(), _explained(model, "tokenizer"):
         from transformers import AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(model)
+        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
     special = (tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id)
     if None in special or not tokenizer.is_fast:
         raise UsageError(f"the tokenizer of {model} is no BERT's: it lacks [CLS], [SEP] or [PAD]; name another model")
@@ -39,7 +41,9 @@ def load_config(model: str, num_layers: int | None, max_length: int) -> Any:
     with quiet(), _explained(model, "configuration"):
         from transformers import AutoConfig
 
-        config = AutoConfig.from_pretrained(model)
+        config = AutoConfig.from_pretrained(model, trust_remote_code=False)
+    if getattr(config, "auto_map", None):
+        raise UsageError(CODE_OF_ITS_OWN.format(model))
     if config.model_type != "bert":
         raise UsageError(f"{model} is of the type {config.model_type!r}; wanted a BERT")
     if num_layers is not None and num_layers > config.num_hidden_layers:
@@ -109,6 +113,8 @@ def _explained(model: str, what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # a damaged file makes safetensors and tokenizers raise classes of their own
+        if "trust_remote_code" in str(error):
+            raise UsageError(CODE_OF_ITS_OWN.format(model)) from error
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         advice = (
             "wanted a folder as save_pretrained writes it"

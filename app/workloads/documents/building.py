@@ -1,7 +1,8 @@
 """Making a store from a source: what is to be done, and the end of it. What lies between, a task a shard, is left to
 whoever runs tasks (app.execution.prepare on Ray; a plain loop in tests)."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,12 @@ from app.configuration import to_dict
 from app.data import files
 from app.data.manifest import MANIFEST_NAME, claim_store, read_manifest_table, read_table, write_table
 from app.data.quarantine import Quarantined, check_bad_share, write_quarantine
-from app.data.splits import TEST, TRAIN, UNLABELLED, VALIDATION, seeded_split
+from app.data.splits import SPLITS, TEST, TRAIN, UNLABELLED, VALIDATION, seeded_split, torn_groups
 from app.errors import DataError, UsageError
 from app.workloads.documents import classes, leakage
-from app.workloads.documents.layouts import DataSet, PageSource, detect_layout
+from app.workloads.documents.grouping import BY_NAMES, group_pages, shared_documents
+from app.workloads.documents.layouts import detect_layout
+from app.workloads.documents.listing import DataSet, PageSource, SourceOptions, told
 from app.workloads.documents.partitions import check_classes, partition_splits
 from app.workloads.documents.prepare import Shard, ShardTask, schema
 from app.workloads.documents.shards import IMAGES_FOLDER
@@ -60,12 +63,19 @@ def plan_store(
     per_class: int = PER_CLASS,
     seed: int = 0,
     compare_with: str | None = None,
+    how: SourceOptions | None = None,
+    groups: str = BY_NAMES,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> StorePlan:
     """Recognise the source, check that the store is new or was made with the same options, and list the tasks.
+
+    What was recognised (layout, classes, splits, documents, what is left out) is told before anything is written.
 
     Args:
         num_partitions: None: 10 for Tobacco3482, whatever its layout; none for all other sets.
         compare_with: None: what the store was compared with before, if it was.
+        how: what a person says of the source.
+        groups: which pages are of one document: `names`, `none`, or a file that says it.
 
     Raises:
         DataError: the source is not understood or can not be read; the store to compare with can not be opened, or
@@ -74,7 +84,9 @@ def plan_store(
     """
     if not MIN_IMAGE_SIZE <= image_size <= MAX_IMAGE_SIZE:
         raise UsageError(f"--image-size: got {image_size}, wanted {MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE} pixels")
-    found = detect_layout(source)
+    found = detect_layout(source, how)
+    grouped, by = group_pages(found.pages, groups)
+    found = replace(found, pages=grouped)
     labels = np.array([page.label for page in found.pages])
     if not (labels >= 0).any():
         raise DataError(f"{source}: none of its {len(labels)} pages ({found.layout}) has a label")
@@ -89,13 +101,43 @@ def plan_store(
     if num_partitions:
         check_classes(labels, found.classes, per_class)
     per_class = per_class if num_partitions else 0
-    options = StoreOptions(WORKLOAD, FORMAT, found.layout, image_size, found.classes, num_partitions, seed, per_class)
+    options = StoreOptions(
+        WORKLOAD, FORMAT, found.layout, image_size, found.classes, num_partitions, seed, per_class, by
+    )
+    pages = _with_splits(found, options)
     other = compare_with or _compared_before(store)
     if other:
         read_manifest_table(other)
     files.check_folder(files.join(store, IMAGES_FOLDER))
+    tell(f"{source}: layout {found.layout}, {len(pages)} pages, {len(found.classes)} classes")
+    for line in describe(replace(found, pages=pages), options, found.has_split):
+        tell(line)
     claim_store(store, to_dict(options))
-    return StorePlan(options, _tasks(_with_splits(found, options), source, store, image_size), found.bad, other)
+    return StorePlan(options, _tasks(pages, source, store, image_size), found.bad, other)
+
+
+def describe(found: DataSet, options: StoreOptions, has_split: bool) -> list[str]:
+    """Classes, splits, documents and what was left out of a source whose pages have their splits, a line each."""
+    pages = found.pages
+    counts = Counter(page.label for page in pages)
+    without = [f"{counts[-1]} without a class"] if counts[-1] else []
+    lines = ["classes: " + told([*(f"{name} {counts[i]}" for i, name in enumerate(found.classes)), *without], 40)]
+    if options.num_partitions:
+        lines.append(f"splits: {options.num_partitions} partitions drawn by seed {options.seed}")
+    else:
+        splits = Counter(page.split for page in pages)
+        own = "of the data set" if has_split else f"drawn by seed {options.seed}"
+        lines.append(f"splits ({own}): {', '.join(f'{splits[name]} {name}' for name in SPLITS)}")
+    ids, documents = [page.id for page in pages], [page.document_id for page in pages]
+    together = shared_documents(ids, documents, options.groups)
+    if together:
+        sizes = Counter(together.values())
+        name, number = sizes.most_common(1)[0]
+        kept = f"{len(together)} pages are of {len(sizes)} documents of several (the largest: {name}, {number} pages)"
+        torn = torn_groups({page.id: page.split for page in pages if page.split}, together)
+        where = f"; the data set's own splits tear {len(torn)} of them" if torn else " and stay together in every split"
+        lines.append(f"documents, by {options.groups.split()[0]}: {kept}{where}; --groups says it otherwise")
+    return [*lines, *found.notes, *([f"{len(found.bad)} entries are no pages: quarantined"] if found.bad else [])]
 
 
 def finish_store(store: str, plan: StorePlan, shards: Sequence[Shard], max_bad_fraction: float) -> DocumentStore:
@@ -126,7 +168,8 @@ def _duplicates(table: "pa.Table", options: StoreOptions) -> list[tuple[int, str
     ids, labels, hashes = table["id"].to_pylist(), table["label"].to_numpy(), table["phash"].to_numpy()
     if options.num_partitions:
         numbers = range(options.num_partitions)
-        splits = {n: partition_splits(ids, labels, options.seed, n, options.per_class) for n in numbers}
+        together = shared_documents(ids, table["document_id"].to_pylist(), options.groups)
+        splits = {n: partition_splits(ids, labels, options.seed, n, options.per_class, together) for n in numbers}
     else:
         splits = {leakage.NO_PARTITION: np.asarray(table["split"].to_pylist(), dtype=np.str_)}
     return [
@@ -143,12 +186,13 @@ def _with_splits(found: DataSet, options: StoreOptions) -> tuple[PageSource, ...
     if options.num_partitions:
         return tuple(replace(page, split="") if page.split else page for page in found.pages)
     labelled = [page for page in found.pages if page.label >= 0]
+    together = shared_documents([p.id for p in found.pages], [p.document_id for p in found.pages], options.groups)
     splits: dict[str, str] = {}
     if not found.has_split:
-        splits = seeded_split([page.id for page in labelled], options.seed)
+        splits = seeded_split([page.id for page in labelled], options.seed, groups=together)
     elif not any(page.split == VALIDATION for page in labelled):
         own = [page.id for page in labelled if page.split == TRAIN]
-        splits = seeded_split(own, options.seed, (1 - VALIDATION_SHARE, VALIDATION_SHARE, 0.0))
+        splits = seeded_split(own, options.seed, (1 - VALIDATION_SHARE, VALIDATION_SHARE, 0.0), together)
     return tuple(
         replace(page, split=UNLABELLED if page.label < 0 else splits.get(page.id, page.split or UNLABELLED))
         for page in found.pages

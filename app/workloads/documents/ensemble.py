@@ -96,25 +96,29 @@ def fit(
     validation: tuple[Float64Array, Float64Array, npt.NDArray[np.int64]],
     test: tuple[Float64Array, Float64Array, npt.NDArray[np.int64]],
     has_text: npt.NDArray[np.bool_] | None = None,
+    is_blank: npt.NDArray[np.bool_] | None = None,
 ) -> Fitted:
     """Learn on validation, score on test; each is (image [N, K], text [N, K], labels [N]).
 
-    Where a page of the test has no text (`has_text` [N]), ensembles say what the image says, and text alone is wrong.
+    Where a page of the test was not read (`has_text` [N]), ensembles say what the image says, and text alone is wrong.
+    Where OCR found no text on it (`is_blank` [N]), ensembles say what the image says.
     """
     weight = learn_weight(*validation)
     coefficients = learn_stacking(*validation)
     image, text, labels = test
+    has_text = np.ones(len(labels), np.bool_) if has_text is None else has_text
+    speaks = has_text if is_blank is None else has_text & ~is_blank
+    said = np.where(speaks[:, None], text, image)
     shares = {
         "image": image,
         "text": text,
-        "average": (image + text) / 2,
-        "weighted": weight * image + (1 - weight) * text,
-        "stacking": features(image, text) @ coefficients,
+        "average": (image + said) / 2,
+        "weighted": weight * image + (1 - weight) * said,
+        "stacking": features(image, said) @ coefficients,
     }
     hits = {name: values.argmax(1) == labels for name, values in shares.items()}
-    if has_text is not None:
-        hits["stacking"] = np.where(has_text, hits["stacking"], hits["image"])
-        hits["text"] = hits["text"] & has_text
+    hits["stacking"] = np.where(speaks, hits["stacking"], hits["image"])
+    hits["text"] = hits["text"] & has_text
     return Fitted({name: float(values.mean()) for name, values in hits.items()}, hits, weight)
 
 

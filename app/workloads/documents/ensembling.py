@@ -21,7 +21,7 @@ from app.workloads.documents.ensemble import (
     verdict,
 )
 from app.workloads.documents.store import DocumentStore
-from app.workloads.documents.texts import unread_pages
+from app.workloads.documents.texts import blank_pages, unread_pages
 
 ABLATION = ("image", "text")
 
@@ -37,15 +37,16 @@ def ensemble_runs(image_runs: Sequence[str], text_runs: Sequence[str], store: st
     opened = DocumentStore(store)
     pairs = list(zip(image_runs, text_runs, strict=True))
     read = [_read(image, text, opened, "test") for image, text in pairs]
-    pages, tests = [ids for ids, _, _ in read], [parts for _, parts, _ in read]
+    pages, tests = [ids for ids, *_ in read], [parts for _, parts, _, _ in read]
     found = [
-        fit(_with_text(*_read(image, text, opened, "validation")[1:]), parts, has_text)
-        for (image, text), (_, parts, has_text) in zip(pairs, read, strict=True)
+        fit(_with_text(*_read(image, text, opened, "validation")[1:]), parts, has_text, is_blank)
+        for (image, text), (_, parts, has_text, is_blank) in zip(pairs, read, strict=True)
     ]
     return {
         "num_partitions": len(found),
         "num_pages": [len(fitted.hits["image"]) for fitted in found],
-        "num_without_text": [int((~has_text).sum()) for *_, has_text in read],
+        "num_without_text": [int((~has_text).sum()) for *_, has_text, _ in read],
+        "num_blank": [int(is_blank.sum()) for *_, is_blank in read],
         "chance": fmean(float(np.bincount(labels).max() / len(labels)) for _, _, labels in tests),
         "accuracy": {name: _accuracy(found, name, pages) for name in METHODS},
         "image_weight": [fitted.image_weight for fitted in found],
@@ -82,6 +83,9 @@ def table(summary: Mapping[str, Any]) -> list[str]:
     if sum(summary["num_without_text"]):
         lost = ", ".join(str(num) for num in summary["num_without_text"])
         lines.append(f"({lost} of them have no text, as OCR failed: the image decides there, and text alone is wrong)")
+    if sum(summary.get("num_blank", ())):
+        blank = ", ".join(str(num) for num in summary["num_blank"])
+        lines.append(f"(on {blank} of them OCR found no text: the image decides there)")
     lines.append(f"(better and worse err in at most {100 * MAX_ERROR:.0f} % over all of these together, by Holm)")
     for method, parts in summary["against"].items():
         for part, found in parts.items():
@@ -92,17 +96,18 @@ def table(summary: Mapping[str, Any]) -> list[str]:
 
 def _read(
     image_run: str, text_run: str, store: DocumentStore, split: str
-) -> tuple[tuple[str, ...], tuple[Any, Any, Any], Any]:
-    """Ids of the pages; image, text and labels as `fit` takes them; which of the pages have a text."""
+) -> tuple[tuple[str, ...], tuple[Any, Any, Any], Any, Any]:
+    """Ids of the pages; image, text and labels as `fit` takes them; which of the pages were read, and found blank."""
     predictions = read_predictions(image_run, split), read_predictions(text_run, split)
     ids, image, text, has_text = align(*predictions, unread_pages(store.root))
     labels = store.labels[np.array([store.row_of(page) for page in ids])]
-    return ids, (image, text, labels), has_text
+    blank = blank_pages(store.root)
+    return ids, (image, text, labels), has_text, np.array([page in blank for page in ids])
 
 
-def _with_text(parts: tuple[Any, Any, Any], has_text: Any) -> tuple[Any, Any, Any]:
+def _with_text(parts: tuple[Any, Any, Any], has_text: Any, is_blank: Any) -> tuple[Any, Any, Any]:
     """Of the pages to learn from those that have both."""
-    image, text, labels = (part[has_text] for part in parts)
+    image, text, labels = (part[has_text & ~is_blank] for part in parts)
     return image, text, labels
 
 

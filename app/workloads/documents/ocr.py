@@ -15,6 +15,7 @@ from app.workloads.documents.ocr_engines import (
     find_rotation,
     recognise,
 )
+from app.workloads.documents.ocr_pieces import pieces
 from app.workloads.documents.prepare import read_encoded
 from app.workloads.documents.reading import BadPage, read_page
 from app.workloads.documents.texts import IMPORTED, Note, PageText, Status, read_notes, unread_pages, write_part
@@ -168,15 +169,20 @@ def keep(
 
 
 def _attempt(page_id: str, image: "Image", options: OcrOptions) -> PageText:
+    parts = pieces(image)
     try:
-        text, confidence = recognise(image, options)
+        read = [recognise(part, options) for part in parts]
     except OcrTimeout:
         return PageText(page_id, "", None, "timeout", f"not done after {options.time_limit_s:g} s")
     except (OcrFailure, OSError) as error:
         return PageText(page_id, "", None, "failed", str(error))
-    if not text:
-        return PageText(page_id, "", None, "empty", "no text was found")
-    return PageText(page_id, text, confidence, "ok")
+    size = [f"read at {parts[0].width / image.width:.0%} of its size"] if parts[0].width < image.width else []
+    how = ", ".join([*size, *([f"read in {len(parts)} pieces"] if len(parts) > 1 else [])])
+    found = [(text, confidence or 0, len(text.split())) for text, confidence in read if text]
+    if not found:
+        return PageText(page_id, "", None, "empty", ", ".join(["no text was found", *([how] if how else [])]))
+    confidence = sum(of_words * number for _, of_words, number in found) / sum(number for *_, number in found)
+    return PageText(page_id, "\n\n".join(text for text, *_ in found), confidence, "ok", how)
 
 
 def _is_noise(page: PageText) -> bool:
@@ -191,4 +197,4 @@ def _turned(page: PageText, image: "Image", options: OcrOptions) -> PageText:
     again = _attempt(page.id, image.rotate(-degrees, expand=True, fillcolor=255), options)
     if again.status != "ok" or (again.confidence or 0) <= (page.confidence or 0):
         return page
-    return PageText(page.id, again.text, again.confidence, "ok", f"turned by {degrees} degrees")
+    return replace(again, reason=", ".join([f"turned by {degrees} degrees", *filter(None, [again.reason])]))

@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 from app.errors import ResourceError
+from app.workloads.documents.ocr_pieces import MAX_EDGE, shrunk
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,7 +41,7 @@ class OcrOptions:
     oem: int = 1
     """Engine mode: 1 is the LSTM."""
     time_limit_s: float = 60.0
-    """Of one attempt at a page."""
+    """Of one attempt at a page, or at a piece of one that is too long to be read at once."""
     num_retries: int = 1
     """Attempts after one that failed or ran out of time."""
     orientation: bool = False
@@ -59,11 +60,12 @@ class OcrOptions:
         return json.dumps({name: getattr(self, name) for name in DECIDING}, sort_keys=True)
 
     @staticmethod
-    def of(asked: str, language: str | None = None) -> "OcrOptions":
+    def of(asked: str, **given: Any) -> "OcrOptions":
         """Options under which a new page is read as those were that `asked` stands beside; the defaults where it says
-        none. By pytesseract, which every machine with Tesseract has."""
+        none. What is `given` and not None counts before. By pytesseract, which every machine with Tesseract has."""
         found = json.loads(asked) if asked.startswith("{") else {}
-        return OcrOptions(**{**found, **({} if language is None else {"language": language}), "engine": "pytesseract"})
+        changes = {name: value for name, value in given.items() if value is not None}
+        return OcrOptions(**{**found, **changes, "engine": "pytesseract"})
 
     @property
     def languages(self) -> list[str]:
@@ -108,7 +110,8 @@ def check_engine(options: OcrOptions) -> None:
 
 
 def recognise(image: "Image", options: OcrOptions) -> tuple[str, float | None]:
-    """Text of a page, blocks and lines as Tesseract found them, and mean confidence of its words (None: no word).
+    """Text of a page, blocks and lines as Tesseract found them, and mean confidence of its words (None: no word); of an
+    image of at most MAX_EDGE pixels an edge.
 
     Raises:
         OcrTimeout: the time limit was reached.
@@ -126,7 +129,7 @@ def find_rotation(image: "Image", options: OcrOptions) -> int:
     os.environ["OMP_THREAD_LIMIT"] = "1"
     try:
         found = pytesseract.image_to_osd(
-            _plain(image),
+            _plain(shrunk(image, MAX_EDGE, MAX_EDGE)),
             output_type=pytesseract.Output.DICT,
             timeout=options.time_limit_s,
             config=OSD_CONFIG,

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.data import files
+from app.data.clutter import is_clutter
+from app.data.names import as_text
 from app.data.quarantine import Quarantined
 from app.errors import DataError, ResourceError
 from app.workloads.documents.reading import BadPage, read_page, small_page, stored_page
@@ -68,6 +70,8 @@ def find_pages(inputs: Sequence[str]) -> list[PageFile]:
             name = files.name_of(file) if file == path else file[len(path.rstrip("/")) :].lstrip("/")
             stem, dot, ending = name.rpartition(".")
             kind = (dot + ending).lower()
+            if file != path and is_clutter(name):
+                continue
             if kind in IMAGE_ENDINGS:
                 found.append(PageFile(stem, file))
             elif kind == PDF_ENDING:
@@ -174,6 +178,7 @@ def _png(page: "Image") -> bytes:
 def _distinct(pages: Sequence[PageFile]) -> list[PageFile]:
     """Files of one name and different endings get their ending into the id; what still clashes, as files of several
     folders given, gets a number."""
+    pages = [replace(page, id=as_text(page.id)) for page in pages]
     counts = Counter(page.id for page in pages)
     ids = [f"{page.id}.{page.path.rpartition('.')[2]}" if counts[page.id] > 1 else page.id for page in pages]
     taken: set[str] = set()

@@ -1,6 +1,5 @@
-"""Classes of new pages: what image, text and both say of each, as a table."""
+"""Classes of new pages: what image, text and both say of each."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,7 +7,6 @@ from typing import Any
 
 import torch
 
-from app.data import files
 from app.errors import UsageError
 from app.workloads.documents.ocr import read_opened
 from app.workloads.documents.ocr_engines import OcrOptions
@@ -30,11 +28,17 @@ class PagePrediction:
     """Of each source (`image`, `text`, `both`): probability of each class. The last one decides."""
     text: str = ""
     ocr: str = ""
-    """`ok`, `empty`, `failed` or `timeout` (the image alone decides); empty where nobody asked for the text."""
+    """`ok`; `empty`, `failed` or `timeout` (the image alone decides, where there is one); empty where nobody asked for
+    the text."""
 
     @property
     def final(self) -> Shares:
-        return self.shares[list(self.shares)[-1]]
+        return self.shares[self.decided_by]
+
+    @property
+    def decided_by(self) -> str:
+        """`image`, `text` or `both`."""
+        return list(self.shares)[-1]
 
     @property
     def predicted(self) -> str:
@@ -77,32 +81,3 @@ def combine(image: Shares | None, text: Shares | None) -> dict[str, Shares]:
     if image is not None and text is not None:
         found["both"] = {name: (share + text[name]) / 2 for name, share in image.items()}
     return found
-
-
-def write_table(path: str, predictions: Sequence[PagePrediction]) -> None:
-    """As CSV, or Parquet where the name ends so: id, file, page, class, probability, SOURCE_CLASS columns, ocr (what
-    became of it), text."""
-    import pyarrow as pa
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    rows = [
-        {
-            "id": one.id,
-            "file": one.path,
-            "page": one.page + 1,
-            "class": one.predicted,
-            "probability": one.final[one.predicted],
-            **{f"{source}_{name}": share for source, shares in one.shares.items() for name, share in shares.items()},
-            "ocr": one.ocr,
-            "text": one.text,
-        }
-        for one in predictions
-    ]
-    fullest = max(rows, key=len)  # a page without a text has fewer columns
-    table, buffer = pa.Table.from_pylist([{name: row.get(name) for name in fullest} for row in rows]), io.BytesIO()
-    if path.endswith(".parquet"):
-        pyarrow.parquet.write_table(table, buffer)
-    else:
-        pyarrow.csv.write_csv(table, buffer)
-    files.write_bytes_atomic(path, buffer.getvalue())

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app.data import files
+from app.data.inside import listed_path
 from app.data.manifest import read_table, write_table
 from app.data.quarantine import Quarantined
 from app.errors import DataError
 from app.workloads.documents import parquet_source, shards
 from app.workloads.documents.hashing import HASH, perceptual_hash
-from app.workloads.documents.layouts import PageSource
+from app.workloads.documents.listing import PageSource
 from app.workloads.documents.reading import BadPage, stored_page
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def read_encoded(source: str, page_source: str) -> bytes:
     """
     path, mark, row = page_source.rpartition("#")
     if not (mark and row.isdigit() and path.endswith(".parquet")):
-        return files.read_bytes(files.join(source, page_source))
+        return files.read_bytes(_place(source, page_source))
     for content in parquet_source.read_images(source, path, [int(row)]):
         if content is not None:
             return content
@@ -126,7 +127,7 @@ def _encoded(task: ShardTask) -> Iterator[tuple[PageSource, bytes | BadPage]]:
             continue
         for page in pages:
             try:
-                yield page, files.read_bytes(files.join(task.source, page.source))
+                yield page, files.read_bytes(_place(task.source, page.source))
             except DataError as error:
                 yield page, BadPage(str(error))
 
@@ -140,6 +141,11 @@ def _encoded_rows(source: str, path: str, pages: list[PageSource]) -> Iterator[t
         except DataError as error:  # the rest of the file is lost with it
             content, failure = None, BadPage(str(error))
         yield page, failure if content is None else content
+
+
+def _place(source: str, path: str) -> str:
+    """Of a file of the data set; of one outside where whoever listed it was allowed to."""
+    return listed_path(source, path, "", allow_outside=True)
 
 
 def _parquet_row(source: str) -> tuple[str, int]:
@@ -176,7 +182,7 @@ def _fingerprint(task: ShardTask) -> str:
     for page in task.pages:
         path = _parquet_row(page.source)[0] or page.source
         if path not in stamps:
-            stamps[path] = "" if files.is_url(task.source) else _stamp(files.join(task.source, path))
+            stamps[path] = "" if files.is_url(task.source) else _stamp(_place(task.source, path))
         digest.update(f"{page!r} {stamps[path]}\n".encode())
     return digest.hexdigest()
 

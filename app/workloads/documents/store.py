@@ -19,6 +19,7 @@ from app.data import files
 from app.data.manifest import MANIFEST_NAME, STORE_NAME, read_manifest_table, read_table
 from app.data.splits import SPLITS, TEST, TRAIN, UNLABELLED, VALIDATION
 from app.errors import DataError, UsageError
+from app.workloads.documents.grouping import shared_documents
 from app.workloads.documents.leakage import DUPLICATES_NAME, EXCLUDED_NAME, NO_PARTITION
 from app.workloads.documents.partitions import partition_splits
 from app.workloads.documents.shards import Places, read_pages
@@ -33,8 +34,7 @@ FORMAT = 1
 """Of shards, records and the manifest; a store of another format is not mixed with this one."""
 
 OCR_FOLDER = "ocr"
-"""Parquet files with columns id, text, confidence (mean of words, 0 to 100, null if none), status, reason, and how
-which picture was read (asked, picture)."""
+"""Parquet files; a row is a texts.PageText."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class StoreOptions:
     workload: str
     format: int
     layout: str
-    """`rvl-cdip`, `tobacco`, `folders` or `parquet`."""
+    """`rvl-cdip`, `tobacco`, `folders`, `metadata` or `parquet`."""
     image_size: int
     """Pixels along each edge of a stored page."""
     classes: tuple[str, ...]
@@ -54,6 +54,8 @@ class StoreOptions:
     """Of the partitions, or of the split (or its validation pages alone) where the data set has none."""
     per_class: int
     """Pages of each class that train and validate in a partition; 0 without partitions."""
+    groups: str = ""
+    """How the pages of one document are known, which stay together: `names`, `file HASH`, `none`; empty: not asked."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class DocumentStore:
         self.phashes = table["phash"].to_numpy()
         self._places = Places(*(table[name].to_numpy() for name in ("shard", "offset", "num_bytes", "crc32")))
         self._excluded = _is_in(table["id"], files.join(self.root, EXCLUDED_NAME))
+        self._together = shared_documents(self.ids, _strings(table["document_id"]), self.options.groups)
         self._splits: dict[int, npt.NDArray[np.str_]] = {}
         self._row_of: dict[str, int] = {}
         self._duplicates: dict[int, dict[str, set[str]]] = {}
@@ -197,11 +200,11 @@ class DocumentStore:
         self._check_partition(partition)
         key = NO_PARTITION if partition is None else partition
         if key not in self._splits:
-            options = self.options
             if partition is None:
                 self._splits[key] = np.asarray(_strings(self._table["split"]), dtype=np.str_)
             else:
-                self._splits[key] = partition_splits(self.ids, self.labels, options.seed, partition, options.per_class)
+                how = (self.options.seed, partition, self.options.per_class, self._together)
+                self._splits[key] = partition_splits(self.ids, self.labels, *how)
         return self._splits[key]
 
     def _check_partition(self, partition: int | None) -> None:
@@ -278,8 +281,7 @@ def classes_for(task_classes: tuple[str, ...], partition: int | None, root: str)
 def _checked(table: "pa.Table", root: str) -> "pa.Table":
     missing = {field.name for field in fields(Page)} - set(table.column_names)
     if missing:
-        names = ", ".join(sorted(missing))
-        raise DataError(f"{root}/{MANIFEST_NAME} lacks {names}; it is not of a store of documents")
+        raise DataError(f"{root}/{MANIFEST_NAME} lacks {', '.join(sorted(missing))}; it is not of a store of documents")
     return table.combine_chunks()
 
 

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from app.data import files
+from app.data.inside import link_reason
+from app.data.text import decode_text
 from app.errors import DataError
 from app.workloads.documents.texts import PageText
 
@@ -23,11 +25,13 @@ def find_texts(folder: str, pages: Sequence[tuple[str, str]]) -> list[tuple[str,
         pages: id and source file of each.
 
     Raises:
-        DataError: there is no text file, or none of a page.
+        DataError: there is no text file, or none of a page; or one is a link that leads out.
     """
     paths = [path for path in files.list_files(folder) if path.lower().endswith(ENDING)]
     if not paths:
         raise DataError(f"{folder} has no {ENDING} file; wanted one for each page, as QS-OCR has them")
+    if leads := next(((path, reason) for path in paths if (reason := link_reason(folder, path))), None):
+        raise DataError(f"{leads[0]} {leads[1]}, outside {folder}: copy into it what is meant to be taken over")
     start = len(folder.rstrip("/")) + 1
     by_stem = {path[start : -len(ENDING)]: path for path in paths}
     names = Counter(files.name_of(stem) for stem in by_stem)
@@ -47,20 +51,23 @@ def find_texts(folder: str, pages: Sequence[tuple[str, str]]) -> list[tuple[str,
     return found
 
 
-def import_texts(found: Sequence[tuple[str, str]]) -> Iterator[list[PageText]]:
-    """Batches of the pages' texts."""
+def import_texts(found: Sequence[tuple[str, str]], encoding: str | None = None) -> Iterator[list[PageText]]:
+    """Batches of the pages' texts; `encoding`: of files without a byte order mark, else each is looked at."""
     for start in range(0, len(found), NUM_PAGES_PER_BATCH):
-        yield [_read(page_id, path) for page_id, path in found[start : start + NUM_PAGES_PER_BATCH]]
+        yield [_read(page_id, path, encoding) for page_id, path in found[start : start + NUM_PAGES_PER_BATCH]]
 
 
-def _read(page_id: str, path: str) -> PageText:
+def _read(page_id: str, path: str, encoding: str | None) -> PageText:
     try:
-        text = files.read_bytes(path).decode("utf-8", "replace").strip()
-    except DataError as error:
-        return PageText(page_id, "", None, "failed", str(error))
+        decoded = decode_text(files.read_bytes(path), encoding)
+    except (DataError, ValueError) as error:
+        return PageText(page_id, "", None, "failed", f"{files.name_of(path)}: {error}")
+    text = decoded.text.strip()
     if not text:
         return PageText(page_id, "", None, "empty", f"imported from {files.name_of(path)}")
-    return PageText(page_id, text, None, "ok", "imported")
+    told = [f"from {decoded.encoding}"] if decoded.encoding != "utf-8" else []
+    told += [f"{decoded.num_nuls} NUL characters left out"] if decoded.num_nuls else []
+    return PageText(page_id, text, None, "ok", ", ".join(["imported", *told]))
 
 
 def _endings(source: str) -> Iterator[str]:

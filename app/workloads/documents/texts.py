@@ -23,6 +23,7 @@ _PART_NAME = re.compile(r"part-(\d+)\.parquet")
 Status = Literal["ok", "empty", "failed", "timeout"]
 UNREAD = ("failed", "timeout")
 """Statuses of pages that have no text because OCR did not come to an end; `empty` is a page without any."""
+WITHOUT_TEXT = (*UNREAD, "empty")
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,11 @@ def read_notes(root: str) -> Mapping[str, Note]:
 def unread_pages(root: str) -> frozenset[str]:
     """Pages whose OCR failed: they have no text, and nobody may take them for empty ones."""
     return frozenset(page_id for page_id, note in read_notes(root).items() if note.status in UNREAD)
+
+
+def blank_pages(root: str) -> frozenset[str]:
+    """Pages on which OCR found no text."""
+    return frozenset(page_id for page_id, note in read_notes(root).items() if note.status == "empty")
 
 
 def most_asked(root: str) -> str:

@@ -108,9 +108,14 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
 
-def test_a_written_file_may_be_read_by_others(tmp_path: Path) -> None:
-    files.write_bytes_atomic(str(tmp_path / "x"), b"")
-    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o644
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_who_may_read_a_written_file_is_as_the_user_s_umask_has_it(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        files.write_bytes_atomic(str(tmp_path / "x"), b"")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == mode
 
 
 def test_an_unreachable_store_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import pytest
 from app.data import files
 from app.data.manifest import (
     MANIFEST_NAME,
+    fingerprint,
     read_manifest,
     read_manifest_table,
     read_table,
@@ -56,3 +57,30 @@ def test_columns_are_those_of_the_rows(tmp_path: Path) -> None:
     assert read_table(str(tmp_path / "more.parquet")).equals(table)
     with pytest.raises(DataError, match=r"nothing\.parquet: not found"):
         read_table(str(tmp_path / "nothing.parquet"))
+
+
+def test_a_fingerprint_tells_cases_apart_and_not_copies_nor_notes(tmp_path: Path) -> None:
+    def of(name: str, rows: list[dict[str, object]]) -> str:
+        write_manifest(str(tmp_path / name), rows)
+        return fingerprint(str(tmp_path / name))
+
+    first, second = ROWS
+    known = of("first", ROWS)
+    assert of("copy", [second, first]) == known
+    assert of("with notes", [{**row, "notes": "resampled"} for row in ROWS]) == known
+    others = [
+        of("fewer", [first]),
+        of("split", [{**first, "split": "test"}, second]),
+        of("pixels", [first, {**second, "crc32": 1}]),
+        of("label", [{**row, "label": 0} for row in ROWS]),
+    ]
+    assert len({known, *others}) == 5
+
+
+def test_a_fingerprint_is_of_the_store_as_it_is_now(tmp_path: Path) -> None:
+    write_manifest(str(tmp_path), ROWS)
+    before = fingerprint(str(tmp_path))
+    write_manifest(str(tmp_path), ROWS[:1])
+    assert fingerprint(str(tmp_path)) != before
+    with pytest.raises(DataError, match="does not exist"):
+        fingerprint(str(tmp_path / "nowhere"))

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,27 +61,6 @@ def test_what_an_older_folder_could_not_say_is_what_it_was_then(tmp_path: Path) 
         Ledger(str(tmp_path)).claim(study(optimizer=OptimizerConfig(nesterov=False)), plan())
 
 
-HOLD = """
-import sys
-from app.execution.ledger import Ledger
-with Ledger(sys.argv[1]).held():
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HOLD, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-        with pytest.raises(UsageError, match="another process runs the study"), Ledger(str(tmp_path)).held():
-            pass
-        holder.kill()
-        holder.wait()
-    with Ledger(str(tmp_path)).held():
-        pass
-
-
 def test_spans_that_a_crash_cut_are_left_out(tmp_path: Path) -> None:
     ledger = Ledger(str(tmp_path))
     assert ledger.spans("a") == ()
@@ -101,9 +78,3 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str) -> None:
     ledger = Ledger(str(tmp_path))
     with pytest.raises(DataError, match=f"{name} is damaged"):
         (ledger.read_record(), ledger.finished("a"), ledger.spans("a"))
-
-
-def test_a_folder_that_can_not_be_made_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="can not be written to"), Ledger(str(tmp_path / "file" / "run")).held():
-        pass

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from app.data.manifest import write_manifest
 from app.errors import UsageError
-from app.execution.record import claim_folder
+from app.execution.record import claim_folder, claim_stores
 from app.experiment import Experiment, OptimizerConfig
 from app.training.order import Order
 
@@ -40,3 +41,29 @@ def test_a_run_of_before_is_not_another_experiments(tmp_path: Path) -> None:
         claim_folder(order(tmp_path, optimizer=OptimizerConfig(nesterov=False)))
     with pytest.raises(UsageError, match=r"\(different: task\)"):
         claim_folder(order(tmp_path, task={**TASK, "model": "efficientnet_b0"}))
+
+
+def make_store(path: Path, crc32: int) -> str:
+    write_manifest(str(path), [{"id": "a", "split": "train", "crc32": crc32}])
+    return str(path)
+
+
+def test_a_run_does_not_go_on_with_other_data(tmp_path: Path) -> None:
+    first, moved, other = (make_store(tmp_path / name, crc32) for name, crc32 in (("a", 1), ("copy", 1), ("b", 2)))
+    run = str(tmp_path / "run")
+    claim_stores(run, {"": first})
+    claim_stores(run, {"": moved})
+    with pytest.raises(UsageError, match=f"was begun on other data: the store {other} is not {moved}"):
+        claim_stores(run, {"": other})
+    make_store(tmp_path / "copy", 3)
+    with pytest.raises(UsageError, match=f"the store {moved} has changed since"):
+        claim_stores(run, {"": moved})
+
+
+def test_each_store_of_a_study_is_known_by_its_name(tmp_path: Path) -> None:
+    first, second = make_store(tmp_path / "a", 1), make_store(tmp_path / "b", 2)
+    run = str(tmp_path / "study")
+    claim_stores(run, {"small": first})
+    claim_stores(run, {"large": second, "small": first})
+    with pytest.raises(UsageError, match="was begun on other data"):
+        claim_stores(run, {"small": second})

@@ -148,3 +148,58 @@ def test_by_text_alone_a_page_that_ocr_can_not_read_is_not_classified(
     (bad,) = read_quarantine(str(tmp_path))
     assert (bad.id, bad.reason) == ("letter-p2", "no text: not done after 60 s")
     assert {(options.language, options.psm) for options in asked} == {("fra", 6)}
+
+
+def test_a_page_without_text_counts_for_its_image_alone_and_options_of_ocr_are_taken(
+    predict: Callable[..., dict[str, Any]],
+    folder: Path,
+    tmp_path: Path,
+    asked: list[OcrOptions],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    turned: list[OcrOptions] = []
+    monkeypatch.setattr(
+        "app.workloads.documents.ocr.recognise", lambda image, options: asked.append(options) or ("", None)
+    )
+    monkeypatch.setattr("app.workloads.documents.ocr.find_rotation", lambda image, options: turned.append(options) or 0)
+    models = ("--image-model", str(folder / "image"), "--text-model", str(folder / "text"))
+    rows = predict(*models, "--orientation", "yes", "--psm", "4", "--time-limit-s", "7", "--byte-order-mark")
+    for name, row in rows.items():
+        assert (row["ocr"], row["by"]) == ("empty", "image")
+        assert row["probability"] == pytest.approx(max(by_hand(folder / "image", GREYS[name])), abs=BF16)
+    assert {(o.language, o.psm, o.orientation, o.time_limit_s) for o in asked} == {("deu", 4, True, 7.0)}
+    assert len(turned) == 3
+    assert "note is classified by its image alone: OCR empty: no text was found" in capsys.readouterr().out
+    assert "No text was found" in (tmp_path / "sheet.html").read_text()
+    assert (tmp_path / "predictions.csv").read_bytes()[:3] == b"\xef\xbb\xbf"
+
+
+def test_rows_of_a_part_are_there_when_the_next_one_fails_and_no_name_stops_it(
+    predict: Callable[..., dict[str, Any]], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import predict_documents
+
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    for name in ("r\udce9.png", "s.png", "t.png"):
+        Image.new("L", (64, 64), 200).save(pages / "plain.png")
+        (pages / "plain.png").rename(pages / name)
+    flags = ("--image-model", str(folder / "image"), "--input", str(pages))
+    assert sorted(row["file"] for row in predict(*flags).values()) == [
+        f"{pages}/{name}" for name in (r"r\xe9.png", "s.png", "t.png")
+    ]
+    (tmp_path / "predictions.csv").unlink()
+    monkeypatch.setattr(predict_documents, "NUM_PAGES_PER_PART", 2)
+    classify, calls = predict_documents._classify, []
+
+    def once(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return classify(*arguments)
+
+    monkeypatch.setattr(predict_documents, "_classify", once)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        predict(*flags)
+    assert len(pyarrow.csv.read_csv(tmp_path / "predictions.csv")) == 2

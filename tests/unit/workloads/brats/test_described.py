@@ -45,6 +45,18 @@ def test_version_2_has_the_cases_of_its_folders(tmp_path: Path) -> None:
     assert found.strays == ()
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["T1-weighted", "T1-CE", "T2-weighted", "T2-FLAIR"],
+        {"0": "t1n", "1": "t1c", "2": "t2w", "3": "t2f"},
+        {"0": "T1 native", "1": "T1 post-contrast", "2": "T2", "3": "FLAIR"},
+    ],
+)
+def test_channels_are_known_by_many_names(tmp_path: Path, names: object) -> None:
+    assert find_source(str(make_nnunet(tmp_path, {**V2, "channel_names": names}))).cases[0] == expected(tmp_path, "a")
+
+
 def test_version_1_lists_cases_without_their_channels(tmp_path: Path) -> None:
     training = [{"image": f"./imagesTr/{n}.nii.gz", "label": f"./labelsTr/{n}.nii.gz"} for n in "ba"]
     root = make_nnunet(tmp_path, {"modality": CHANNELS, "training": training, "test": ["./imagesTs/c.nii.gz"]})

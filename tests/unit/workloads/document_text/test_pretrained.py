@@ -1,3 +1,4 @@
+import contextlib
 import json
 import shutil
 from functools import partial
@@ -44,6 +45,30 @@ def test_more_than_the_model_has(bert: str) -> None:
         load_bert(bert, 4, 64)
     with pytest.raises(UsageError, match=r"max_length: got 65, but .* has 64 positions"):
         load_bert(bert, 2, 65)
+
+
+@pytest.mark.parametrize("model_type", ["bert", "own"])
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
+def test_a_folder_with_code_of_its_own_is_refused_unasked(
+    bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, model_type: str
+) -> None:
+    folder, ran = tmp_path / "bert", tmp_path / "ran"
+    shutil.copytree(bert, folder)
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    (folder / "own.py").write_text(f"open({str(ran)!r}, 'w')\nclass Own: pass\n")
+    auto_map = {"AutoConfig": "own.Own", "AutoModel": "own.Own", "AutoTokenizer": ["own.Own", "own.Own"]}
+    content = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps({**content, "auto_map": auto_map}))
+    if model_type == "own":
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, "model_type": "own"}))
+    if file == "config.json":
+        with pytest.raises(UsageError, match="code of its own, which is never run"):
+            load_bert(str(folder), 2, 64)
+    else:
+        with contextlib.suppress(UsageError):  # where the library knows the type, its own tokenizer is taken
+            load_tokenizer(str(folder))
+    assert not ran.exists()
 
 
 def test_missing_folder_and_unreachable_hub_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,11 +14,13 @@ from app.errors import DataError, UsageError
 from app.workloads.documents import building
 from app.workloads.documents import prepare as prepare_module
 from app.workloads.documents.building import finish_store, plan_store
+from app.workloads.documents.listing import SourceOptions
 from app.workloads.documents.prepare import prepare_or_keep
 from app.workloads.documents.store import DocumentStore
 
 Prepare = Callable[..., DocumentStore]
 
+TOBACCO = SourceOptions(layout="tobacco")
 KNOWN_CORRUPT = "imagesa/a/b/c/abc07d00/2500126531_2500126536"
 
 
@@ -128,7 +130,7 @@ def test_options_are_checked_before_anything_is_written(tmp_path: Path) -> None:
     wrong = [
         (rvl, {"num_partitions": 5}, "--num-partitions: got 5 .* has its own split; wanted 0"),
         (rvl, {"image_size": 8}, "--image-size: got 8, wanted 32 to 4096"),
-        (tobacco, {}, r"--per-class: got 100 .*\(ADVE 3, Memo 2\); wanted at most 1"),
+        (tobacco, {"how": TOBACCO}, r"--per-class: got 100 .*\(ADVE 3, Memo 2\); wanted at most 1"),
     ]
     for source, options, message in wrong:
         with pytest.raises(UsageError, match=message):
@@ -155,6 +157,7 @@ def test_pages_of_another_store_are_left_out_of_training(prepare: Prepare, tmp_p
         save_tobacco(tmp_path / "tobacco", {"ADVE": [500, 3], "Memo": [30, 22, 501, 502]}),
         per_class=2,
         num_partitions=0,
+        how=TOBACCO,
     )
     pages = [(f"6000{i:04d}", 0, i) for i in range(40)]
     pages[2] = ("50000500_0501", 0, 2)
@@ -212,7 +215,8 @@ def test_a_damaged_list_of_pages_is_named(prepare: Prepare, tmp_path: Path) -> N
 
 
 def test_store_json_says_how_it_was_made(prepare: Prepare, tmp_path: Path) -> None:
-    store = prepare(save_tobacco(tmp_path / "tobacco", {"ADVE": [1, 2, 3], "Memo": [4, 5, 6]}), per_class=2, seed=7)
+    source = save_tobacco(tmp_path / "tobacco", {"ADVE": [1, 2, 3], "Memo": [4, 5, 6]})
+    store = prepare(source, per_class=2, seed=7, how=TOBACCO)
     made = json.loads(Path(store.root, "store.json").read_text())
     assert made.pop("classes") == list(store.options.classes)
     assert made == {
@@ -223,6 +227,7 @@ def test_store_json_says_how_it_was_made(prepare: Prepare, tmp_path: Path) -> No
         "num_partitions": 10,
         "seed": 7,
         "per_class": 2,
+        "groups": "names",
     }
 
 

@@ -8,7 +8,8 @@ from drawn_sets import draw_page, encoded, save_rvl, save_tobacco
 
 from app.errors import DataError
 from app.workloads.documents import classes
-from app.workloads.documents.layouts import detect_layout, document_id
+from app.workloads.documents.layouts import detect_layout
+from app.workloads.documents.listing import SourceOptions, document_id
 from app.workloads.documents.prepare import read_encoded
 
 PAGE = encoded(draw_page(0), "PNG")
@@ -76,7 +77,9 @@ def test_bad_lines_cost_only_themselves(tmp_path: Path) -> None:
 
 
 def test_tobacco_is_known_by_its_folders(tmp_path: Path) -> None:
-    found = detect_layout(str(save_tobacco(tmp_path, {"Note": [3], "ADVE": [1, 2], "Email": [4]})))
+    root = str(save_tobacco(tmp_path, {"Note": [3], "ADVE": [1, 2], "Email": [4]}))
+    assert detect_layout(root).layout == "folders", "three of its names are anybody's"
+    found = detect_layout(root, SourceOptions(layout="tobacco"))
     assert found.layout == "tobacco"
     assert found.classes == classes.TOBACCO
     assert [(p.id, p.label, p.document_id) for p in found.pages] == [
@@ -153,8 +156,8 @@ def test_parquet_without_images_or_labels_says_what_it_has(tmp_path: Path) -> No
     pq.write_table(pa.table({"text": ["a"], "label": [1]}), tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"columns text \(string\), label \(int64\); wanted one column of images"):
         detect_layout(str(tmp_path))
-    pq.write_table(pa.table({"image": [b"a"], "label": ["x"]}), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match="wanted an integer column `label`"):
+    pq.write_table(pa.table({"image": [b"a"], "label": [0.5]}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="wanted an integer column `label`, or one of words; --class-column"):
         detect_layout(str(tmp_path))
 
 
@@ -195,3 +198,68 @@ def test_labels_may_be_unsigned_and_missing(tmp_path: Path) -> None:
 def test_a_mirror_with_one_split_has_none(tmp_path: Path) -> None:
     write_mirror(tmp_path / "data/train-00000-of-00001.parquet", list(classes.TOBACCO), [0, 9])
     assert not detect_layout(str(tmp_path)).has_split
+
+
+def test_label_lists_may_have_a_mark_tabs_and_line_ends_of_windows(tmp_path: Path) -> None:
+    root = save_rvl(tmp_path, {"train": [], "val": [], "test": []})
+    (root / "labels/train.txt").write_bytes("\ufeffa/b.tif\t3\r\nc d.tif  15\r\n".encode())
+    (root / "labels/test.txt").write_bytes(b"\xff\xfe" + "e.tif 0\n".encode("utf-16-le"))
+    found = detect_layout(str(root))
+    assert [(p.source, p.label) for p in found.pages] == [
+        ("images/a/b.tif", 3),
+        ("images/c d.tif", 15),
+        ("images/e.tif", 0),
+    ]
+    assert not found.bad
+
+
+def test_a_known_set_is_found_one_folder_below_and_told_one_above(tmp_path: Path) -> None:
+    save_rvl(tmp_path / "rvl", {"train": [("50000001", 3, 1)], "val": [], "test": []})
+    (page,) = detect_layout(str(tmp_path)).pages
+    assert (page.source, page.id) == (
+        "rvl/images/imagesa/a/b/c/abc01d00/50000001.tif",
+        "imagesa/a/b/c/abc01d00/50000001",
+    )
+    assert read_encoded(str(tmp_path), page.source)[:2] in (b"II", b"MM")
+    with pytest.raises(DataError, match=r"a part of RVL-CDIP, which is .*/rvl\)"):
+        detect_layout(str(tmp_path / "rvl" / "labels"))
+    tobacco = touch(tmp_path / "t", *(f"{name}/1.jpg" for name in classes.TOBACCO))
+    assert (detect_layout(str(tobacco)).layout, detect_layout(str(tobacco)).notes) == (
+        "tobacco",
+        ("all ten folders of Tobacco3482",),
+    )
+    with pytest.raises(DataError, match=r"one class of Tobacco3482, which is .*/t\)"):
+        detect_layout(str(tobacco / "Memo"))
+
+
+def test_lists_and_links_lead_nowhere_else_unless_allowed(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(b"")
+    root = touch(tmp_path / "set", "a/1.png", "b/2.png")
+    (root / "a" / "link.png").symlink_to("../../secret.png")
+    (root / "b" / "own.png").symlink_to("2.png")
+    found = detect_layout(str(root))
+    assert [p.source for p in found.pages] == ["a/1.png", "b/2.png", "b/own.png"]
+    assert [(bad.id, "is a link to" in bad.reason) for bad in found.bad] == [("a/link.png", True)]
+    allowed = detect_layout(str(root), SourceOptions(allow_outside=True))
+    assert len(allowed.pages) == 4 and not allowed.bad
+
+
+def test_a_name_that_is_no_utf8_costs_itself_and_clutter_is_counted(tmp_path: Path) -> None:
+    root = touch(
+        tmp_path, "a/1.png", "b/2.png", "a/@eaDir/1.png/THUMB.jpg", "@eaDir/x.jpg", "a/notes.txt", "b/Thumbs.db"
+    )
+    (root / "a" / "r\udce9.png").touch()
+    found = detect_layout(str(root))
+    assert (found.classes, [p.id for p in found.pages]) == (("a", "b"), ["a/1", "b/2"])
+    assert [(bad.id, bad.reason) for bad in found.bad] == [(r"a/r\xe9.png", "its name is no UTF-8; rename it")]
+    assert found.notes == (
+        "left out: 3 files of computers' own (@eaDir, __MACOSX and the like)",
+        "left out: 1 .txt",
+    )
+
+
+def test_one_class_in_two_spellings_is_not_two(tmp_path: Path) -> None:
+    root = str(touch(tmp_path, "train/Tax Form/1.png", "train/letter/2.png", "test/tax_form/3.png"))
+    with pytest.raises(DataError, match="classes 'Tax Form' and 'tax_form' are spelled nearly alike: name them alike"):
+        detect_layout(root)
+    assert detect_layout(root, SourceOptions("split-folders")).classes == ("Tax Form", "letter", "tax_form")

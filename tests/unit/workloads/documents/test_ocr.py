@@ -198,7 +198,7 @@ def test_texts_of_before_are_kept_until_asked_for(tmp_path: Path) -> None:
 def test_how_new_pages_are_read_as_a_stores_were() -> None:
     asked = OcrOptions(language="deu", psm=6, orientation=True, engine="tesserocr").asked
     assert OcrOptions.of(asked) == OcrOptions(language="deu", psm=6, orientation=True)
-    assert OcrOptions.of(asked, "fra").language == "fra"
+    assert OcrOptions.of(asked, language="fra", psm=None).language == "fra"
     assert OcrOptions.of("") == OcrOptions() == OcrOptions.of(IMPORTED)
 
 

@@ -48,3 +48,32 @@ def test_a_text_is_of_one_page_only(tmp_path: Path) -> None:
     write(tmp_path, "b/own.txt", "of b")
     pages = [(f"{folder}/{name}", f"{folder}/{name}.png") for folder in "ab" for name in ("flat", "own")]
     assert [page for page, _ in find_texts(str(tmp_path), pages)] == ["b/own"]
+
+
+def test_a_text_is_decoded_by_what_it_is_or_refused_by_name(tmp_path: Path) -> None:
+    contents = {
+        "a": b"\xff\xfed\0\xe9\0j\0\xe0\0",
+        "b": b"Soci\xe9t\xe9 anonyme des eaux",
+        "c": b"one\0two and three",
+        "d": "письмо".encode("cp1251"),
+    }
+    for name, content in contents.items():
+        (tmp_path / f"{name}.txt").write_bytes(content)
+    found = find_texts(str(tmp_path), [(name, f"{name}.png") for name in contents])
+    (batch,) = import_texts(found)
+    assert [(page.text, page.status, page.reason) for page in batch[:3]] == [
+        ("déjà", "ok", "imported, from utf-16-le"),
+        ("Société anonyme des eaux", "ok", "imported, from cp1252"),
+        ("onetwo and three", "ok", "imported, 1 NUL characters left out"),
+    ]
+    assert (batch[3].text, batch[3].status) == ("", "failed") and batch[3].reason.startswith("d.txt: it is no text in")
+    (declared,) = import_texts(found[3:], "cp1251")
+    assert declared[0].text == "письмо"
+
+
+def test_a_text_that_is_a_link_out_is_not_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a.txt").symlink_to("../secret")
+    with pytest.raises(DataError, match=r"a.txt is a link to .*/secret, outside .*/set: copy into it"):
+        find_texts(str(tmp_path / "set"), [("a", "a.png")])

@@ -1,0 +1,55 @@
+import io
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from app import console
+from app.command_line import fail
+from app.printable import printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("scan 1, größer, 日本", "scan 1, größer, 日本"),
+        ("a\nerror: all is lost", r"a\nerror: all is lost"),
+        ("a\r\x1b[2J\x07b", r"a\r\x1b[2J\x07b"),
+        ("txt\u202egnp.exe", r"txt\u202egnp.exe"),
+        ("half \ud83d", r"half \ud83d"),
+        ("a\u2028b\x85c", r"a\u2028b\x85c"),
+    ],
+)
+def test_what_does_not_print_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_what_the_terminal_cannot_write_is_escaped() -> None:
+    assert printable("größer \ud83d", "ascii") == r"gr\xf6\xdfer \ud83d"
+
+
+@given(st.text(st.characters()))
+def test_it_is_one_line_that_any_terminal_takes(text: str) -> None:
+    for encoding in ("ascii", "utf-8", "latin-1"):
+        shown = printable(text, encoding)
+        assert len(shown.splitlines()) <= 1 and shown.isprintable()
+        shown.encode(encoding)
+
+
+def test_a_name_makes_no_line_of_its_own(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(console, "console", lambda: Console(file=out, width=10_000))
+    console.say("quarantined a\nerror: all is lost\x1b[2J")
+    assert out.getvalue() == "quarantined a\\nerror: all is lost\\x1b[2J\n"
+    with pytest.raises(SystemExit):
+        fail("no case 'a\x1b]0;title\x07'", 3)
+    assert capsys.readouterr().err == "error: no case 'a\\x1b]0;title\\x07'\n"
+
+
+def test_an_ascii_only_output_gets_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
+    console.say("größer")
+    assert raw.getvalue() == b"gr\\xf6\\xdfer\n"
