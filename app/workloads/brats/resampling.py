@@ -14,10 +14,6 @@ import numpy.typing as npt
 from app.errors import DataError
 from app.workloads.brats.cases import NUM_MODALITIES
 from app.workloads.brats.conditioning import Conditioned
-<<<<<<< HEAD
-from app.workloads.brats.intensities import INT16_MAX
-=======
->>>>>>> cf1c04d5e579d22046ff5b01870ba4928534e1e6
 from app.workloads.brats.labels import NUM_CODES
 from app.workloads.brats.spacing import Spacing, differs, in_words
 
