@@ -137,8 +137,10 @@ def test_the_numerics_of_the_scores_stand_in_the_summary(tmp_path: Path, monkeyp
         "app.execution.evaluate.map_with_model",
         lambda _, apply, items, *__: (apply(model, item) for model, item in zip(found, items, strict=True)),
     )
-    evaluate_run(str(tmp_path), "store", "test")
+    workload.remarks = lambda *_: ("one case was resampled",)
+    evaluate_run(str(tmp_path), "store", "test", conventions=("means are over cases",))
     layout = {"channels_last": True, "device": "cpu"}
     summary = json.loads((tmp_path / "evaluation/test/summary.json").read_text())
     assert summary["numerics"] == [{"precision": "bf16", **layout}, {"precision": "fp32", **layout}]
     assert summary["num_cases"] == 3
+    assert summary["conventions"] == ["means are over cases", "one case was resampled"]
