@@ -78,10 +78,9 @@ def test_predict_has_a_row_for_each_page_and_says_what_it_leaves_out(tmp_path: P
     told: list[str] = []
     found = find_pages([str(tmp_path)], tell=told.append)
     assert [page.id for page in found] == ["a", "b", "broken", "c", "d", "fax-p1", "fax-p2", "fax-p3"]
-    assert told == [
-        "left out, as neither images nor PDFs: 1 .docx, 2 .txt, 1 computers' own (@eaDir, __MACOSX and the like), "
-        "1 without an ending"
-    ]
+    (line,) = told
+    assert line.startswith("left out, as neither images nor PDFs: 1 .docx, 2 .txt, 1 computers' own (@eaDir, ")
+    assert line.endswith(", 1 without an ending")
     pixels = [page.pixels[0, 0] for f in found[-3:] if isinstance(page := read_for_prediction(f, 16), ReadPage)]
     assert pixels == [50, 90, 130]
     assert np.asarray(open_page(found[-1]))[0, 0] == 130

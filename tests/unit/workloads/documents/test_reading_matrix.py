@@ -95,6 +95,8 @@ def test_colour_maps_of_8_and_of_16_bits(scale: int) -> None:
         ({"codes": GREY, "bits": 8, "t339": 2}, "8 bits a signed sample"),
         ({"codes": LEVELS * 9, "bits": 16, "t339": 2}, "16 bits a signed sample"),
         ({"codes": LEVELS * 9, "bits": 32}, "TIFF of 32 bits"),
+        ({"codes": LEVELS * 1365, "bits": 16, "t281": 4095}, "MaxSampleValue says 4095"),
+        ({"codes": LEVELS * 341, "bits": 10}, "TIFF of 10 bits"),
         ({"codes": LEVELS * 9, "bits": 32, "t339": 3}, "32-bit floats"),
         ({"codes": GREY, "bits": 8, "photometric": 4}, r"PhotometricInterpretation 4 \(mask\)"),
         ({"codes": GREY, "bits": 8, "t259": 34712}, "compression 34712"),
