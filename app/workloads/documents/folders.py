@@ -139,7 +139,10 @@ def _without_copy(
     source: str, rows: list[tuple[str, list[str]]], tops: Sequence[str], same: Callable[[str, str], bool]
 ) -> tuple[list[tuple[str, list[str]]], list[str]]:
     """Without a folder that holds the folders beside it once more."""
-    below = {top: {parts[1] for _, parts in rows if parts[0] == top and len(parts) > 2} for top in tops}
+    below: dict[str, set[str]] = {top: set() for top in tops}
+    for _, parts in rows:
+        if len(parts) > 2:
+            below[parts[0]].add(parts[1])
     known = [top for top in tops if below[top] >= set(classes.TOBACCO)]
     for top in tops:
         others = set(tops) - {top}

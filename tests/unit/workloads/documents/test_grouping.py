@@ -3,7 +3,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from app.data.splits import torn_groups
 from app.errors import DataError
 from app.workloads.documents.building import plan_store
 from app.workloads.documents.grouping import documents_of, group_pages, shared_documents
@@ -109,3 +112,16 @@ def test_own_splits_that_tear_documents_are_told(tmp_path: Path) -> None:
     told: list[str] = []
     plan_store(str(tmp_path / "set"), str(tmp_path / "store"), tell=told.append)
     assert any("the data set's own splits tear 1 of them" in line for line in told)
+
+
+@given(st.lists(st.tuples(st.integers(-1, 2), st.integers(0, 12)), min_size=1, max_size=60), st.integers(2, 8))
+def test_no_partition_tears_a_document_or_trains_on_too_much(pages: list[tuple[int, int]], per_class: int) -> None:
+    ids, labels = [f"p{i}" for i in range(len(pages))], np.array([label for label, _ in pages])
+    documents = shared_documents(ids, [f"d{d}" for _, d in pages], "names")
+    split = dict(zip(ids, partition_splits(ids, labels, 0, 0, per_class, documents).tolist(), strict=True))
+    assert torn_groups(split, documents) == {}
+    counts = Counter((label, split[page]) for page, label in zip(ids, labels.tolist(), strict=True))
+    for label in range(3):
+        assert counts[label, "train"] <= int(0.8 * per_class + 0.5)
+        assert counts[label, "train"] + counts[label, "validation"] <= per_class
+    assert {split[page] for page, label in zip(ids, labels.tolist(), strict=True) if label < 0} <= {"unlabelled"}

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from app.workloads.documents import ocr
@@ -49,3 +51,11 @@ def test_a_page_too_wide_says_at_which_size_it_was_read(monkeypatch: pytest.Monk
     monkeypatch.setattr(ocr, "recognise", lambda image, options: seen.append(image.size) or ("wide", 80.0))
     found = ocr.read_opened("a", lambda: Image.new("L", (2 * MAX_EDGE, 10), 255), OcrOptions())
     assert seen == [(MAX_EDGE, 5)] and found.reason == "read at 50% of its size"
+
+
+@given(st.lists(st.integers(0, 255), min_size=1, max_size=300), st.integers(2, 40), st.data())
+def test_pieces_are_the_page_and_each_is_small_enough(rows: list[int], piece: int, data: st.DataObject) -> None:
+    image = Image.fromarray(np.repeat(np.array(rows, np.uint8)[:, None], 3, axis=1))
+    parts = pieces(image, max_height=piece, piece=piece, sought=data.draw(st.integers(1, piece - 1)))
+    assert np.array_equal(np.concatenate([np.asarray(part) for part in parts]), np.asarray(image))
+    assert all(0 < part.height <= piece for part in parts)
