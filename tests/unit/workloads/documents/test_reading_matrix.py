@@ -119,6 +119,9 @@ def test_a_jpeg_within_an_old_tiff_is_read() -> None:
     assert np.abs(shown(content).astype(int) - 77).max() <= 1
     with pytest.raises(BadPage, match=r"compression 6 \(old-style JPEG\)"):
         read_page(tiff({"codes": GREY, "bits": 8, "t259": 6}))
+    other = encoded(Image.fromarray(np.full((20, 25), 77, np.uint8)), "JPEG")  # not the page, which is 24 wide
+    with pytest.raises(BadPage, match="compression 6"):
+        read_page(content[: len(head)] + other)
 
 
 def test_jpeg_2000_is_read() -> None:

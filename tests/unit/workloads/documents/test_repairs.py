@@ -1,15 +1,18 @@
 """Metadata costs no page whose pixels are whole; what lacks pixels stays refused."""
 
 import zlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
 from drawn_sets import draw_page, encoded
-from made_files import GREY, chunk, png, turned
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_files import GREY, chunk, png, tiff, turned
 from PIL import Image
 
 from app.workloads.documents import repairs
-from app.workloads.documents.reading import BadPage, read_page, stored_page
+from app.workloads.documents.reading import BadPage, num_pages, read_page, stored_page
 
 TEXT = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2_000_000)))
 PROFILE = chunk(b"iCCP", b"grey\0\0" + zlib.compress(bytes(1_500_000)))
@@ -83,3 +86,23 @@ def test_a_progressive_jpeg_without_a_whole_scan_is_bad() -> None:
     tables = jpeg.rfind(b"\xff\xc4", 0, last)
     with pytest.raises(BadPage, match="truncated"):
         read_page(jpeg[:tables])
+
+
+FILES = {
+    "JPEG": encoded(PAGE, "JPEG", quality=30),
+    "progressive": encoded(PAGE, "JPEG", progressive=True, quality=30),
+    "PNG": png(GREY, 8, before=TEXT, turned=6),
+    "TIFF": tiff({"codes": GREY, "bits": 8}, {"codes": GREY, "bits": 16, "photometric": 0}, order=">"),
+}
+
+
+@given(st.sampled_from(sorted(FILES)), st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=6)), max_size=4))
+@settings(max_examples=150, deadline=None)
+def test_whatever_is_wrong_with_a_file_costs_that_page_alone(name: str, changes: list[tuple[float, bytes]]) -> None:
+    content = FILES[name]
+    for place, other in changes:
+        at = int(place * len(content))
+        content = content[:at] + other + content[at + len(other) :]
+    for page in range(min(num_pages(content), 3)):
+        with suppress(BadPage):
+            assert stored_page(content, 16, page, max_pixels=10**6)[0].shape == (16, 16)
