@@ -105,7 +105,11 @@ def test_folders_of_pages_become_a_store(ray_cluster: str, tmp_path: Path, capsy
         Image.fromarray(rng.integers(0, 256, (16, 12), np.uint8)).resize((120, 160)).save(path)
     (tmp_path / "tobacco" / "Note" / "50000003.png").write_bytes(b"broken")
     store = str(tmp_path / "store")
-    main(PrepareDocuments(str(tmp_path / "tobacco"), store, image_size=64, per_class=5, num_partitions=2))
+    main(
+        PrepareDocuments(
+            str(tmp_path / "tobacco"), store, image_size=64, per_class=5, num_partitions=2, layout="tobacco"
+        )
+    )
     said = capsys.readouterr().out
     assert "layout tobacco, 40 pages, 10 classes" in said
     assert "quarantined Note/50000003: Note/50000003.png: no image" in said

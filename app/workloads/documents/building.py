@@ -77,7 +77,6 @@ def plan_store(
         compare_with: None: what the store was compared with before, if it was.
         how: what a person says of the source.
         groups: which pages are of one document: `names`, `none`, or a file that says it.
-        max_pixels: of what is decoded; None: reading.MAX_PIXELS.
 
     Raises:
         DataError: the source is not understood or can not be read; the store to compare with can not be opened, or
@@ -111,8 +110,8 @@ def plan_store(
     if other:
         read_manifest_table(other)
     files.check_folder(files.join(store, IMAGES_FOLDER))
-    tell(f"{source}: layout {found.layout}, {len(pages)} pages, {len(found.classes)} classes")
-    for line in describe(replace(found, pages=pages), options, found.has_split):
+    first = f"{source}: layout {found.layout}, {len(pages)} pages, {len(found.classes)} classes"
+    for line in (first, *describe(replace(found, pages=pages), options, found.has_split)):
         tell(line)
     claim_store(store, to_dict(options))
     return StorePlan(options, _tasks(pages, source, store, image_size, max_pixels), found.bad, other)

@@ -105,6 +105,8 @@ def _check_tiff(image: Any) -> int:
         raise BadPage(f"TIFF of {bits} bits a signed sample (SampleFormat 2), whose black and white are not known")
     if bits > 16 and image.mode != "F":
         raise BadPage(f"TIFF of {bits} bits a sample; wanted 1 to 16")
+    if bits == 16 and (most := max(tags.get(tiff.MAX_SAMPLE, (65535,)))) < 32768:
+        raise BadPage(f"TIFF of 16 bits a sample of which MaxSampleValue says {most}: not known whether that is white")
     if image.mode == "YCbCr" and tags.get(tiff.COMPRESSION, 1) == 1 and tags.get(tiff.SUBSAMPLING, (2, 2)) != (1, 1):
         raise BadPage("TIFF of YCbCr with subsampled colours, uncompressed")
     if image.mode in ("P", "PA") and tiff.COLOUR_MAP in tags and 0 < max(tags[tiff.COLOUR_MAP]) < 256:

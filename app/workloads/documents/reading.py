@@ -117,14 +117,15 @@ def _decode(content: bytes, page: int, at_least: int | None, max_pixels: int | N
     try:
         return _decode_as_it_is(content, frame, at_least, most)
     except _Undecodable as error:
+        header = tiff.directory(content, frame)
         for repair in repairs(content, frame):
             try:
                 start = frame if tiff.is_tiff(repair.content) else 0
                 found = _decode_as_it_is(repair.content, start, at_least, most, repair.inverted)
             except BadPage:
                 continue
-            return _Decoded(found.image, found.size, repair.note)
-        header = tiff.directory(content, frame)
+            if header is None or sorted(found.size) == sorted(header.size):
+                return _Decoded(found.image, found.size, repair.note)
         if header is None:
             raise
         raise BadPage(f"{tiff.describe(header)}: not read ({error})") from error

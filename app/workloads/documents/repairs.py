@@ -124,7 +124,10 @@ def _with_end(content: bytes) -> bytes | None:
     needs no more change nothing.
     """
     content = content[:-1] if content.endswith(b"\xff") else content
-    if content.endswith(JPEG_END) or not _has_all_scans(content):
+    try:
+        if content.endswith(JPEG_END) or not _has_all_scans(content):
+            return None
+    except (IndexError, ValueError):  # a segment is shorter than what it must hold
         return None
     first, *others = (_pixels(content + filler + JPEG_END) for filler in (b"", b"\x55" * 2048, b"\xaa" * 2048))
     return content + JPEG_END if first is not None and all(first == other for other in others) else None

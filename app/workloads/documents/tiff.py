@@ -8,8 +8,19 @@ from typing import Any, Protocol
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """Byte orders, classic and BigTIFF."""
 
-NEW_SUBFILE, SUBFILE, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES = 254, 255, 258, 259, 262, 277
-COLOUR_MAP, EXTRA, SAMPLE_FORMAT, JPEG_START, JPEG_LENGTH, SUBSAMPLING = 320, 338, 339, 513, 514, 530
+NEW_SUBFILE, SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, MAX_SAMPLE = (
+    254,
+    255,
+    256,
+    257,
+    258,
+    259,
+    262,
+    277,
+    281,
+)
+ORIENTATION = 274
+COLOUR_MAP, SAMPLE_FORMAT, JPEG_START, JPEG_LENGTH, SUBSAMPLING = 320, 339, 513, 514, 530
 
 COMPRESSIONS = {1: "none", 2: "CCITT", 3: "G3", 4: "G4", 5: "LZW", 6: "old-style JPEG", 7: "JPEG", 8: "deflate"}
 PHOTOMETRICS = {
@@ -47,6 +58,11 @@ class Directory:
 
     def first(self, tag: int, otherwise: int) -> int:
         return self.tags.get(tag, (otherwise,))[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.first(WIDTH, 0), self.first(HEIGHT, 0)
 
     @property
     def is_page(self) -> bool:
@@ -96,10 +112,12 @@ def black_is_0(content: bytes, found: Directory) -> bytes | None:
 
 
 def old_style_jpeg(content: bytes, found: Directory) -> bytes | None:
-    """The whole JPEG that old scanners put into a TIFF (compression 6); None where it is in parts."""
+    """The whole JPEG that old scanners put into a TIFF (compression 6); None where it is in parts or turned."""
+    if found.first(COMPRESSION, 1) != 6 or found.first(ORIENTATION, 1) != 1:
+        return None
     start, length = found.first(JPEG_START, 0), found.first(JPEG_LENGTH, 0)
     jpeg = content[start : start + length]
-    return jpeg if found.first(COMPRESSION, 1) == 6 and start and jpeg[:2] == b"\xff\xd8" else None
+    return jpeg if start and jpeg[:2] == b"\xff\xd8" else None
 
 
 def _directories(content: Bytes, wanted: set[int] | None) -> Iterator[Directory]:
