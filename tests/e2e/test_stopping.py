@@ -68,7 +68,7 @@ def typed_into_a_terminal(command: list[str], awaited: str, keys: bytes) -> tupl
 
 @pytest.mark.parametrize(
     ("launcher", "awaited"),
-    [("local", "ETA"), ("ray", "starting workers, first samples")],
+    [("local", "best"), ("ray", "starting workers, first samples")],
     ids=["amid its steps", "while Ray's workers start"],
 )
 def test_ctrl_c_ends_a_training_with_the_line_that_says_how_to_go_on(

@@ -1,6 +1,5 @@
 """OCR of drawn pages by the real Tesseract; what needs none is tested without."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from app.workloads.documents.texts import IMPORTED, Note, PageText, read_notes, 
 
 LINES = ("Dear Sir", "the total amount of the invoice", "is due within thirty days")
 WORDS = [word for line in LINES for word in line.split()]
-
 
 
 def draw(lines: tuple[str, ...] = LINES) -> Image.Image:
