@@ -3,7 +3,7 @@ PY := .venv/bin/python
 SOURCES := app jobs tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-cluster cluster-up cluster-status cluster-down lint format bench lock clean
+.PHONY: help setup demo test test-unit test-cluster mutants cluster-up cluster-status cluster-down lint format bench lock clean
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -22,6 +22,10 @@ test-unit: setup ## Only the fast tests, without Ray
 
 test-cluster: setup ## `ray up` to `ray down` on hosts made of namespaces: needs root, iproute2, openssh-server, rsync
 	@$(PY) -m pytest tests/cluster
+
+mutants: setup ## Change the pure modules one place at a time: do their unit tests notice? MODULES="app/… app/…" for some
+	@echo uv | .venv/bin/uv pip install --quiet --python $(PY) -c constraints.txt -e '.[mutants]'
+	@nice $(PY) tests/mutants/run.py $(MODULES)
 
 cluster-up: setup ## Start the cluster of cluster.yaml, or bring changed files and machines to it
 	@$(PY) jobs/cluster.py up
@@ -46,7 +50,7 @@ bench: setup ## Twofold beside its peers and limits, in one run; results as JSON
 
 # Keeps every version that still fits; `make lock UPGRADE=--upgrade` takes the newest of all.
 lock: setup ## Write constraints.txt anew from pyproject.toml: exact versions, no addresses
-	@echo uv | .venv/bin/uv pip compile --quiet --python $(PY) --extra dev $(UPGRADE) --no-header --no-annotate \
+	@echo uv | .venv/bin/uv pip compile --quiet --python $(PY) --extra dev --extra mutants $(UPGRADE) --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --output-file constraints.txt pyproject.toml -
 
 clean: ## Remove caches and what the demo made; .venv and other runs stay

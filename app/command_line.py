@@ -1,7 +1,9 @@
 """How a job starts: typed flags from a dataclass, one clear line for a user's error, exit codes that mean something."""
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from opcode import opmap
 from types import TracebackType
@@ -44,6 +46,8 @@ def run(
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, a job does so as on Ctrl-C
     try:
         main(_parse(arguments, argv, description or sys.modules["__main__"].__doc__))
     except KeyboardInterrupt:

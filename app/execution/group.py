@@ -94,11 +94,12 @@ class Group:
     def end(self) -> None:
         self._ask(END)
 
-    def close(self) -> None:
-        """End the workers, and return once their places are free."""
+    def close(self, within_s: float | None = None) -> None:
+        """End the workers, and return once their places are free, or after so many seconds for each of the two: who
+        waits for them no longer ends them with its own process."""
         with suppress(ray.exceptions.RayError):  # the desk's node is gone, and the workers notice it
-            ray.get(self._desk.give.remote((CLOSE, ())))
-            ray.get(self._desk.ended.remote())
+            ray.get(self._desk.give.remote((CLOSE, ())), timeout=within_s)
+            ray.get(self._desk.ended.remote(), timeout=within_s)
 
     def _ask(self, command: str, *arguments: Any) -> Any:
         try:

@@ -20,6 +20,9 @@ from app.execution.record import claim_folder, claim_stores, told_origin
 from app.records import TrialRecord
 from app.training.order import Order
 
+STOP_WITHIN_S = 2.0
+"""What Ctrl-C waits for workers to close their logs and to end; those that are only starting up hear of it too late."""
+
 
 def run_trial(order: Order, loggers: Loggers | None = None) -> TrialRecord:
     """Train, or go on with, one experiment; its record is also in the folder, whether it finished or failed.
@@ -84,14 +87,18 @@ def _run_ray(order: Order, loggers: Loggers) -> Any:
         while True:
             start = GroupStart(shape, order.folder, is_kept=False)
             group = Group(start.desk)
+            patience_s: float | None = None
             try:
                 _train(group, order, loggers)
                 failure = None
             except AttemptFailed as error:
                 failure = error.failure
                 failures.append(failure)
+            except KeyboardInterrupt:
+                patience_s = STOP_WITHIN_S
+                raise
             finally:
-                group.close()
+                group.close(patience_s)
             if failure is None:
                 return start.result
             if not is_worth_another(failures, experiment.max_retries):

@@ -7,9 +7,16 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.command_line import ENVIRONMENT
+
 ROOT = Path(__file__).parents[2]
-LEFT_OUT = ("RAY_ADDRESS", "OMP_THREAD_LIMIT")
-"""Of the environment: what other tests of this process have set."""
+LEFT_OUT = {"RAY_ADDRESS", "OMP_THREAD_LIMIT", "OMP_NUM_THREADS", "RAY_AUTH_MODE", *ENVIRONMENT}
+"""Of the environment: what tests/conftest.py and other tests of this process have set, and no user has."""
+
+
+def users_environment() -> dict[str, str]:
+    """What a job finds that a user starts."""
+    return {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
 
 
 @dataclass(frozen=True)
@@ -24,11 +31,10 @@ class Done:
 def run_job(name: str, *flags: str | Path, timeout_s: float = 120) -> Done:
     """Run jobs/<name>.py as a user would, from the repository's folder."""
     command = [sys.executable, f"jobs/{name}.py", *(str(flag) for flag in flags)]
-    environment = {key: value for key, value in os.environ.items() if key not in LEFT_OUT}
     with subprocess.Popen(
         command,
         cwd=ROOT,
-        env=environment,
+        env=users_environment(),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,6 +1,5 @@
 """OCR as a user runs it, its tasks on Ray Data."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,7 @@ from app.workloads.documents.ocr_engines import OcrOptions
 from app.workloads.documents.texts import read_notes, read_texts
 from jobs.ocr import Ocr, main
 
-pytestmark = [
-    pytest.mark.ray,
-    pytest.mark.usefixtures("ray_cluster"),
-    pytest.mark.skipif(shutil.which("tesseract") is None, reason="no tesseract here"),
-]
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
 
 NUM_PAGES = NUM_PAGES_PER_TASK + 2
 """Two tasks."""

@@ -98,7 +98,6 @@ def test_a_store_that_takes_no_more_ends_the_preparation(say: Say, world: Path, 
     assert prepare_scans(say, world, tmp_path / "store") == (DataError.exit_code, told)
 
 
-@pytest.mark.skipif(shutil.which("tesseract") is None, reason="no tesseract here")
 def test_pages_prepared_and_read_without_a_word(say: Say, world: Path, tmp_path: Path) -> None:
     making = ("--source", world / "pages", "--image-size", "32", "--num-partitions", "2", "--per-class", "5")
     assert say(prepare.PrepareDocuments, prepare.main, *making, "--store", tmp_path / "store") == (0, "")

@@ -95,6 +95,20 @@ def test_an_interrupted_job_exits_as_shells_expect(capsys: pytest.CaptureFixture
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_job_that_is_told_to_end_says_how_to_go_on(name: str) -> None:
+    code = (
+        "import signal, time\n"
+        "from dataclasses import make_dataclass\n"
+        "from app.command_line import run\n"
+        "Arguments = make_dataclass('Arguments', [('store', str)])\n"
+        f"run(Arguments, lambda a: (signal.raise_signal(signal.{name}), time.sleep(60)), ['--store', 's'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "error: stopped; the same command goes on from here\n"
+
+
 def test_a_configuration_that_checks_itself_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     def main(arguments: Arguments) -> None:
         Experiment.from_dict({"name": "a", "workload": "w", "epoch": 3})

@@ -25,8 +25,6 @@ from app.workloads.documents.texts import PageText, write_part
 
 JOBS = Path(__file__).parents[3] / "jobs"
 
-pytestmark = pytest.mark.skipif(shutil.which("tesseract") is None, reason="no tesseract here")
-
 SMALL = ("--task.filters", "4", "8", "--task.patch-size", "8", "8", "8")
 IMAGE = ("--task.weights", "random")
 

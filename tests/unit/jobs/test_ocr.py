@@ -51,7 +51,6 @@ def fails(job: ModuleType, capsys: pytest.CaptureFixture[str], *flags: str) -> t
     return int(str(ended.value.code)), told
 
 
-@pytest.mark.skipif(shutil.which("tesseract") is None, reason="no tesseract here")
 def test_pages_are_read_once(job: ModuleType, store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ("--store", store, "--source", str(tmp_path / "source"), "--max-bad-fraction", "0.5")
     call(job, *flags)
@@ -66,7 +65,6 @@ def test_pages_are_read_once(job: ModuleType, store: str, tmp_path: Path, capsys
     assert read_texts(store, ["bad"]) == ["total amount due"]
 
 
-@pytest.mark.skipif(shutil.which("tesseract") is None, reason="no tesseract here")
 def test_pages_are_read_without_ray_where_asked(
     job: ModuleType, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

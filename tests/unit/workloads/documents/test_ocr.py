@@ -1,6 +1,5 @@
 """OCR of drawn pages by the real Tesseract; what needs none is tested without."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ from app.workloads.documents.texts import IMPORTED, Note, PageText, read_notes, 
 
 LINES = ("Dear Sir", "the total amount of the invoice", "is due within thirty days")
 WORDS = [word for line in LINES for word in line.split()]
-
-needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="no tesseract here")
 
 
 def draw(lines: tuple[str, ...] = LINES) -> Image.Image:
@@ -44,7 +41,6 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-@needs_tesseract
 def test_pages_of_all_kinds(source: Path) -> None:
     pages = [(name, name) for name in ("fax.tif", "blank.png", "bad.tif", "none.png")]
     (task,) = plan_tasks(str(source), pages, OcrOptions(num_retries=0))
@@ -57,7 +53,6 @@ def test_pages_of_all_kinds(source: Path) -> None:
     assert none.status == "failed" and "not found" in none.reason
 
 
-@needs_tesseract
 def test_a_page_upside_down_is_turned_when_asked(source: Path) -> None:
     plain = read_text(str(source), "t", "turned.png", OcrOptions(num_retries=0))
     turned = read_text(str(source), "t", "turned.png", OcrOptions(num_retries=0, orientation=True))
@@ -66,7 +61,6 @@ def test_a_page_upside_down_is_turned_when_asked(source: Path) -> None:
     assert turned.reason == "turned by 180 degrees"
 
 
-@needs_tesseract
 def test_a_page_that_takes_too_long(source: Path) -> None:
     page = read_text(str(source), "f", "fax.tif", OcrOptions(time_limit_s=0.01, num_retries=0))
     assert (page.status, page.text, page.reason) == ("timeout", "", "not done after 0.01 s")

@@ -1,7 +1,6 @@
 """Pages to predict on: found in files, folders and PDFs; what can not be read is one page's trouble."""
 
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +49,6 @@ def test_a_page_is_read_for_network_and_sheet(tmp_path: Path) -> None:
     assert page.thumbnail_size == (180, 240) and page.thumbnail.startswith(b"\x89PNG")
 
 
-@pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="poppler-utils is not installed; make setup does it")
 def test_a_pdf_is_its_pages(tmp_path: Path) -> None:
     pdf = tmp_path / "letter.pdf"
     first, second = (Image.new("L", (425, 550), grey) for grey in (250, 7))  # Letter at 50 dots an inch

@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -233,7 +232,6 @@ def test_fonts_are_those_that_matplotlib_brings(monkeypatch: pytest.MonkeyPatch)
     load_font.cache_clear()
 
 
-@pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")
 @pytest.mark.parametrize("bilevel", [False, True])
 def test_tesseract_reads_a_memo_unless_it_is_illegible(tmp_path: Path, bilevel: bool) -> None:
     assert num_words_read(PagePlan("memo", "memo"), bilevel, tmp_path) > 20

@@ -1,0 +1,98 @@
+"""Each job ends with the exit code that the README names for what went wrong, told in one line."""
+
+import json
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from app.workloads.brats import building
+from app.workloads.brats.prepare import prepare_or_keep
+
+JOBS = Path(__file__).parents[3] / "jobs"
+USAGE, DATA, RESOURCES, TRAINING = 2, 3, 4, 5
+SMALL = ("--task.filters", "4", "8", "--task.patch-size", "8", "8", "8", "--batch-size", "1", "--epochs", "1")
+
+Ending = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def ending(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ending:
+    """Runs a job as its command line does: its exit code, and what it wrote to stderr."""
+
+    def call(job: str, *flags: object) -> tuple[int, str]:
+        monkeypatch.delenv("RAY_ADDRESS", raising=False)
+        monkeypatch.syspath_prepend(str(JOBS))
+        monkeypatch.setattr(sys, "argv", [f"jobs/{job}.py", *(str(flag) for flag in flags)])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(JOBS / f"{job}.py"), run_name="__main__")
+        return int(str(ended.value.code)), capsys.readouterr().err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight cases of 12^3 voxels."""
+    root, rng = tmp_path_factory.mktemp("small"), np.random.default_rng(0)
+    for number in range(8):
+        case = f"BraTS2021_{number:05d}"
+        (root / "scans" / case).mkdir(parents=True)
+        for name in ("flair", "t1", "t1ce", "t2", "seg"):
+            voxels = np.zeros((12, 12, 12), np.uint8 if name == "seg" else np.int16)
+            voxels[2:10, 2:10, 2:10] = 1 if name == "seg" else rng.integers(1, 500, (8, 8, 8))
+            nib.save(nib.Nifti1Image(voxels, np.eye(4)), root / "scans" / case / f"{case}_{name}.nii.gz")
+    _, tasks = building.plan_store(str(root / "scans"), str(root / "store"), "in-order")
+    building.finish_store(str(root / "store"), [prepare_or_keep(task) for task in tasks], 0.0)
+    return root / "store"
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "told"),
+    [
+        (("synthesize", "brats", "--out", "{}/new", "--num-processes", "0"), USAGE, "--num-processes: got 0"),
+        (("synthesize", "brats", "--out", "{}/file/new"), DATA, "{}/file"),
+        (("fetch", "msd-brain", "--out", "{}/new", "--source", "file:///{}/nowhere.tar"), DATA, "{}/nowhere.tar"),
+        (("vocabulary", "--store", "{}/nowhere", "--out", "{}/new"), DATA, "store {}/nowhere does not exist"),
+        (("vocabulary", "--store", "{}", "--out", "s3://bucket/new"), USAGE, "--out: got s3://bucket/new"),
+        (("report", "--run", "{}/nowhere"), DATA, "{}/nowhere"),
+        (("report", "--run", "a", "--study", "b"), USAGE, "wanted the folder of one training or those of one study"),
+        (("study", "--recipe", "brats-smoke", "--strategy", "hybrid:x", "--store", "{}"), USAGE, "got 'hybrid:x'"),
+        (("study", "--study", "{}/none.json", "--strategy", "data-parallel", "--store", "{}"), DATA, "{}/none.json"),
+        (("study", "--recipe", "no", "--strategy", "data-parallel", "--store", "{}"), USAGE, "--recipe: got 'no'"),
+        (("cluster", "up", "--file", "{}/none.yaml"), USAGE, "{}/none.yaml"),
+    ],
+)
+def test_wrong_input(ending: Ending, tmp_path: Path, flags: tuple[str, ...], code: int, told: str) -> None:
+    (tmp_path / "file").write_text("no folder")
+    found, line = ending(*(flag.format(tmp_path) for flag in flags))
+    assert (found, line.count("\n")) == (code, 1), line
+    assert line.startswith("error: ")
+    assert told.format(tmp_path) in line
+
+
+def test_a_training_that_can_not_go_on(ending: Ending, store: Path, tmp_path: Path) -> None:
+    rate = ("--optimizer.name", "sgd", "--optimizer.learning-rate", "1e38", "--optimizer.clip-norm", "None")
+    flags = ("--store", store, "--runs", tmp_path, "--launcher", "local", *SMALL, "--precision", "fp32", *rate)
+    code, line = ending("train", "brats", *flags)
+    assert code == TRAINING, line
+    assert line.startswith("error: the ") and line.count("\n") == 1
+    assert " at step " in line and "the last good checkpoint is kept" in line
+    assert json.loads((tmp_path / "train" / "failure.json").read_text())["status"] == "failed"
+
+
+def test_a_machine_without_the_program_that_reads_text(
+    ending: Ending, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.data.manifest import write_manifest
+
+    (tmp_path / "source").mkdir()
+    write_manifest(str(tmp_path / "store"), [{"id": "a", "source": "a.png", "label": 0, "crc32": 0}])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, line = ending("ocr", "--store", tmp_path / "store", "--source", tmp_path / "source", "--launcher", "local")
+    assert (code, line.count("\n")) == (RESOURCES, 1), line
+    assert "tesseract" in line
