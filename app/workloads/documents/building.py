@@ -124,7 +124,10 @@ def describe(found: DataSet, options: StoreOptions, has_split: bool) -> list[str
     without = [f"{counts[-1]} without a class"] if counts[-1] else []
     lines = ["classes: " + told([*(f"{name} {counts[i]}" for i, name in enumerate(found.classes)), *without], 40)]
     if options.num_partitions:
-        lines.append(f"splits: {options.num_partitions} partitions drawn by seed {options.seed}")
+        per_class = options.per_class
+        num_test = sum(max(0, counts[i] - per_class) for i in range(len(found.classes)))
+        drawn = f"splits: {options.num_partitions} partitions drawn by seed {options.seed}"
+        lines.append(f"{drawn}, each with {per_class} pages of a class to train and validate; {num_test} others test")
     else:
         splits = Counter(page.split for page in pages)
         own = "of the data set" if has_split else f"drawn by seed {options.seed}"

@@ -100,6 +100,10 @@ def test_a_store_s_splits_keep_documents_together_and_say_so(tmp_path: Path) -> 
     assert told[3].startswith(
         "documents, by names: 120 pages are of 40 documents of several (the largest: a0, 3 pages)"
     )
+    told.clear()
+    plan_store(str(tmp_path / "set"), str(tmp_path / "third"), num_partitions=2, per_class=9, tell=told.append)
+    wanted = "splits: 2 partitions drawn by seed 0, each with 9 pages of a class to train and validate; 102 others test"
+    assert told[2] == wanted
     alone = plan_store(str(tmp_path / "set"), str(tmp_path / "other"), groups="none")
     splits = {page.id: page.split for task in alone.tasks for page in task.pages}
     assert any(len({splits[f"a/a{n}_p{page}"] for page in (1, 2, 3)}) > 1 for n in range(20))
