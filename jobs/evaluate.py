@@ -32,13 +32,16 @@ class EvaluateBrats(Common):
     """Share of a window that its neighbour covers; the run's own final_overlap (0.5) if not given."""
     flips: bool = False
     """Average over the eight flips: eight times the work."""
+    resampling: bool = True
+    """A case whose voxels are not the training's is resampled for the network, and scored on its own grid."""
 
     workloads = ("brats",)
 
     def task_options(self) -> dict[str, Any]:
         """The task's options that the flags replace."""
         overlap = {} if self.overlap is None else {"final_overlap": self.overlap}
-        return {**overlap, **({"mirror": True} if self.flips else {})}
+        as_it_is = {} if self.resampling else {"resampling": False}
+        return {**overlap, **({"mirror": True} if self.flips else {}), **as_it_is}
 
     def conventions(self) -> tuple[str, ...]:
         from app.workloads.brats.evaluation import CONVENTIONS

@@ -140,7 +140,8 @@ def _recognised(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[
     from app.execution.gauges import with_rate
 
     store = files.name_of(arguments.store)
-    return with_rate("ocr_pages_per_s", store, _run(plan_tasks(source, pages, options), arguments.num_cpus, store), len)
+    texts = _run(plan_tasks(source, pages, options), arguments.num_cpus, store, source)
+    return with_rate("ocr_pages_per_s", store, texts, len)
 
 
 def _options(arguments: Ocr) -> "OcrOptions":
@@ -157,12 +158,13 @@ def _options(arguments: Ocr) -> "OcrOptions":
     )
 
 
-def _run(tasks: "list[OcrTask]", num_cpus: int | None, store: str) -> "Iterator[list[PageText]]":
+def _run(tasks: "list[OcrTask]", num_cpus: int | None, store: str, source: str) -> "Iterator[list[PageText]]":
     from app.execution.prepare import run_cases
     from app.workloads.documents.ocr import read_batch
 
     for start in range(0, len(tasks), NUM_TASKS_PER_RUN):
-        yield from run_cases(read_batch, tasks[start : start + NUM_TASKS_PER_RUN], num_cpus, f"ocr:{store}")
+        reads = [] if start else [source]
+        yield from run_cases(read_batch, tasks[start : start + NUM_TASKS_PER_RUN], num_cpus, f"ocr:{store}", reads)
 
 
 def _ready(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[PageText]]":

@@ -17,8 +17,8 @@ class PredictBrats:
     model: str
     """Folder (or URL) of a run, as jobs/train.py made it, or of an exported model."""
     input: tuple[str, ...] = ()
-    """Scans: 4D NIfTI files (FLAIR, T1w, T1gd, T2w), one modality file of a BraTS case (the others are found beside
-    it), or folders of them as MSD Task01, BraTS 2021 and BraTS 2023 distribute them."""
+    """Scans: 4D NIfTI files (FLAIR, T1w, T1gd, T2w), one modality file of a BraTS or nnU-Net case (the others are found
+    beside it), or folders of them as MSD Task01, nnU-Net and BraTS from 2018 on have them."""
     out: str | None = None
     """Folder for CASE.nii.gz and CASE.png; those already there are replaced."""
     truth: str | None = None
@@ -27,8 +27,16 @@ class PredictBrats:
     """Average over the eight flips: eight times the work."""
     overlap: float | None = None
     """Share of a window that its neighbour covers; the run's own final_overlap (0.5) if not given."""
-    label_codes: Literal["auto", "msd", "brats2021", "brats2023"] = "auto"
-    """Codes of the written labels; auto: those of the input's layout (msd for a 4D file)."""
+    resampling: bool = True
+    """A scan whose voxels are not the training's is resampled for the network, and the result brought back."""
+    label_codes: Literal["auto", "msd", "brats2021", "brats2023", "brats2024", "brats2024-ped"] = "auto"
+    """Codes of the written labels; auto: those of the input's own (msd for a 4D file). The last line names them."""
+    labels: tuple[str, ...] = ()
+    """CODE=MEANING of the inputs' own labels and of --truth, as jobs/prepare.py takes them."""
+    challenge: Literal["msd", "brats2021", "brats2023", "brats2024", "brats2024-ped"] | None = None
+    """Whose codes the inputs' own labels and --truth have."""
+    allow_outside: bool = False
+    """Read files outside of the inputs' folders, where dataset.json or links lead there."""
     workers: int = 1
     """Workers that each hold the model and take a case at a time."""
     launcher: Literal["ray", "local"] = "ray"
@@ -90,14 +98,22 @@ def predict(model: str, arguments: PredictBrats) -> None:
     from app.data.quarantine import Quarantined, write_quarantine
     from app.errors import DataError
     from app.execution.model import load_model_of
-    from app.workloads.brats.prediction import plan_predictions, summarize_ml
+    from app.workloads.brats.label_choice import LabelOptions
+    from app.workloads.brats.label_names import parse_codes
+    from app.workloads.brats.notes import grouped, write_notes
+    from app.workloads.brats.prediction import plan_predictions, summarize_ml, truth_line, written_codes
 
     start_s = time.monotonic()
-    load_model_of(model, "brats")
+    if load_model_of(model, "brats").task.spacing_mm is None:
+        say(f"{arguments.model} says no voxel size of its training: every scan goes to the network as it is")
     out = absolute(str(arguments.out))
     truth = None if arguments.truth is None else absolute(arguments.truth)
-    tasks = plan_predictions([absolute(path) for path in arguments.input], out, arguments.label_codes, truth)
-    bad = []
+    labels = LabelOptions(arguments.challenge, parse_codes(arguments.labels))
+    inputs = [absolute(path) for path in arguments.input]
+    tasks = plan_predictions(inputs, out, arguments.label_codes, truth, labels, arguments.allow_outside)
+    if truth is not None:
+        say(f"{arguments.truth}: {truth_line(tasks)}")
+    bad, notes = [], {}
     with progress("predict", len(tasks)) as advance:
         for result in _results(model, tasks, arguments):
             if isinstance(result, Quarantined):
@@ -105,22 +121,33 @@ def predict(model: str, arguments: PredictBrats) -> None:
                 say(f"quarantined {result.id}: {result.file}: {result.reason}")
             else:
                 say(f"{result.id}: {summarize_ml(result)}")
+                if result.notes:
+                    notes[result.id] = result.notes
             advance(1, result.id)
+    for line in grouped(notes):
+        say(line)
     write_quarantine(out, bad)
+    write_notes(out, notes)
     num_good = len(tasks) - len(bad)
     if num_good == 0:
         raise DataError(f"none of {len(tasks)} cases could be segmented; the first: {bad[0].file}: {bad[0].reason}")
-    say(f"{arguments.out}: {num_good} cases segmented, {len(bad)} quarantined, {time.monotonic() - start_s:.1f} s")
+    say(
+        f"{arguments.out}: {num_good} cases segmented, {len(bad)} quarantined, {time.monotonic() - start_s:.1f} s; "
+        f"labels: {written_codes(tasks)}"
+    )
 
 
 def _results(model: str, tasks: list[Any], arguments: PredictBrats) -> Iterator[Any]:
     from app.execution.predict import map_with_model
     from app.workloads.brats.prediction import predict_case
 
-    options = {} if arguments.overlap is None else {"final_overlap": arguments.overlap}
+    options: dict[str, Any] = {} if arguments.overlap is None else {"final_overlap": arguments.overlap}
     if arguments.flips:
         options["mirror"] = True
-    return map_with_model(model, predict_case, tasks, arguments.workers, arguments.launcher, options)
+    if not arguments.resampling:
+        options["resampling"] = False
+    places = [absolute(path) for path in arguments.input], absolute(str(arguments.out))
+    return map_with_model(model, predict_case, tasks, arguments.workers, arguments.launcher, options, *places)
 
 
 def _check(arguments: PredictBrats | PredictDocuments, what: str) -> None:

@@ -255,7 +255,7 @@ def _each(function: Any, items: list[Any], arguments: PredictDocuments) -> Itera
         return local.run_cases(function, items)
     from app.execution import prepare
 
-    return prepare.run_cases(function, items, name="pages")
+    return prepare.run_cases(function, items, name="pages", reads=[absolute(path) for path in arguments.input])
 
 
 def _shown(arguments: PredictDocuments, predictions: list[Any], pages: list[Any]) -> list[Any]:

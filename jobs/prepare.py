@@ -11,24 +11,48 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from app.data.quarantine import Quarantined
+    from app.workloads.brats.patients import SplitOptions
     from app.workloads.documents.store import DocumentStore
 
 MAX_BAD_SAID = 20
-"""Bad pages shown one by one; of 400,000 too many may be bad to read."""
+"""Bad cases or pages shown one by one; of 400,000 too many may be bad to read."""
 
 
 @dataclass(frozen=True)
 class PrepareBrats:
-    """Brain tumour volumes: MSD Task01, BraTS 2018 to 2021, BraTS 2023 and later (the layout is recognised)."""
+    """Brain tumour volumes: MSD Task01, nnU-Net's folders, BraTS 2018 to 2021, 2023 and later (the layout is
+    recognised)."""
 
     source: str
     """Folder or URL of the data set as it is distributed."""
     store: str
     """Folder or URL of the store to make or to finish."""
-    split: Literal["seeded", "in-order"] = "seeded"
-    """70/15/15 %: by a hash of each id, or in the order of the data set (the seed study's way)."""
+    split: Literal["seeded", "in-order", "folds"] = "seeded"
+    """70/15/15 % of the patients: by a hash of each, or in the order of the data set (the seed study's way); `folds`:
+    by the hash into --num-folds parts, of which --fold tests, the next validates and all others train."""
     seed: int = 0
-    """Of the seeded split."""
+    """Of the seeded split and of folds."""
+    num_folds: int = 5
+    fold: int = 0
+    """Counted from 0; also of a file of --splits that has several."""
+    splits: str | None = None
+    """A split of one's own: a CSV file with the columns case and split (train, validation, test), or nnU-Net's
+    splits_final.json. Every labelled case must be there once."""
+    patients: str | None = None
+    """A CSV file with the columns case and patient: all scans of a patient go to one split. If not given, names such as
+    BraTS-GLI-PPPPP-TTT say it; `none`: every scan counts as a patient of its own."""
+    spacing_mm: tuple[float, float, float] | None = None
+    """Voxel size along x, y, z that scans are brought to for training; if not given, the median of the labelled cases.
+    Scans that differ by 5 % or less stay as they are."""
+    resampling: bool = True
+    """`--no-resampling` keeps all scans as they are."""
+    labels: tuple[str, ...] = ()
+    """What codes of the labels mean, such as 1=core 2=edema 4=enhancing; counts before what dataset.json or the
+    challenge say of these codes. Meanings: background, core, edema, enhancing, cavity (of a resection: background)."""
+    challenge: Literal["msd", "brats2021", "brats2023", "brats2024", "brats2024-ped"] | None = None
+    """Whose codes the labels have, where neither dataset.json's names nor those of the files tell, or tell it wrong."""
+    allow_outside: bool = False
+    """Read files outside of the data set, where dataset.json or links lead there."""
     max_bad_fraction: float = 0.2
     """More bad cases than this share of all end the job with an error."""
     num_cpus: int | None = None
@@ -86,29 +110,60 @@ def main(arguments: PrepareBrats | PrepareDocuments) -> None:
 
 def prepare_brats(arguments: PrepareBrats) -> None:
     from app.console import progress, say
-    from app.data.quarantine import Quarantined
-    from app.workloads.brats.building import finish_store, plan_store
+    from app.data import files
+    from app.data.quarantine import QUARANTINE_NAME, Quarantined, summary_lines
+    from app.workloads.brats.building import VoxelOptions, find_labelled, finish_store, plan_store
+    from app.workloads.brats.label_choice import LabelOptions, choose_codes
+    from app.workloads.brats.label_names import parse_codes
+    from app.workloads.brats.notes import grouped
     from app.workloads.brats.prepare import prepare_or_keep
+    from app.workloads.brats.sources import unlabelled_lines
 
     start_s = time.monotonic()
     store = absolute(arguments.store)
-    layout, tasks = plan_store(absolute(arguments.source), store, arguments.split, arguments.seed)
+    source = find_labelled(absolute(arguments.source), arguments.allow_outside)
+    labels = choose_codes(source, LabelOptions(arguments.challenge, parse_codes(arguments.labels)))
+    told: list[str] = []
+    spacing_mm = None if arguments.spacing_mm is None else arguments.spacing_mm[::-1]
+    voxels = VoxelOptions(spacing_mm, arguments.resampling)
+    layout, tasks = plan_store(source, store, split_options(arguments), labels=labels, voxels=voxels, say=told.append)
     num_labelled = sum(task.files.label is not None for task in tasks)
     say(f"{arguments.source}: layout {layout}, {len(tasks)} cases, {num_labelled} with a label")
-    results, num_bad = [], 0
+    for line in (f"labels: {labels}", *unlabelled_lines(source), *told):
+        say(line)
+    results: list[Any] = []
+    bad: list[Quarantined] = []
     with progress("prepare", len(tasks)) as advance:
         for result in results_of("ray", prepare_or_keep, tasks, arguments, lambda _: 1):
             if isinstance(result, Quarantined):
-                num_bad += 1
-                say(f"quarantined {result.id}: {result.file}: {result.reason}")
+                _say_bad([result], len(bad))
+                bad.append(result)
             results.append(result)
-            advance(1, f"{num_bad} quarantined" if num_bad else "")
+            advance(1, f"{len(bad)} quarantined" if bad else "")
+    for line in summary_lines(bad, files.join(arguments.store, QUARANTINE_NAME)):
+        say(line)
     cases = finish_store(store, results, arguments.max_bad_fraction)
+    for line in grouped({case.id: case.notes for case in cases}):
+        say(line)
     counts = Counter(case.split for case in cases)
     num_bytes = sum(case.num_bytes for case in cases)
     say(
         f"{arguments.store}: {len(cases)} cases ({', '.join(f'{n} {name}' for name, n in sorted(counts.items()))}), "
-        f"{num_bad} quarantined, {num_bytes} bytes, {time.monotonic() - start_s:.1f} s"
+        f"{len(bad)} quarantined, {num_bytes} bytes, {time.monotonic() - start_s:.1f} s"
+    )
+
+
+def split_options(arguments: PrepareBrats) -> "SplitOptions":
+    from app.workloads.brats.patients import EACH_CASE, SplitOptions
+
+    patients = arguments.patients
+    return SplitOptions(
+        arguments.split,
+        arguments.seed,
+        arguments.num_folds,
+        arguments.fold,
+        splits=None if arguments.splits is None else absolute(arguments.splits),
+        patients=patients if patients in (None, EACH_CASE) else absolute(patients),
     )
 
 
@@ -174,8 +229,9 @@ def results_of(
     from app.execution.gauges import with_rate
     from app.execution.prepare import run_cases
 
-    store = files.name_of(arguments.store)
-    return with_rate("prepared_per_s", store, run_cases(function, tasks, arguments.num_cpus, f"prepare:{store}"), count)
+    store, places = files.name_of(arguments.store), ([absolute(arguments.source)], absolute(arguments.store))
+    cases = run_cases(function, tasks, arguments.num_cpus, f"prepare:{store}", *places)
+    return with_rate("prepared_per_s", store, cases, count)
 
 
 def num_pages(shard: Any) -> int:
@@ -211,6 +267,8 @@ def _splits(store: "DocumentStore") -> str:
 def _check(arguments: PrepareBrats | PrepareDocuments) -> None:
     if not 0 <= arguments.max_bad_fraction <= 1:
         raise ValueError(f"--max-bad-fraction: got {arguments.max_bad_fraction}, wanted 0 to 1")
+    if isinstance(arguments, PrepareBrats) and arguments.spacing_mm is not None and min(arguments.spacing_mm) <= 0:
+        raise ValueError(f"--spacing-mm: got {arguments.spacing_mm}, wanted three positive lengths in mm")
     if arguments.num_cpus is not None and arguments.num_cpus < 1:
         raise ValueError(f"--num-cpus: got {arguments.num_cpus}, wanted 1 or more")
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from app.command_line import absolute
 
 PLAN_FILE = "plan:"
+TOLD_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +150,8 @@ def closing_lines(record: Any, folder: str) -> list[str]:
         f"{record.name}: {trials} ({record.strategy}, {record.num_workers} workers)",
         f"{record.name}: written to {folder}",
     ]
+    if lost := lost_line(record, folder):
+        lines.insert(1, f"{record.name}: {lost}")
     best = next((trial for trial in record.trials if trial.name == record.best_trial), None)
     if best is None or best.record is None:
         return lines
@@ -159,6 +162,20 @@ def closing_lines(record: Any, folder: str) -> list[str]:
         f"best by validation {record.score}: {best.name} ({best.record.metrics[record.score]:.4f})",
         f"score it on the test split, once: python jobs/evaluate.py {domain} {flags}",
     ]
+
+
+def lost_line(record: Any, folder: str) -> str | None:
+    """What interruptions cost: steps that were done again, and the time in which trials had no workers; None: nothing.
+    A pause between two starts of the command is not counted."""
+    from app.execution.earlier import waited_s
+
+    again = [trial for trial in record.trials if trial.record is not None and trial.record.num_restarts]
+    lost_s = sum(trial.record.timings.lost_s for trial in again)
+    without_s = sum(waited_s(f"{folder}/trials/{trial.name}") for trial in again)
+    if lost_s < TOLD_S and without_s < TOLD_S:
+        return None
+    waited = f", and {without_s:.0f} s passed until they went on" if without_s >= TOLD_S else ""
+    return f"{len(again)} trials were interrupted: {lost_s:.1f} s of training were lost and done again{waited}"
 
 
 if __name__ == "__main__":

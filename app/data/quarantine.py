@@ -1,6 +1,7 @@
 """Cases that are not fit for use: they never stop a job and never get in; `quarantine.jsonl` says why."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -17,6 +18,34 @@ class Quarantined:
     id: str
     file: str
     reason: str
+
+
+MAX_GROUPS = 5
+MAX_NAMED = 5
+
+
+def summary_lines(bad: Sequence[Quarantined], where: str) -> list[str]:
+    """What to say at the end of a job: a line for each of the commonest reasons, with the first cases it was found for.
+
+    Reasons that differ in numbers and paths alone are one, shown by its first case.
+
+    Args:
+        bad: in any order.
+        where: the file with the whole list.
+    """
+    groups: dict[str, list[Quarantined]] = {}
+    for case in sorted(bad, key=lambda c: c.id):
+        groups.setdefault(re.sub(r"\S*/\S*|\d+(\.\d+)?", "#", case.reason), []).append(case)
+    common = sorted(groups.values(), key=len, reverse=True)[:MAX_GROUPS]
+    lines = []
+    for cases in common:
+        named = ", ".join(case.id for case in cases[:MAX_NAMED])
+        more = f" and {len(cases) - MAX_NAMED} more" if len(cases) > MAX_NAMED else ""
+        lines.append(f"quarantined {len(cases)}: {cases[0].reason}: {named}{more}")
+    if len(groups) > MAX_GROUPS:
+        num_rest = len(bad) - sum(map(len, common))
+        lines.append(f"quarantined {num_rest}: for {len(groups) - MAX_GROUPS} other reasons")
+    return [*lines, f"every one, with its file and reason, stands in {where}"] if bad else []
 
 
 def write_quarantine(store: str, cases: Sequence[Quarantined]) -> None:

@@ -48,7 +48,12 @@ def read_splits(path: str, fold: int = 0) -> tuple[dict[str, str], int]:
 
 
 def check_splits(
-    splits: Mapping[str, str], labelled: Sequence[str], known: Collection[str], groups: Mapping[str, str], path: str
+    splits: Mapping[str, str],
+    labelled: Sequence[str],
+    known: Collection[str],
+    groups: Mapping[str, str],
+    path: str,
+    or_else: str = "no groups at all",
 ) -> dict[str, str]:
     """The split of each labelled case, where `splits`, read from `path`, fits the source.
 
@@ -56,6 +61,8 @@ def check_splits(
         labelled: ids of the cases that can be trained or scored on; each must have a split.
         known: ids of all cases of the source; the file may name these alone.
         groups: id -> group; a group may lie in one split alone.
+        path: of the file.
+        or_else: what sets groups aside, for the message.
 
     Raises:
         DataError: a case has no split or does not exist, or a group is torn; names a few.
@@ -76,7 +83,7 @@ def check_splits(
         group, places = next(iter(torn.items()))
         raise DataError(
             f"{path} puts cases of one group into several splits, {len(torn)} times: {group} into "
-            f"{' and '.join(places)}; wanted each in one, or no groups at all"
+            f"{' and '.join(places)}; wanted each in one, or {or_else}"
         )
     return chosen
 

@@ -1,4 +1,4 @@
-"""The time of a training's earlier attempts: what their checkpoints kept, by its phase, and what was lost."""
+"""The time of a training's earlier attempts: what their checkpoints kept, by its phase, and what was lost or waited."""
 
 import json
 from collections.abc import Sequence
@@ -32,6 +32,21 @@ def with_earlier(timings: Timings, folder: str) -> Timings:
         sums["lost_s"] += held_s - kept_s
         sums["total_s"] += held_s
     return Timings(**sums)  # type: ignore[arg-type]
+
+
+def waited_s(folder: str) -> float:
+    """Seconds in which a training had no workers although its command ran: from the last sign of an attempt to the
+    next, until it was noticed that a host is gone and others had a place."""
+    attempts = read_attempts(folder)
+    if len(attempts) < 2:
+        return 0.0
+    spans, waited = _read_spans(folder), 0.0
+    for attempt, following in pairwise(attempts):
+        if attempt["command_start_s"] == following["command_start_s"] and not attempt.get("paused"):
+            start_s, next_s = _start_s(attempt), following["attempt_start_s"]
+            own = [span for span in spans if start_s <= (span.start_s + span.end_s) / 2 < next_s]
+            waited += next_s - max(start_s, _last_sign_s(attempt, own, next_s))
+    return waited
 
 
 def _start_s(attempt: dict[str, Any]) -> float:

@@ -86,7 +86,7 @@ def evaluate_run(
     with progress(f"evaluate {split}", len(case_ids)) as advance:
         score = partial(_score_cases, store=store)
         items = chunks(case_ids, model.workload.cases_at_once)
-        for scored, used in map_with_model(run, score, items, num_workers, launcher, task_options):
+        for scored, used in map_with_model(run, score, items, num_workers, launcher, task_options, [store]):
             done.update(scored)
             numerics += [] if used in numerics else [used]
             advance(len(scored), list(scored)[-1])
@@ -101,7 +101,7 @@ def evaluate_run(
         task=dict(task_options or {}),
         of=_digest(model, store, case_ids),
         numerics=numerics,
-        conventions=tuple(conventions),
+        conventions=(*conventions, *_remarks(model, store, case_ids)),
         best_validation=dict(model.metrics),
         versions=records.versions(),
     )
@@ -151,6 +151,11 @@ def _digest(model: TrainedModel, store: str, case_ids: list[str]) -> str:
     digest = hashlib.sha256(files.read_bytes(weights_file(model.path)))
     digest.update(json.dumps([to_dict(model.task), asdict(model.numerics), sorted(case_ids), told]).encode())
     return digest.hexdigest()
+
+
+def _remarks(model: TrainedModel, store: str, case_ids: list[str]) -> tuple[str, ...]:
+    found: tuple[str, ...] = getattr(model.workload, "remarks", lambda *_: ())(model.task, store, case_ids)
+    return found
 
 
 def _score_cases(model: TrainedModel, case_ids: list[str], store: str) -> tuple[dict[str, Scores], dict[str, Any]]:

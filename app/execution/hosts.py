@@ -39,6 +39,8 @@ CHECKS = {
 }
 """What a machine must have, and the command that tells."""
 RAY_RUNS = "pgrep -x raylet"
+OTHER_VERSIONS = "Version mismatch:"
+"""Of Ray or of Python: what `ray start` says, in several lines, where they are not those of the head."""
 
 
 @dataclass(frozen=True)
@@ -255,6 +257,7 @@ def _each(hosts: Sequence[str], do: Callable[[str], Any]) -> dict[str, Any]:
 
 
 def _reason(done: "subprocess.CompletedProcess[str]", otherwise: str) -> str:
-    """The last line of what a command said of its failure."""
+    """The last line of what a command said of its failure, or from where it speaks of versions."""
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    return lines[-1] if lines else otherwise
+    first = next((number for number, line in enumerate(lines) if OTHER_VERSIONS in line), len(lines) - 1)
+    return " ".join(lines[first:]) if lines else otherwise

@@ -1,12 +1,14 @@
 """Hosts that come when they are asked for and go when idle, as on the cluster of deploy/aws.yaml."""
 
 import atexit
+import math
 import os
 import time
 
 import ray
 
 from app.console import say
+from app.errors import UsageError
 
 WITHIN = "TWOFOLD_HOSTS_WITHIN_S"
 """Of the environment in which the head was started: how long a job waits for hosts; not set: none come."""
@@ -15,8 +17,12 @@ POLL_S = 2.0
 
 def ask_for_gpus(num: int) -> None:
     """Return once the cluster has so many GPUs, or the time is over. They are asked for until this process ends: hosts
-    that are lost are replaced."""
-    within_s = float(os.environ.get(WITHIN, "0"))
+    that are lost are replaced.
+
+    Raises:
+        UsageError: the time in the environment is none.
+    """
+    within_s = _within_s()
     if not within_s or not num:
         return
     from ray.autoscaler.sdk import request_resources
@@ -29,3 +35,17 @@ def ask_for_gpus(num: int) -> None:
             say(f"waiting for hosts with {num} GPUs in all, {within_s:.0f} s at most")
             told = True
         time.sleep(POLL_S)
+
+
+def _within_s() -> float:
+    text = os.environ.get(WITHIN, "0")
+    try:
+        within_s = float(text or "0")
+    except ValueError:
+        within_s = math.nan
+    if not 0 <= within_s < math.inf:
+        raise UsageError(
+            f"{WITHIN}: got {text!r}, wanted seconds, 0 or more; it is what the head was started with: mend it there, "
+            "and start Ray anew"
+        )
+    return within_s

@@ -30,15 +30,19 @@ def map_with_model(
     num_workers: int = 1,
     launcher: Launcher = "ray",
     task_options: Mapping[str, Any] | None = None,
+    reads: Sequence[str] = (),
+    writes: str | None = None,
 ) -> Iterator[Result]:
     """Yield `apply(model, item)` for every item exactly once, in the order in which they are done.
 
     Each of `num_workers` workers loads the model once and takes an item at a time, so a slow item delays no other.
-    `apply`, items and results are pickled. What `apply` raises ends the run and keeps its class.
+    `apply`, items and results are pickled. What `apply` raises ends the run and keeps its class. `reads` beside
+    the model, `writes`: as host_checks.check_hosts has them.
 
     Raises:
         DataError: the model can not be loaded.
-        ResourceError: the cluster has fewer slots than `num_workers`, or workers died too often.
+        ResourceError: the cluster has fewer slots than `num_workers`, a host of it does not see what is read, or
+            workers died too often.
     """
     if not items:
         return
@@ -47,7 +51,7 @@ def map_with_model(
         worker = _Worker(path, apply, task_options, num_threads=len(os.sched_getaffinity(0)))
         yield from map(worker.apply, items)
         return
-    yield from _map_on_ray(path, apply, items, min(num_workers, len(items)), task_options)
+    yield from _map_on_ray(path, apply, items, min(num_workers, len(items)), task_options, [path, *reads], writes)
 
 
 def _map_on_ray(
@@ -56,14 +60,17 @@ def _map_on_ray(
     items: Sequence[Item],
     num_workers: int,
     task_options: Mapping[str, Any] | None,
+    reads: Sequence[str],
+    writes: str | None,
 ) -> Iterator[Result]:
     import ray.data
     from ray.exceptions import RayActorError
 
-    from app.execution import cluster
+    from app.execution import cluster, host_checks
     from app.training.process import threads_per_worker
 
     slots = cluster.connect(num_workers)
+    host_checks.check_hosts(reads, writes)
     use_gpu = slots.kind == "GPU"
     cluster.wait_for({"GPU": float(num_workers)} if use_gpu else {"CPU": float(num_workers)})
     options = {

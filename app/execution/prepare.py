@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import ray
 
-from app.execution import cluster
+from app.execution import cluster, host_checks
 from app.execution.pipelines import on_pickles, run_items
 
 Item = TypeVar("Item")
@@ -13,9 +13,17 @@ Result = TypeVar("Result")
 
 
 def run_cases(
-    function: Callable[[Item], Result], items: Sequence[Item], num_cpus: int | None = None, name: str = "cases"
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    num_cpus: int | None = None,
+    name: str = "cases",
+    reads: Sequence[str] = (),
+    writes: str | None = None,
 ) -> Iterator[Result]:
     """Yield `function(item)` for every item, in the order in which they are done.
+
+    Where the cluster has several hosts, each must see what the function reads and the folder that it writes to, as
+    host_checks.check_hosts has it; with neither nothing is looked at.
 
     Runs on the cluster of RAY_ADDRESS, else on a Ray of this machine; `num_cpus` items at a time (None: all cores of
     the machine or cluster). Ray's dashboard shows the pipeline by `name`. Items, results and the function are pickled.
@@ -26,6 +34,8 @@ def run_cases(
     if not items:
         return
     cluster.connect(num_workers=0)
+    if reads or writes is not None:
+        host_checks.check_hosts(reads, writes)
     at_once = min(len(items), num_cpus or _num_cores())
     yield from run_items(on_pickles(function), items, name, compute=ray.data.TaskPoolStrategy(size=at_once))
 

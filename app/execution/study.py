@@ -9,7 +9,7 @@ from app.console import say
 from app.data import files
 from app.data.ownership import held
 from app.errors import DataError, UsageError
-from app.execution import cluster
+from app.execution import cluster, host_checks
 from app.execution.checks import check_order
 from app.execution.ledger import Ledger
 from app.execution.loggers import Loggers
@@ -44,7 +44,7 @@ def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | 
         ValueError: the plan does not fit the study.
         UsageError: the folder holds another study, or another process runs it.
         DataError: a store is not there.
-        ResourceError: the cluster lacks what the plan needs.
+        ResourceError: the cluster lacks what the plan needs, or a host of it the store, the runs or the versions.
     """
     start_s = start_s if start_s is not None else time.time()
     check(plan, study)
@@ -65,6 +65,8 @@ def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | 
         if setting.numerics is not None:
             choices.take_over(setting.numerics, setting.folder)
         slots = cluster.connect(plan.num_workers)
+        named = {path for experiment in study.experiments for path in host_checks.named_paths(experiment)}
+        host_checks.check_hosts([*stores.values(), *named], setting.folder)
         kind = cluster.worker_kind(slots)
         state = StudyState(study, plan, finished, before, start_s, kind)
         return _run(state, ledger, stores, setting, start_s)

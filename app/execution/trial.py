@@ -68,11 +68,12 @@ def _run_local(order: Order, loggers: Loggers) -> None:
 
 def _run_ray(order: Order, loggers: Loggers) -> Any:
     """A TorchTrainer whose workers read, train and write for themselves; Ray Train's result."""
-    from app.execution import cluster
+    from app.execution import cluster, host_checks
     from app.execution.group import Group, GroupShape, GroupStart
 
     k, experiment = order.num_workers, order.experiment
     slots = cluster.connect(k)
+    host_checks.check_hosts([order.store, *host_checks.named_paths(experiment)], order.folder)
     use_gpu = slots.kind == "GPU"
     per_worker = {"CPU": 1.0, **({"GPU": 1.0} if use_gpu else {})}
     cluster.check_workers(k, per_worker, order.feeding == "ray", "the cluster has too little room:")

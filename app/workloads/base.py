@@ -31,7 +31,8 @@ class Workload(Protocol):
 
     It may also have `parameter_groups(task, model, weight_decay, learning_rate)`, the optimizer's, and
     `contents(task, store, case_ids)`, a text that changes when what the store has of these cases does: by it an
-    evaluation knows whether it is of today."""
+    evaluation knows whether it is of today; and `remarks(task, store, case_ids)`, lines that an evaluation of these
+    cases says and keeps beside its conventions."""
 
     name: str
     score: str

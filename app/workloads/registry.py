@@ -24,7 +24,7 @@ CHECKS = {
 }
 """What each can tell without torch, so that a job with a wrong input ends at once."""
 
-LATER_FACTS = ("stored_size", "ocr")
+LATER_FACTS = ("stored_size", "ocr", "spacing_mm", "resampling")
 """Options of tasks that the store fills in, and that runs lack which are older than they are."""
 
 

@@ -19,7 +19,7 @@ GZIP = 31
 
 class Preparation:
     def __init__(self, source: str, store: str) -> None:
-        from app.workloads.brats.layouts import detect_layout
+        from app.workloads.brats.sources import detect_layout
 
         self._layout, cases = detect_layout(source)
         self._cases = {case.id: case for case in cases}

@@ -6,16 +6,20 @@ What is tried is the last commit: the client's folder is a clone of it.
 import os
 import shutil
 import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("hosts.sh")
-SUBNET = "10.77.0"
+SUBNET = os.environ.get("TWOFOLD_TEST_SUBNET", "10.77.0")
 """Seen by the hosts alone."""
 HEAD, WORKER = f"{SUBNET}.10", f"{SUBNET}.11"
 SHARED = "/srv/twofold"
 """The file system that all hosts share."""
+STORE, RUNS = f"--store {SHARED}/store", f"--runs {SHARED}/runs"
 NEEDED = {
     "ip": "iproute2",
     "ss": "iproute2",
@@ -57,19 +61,59 @@ class Hosts:
 
     def run(self, place: str, command: str, timeout_s: float = 240) -> "subprocess.CompletedProcess[str]":
         """One line of bash there, with the project's programs on its path."""
-        line = f"export PATH=$HOME/twofold/.venv/bin:$PATH OMP_NUM_THREADS=1; {command}"
-        call = ["bash", str(SCRIPT), "run", "--state", str(self.state), place, "bash", "-c", line]
+        call = self._call(place, command)
         return subprocess.run(
             call, capture_output=True, text=True, timeout=timeout_s, check=False, stdin=subprocess.DEVNULL
         )
+
+    def _call(self, place: str, command: str) -> list[str]:
+        line = f"export PATH=$HOME/twofold/.venv/bin:$PATH OMP_NUM_THREADS=1; {command}"
+        return ["bash", str(SCRIPT), "run", "--state", str(self.state), place, "bash", "-c", line]
 
     def must(self, place: str, command: str, timeout_s: float = 240) -> str:
         done = self.run(place, command, timeout_s)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    @contextmanager
+    def begun(self, place: str, command: str) -> Iterator["Begun"]:
+        """One line of bash there, which goes on beside the test."""
+        log = self.state / f"begun-{time.monotonic_ns()}.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                self._call(place, command), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+            )
+        try:
+            yield Begun(process, log)
+        finally:
+            process.kill()
+            process.wait()
+
     def ray_processes(self, place: str) -> list[str]:
         """The command lines there that are Ray's."""
         lines = self.run(place, "ps -eo args --no-headers").stdout.splitlines()
         names = ("raylet", "gcs_server", "ray::", "/ray/dashboard", "/ray/autoscaler", "/ray/_private")
         return [line for line in lines if any(name in line for name in names)]
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A command under way."""
+
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def told(self) -> str:
+        return self.log.read_text()
+
+    def ends(self, timeout_s: float) -> int:
+        """Its exit code."""
+        return self.process.wait(timeout_s)
+
+
+def until(what: Callable[[], object], wait_s: float, told: Callable[[], str] = str) -> None:
+    """Return once `what` is true; `told` is shown where it never is."""
+    deadline = time.monotonic() + wait_s
+    while not what():
+        assert time.monotonic() < deadline, told()
+        time.sleep(0.5)

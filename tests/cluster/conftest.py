@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # cluster_hosts.py
 
-from cluster_hosts import HEAD, ROOT, SHARED, SUBNET, WORKER, Hosts, lacking
+from cluster_hosts import HEAD, ROOT, SHARED, STORE, SUBNET, WORKER, Hosts, lacking
 
 
 @pytest.fixture(scope="package")
@@ -54,3 +54,14 @@ def cluster(hosts: Hosts) -> Hosts:
     hosts.must("client", "nohup ray dashboard cluster.yaml >/tmp/dashboard.log 2>&1 </dev/null &")
     hosts.must("client", "for i in $(seq 60); do curl -s localhost:8265 >/dev/null && exit; sleep 1; done; exit 1")
     return hosts
+
+
+@pytest.fixture(scope="package")
+def prepared(cluster: Hosts) -> Hosts:
+    """Eight small synthetic scans in a store, which the cluster made of them."""
+    make = f"python jobs/synthesize.py brats --out {SHARED}/source --num-cases 8 --num-test-cases 0 --shape 48 48 40"
+    cluster.must("client", make)
+    submit = "RAY_AUTH_MODE=token ray job submit --address http://localhost:8265 --working-dir . --"
+    told = cluster.must("client", f"{submit} python jobs/prepare.py brats --source {SHARED}/source {STORE}", 400)
+    assert "succeeded" in told
+    return cluster

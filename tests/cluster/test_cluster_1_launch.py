@@ -1,9 +1,12 @@
 """From a cluster.yaml as it is delivered to a cluster that is whole."""
 
 import pytest
-from cluster_hosts import HEAD, WORKER, Hosts
+from cluster_hosts import HEAD, SUBNET, WORKER, Hosts
 
 pytestmark = pytest.mark.timeout(600)
+
+NOBODY = f"{SUBNET}.99"
+"""An address that no host has."""
 
 
 def test_a_file_that_is_not_filled_in_is_refused(hosts: Hosts) -> None:
@@ -13,7 +16,7 @@ def test_a_file_that_is_not_filled_in_is_refused(hosts: Hosts) -> None:
 
 
 def test_a_host_that_does_not_answer_and_one_that_lacks_a_program_are_named(hosts: Hosts) -> None:
-    filled = f"s/HEAD_ADDRESS/{HEAD}/; s/WORKER_1_ADDRESS/{WORKER}/; s/WORKER_2_ADDRESS/10.77.0.99/; s/SSH_USER/root/"
+    filled = f"s/HEAD_ADDRESS/{HEAD}/; s/WORKER_1_ADDRESS/{WORKER}/; s/WORKER_2_ADDRESS/{NOBODY}/; s/SSH_USER/root/"
     hosts.must("client", f"sed '{filled}' cluster.yaml >/tmp/other.yaml")
     hosts.must("worker1", "mkdir /tmp/bin; ln -s /usr/bin/* /tmp/bin/; rm /tmp/bin/rsync")
     hosts.must("worker1", "cp ~/.bashrc /tmp/; sed -i '1i PATH=/tmp/bin' ~/.bashrc")
@@ -23,7 +26,7 @@ def test_a_host_that_does_not_answer_and_one_that_lacks_a_program_are_named(host
         hosts.must("worker1", "/bin/cp /tmp/.bashrc ~/")
     assert done.returncode == 4 and "Traceback" not in done.stderr
     assert f"{WORKER}: lacks rsync" in done.stderr
-    assert "10.77.0.99: ssh: connect to host 10.77.0.99" in done.stderr
+    assert f"{NOBODY}: ssh: connect to host {NOBODY}" in done.stderr
     assert HEAD not in done.stderr
 
 

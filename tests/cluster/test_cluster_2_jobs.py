@@ -4,13 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from cluster_hosts import SHARED, Hosts
+from cluster_hosts import RUNS, SHARED, STORE, Hosts
 
 pytestmark = pytest.mark.timeout(900)
 
 TASK = "--precision bf16 --task.patch-size 32 32 32 --task.filters 8 16"
-STORE = f"--store {SHARED}/store"
-RUNS = f"--runs {SHARED}/runs"
 TRAIN = f"python jobs/train.py brats {STORE} {RUNS} --epochs 2 --batch-size 4 {TASK}"
 STUDY = f"python jobs/study.py --study {SHARED}/two.json {STORE} {RUNS} --workers 2"
 FP32_TOLERANCE = 1e-4
@@ -25,17 +23,6 @@ TWO: dict[str, Any] = {
 TOLERANCE = 1e-3
 """Of a loss near 1: sums in another order, in bf16 where that is the faster (measured: 7e-5 after ten steps). Dice says
 nothing here: after so few steps a network's labels are the same whatever its last digits are."""
-
-
-@pytest.fixture(scope="package")
-def prepared(cluster: Hosts) -> Hosts:
-    """Eight small synthetic scans in a store, which the cluster made of them."""
-    make = f"python jobs/synthesize.py brats --out {SHARED}/source --num-cases 8 --num-test-cases 0 --shape 48 48 40"
-    cluster.must("client", make)
-    submit = "RAY_AUTH_MODE=token ray job submit --address http://localhost:8265 --working-dir . --"
-    told = cluster.must("client", f"{submit} python jobs/prepare.py brats --source {SHARED}/source {STORE}", 400)
-    assert "succeeded" in told
-    return cluster
 
 
 def record(hosts: Hosts, run: str) -> dict[str, Any]:

@@ -58,10 +58,10 @@ class Head:
         return found
 
 
-def until(what: Callable[[], bool], wait_s: float = 40.0) -> None:
+def until(what: Callable[[], bool], wait_s: float = 40.0, told: str = "") -> None:
     deadline = time.monotonic() + wait_s
     while not what():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, told
         time.sleep(0.5)
 
 
@@ -85,7 +85,7 @@ def head() -> Iterator[Head]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    until((folder / "ray" / "prom_metrics_service_discovery.json").exists)
+    until((folder / "ray" / "prom_metrics_service_discovery.json").exists, 120)
     pipe = subprocess.PIPE
     driver = subprocess.Popen(
         [sys.executable, "-c", DRIVER],
@@ -115,7 +115,9 @@ def test_a_real_prometheus_answers_the_dashboards(head: Head) -> None:
     config = yaml.safe_load((ROOT / "deploy/prometheus.yml").read_text())
     config["global"]["scrape_interval"] = config["global"]["evaluation_interval"] = "1s"
     discovery = head.folder / "ray" / "prom_metrics_service_discovery.json"
-    config["scrape_configs"][0]["file_sd_configs"] = [{"files": [str(discovery)]}]
+    (found,) = config["scrape_configs"][0]["file_sd_configs"]
+    assert found["files"] == ["/tmp/ray/prom_metrics_service_discovery.json"]
+    found["files"] = [str(discovery)]
     (head.folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     port = free_port()
     prometheus = subprocess.Popen(
@@ -139,7 +141,7 @@ def test_a_real_prometheus_answers_the_dashboards(head: Head) -> None:
 
     try:
         for query in queries():
-            until(lambda query=query: answer(query) == [7.5])  # type: ignore[misc]
+            until(lambda query=query: answer(query) == [7.5], 90, query)  # type: ignore[misc]
     finally:
         prometheus.terminate()
         prometheus.wait(30)

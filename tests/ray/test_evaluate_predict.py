@@ -90,7 +90,9 @@ def test_the_result_does_not_depend_on_the_number_of_workers(
     assert f"dice_WT {dice['mean']:15.4f}".replace(" ", "") in shown.replace(" ", "")
 
 
-def test_a_bad_scan_costs_one_case(ray_cluster: str, folder: Path, tmp_path: Path) -> None:
+def test_a_bad_scan_costs_one_case(
+    ray_cluster: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     raw = tmp_path / "raw"
     for number in range(3):
         write_case(raw, f"BraTS-GLI-{number:05d}-000", number)
@@ -102,10 +104,14 @@ def test_a_bad_scan_costs_one_case(ray_cluster: str, folder: Path, tmp_path: Pat
     )
     good = ["BraTS-GLI-00000-000", "BraTS-GLI-00002-000"]
     assert sorted(p.name for p in out.iterdir()) == sorted(
-        [*(f"{case}.{end}" for case in good for end in ("nii.gz", "png")), "quarantine.jsonl"]
+        [*(f"{case}.{end}" for case in good for end in ("nii.gz", "png")), "quarantine.jsonl", "notes.jsonl"]
     )
     (found,) = read_quarantine(str(out))
     assert found.file == str(bad)
+    notes = [json.loads(line) for line in (out / "notes.jsonl").read_text().splitlines()]
+    assert [line["id"] for line in notes] == good
+    assert all("fills the box" in line["notes"][0] for line in notes), "write_case's brain is a box"
+    assert f"note on 2 cases ({good[0]}, {good[1]}): what is not 0 fills the box" in capsys.readouterr().out
     label = nib.load(out / f"{good[0]}.nii.gz")
     assert label.shape == (18, 16, 14) and label.header.get_zooms() == (1, 1, 2)
     assert set(np.unique(np.asarray(label.dataobj))) <= {0, 1, 2, 3}

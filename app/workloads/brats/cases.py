@@ -21,12 +21,16 @@ class Case:
     """Order of axes is z, y, x unless said otherwise; of modalities FLAIR, T1w, T1gd, T2w."""
 
     id: str
+    patient: str
+    """Of whom the scan is; all of a patient's cases are in one split."""
     split: str
     has_label: bool
     file: str
     """The frame, relative to the store."""
     layout: Layout
-    """Whose label codes the source uses."""
+    """How the source's files are named."""
+    labels: str
+    """What its label's codes mean, such as `0=background 1=core 2=edema 4=enhancing`."""
     sources: tuple[str, ...]
     """Image files, then the label."""
     source_stamps: tuple[str, ...]
@@ -38,8 +42,11 @@ class Case:
     orientation: str
     """Such as "LPS": where the source's x, y and z grow."""
     shape_zyx: tuple[int, int, int]
-    """Of the whole volume in RAS+."""
+    """Of the whole volume in RAS+, in stored voxels."""
     spacing_mm: tuple[float, float, float]
+    """Of the stored voxels."""
+    source_spacing_mm: tuple[float, float, float]
+    """Of the source's; others than the stored ones where a training case was resampled."""
     crop_start: tuple[int, int, int]
     """Where the stored box begins in the RAS+ volume."""
     crop_shape: tuple[int, int, int]
@@ -49,13 +56,15 @@ class Case:
     """Of measured values inside the brain, for each modality."""
     std: FLOAT_TUPLE
     num_voxels: tuple[int, int, int, int]
-    """Voxels of each internal label code in the whole volume; zeros without a label."""
+    """Stored voxels of each internal label code in the whole volume; zeros without a label."""
     num_bytes: int
     """Of the frame."""
     crc32: int
     """Of the frame."""
     foreground: npt.NDArray[np.int16] = field(repr=False)
     """[n, 4]: label code, then z, y, x in the stored box; at most 256 voxels of each tumour code, drawn by the id."""
+    notes: tuple[str, ...]
+    """What was changed or assumed in reading it (app.workloads.brats.notes)."""
 
     @property
     def gain(self) -> npt.NDArray[np.float32]:

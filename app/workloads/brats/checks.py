@@ -1,6 +1,7 @@
 """What can be told of a training before any of it starts: the options, and whether the store fits. Without torch."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -8,8 +9,9 @@ from app.configuration import from_dict
 from app.data import files
 from app.data.manifest import MANIFEST_NAME
 from app.data.splits import TRAIN, VALIDATION
-from app.errors import DataError
-from app.workloads.brats.store import BratsStore
+from app.errors import DataError, UsageError
+from app.workloads.brats.spacing import in_words
+from app.workloads.brats.store import BratsStore, store_labels, store_spacing
 from app.workloads.brats.task import BratsTask
 from app.workloads.weights_place import find_weights
 
@@ -26,7 +28,25 @@ def check(options: Mapping[str, Any], store: str) -> BratsTask:
         find_weights(task.weights)
     path = files.join(store, MANIFEST_NAME)
     _check_splits(store, files.stamp(path) if files.exists(path) else None)
-    return task
+    return resolve(task, store)
+
+
+def resolve(task: BratsTask, store: str) -> BratsTask:
+    """The task with the voxel size that the store's training cases have, and with what the store's labels mean unless
+    it says what those of its training meant.
+
+    Raises:
+        DataError: the store is missing or damaged.
+        UsageError: the task has another one.
+    """
+    spacing_mm = store_spacing(store)
+    if task.spacing_mm is not None and task.spacing_mm != spacing_mm:
+        seen = "several" if spacing_mm is None else in_words(spacing_mm)
+        raise UsageError(
+            f"task.spacing_mm: got {in_words(task.spacing_mm)}, the store {store} has {seen}; leave it out: the store "
+            "fills it in"
+        )
+    return replace(task, spacing_mm=spacing_mm, labels=store_labels(store) if task.labels is None else task.labels)
 
 
 @lru_cache(maxsize=16)

@@ -3,7 +3,9 @@
 What is scored is the label that prediction would write, so regions are nested as in its file. Scores are those of the
 case's original geometry although only the stored box is looked at: outside it prediction and truth are both
 background (the box holds every voxel of brain and of label), which changes neither overlap nor a distance between
-surfaces; the spacing is the source's, and voxels are reoriented, never resampled.
+surfaces; the spacing is the source's, and voxels are reoriented. Where a case was resampled for the network, its
+prediction is brought back and scored on the case's own grid; a training case that was resampled when it was stored is
+scored as it is stored.
 """
 
 from functools import lru_cache
@@ -12,9 +14,11 @@ from statistics import fmean
 import torch
 
 from app.data import files
+from app.workloads.brats.cases import Case
 from app.workloads.brats.inference import predict_label
 from app.workloads.brats.labels import region_masks
 from app.workloads.brats.metrics import MISSED_HD95_MM, dice, hd95_mm
+from app.workloads.brats.spacing import in_words
 from app.workloads.brats.store import BratsStore
 from app.workloads.brats.task import BratsTask
 
@@ -43,7 +47,15 @@ def evaluate_case(
     assert truth is not None, f"{case_id} has no label; validation_ids lists labelled cases only"
     overlap = task.final_overlap if thorough else task.evaluation_overlap
     label = predict_label(
-        task, network, image, case.gain, case.bias, device, overlap=overlap, mirror=thorough and task.mirror
+        task,
+        network,
+        image,
+        case.gain,
+        case.bias,
+        device,
+        overlap=overlap,
+        mirror=thorough and task.mirror,
+        spacing_mm=case.spacing_mm,
     )
     names = ("whole",) if task.outputs == "whole" else task.regions
     pairs = list(zip(names, region_masks(label, task.outputs), region_masks(truth, task.outputs), strict=True))
@@ -52,6 +64,24 @@ def evaluate_case(
     if thorough:
         scores |= {f"hd95_mm_{name}": hd95_mm(predicted, true, case.spacing_mm) for name, predicted, true in pairs}
     return scores
+
+
+def remarks(task: BratsTask, cases: list[Case]) -> tuple[str, ...]:
+    """Lines on what becomes of voxel sizes when these cases are scored; none where all are of one size."""
+    if task.spacing_mm is None:
+        return ("the model says no voxel size of its training: every case went to the network as it is",)
+    lines = []
+    target, num_differing = in_words(task.spacing_mm), sum(task.differs(case.spacing_mm) for case in cases)
+    if num_differing and task.resampling:
+        lines.append(
+            f"{num_differing} of {len(cases)} cases were resampled to the training's {target} for the network; scores "
+            "are on their own grids"
+        )
+    elif num_differing:
+        lines.append(f"{num_differing} of {len(cases)} cases are not of the training's {target} and were not resampled")
+    if num_stored := sum(case.spacing_mm != case.source_spacing_mm for case in cases):
+        lines.append(f"{num_stored} of {len(cases)} cases were resampled when they were stored, and are scored so")
+    return tuple(lines)
 
 
 def summarize(task: BratsTask, cases: list[Scores]) -> dict[str, float]:

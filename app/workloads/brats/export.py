@@ -6,8 +6,9 @@ from typing import Any
 import torch
 
 from app.workloads import exporting
-from app.workloads.brats.labels import FILE_CODES, OUTPUT_REGIONS, REGIONS
+from app.workloads.brats.labels import FILE_CODES, INTERNAL, OUTPUT_REGIONS, REGIONS
 from app.workloads.brats.layouts import MODALITIES
+from app.workloads.brats.spacing import TOLERANCE, in_words
 from app.workloads.brats.task import NUM_MODALITIES, BratsTask
 
 MAX_BLOCKS = 512
@@ -48,16 +49,30 @@ def describe(task: BratsTask) -> dict[str, Any]:
             "orientation": "RAS+; axes of arrays are modality, z, y, x",
             "normalization": "each modality: (value - mean) / std over the brain (any modality not 0); 0 outside",
             "window_voxels": list(task.patch_size),
-            "resampling": "none",
+            "voxel_mm_zyx": None if task.spacing_mm is None else list(task.spacing_mm),
+            "resampling": resampling_in_words(task),
         },
         "outputs": {
             "regions": list(OUTPUT_REGIONS[task.outputs]),
             "activation": "sigmoid; a region where its probability is over 0.5, inner regions win",
             "codes_of_region": {name: list(REGIONS[name]) for name in OUTPUT_REGIONS[task.outputs]},
             "internal_codes": {"0": "background", "1": "non-enhancing core", "2": "edema", "3": "enhancing tumour"},
-            "file_codes_to_internal": {layout: {str(k): v for k, v in m.items()} for layout, m in FILE_CODES.items()},
+            "file_codes_to_internal": {
+                challenge: {str(code): INTERNAL[meaning] for code, meaning in codes.items()}
+                for challenge, codes in FILE_CODES.items()
+            },
         },
     }
+
+
+def resampling_in_words(task: BratsTask) -> str:
+    if task.spacing_mm is None or not task.resampling:
+        return "none"
+    return (
+        f"of a scan that differs by more than {TOLERANCE:.0%} from the training's {in_words(task.spacing_mm)} along an "
+        "axis: cubic and antialiased, the edges of both grids on each other; probabilities back, cubic, before the "
+        "threshold"
+    )
 
 
 def _images(task: BratsTask) -> Iterator[torch.Tensor]:

@@ -16,12 +16,15 @@ import numpy.typing as npt
 
 from app.data import files
 from app.data.quarantine import Quarantined
+from app.data.splits import TRAIN
 from app.errors import DataError
 from app.workloads.brats.cases import Case
 from app.workloads.brats.conditioning import Conditioned, condition
-from app.workloads.brats.labels import NUM_CODES, Layout
+from app.workloads.brats.labels import NUM_CODES, Codes, Layout, codes_of, describe
 from app.workloads.brats.layouts import CaseFiles
 from app.workloads.brats.reading import BadVolume, axis_codes
+from app.workloads.brats.resampling import TooManyVoxels, resample_case
+from app.workloads.brats.spacing import Spacing, differs
 
 CHUNK = (64, 64, 64)
 BLOCK = (16, 32, 32)
@@ -45,35 +48,58 @@ class CaseTask:
     layout: Layout
     split: str
     store: str
+    codes: Codes | None = None
+    """Of the label; None: those that go by the layout's name."""
+    patient: str | None = None
+    """Of whom the scan is; None: of one who has no other."""
+    spacing_mm: Spacing | None = None
+    """z, y, x: what a training case is brought to; None: it stays as it is."""
 
 
 def prepare_or_keep(task: CaseTask) -> Case | Quarantined:
     """The case as the store has it if its sources are still the same, else prepared anew."""
     kept = _kept(task)
-    return kept if kept is not None else prepare_case(task.files, task.layout, task.split, task.store)
+    if kept is not None:
+        return kept
+    return prepare_case(task.files, task.layout, task.split, task.store, task.codes, task.patient, task.spacing_mm)
 
 
-def prepare_case(case: CaseFiles, layout: Layout, split: str, store: str) -> Case | Quarantined:
+def prepare_case(
+    case: CaseFiles,
+    layout: Layout,
+    split: str,
+    store: str,
+    codes: Codes | None = None,
+    patient: str | None = None,
+    spacing_mm: Spacing | None = None,
+) -> Case | Quarantined:
     """Verify one case and write its frame and record into the store.
 
-    A bad case never raises: it comes back as Quarantined, with the file at fault and the reason.
+    A training case whose voxels differ from `spacing_mm` is resampled; all others keep their own, as they are scored on
+    their own grid. A bad case never raises: it comes back as Quarantined, with the file at fault and the reason.
 
     Raises:
         DataError: the store can not be written.
     """
+    known = codes_of(layout if codes is None else codes)
     try:
         stamps = _stamps(case)
-        conditioned = condition(case, layout)
+        own = condition(case, known)
+        conditioned = resample_case(own, spacing_mm if split == TRAIN else None)
     except BadVolume as bad:
         return Quarantined(case.id, bad.file, bad.reason)
+    except TooManyVoxels as error:
+        return Quarantined(case.id, case.images[0], str(error))
     frame = encode(conditioned.voxels)
     name = f"{CASES_FOLDER}/{case.id}.b2nd"
     row = Case(
         id=case.id,
+        patient=case.id if patient is None else patient,
         split=split,
         has_label=conditioned.has_label,
         file=name,
         layout=layout,
+        labels=describe(known),
         sources=_sources(case),
         source_stamps=stamps,
         file_shape=conditioned.file_shape,
@@ -81,6 +107,7 @@ def prepare_case(case: CaseFiles, layout: Layout, split: str, store: str) -> Cas
         orientation=axis_codes(conditioned.affine),
         shape_zyx=conditioned.shape_zyx,
         spacing_mm=conditioned.spacing_mm,
+        source_spacing_mm=own.spacing_mm,
         crop_start=conditioned.crop_start,
         crop_shape=(conditioned.voxels.shape[1], conditioned.voxels.shape[2], conditioned.voxels.shape[3]),
         scale=conditioned.scale,
@@ -90,6 +117,7 @@ def prepare_case(case: CaseFiles, layout: Layout, split: str, store: str) -> Cas
         num_bytes=len(frame),
         crc32=zlib.crc32(frame),
         foreground=_foreground(conditioned, case.id),
+        notes=conditioned.notes,
     )
     files.write_bytes_atomic(files.join(store, name), frame)
     files.write_json(_record_path(store, case.id), row.to_row())
@@ -122,7 +150,12 @@ def _kept(task: CaseTask) -> Case | None:
             return None
     except (DataError, BadVolume, TypeError, ValueError):
         return None  # whatever is wrong with it, preparing it anew puts it right or says why not
-    return dataclasses.replace(case, split=task.split)
+    if case.labels != describe(codes_of(task.layout if task.codes is None else task.codes)):
+        return None
+    moved = (case.split == TRAIN) != (task.split == TRAIN)
+    if moved and task.spacing_mm is not None and differs(case.source_spacing_mm, task.spacing_mm):
+        return None  # training cases alone are resampled
+    return dataclasses.replace(case, split=task.split, patient=task.patient or case.id)
 
 
 def _sources(case: CaseFiles) -> tuple[str, ...]:

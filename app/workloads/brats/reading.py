@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from app.data import files
 from app.errors import DataError
+from app.workloads.brats.headers import Place, find_place
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -28,6 +29,8 @@ _HEADER_BYTES = 540
 """Of NIfTI-2; NIfTI-1 has 348."""
 _MAX_VOXEL_OFFSET = 1 << 20
 """Assumed: header, extensions and padding up to the first voxel."""
+_MAX_PADDING = 1 << 20
+"""Zeros after the end that are ignored. Assumed: the rest of a block of a tape or a disk; the gzip manual, "Tapes"."""
 _GZIP = 31
 """zlib's wbits for a gzip wrapper with the largest window."""
 
@@ -54,6 +57,12 @@ class Volume:
     """4x4: voxel indices (x, y, z) to mm, RAS+."""
     header: bytes
     """The header's block as it is in the file."""
+    has_place: bool = True
+    """False where the header says spacing alone (app.workloads.brats.headers)."""
+    step: float = 0.0
+    """Distance between neighbouring values where whole numbers were scaled by the header; else 0."""
+    notes: tuple[str, ...] = ()
+    """What was assumed in reading (app.workloads.brats.notes)."""
 
     @property
     def shape_zyx(self) -> tuple[int, int, int]:
@@ -94,12 +103,14 @@ def parse_volume(raw: bytes) -> Volume:
         content = _inflate(raw, total)
     elif len(raw) < total:
         raise _Bad(f"truncated: {len(raw)} bytes where the header announces {total}")
-    elif len(raw) > total:
+    elif len(raw) > total and not _is_padding(raw, total):
         raise _Bad(f"{len(raw) - total} bytes more than the header announces")
     else:
-        content = np.frombuffer(raw, np.uint8)
+        content = np.frombuffer(raw, np.uint8, total)
     data = np.frombuffer(content, dtype, offset=offset).reshape(shape[::-1])
-    return Volume(_scaled(data, header), _affine(header), bytes(header.binaryblock))
+    place = _place(header, shape[:3])
+    scaled, step = _scaled(data, header)
+    return Volume(scaled, place.affine, bytes(header.binaryblock), place.is_known, step, place.notes)
 
 
 def _isal() -> Any:
@@ -118,7 +129,6 @@ def _orientations() -> Any:
 
 def _inflate_start(raw: bytes) -> bytes:
     isal_zlib = _isal()
-
     try:
         return bytes(isal_zlib.decompressobj(_GZIP).decompress(raw[:_PIECE_BYTES], _HEADER_BYTES))
     except isal_zlib.error as error:
@@ -128,21 +138,25 @@ def _inflate_start(raw: bytes) -> bytes:
 def _inflate(raw: bytes, total: int) -> npt.NDArray[np.uint8]:
     """Decompress to exactly `total` bytes; isa-l verifies each member's CRC-32 and length."""
     isal_zlib = _isal()
-
     content = np.empty(total, np.uint8)
-    num_done, start = 0, 0
+    num_done, num_padding, start = 0, 0, 0
     member = isal_zlib.decompressobj(_GZIP)
     try:
         while start < len(raw):
             piece = member.decompress(raw[start : start + _PIECE_BYTES])
             start += _PIECE_BYTES
             if num_done + len(piece) > total:
-                raise _Bad(f"more data than the {total} bytes that the header announces")
+                num_padding += num_done + len(piece) - total
+                if num_padding > _MAX_PADDING or not _is_padding(piece, total - num_done):
+                    raise _Bad(f"more data than the {total} bytes that the header announces")
+                piece = piece[: total - num_done]
             content[num_done : num_done + len(piece)] = np.frombuffer(piece, np.uint8)
             num_done += len(piece)
             if member.eof and (rest := len(member.unused_data) + max(len(raw) - start, 0)):
                 start = len(raw) - rest
                 if raw[start : start + 2] != b"\x1f\x8b":  # bgzip and pigz may write several members
+                    if _is_padding(raw, start):
+                        break
                     raise _Bad(f"{rest} bytes of garbage after the end of the gzip data")
                 member = isal_zlib.decompressobj(_GZIP)
     except isal_zlib.error as error:
@@ -150,6 +164,11 @@ def _inflate(raw: bytes, total: int) -> npt.NDArray[np.uint8]:
     if not member.eof or num_done < total:
         raise _Bad(f"truncated: {num_done} bytes where the header announces {total}")
     return content
+
+
+def _is_padding(raw: bytes, start: int) -> bool:
+    """Whether nothing but zeros follows, and not too many."""
+    return len(raw) - start <= _MAX_PADDING and raw.count(0, start) == len(raw) - start
 
 
 def _parse_header(head: bytes) -> Any:
@@ -204,23 +223,18 @@ def _checked_type(header: Any) -> np.dtype[Any]:
     return dtype
 
 
-def _affine(header: Any) -> FloatArray:
-    from nibabel.spatialimages import HeaderDataError
-
+def _place(header: Any, shape_xyz: tuple[int, ...]) -> Place:
     try:
         with np.errstate(all="ignore"):
-            affine = np.asarray(header.get_best_affine(), np.float64)
-            usable = np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-9
-            if usable:
-                orientation_of(affine)
-    except (HeaderDataError, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+            place = find_place(header, shape_xyz)
+            orientation_of(place.affine)
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         raise _Bad(f"the orientation in the header is not valid: {error}") from error
-    if not usable or np.abs(affine).max() > 1e6:
-        raise _Bad("the orientation in the header is not valid: singular, not finite or beyond a kilometre")
-    return affine
+    return place
 
 
-def _scaled(data: npt.NDArray[Any], header: Any) -> npt.NDArray[Any]:
+def _scaled(data: npt.NDArray[Any], header: Any) -> tuple[npt.NDArray[Any], float]:
+    """The measured values, and the step between them where they are whole numbers scaled."""
     from nibabel.spatialimages import HeaderDataError
 
     try:
@@ -228,12 +242,12 @@ def _scaled(data: npt.NDArray[Any], header: Any) -> npt.NDArray[Any]:
     except HeaderDataError as error:
         raise _Bad(f"scl_slope and scl_inter are not valid: {error}") from error
     if slope in (None, 1.0) and inter in (None, 0.0):
-        return data
+        return data, 0.0
     with np.errstate(all="ignore"):  # an overflow becomes inf, which the check for finite values reports
         scaled = data.astype(np.float32)
         scaled *= np.float32(1.0 if slope is None else slope)
         scaled += np.float32(inter or 0.0)
-    return scaled
+    return scaled, 0.0 if data.dtype.kind == "f" else abs(float(1.0 if slope is None else slope))
 
 
 def orientation_of(affine: FloatArray) -> FloatArray:

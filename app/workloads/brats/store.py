@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from app.data import files
-from app.data.manifest import read_manifest
+from app.data.manifest import STORE_NAME, read_manifest
 from app.errors import DataError
 from app.workloads.brats.cases import NUM_MODALITIES, Case
+from app.workloads.brats.spacing import Spacing
 
 Int16Array = npt.NDArray[np.int16]
 
@@ -77,6 +78,31 @@ class BratsStore:
 
     def _path(self, case: Case) -> str:
         return files.join(self.root, case.file)
+
+
+def store_labels(root: str) -> str | None:
+    """What the codes of its source's labels mean, as its store.json says; None where there is none.
+
+    Raises:
+        DataError: it can not be read.
+    """
+    path = files.join(root, STORE_NAME)
+    facts = files.read_json(path) if files.exists(path) else {}
+    found = facts.get("labels") if isinstance(facts, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def store_spacing(store: str) -> Spacing | None:
+    """The training's voxel size of a store, z, y, x; None where it has none of its own.
+
+    Raises:
+        DataError: the store is missing, or its store.json damaged.
+    """
+    path = files.join(store, STORE_NAME)
+    if not files.exists(path):
+        raise DataError(f"the prepared store {store} does not exist (no {STORE_NAME}): run jobs/prepare.py with it")
+    spacing = files.read_json(path).get("spacing_mm")
+    return None if spacing is None else (float(spacing[0]), float(spacing[1]), float(spacing[2]))
 
 
 class _Frames:

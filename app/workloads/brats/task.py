@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.configuration import from_dict, to_dict
-from app.workloads.brats import cases, labels
+from app.workloads.brats import cases, labels, spacing
 
 Outputs = Literal["whole", "regions"]
 Network = Literal["unet3d", "dynunet", "segresnet"]
@@ -80,6 +80,12 @@ class BratsTask:
     """The same in the final evaluation and in prediction."""
     mirror: bool = False
     """Average over the eight flips in the final evaluation and in prediction: eight times the work."""
+    labels: str | None = None
+    """What the codes of the store's labels mean, which the store fills in; None: unknown."""
+    spacing_mm: tuple[float, float, float] | None = None
+    """Voxel size of the training's cases along z, y, x, which the store fills in; None: unknown, or several."""
+    resampling: bool = True
+    """A scan of other voxels is brought to that size for the network, and the result back onto the scan's own grid."""
 
     def __post_init__(self) -> None:
         counts = self.filters
@@ -99,6 +105,16 @@ class BratsTask:
         _require(0 <= self.foreground_share <= 1, "foreground_share", self.foreground_share, "a share from 0 to 1")
         for name in ("evaluation_overlap", "final_overlap"):
             _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "a share from 0 to below 1")
+        positive = self.spacing_mm is None or min(self.spacing_mm) > 0
+        _require(positive, "spacing_mm", self.spacing_mm, "three positive lengths in mm")
+
+    def resamples(self, spacing_mm: spacing.Spacing) -> bool:
+        """Whether a scan of these voxels is brought to the training's."""
+        return self.resampling and self.differs(spacing_mm)
+
+    def differs(self, spacing_mm: spacing.Spacing) -> bool:
+        """Whether a scan of these voxels has others than the training's, where those are known."""
+        return self.spacing_mm is not None and spacing.differs(spacing_mm, self.spacing_mm)
 
     @property
     def regions(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Brain tumour segmentation as the engine sees it. Shapes: B batch, C channel, D H W depth, height, width."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from app.workloads.base import Batch, HostBatch
 from app.workloads.brats import augment, evaluation, losses, networks
 from app.workloads.brats.inputs import normalize, region_targets
 from app.workloads.brats.samples import BratsSamples
-from app.workloads.brats.store import BratsStore
+from app.workloads.brats.store import BratsStore, store_labels, store_spacing
 from app.workloads.brats.task import NUM_MODALITIES, BratsTask
 
 
@@ -27,7 +28,10 @@ class BratsWorkload:
         return from_dict(BratsTask, options, "task")
 
     def resolve_task(self, task: BratsTask, store: str) -> BratsTask:
-        return task
+        """With the store's voxel size and meaning of labels, unless the task has them: a model may be scored on a store
+        of others."""
+        spacing_mm = store_spacing(store) if task.spacing_mm is None else task.spacing_mm
+        return replace(task, spacing_mm=spacing_mm, labels=store_labels(store) if task.labels is None else task.labels)
 
     def open_samples(self, task: BratsTask, store: str) -> BratsSamples:
         return BratsSamples(
@@ -84,6 +88,11 @@ class BratsWorkload:
         """What tells apart these cases as they are now from others."""
         opened = BratsStore(store)
         return repr([opened.case(case_id) for case_id in case_ids])
+
+    def remarks(self, task: BratsTask, store: str, case_ids: list[str]) -> tuple[str, ...]:
+        """What an evaluation of these cases tells besides their scores: what becomes of other voxel sizes."""
+        opened = BratsStore(store)
+        return evaluation.remarks(task, [opened.case(case_id) for case_id in case_ids])
 
     def summarize(self, task: BratsTask, cases: list[dict[str, float | None]]) -> dict[str, float]:
         return evaluation.summarize(task, cases)

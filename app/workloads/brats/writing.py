@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from app.data import files
 from app.workloads.brats.conditioning import Conditioned
-from app.workloads.brats.labels import Layout, to_file_codes
+from app.workloads.brats.labels import Codes, to_file_codes
 from app.workloads.brats.reading import from_ras
 
 LabelArray = npt.NDArray[np.uint8]
@@ -18,17 +18,17 @@ GZIP_LEVEL = 6
 """The format's default; a label of 240x240x155 takes 0.06 s (measured)."""
 
 
-def write_label(path: str, label: LabelArray, case: Conditioned, layout: Layout) -> None:
+def write_label(path: str, label: LabelArray, case: Conditioned, codes: str | Codes) -> None:
     """Write `label` (internal codes, [D, H, W] in the case's box) as <path>, a .nii.gz on the source's whole grid.
 
-    Shape, affine and header codes are those of the (first) source file; values are uint8 in the codes of `layout`.
+    Shape, affine and header codes are those of the (first) source file; values are uint8 in these codes.
 
     Raises:
         DataError: the place can not be written.
     """
     coded = np.empty_like(label)
     for plane, target in zip(label, coded, strict=True):  # one by one: the look-up takes eight times its input's memory
-        target[:] = to_file_codes(plane, layout)
+        target[:] = to_file_codes(plane, codes)
     grid = to_source_grid(coded, case)
     header = label_header(case.header, case.file_shape)
     num_before_voxels = int(header["vox_offset"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.execution.earlier import with_earlier
+from app.execution.earlier import waited_s, with_earlier
 from app.records import Timings
 
 LAST = Timings(startup_s=5.0, step_s=10.0, checkpoint_s=1.0, total_s=16.0, num_timed_steps=7)
@@ -65,3 +65,18 @@ def test_where_nobody_noted_what_was_kept_nothing_is_called_lost(tmp_path: Path)
     attempts = [{"command_start_s": 0.0, "attempt_start_s": start} for start in (1000.0, 2000.0)]
     found = with_earlier(LAST, write(tmp_path, attempts, [("step", 1000, 1025)]))
     assert (found.lost_s, found.step_s, found.total_s) == (0, 35, 41)
+
+
+def test_the_time_without_workers_is_from_the_last_sign_to_the_next_attempt_of_the_same_command(tmp_path: Path) -> None:
+    """Lost at 1025 and at 1310 (known by its status), begun again at 1100 and 1400; then by another command."""
+    attempts = [
+        attempt(1000, 0),
+        attempt(1100, 20, last_sign_s=1310),
+        attempt(1400, 100),
+        attempt(9000, 100, command_start_s=8990.0),
+    ]
+    folder = write(tmp_path, attempts, [("step", 1000, 1025), ("step", 1100, 1300), ("step", 1400, 1500)])
+    assert waited_s(folder) == pytest.approx(75 + 90)
+    paused = [{**attempts[0], "paused": True}, attempt(2000, 25)]
+    assert waited_s(write(tmp_path, paused, [("step", 1000, 1025)])) == 0, "a scheduler's pause"
+    assert waited_s(write(tmp_path, attempts[:1], [("step", 1000, 1025)])) == 0

@@ -95,3 +95,22 @@ def test_a_token_that_is_made_is_for_its_owner_alone(tmp_path: Path, monkeypatch
     hosts.make_token()
     hosts.make_token()
     assert token.stat().st_mode & 0o777 == 0o600 and token.read_text() == "secret"
+
+
+def test_a_machine_with_another_version_is_told_with_both_versions() -> None:
+    said = """Traceback (most recent call last):
+      raise RuntimeError(error_message)
+RuntimeError: Version mismatch: The cluster was started with:
+    Ray: 2.60.0
+    Python: 3.11.2
+This process on node 10.0.0.2 was started with:
+    Ray: 2.60.0
+    Python: 3.12.1
+"""
+    told = hosts._reason(subprocess.CompletedProcess([], 1, "", said), "failed")
+    assert told == (
+        "RuntimeError: Version mismatch: The cluster was started with: Ray: 2.60.0 Python: 3.11.2 This process on node "
+        "10.0.0.2 was started with: Ray: 2.60.0 Python: 3.12.1"
+    )
+    assert hosts._reason(subprocess.CompletedProcess([], 1, "", "one\ntwo\n"), "failed") == "two"
+    assert hosts._reason(subprocess.CompletedProcess([], 1, "", ""), "failed") == "failed"

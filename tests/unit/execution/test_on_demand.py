@@ -7,6 +7,7 @@ import pytest
 import ray
 from ray.autoscaler import sdk
 
+from app.errors import UsageError
 from app.execution import on_demand
 from app.execution.on_demand import ask_for_gpus
 
@@ -47,4 +48,20 @@ def test_nothing_is_asked_for_where_none_come_or_none_are_needed(
     if within is not None:
         monkeypatch.setenv(on_demand.WITHIN, within)
     ask_for_gpus(num)
+    assert asked == []
+
+
+@pytest.mark.parametrize("within", ["20 minutes", "-1", "nan", "inf"])
+def test_a_time_that_is_none_is_told_before_anything_is_asked_for(
+    asked: list[Any], monkeypatch: pytest.MonkeyPatch, within: str
+) -> None:
+    monkeypatch.setenv(on_demand.WITHIN, within)
+    with pytest.raises(UsageError, match=f"TWOFOLD_HOSTS_WITHIN_S: got '{within}', wanted seconds, 0 or more"):
+        ask_for_gpus(2)
+    assert asked == []
+
+
+def test_a_time_that_is_empty_is_none_given(asked: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(on_demand.WITHIN, "")
+    ask_for_gpus(2)
     assert asked == []

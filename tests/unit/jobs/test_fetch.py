@@ -14,7 +14,7 @@ import pytest
 from app.command_line import run
 from app.data import hub
 from app.errors import DataError
-from app.workloads.brats.layouts import detect_layout
+from app.workloads.brats.sources import detect_layout
 from app.workloads.brats.synthetic import SyntheticSet, finish_set, open_set, write_cases
 from app.workloads.documents.classes import TOBACCO
 

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from app.errors import UsageError
 from app.experiment import Experiment, Study
 from app.training import choices
-from jobs.study import Arguments, main, make_plan, read_study
+from jobs.study import Arguments, lost_line, main, make_plan, read_study
 
 STUDY = Study("s", tuple(Experiment(name=name, workload="w", batch_size=4) for name in "abc"))
 
@@ -108,3 +108,21 @@ def test_the_demo_s_second_strategy_takes_the_numerics_of_the_first(
     first, second, report = shown
     assert "--numerics" not in first and second[second.index("--numerics") + 1] == str(tmp_path / "experiment-parallel")
     assert first[first.index("--name") + 1] == "experiment-parallel" and report[0] == "report"
+
+
+def test_what_interruptions_cost_is_told_at_the_end(tmp_path: Path) -> None:
+    def trial(name: str, num_restarts: int, lost_s: float) -> Any:
+        record = SimpleNamespace(num_restarts=num_restarts, timings=SimpleNamespace(lost_s=lost_s))
+        return SimpleNamespace(name=name, record=record)
+
+    whole, unfinished = trial("a", 0, 0.0), SimpleNamespace(name="d", record=None)
+    assert lost_line(SimpleNamespace(trials=[whole, unfinished]), str(tmp_path)) is None
+    trials = SimpleNamespace(trials=[whole, trial("b", 1, 2.25), trial("c", 2, 1.0), unfinished])
+    told = "2 trials were interrupted: 3.2 s of training were lost and done again"
+    assert lost_line(trials, str(tmp_path)) == told
+    (tmp_path / "trials" / "b").mkdir(parents=True)
+    attempts = [
+        {"command_start_s": 0.0, "attempt_start_s": start_s, "last_sign_s": 130.0} for start_s in (100.0, 205.0)
+    ]
+    (tmp_path / "trials" / "b" / "attempts.jsonl").write_text("".join(f"{json.dumps(a)}\n" for a in attempts))
+    assert lost_line(trials, str(tmp_path)) == f"{told}, and 75 s passed until they went on"

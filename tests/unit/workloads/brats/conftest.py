@@ -67,6 +67,7 @@ def make_msd(tmp_path: Path, write_nifti: Callable[..., str]) -> Callable[..., P
         facts = {
             "name": "BRATS",
             "modality": {"0": "FLAIR", "1": "T1w", "2": "t1gd", "3": "T2w"},
+            "labels": {"0": "background", "1": "edema", "2": "non-enhancing tumor", "3": "enhancing tumour"},
             "training": training,
             "test": [f"./imagesTs/{i}.nii.gz" for i in ids[num_cases:]],
         }

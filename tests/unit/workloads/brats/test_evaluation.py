@@ -111,7 +111,8 @@ def test_the_final_evaluation_takes_the_final_windows(store: str, monkeypatch: p
     options = {"evaluation_overlap": 0.1, "final_overlap": 0.6, "mirror": True}
     score(store, thorough=False, **options)
     score(store, thorough=True, **options)
-    assert calls == [{"overlap": 0.1, "mirror": False}, {"overlap": 0.6, "mirror": True}]
+    own = {"spacing_mm": (1.0, 1.0, 1.0)}
+    assert calls == [{"overlap": 0.1, "mirror": False, **own}, {"overlap": 0.6, "mirror": True, **own}]
 
 
 def test_a_case_that_is_not_there_is_named(store: str) -> None:

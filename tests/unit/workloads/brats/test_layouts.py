@@ -6,7 +6,8 @@ import fsspec
 import pytest
 
 from app.errors import DataError
-from app.workloads.brats.layouts import CaseFiles, detect_layout, find_inputs
+from app.workloads.brats.layouts import CaseFiles
+from app.workloads.brats.sources import detect_layout, find_inputs
 
 NAMES = {
     "brats2021": ("BraTS2021_{i:05d}", "_", ("flair", "t1", "t1ce", "t2")),
@@ -98,8 +99,9 @@ def test_what_is_no_layout_is_described(tmp_path: Path, files: list[str], messag
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ("[]", "no list `training`"),
+        ("[]", "is no object"),
         ('{"training": 3}', "no list `training`"),
+        ('{"training": [], "modality": {"0": "FLAIR", "1": "T1w", "2": "T1gd", "3": "T2w"}}', "has no case"),
         ('{"training": [], "modality": {"0": "MRI"}}', r"names the modalities \['MRI'\]"),
         ("{", "is damaged"),
     ],
@@ -140,21 +142,23 @@ def test_inputs_to_segment(tmp_path: Path) -> None:
     plain.mkdir()
     (plain / "scan.nii.gz").touch()
     (plain / "notes.txt").touch()
-    single = ("msd", [CaseFiles("scan", (str(plain / "scan.nii.gz"),), None)])
-    assert find_inputs(str(plain / "scan.nii.gz")) == single
-    assert find_inputs(str(plain)) == single
+    single = ("msd", (CaseFiles("scan", (str(plain / "scan.nii.gz"),), None),))
+    for path in (plain / "scan.nii.gz", plain):
+        found = find_inputs(str(path))
+        assert (found.layout, found.cases) == single
 
 
 def test_one_modality_file_brings_its_siblings(tmp_path: Path) -> None:
     ids = make_folders(tmp_path, "brats2023")
-    layout, cases = find_inputs(str(tmp_path / ids[1] / f"{ids[1]}-t1c.nii.gz"))
-    assert layout == "brats2023"
-    assert cases == [c for c in detect_layout(str(tmp_path))[1] if c.id == ids[1]]
+    found = find_inputs(str(tmp_path / ids[1] / f"{ids[1]}-t1c.nii.gz"))
+    assert found.layout == "brats2023"
+    assert list(found.cases) == [c for c in detect_layout(str(tmp_path))[1] if c.id == ids[1]]
 
 
 def test_a_folder_in_a_known_layout_is_input_too(tmp_path: Path) -> None:
     make_folders(tmp_path, "brats2021")
-    assert find_inputs(str(tmp_path)) == detect_layout(str(tmp_path))
+    found = find_inputs(str(tmp_path))
+    assert (found.layout, list(found.cases)) == detect_layout(str(tmp_path))
 
 
 def test_inputs_that_are_no_volumes_are_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Raw scans in, labels and pictures out: in any orientation, in the input's codes, one bad input costing one case."""
 
+import json
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, 
 
 from app.data.quarantine import Quarantined
 from app.errors import DataError, UsageError
+from app.workloads.brats.label_choice import LabelOptions
 from app.workloads.brats.networks import build_network
-from app.workloads.brats.prediction import Predicted, plan_predictions, predict_case
+from app.workloads.brats.prediction import Predicted, plan_predictions, predict_case, truth_line, written_codes
 from app.workloads.brats.task import BratsTask
 
 AFFINE = np.array([[1.2, 0, 0, -10], [0, 0.9, 0, 5], [0, 0, 1.5, 30], [0, 0, 0, 1.0]])
@@ -150,3 +152,48 @@ def test_memory_stays_within_the_stated_bound(tmp_path: Path, dtype: type, facto
     tracemalloc.stop()
     drawing_bytes = 2**22  # does not grow with the volume's depth
     assert peak_bytes < factor * num_bytes + drawing_bytes, peak_bytes / num_bytes
+
+
+def test_written_codes_are_those_that_dataset_json_names(make_msd: Callable[..., Path]) -> None:
+    root = make_msd(1)
+    facts = json.loads((root / "dataset.json").read_text())
+    facts["labels"] = {"background": 0, "necrosis": 1, "edema": 2, "enhancing": 5}
+    (root / "dataset.json").write_text(json.dumps(facts))
+    for path in (root, root / "imagesTr"):
+        tasks = plan_predictions([str(path)], "out", "auto", str(root / "labelsTr"))
+        assert written_codes(tasks) == "0=background 1=core 2=edema 5=enhancing (dataset.json)"
+        assert truth_line(tasks) == f"true labels for all 1 cases: {written_codes(tasks)}"
+    asked = plan_predictions([str(root)], "out", "brats2021", None)
+    assert written_codes(asked) == "0=background 1=core 2=edema 4=enhancing (--label-codes brats2021)"
+    assert asked[0].truth_codes.codes == {0: "background", 1: "core", 2: "edema", 5: "enhancing"}
+
+
+def test_a_truth_whose_codes_nothing_tells_is_asked_about(make_msd: Callable[..., Path]) -> None:
+    root = make_msd(1)
+    facts = json.loads((root / "dataset.json").read_text())
+    del facts["labels"]
+    (root / "dataset.json").write_text(json.dumps(facts))
+    untold = written_codes(plan_predictions([str(root)], "out", "auto", None))
+    assert untold == "0=background 1=edema 2=core 3=enhancing (msd, for want of any in dataset.json)"
+    with pytest.raises(DataError, match=r"names no labels.*--challenge"):
+        plan_predictions([str(root)], "out", "auto", str(root / "labelsTr"))
+    said = LabelOptions("brats2023")
+    tasks = plan_predictions([str(root)], "out", "auto", str(root / "labelsTr"), said)
+    codes = "0=background 1=core 2=edema 3=enhancing (--challenge brats2023)"
+    assert truth_line(tasks) == f"true labels for all 1 cases: {codes}"
+
+
+def test_codes_without_one_kind_of_tumour_are_not_written(make_msd: Callable[..., Path]) -> None:
+    said = LabelOptions(None, {1: "edema", 2: "edema"})
+    with pytest.raises(UsageError, match=r"no code for core; choose others with --label-codes"):
+        plan_predictions([str(make_msd(1))], "out", "auto", None, said)
+
+
+def test_cases_without_a_truth_are_named(make_msd: Callable[..., Path]) -> None:
+    root = make_msd(2, 1)
+    said = truth_line(plan_predictions([str(root)], "out", "auto", str(root / "labelsTr")))
+    assert said.startswith("true labels for 2 of 3 cases, none for BRATS_003: 0=background 1=edema 2=core 3=enhancing")
+    (root / "labelsTr" / "BRATS_001.nii.gz").rename(root / "labelsTr" / "odd.nii.gz")
+    (root / "labelsTr" / "BRATS_002.nii.gz").unlink()
+    none = truth_line(plan_predictions([str(root)], "out", "auto", str(root / "labelsTr")))
+    assert none == "true labels for 0 of 3 cases, none for BRATS_001, BRATS_002, BRATS_003"

@@ -17,10 +17,12 @@ from app.errors import DataError, UsageError
 from app.workloads.brats import prepare
 from app.workloads.brats.building import finish_store, plan_store
 from app.workloads.brats.cases import Case
+from app.workloads.brats.checks import check
 from app.workloads.brats.conditioning import condition
+from app.workloads.brats.labels import FILE_CODES
 from app.workloads.brats.layouts import CaseFiles
 from app.workloads.brats.prepare import CaseTask, prepare_case, prepare_or_keep
-from app.workloads.brats.store import BratsStore
+from app.workloads.brats.store import BratsStore, store_labels
 
 Images = Callable[..., npt.NDArray[np.generic]]
 Write = Callable[..., str]
@@ -209,7 +211,7 @@ def with_value(
         ("image", with_value(np.inf, (5, 5, 5, 1), np.float32), "1 values are not finite"),
         ("image", lambda d: d.astype(np.float32) * 1e-35, "is empty"),
         ("label", with_value(4, (5, 5, 5)), "label values 4 are no codes"),
-        ("label", with_value(0.5, (5, 5, 5), np.float32), "label values 0.5 are no codes"),
+        ("label", with_value(0.5, (5, 5, 5), np.float32), "label values 0.5 are not whole numbers"),
         ("label", lambda d: d[:-1], r"shape \(23, 20, 16\) differs from \(24, 20, 16\)"),
     ],
 )
@@ -370,3 +372,67 @@ def test_records_of_another_version_are_refused(case: CaseFiles, tmp_path: Path)
     row = prepared(case, tmp_path / "store").to_row()
     with pytest.raises(DataError, match=r"x\.json is damaged or of another version \(fields \['id'\]\)"):
         Case.from_row({k: v for k, v in row.items() if k != "id"}, "x.json")
+
+
+def test_classes_are_those_that_dataset_json_names(make_msd: MakeMsd, tmp_path: Path) -> None:
+    """The conftest's label has 152 voxels of 1, 8 of 2 and 56 of 3."""
+    source = make_msd(3)
+    facts = json.loads((source / "dataset.json").read_text())
+    facts["labels"] = {"0": "background", "1": "necrosis", "2": "edema", "3": "enhancing tumor"}
+    (source / "dataset.json").write_text(json.dumps(facts))
+    for case in build(source, tmp_path / "store"):
+        assert case.num_voxels[1:] == (152, 8, 56)  # core, edema, enhancing
+        assert case.labels == "0=background 1=core 2=edema 3=enhancing"
+    assert files.read_json(str(tmp_path / "store" / "store.json"))["labels"] == case.labels
+    assert store_labels(str(tmp_path / "store")) == case.labels
+    assert check({}, str(tmp_path / "store")).labels == case.labels  # so in the record, report and export of a training
+    with pytest.raises(UsageError, match=r"was made with labels '0=background 1=core .*, now '0=background 1=edema"):
+        plan_store(str(make_msd(3)), str(tmp_path / "store"))
+
+
+def test_a_resection_cavity_is_background(case: CaseFiles, tmp_path: Path) -> None:
+    rewrite(str(case.label), with_value(4, (5, 5, slice(4, 10))))
+    result = prepare_case(case, "brats2023", "train", str(tmp_path / "store"))
+    assert isinstance(result, Quarantined)
+    assert "label values 4 are no codes" in result.reason
+    row = prepare_case(case, "brats2023", "train", str(tmp_path / "store"), codes=FILE_CODES["brats2024"])
+    assert isinstance(row, Case)
+    assert row.num_voxels == (24 * 20 * 16 - 216, 152, 8, 56)  # as without the cavity's six voxels, which lie outside
+    assert row.labels.endswith("4=cavity")
+
+
+def test_a_case_is_prepared_again_when_its_codes_mean_others(case: CaseFiles, tmp_path: Path) -> None:
+    first = prepare_or_keep(CaseTask(case, "brats2023", "train", str(tmp_path), codes=FILE_CODES["msd"]))
+    second = prepare_or_keep(CaseTask(case, "brats2023", "train", str(tmp_path), codes=FILE_CODES["brats2023"]))
+    assert isinstance(first, Case)
+    assert isinstance(second, Case)
+    assert (first.num_voxels[1:], second.num_voxels[1:]) == ((8, 152, 56), (152, 8, 56))
+
+
+def test_a_store_made_before_labels_were_noted_is_told_apart(make_msd: MakeMsd, tmp_path: Path) -> None:
+    source, store = make_msd(3), tmp_path / "store"
+    build(source, store)
+    options = files.read_json(str(store / "store.json"))
+    del options["labels"]
+    files.write_json(str(store / "store.json"), {**options, "format": 1})
+    with pytest.raises(UsageError, match=r"was made with format 1, now .*labels None, now '0=background 1=edema"):
+        plan_store(str(source), str(store))
+
+
+def test_nnunets_channels_give_what_the_4d_file_gives(
+    case: CaseFiles, tmp_path: Path, write_nifti: Write, image_xyzc: Images, label_xyz: npt.NDArray[np.uint8]
+) -> None:
+    root, channels = tmp_path / "nnunet", ("T1", "T1ce", "T2", "Flair")
+    for number, modality in enumerate((1, 2, 3, 0)):  # of FLAIR, T1w, T1gd, T2w
+        write_nifti(root / "imagesTr" / f"A_{number:04d}.nii.gz", image_xyzc(0)[..., modality])
+    write_nifti(root / "labelsTr" / "A.nii.gz", label_xyz)
+    labels = {"background": 0, "edema": 1, "NCR": 2, "ET": 3}
+    facts = {"channel_names": dict(enumerate(channels)), "labels": labels, "numTraining": 1, "file_ending": ".nii.gz"}
+    (root / "dataset.json").write_text(json.dumps(facts))
+    (row,) = build(root, tmp_path / "store")
+    assert (row.layout, row.num_voxels[1:]) == ("nnunet", (8, 152, 56))
+    store = BratsStore(str(tmp_path / "store"))
+    image, label = store.read_case(store.case("A"))
+    straight = condition(case, "msd")
+    assert (image == straight.image).all()
+    assert (label == straight.label).all()

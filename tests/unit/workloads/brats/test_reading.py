@@ -88,6 +88,16 @@ def test_several_gzip_members_are_one_file(read: Callable[[bytes], reading.Volum
     assert (counting() == read(gzip.compress(raw[:360]) + gzip.compress(raw[360:])).data.T).all()
 
 
+@pytest.mark.parametrize("num_zeros", [1, 40, 512, 1 << 20])
+def test_zeros_after_the_end_are_ignored(read: Callable[[bytes], reading.Volume], num_zeros: int) -> None:
+    """As tapes and block devices leave them: after the voxels, packed or not, and after the gzip data."""
+    padding = bytes(num_zeros)
+    for raw in (RAW + padding, gzip.compress(RAW + padding), PACKED + padding):
+        assert (counting() == read(raw).data.T).all()
+    members = gzip.compress(RAW[:360]) + gzip.compress(RAW[360:] + padding)
+    assert (counting() == read(members).data.T).all()
+
+
 def test_a_large_file_is_decompressed_in_many_pieces(read: Callable[[bytes], reading.Volume]) -> None:
     data = np.random.default_rng(0).integers(0, 2**15, (64, 64, 40)).astype(np.int16)
     compressed = gzip.compress(saved(data))
@@ -107,9 +117,13 @@ PACKED = gzip.compress(RAW)
         (b"hello" * 100, "not a NIfTI file"),
         (RAW[:300], "not a NIfTI file"),
         (RAW[:-1], "truncated: 471 bytes where the header announces 472"),
-        (RAW + b"\0\0", "2 bytes more than the header announces"),
+        (RAW + b"\0\1", "2 bytes more than the header announces"),
+        (RAW + bytes((1 << 20) + 1), "1048577 bytes more than the header announces"),
         (gzip.compress(RAW[:-1]), "truncated"),
-        (gzip.compress(RAW + b"\0"), "more data than the 472 bytes"),
+        (gzip.compress(RAW + b"\0\1"), "more data than the 472 bytes"),
+        (gzip.compress(RAW + bytes((1 << 20) + 1)), "more data than the 472 bytes"),
+        (PACKED + bytes((1 << 20) + 1), "1048577 bytes of garbage"),
+        (PACKED + bytes(100) + b"\1", "101 bytes of garbage"),
         (PACKED[:-1], "truncated"),
         (PACKED[: len(PACKED) // 2], "not a NIfTI file|truncated"),
         (PACKED + b"xyz", "3 bytes of garbage"),

@@ -13,8 +13,8 @@ from app.errors import DataError
 from app.workloads.brats import store as store_module
 from app.workloads.brats.building import finish_store, plan_store
 from app.workloads.brats.conditioning import condition
-from app.workloads.brats.layouts import detect_layout
 from app.workloads.brats.prepare import prepare_or_keep
+from app.workloads.brats.sources import detect_layout
 from app.workloads.brats.store import BratsStore
 
 MakeMsd = Callable[..., Path]

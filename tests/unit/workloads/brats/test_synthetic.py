@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from app.errors import UsageError
 from app.workloads.brats.labels import CORE, EDEMA, ENHANCING, Layout, to_internal
-from app.workloads.brats.layouts import detect_layout
+from app.workloads.brats.sources import detect_layout
 from app.workloads.brats.synthetic import (
     SyntheticSet,
     describe_msd,
