@@ -7,6 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -103,6 +105,18 @@ def test_labels_follow_their_pages(store: str) -> None:
     halves = batch["image"][:, 0].astype(float).reshape(len(rows), 2, -1).mean(2)
     expected = (halves[:, 0] < halves[:, 1]).astype(int)  # darker above: `top`, class 1
     assert batch["label"].tolist() == expected.tolist() and 0 < expected.sum() < len(rows)
+
+
+def test_pages_that_the_store_excludes_are_neither_trained_on_nor_judged(store: str, tmp_path: Path) -> None:
+    other = str(shutil.copytree(store, tmp_path / "store"))
+    trained, judged = (WORKLOAD.validation_ids(task(store), store, split) for split in ("train", "validation"))
+    left_out = [trained[3], judged[1]]
+    pq.write_table(pa.table({"id": left_out, "reason": ["leaked", "leaked"]}), f"{other}/excluded.parquet")
+    assert WORKLOAD.validation_ids(task(other), other, "validation") == [judged[0], *judged[2:]]
+    assert len(WORKLOAD.open_samples(task(other), other)) == len(trained) - 1
+    everything = task(other, with_excluded=True)
+    assert WORKLOAD.validation_ids(everything, other, "validation") == judged
+    assert len(WORKLOAD.open_samples(everything, other)) == len(trained)
 
 
 def test_other_pictures_are_other_contents(store: str, tmp_path: Path) -> None:
