@@ -85,7 +85,10 @@ def test_an_evaluation_is_of_one_store_and_of_all_else_as_it_is(
             device=torch.device("cpu"), numerics=Numerics("fp32", True),
         )  # fmt: skip
 
-    def apply(path: str, function: Any, items: Any, workers: int, launcher: str, options: Any) -> Iterator[Any]:
+    def apply(
+        path: str, function: Any, items: Any, workers: int, launcher: str, options: Any, reads: Any
+    ) -> Iterator[Any]:
+        assert reads[0].startswith("/") and len(reads) == 1, "the store, which every host must see"
         yield from (function(load(path, task_options=options), item) for item in items)
 
     monkeypatch.setattr("app.execution.evaluate.load_model", load)
