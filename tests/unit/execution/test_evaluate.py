@@ -86,8 +86,9 @@ def test_an_evaluation_is_of_one_store_and_of_all_else_as_it_is(
         )  # fmt: skip
 
     def apply(
-        path: str, function: Any, items: Any, workers: int, launcher: str, options: Any, *_: Any
+        path: str, function: Any, items: Any, workers: int, launcher: str, options: Any, reads: Any
     ) -> Iterator[Any]:
+        assert reads[0].startswith("/") and len(reads) == 1, "the store, which every host must see"
         yield from (function(load(path, task_options=options), item) for item in items)
 
     monkeypatch.setattr("app.execution.evaluate.load_model", load)
@@ -137,10 +138,8 @@ def test_the_numerics_of_the_scores_stand_in_the_summary(tmp_path: Path, monkeyp
         "app.execution.evaluate.map_with_model",
         lambda _, apply, items, *__: (apply(model, item) for model, item in zip(found, items, strict=True)),
     )
-    workload.remarks = lambda *_: ("one case was resampled",)
-    evaluate_run(str(tmp_path), "store", "test", conventions=("means are over cases",))
+    evaluate_run(str(tmp_path), "store", "test")
     layout = {"channels_last": True, "device": "cpu"}
     summary = json.loads((tmp_path / "evaluation/test/summary.json").read_text())
     assert summary["numerics"] == [{"precision": "bf16", **layout}, {"precision": "fp32", **layout}]
     assert summary["num_cases"] == 3
-    assert summary["conventions"] == ["means are over cases", "one case was resampled"]
