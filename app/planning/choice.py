@@ -8,7 +8,11 @@ from app.planning.plan import DATA_PARALLEL, EXPERIMENT_PARALLEL, HYBRID, Stage
 
 NUM_TRIALS_IN_FULL = 64
 """Up to so many, every split of the trials into two stages is tried; above, those at the ends of the last waves."""
-NUM_LAST_WAVES = 2
+NUM_LAST_WAVES = 1
+NUM_NARROW = 3
+"""Above, only so many widths, the best ones alone, go first in a mixture."""
+NUM_MIXED = 5
+"""Mixtures that are kept, the fastest."""
 
 Seconds = Callable[[str, int, int], tuple[float, float] | None]
 """Of a trial's name, its workers and how many run side by side: start-up once a lane, and run. None: can not be."""
@@ -76,18 +80,24 @@ def candidates(
     uniform = [_made(_strategy(k, num_workers), _uniform(generations, k), num_workers, seconds) for k in widths]
     found = [one for one in uniform if one is not None]
     if len(generations) == 1:
-        for narrow in widths:
-            for wide in widths:
-                if narrow < wide:
-                    made = [
-                        one
-                        for parts in _splits(generations[0], narrow, wide, num_workers, seconds)
-                        if (one := _made(f"mixed:{narrow}+{wide}", parts, num_workers, seconds))
-                    ]
-                    found += [min(made, key=lambda one: one.makespan_s)] if made else []
+        alone = sorted(found, key=lambda one: one.makespan_s)
+        limit = None if len(generations[0]) <= NUM_TRIALS_IN_FULL else NUM_NARROW
+        narrow = [one.stages[0].workers_per_trial for one in alone[:limit]] if limit else widths
+        found += _mixed(generations[0], num_workers, narrow, widths, seconds)
     if not found:
         raise ValueError(f"no number of workers a trial among {[*widths]} fits every trial: their batches differ")
     return sorted(found, key=lambda one: (one.makespan_s, len(one.stages)))
+
+
+def _mixed(
+    trials: Sequence[str], num_workers: int, narrow: Sequence[int], widths: Sequence[int], seconds: Seconds
+) -> list[Candidate]:
+    best = []
+    for first, then in ((a, b) for a in narrow for b in widths if a < b):
+        splits = _splits(trials, first, then, num_workers, seconds)
+        made = [one for parts in splits if (one := _made(f"mixed:{first}+{then}", parts, num_workers, seconds))]
+        best += [min(made, key=lambda one: one.makespan_s)] if made else []
+    return sorted(best, key=lambda one: one.makespan_s)[:NUM_MIXED]
 
 
 Parts = Sequence[tuple[int, Sequence[str]]]

@@ -71,8 +71,9 @@ class CostModel:
         near = by_k.get(k) or by_k[min(by_k, key=lambda w: abs(w - k))]
         step_s = self._drawn([s.step_s for s in by_k[k]]) if k in by_k else self._inferred(by_k, k, batch)
         steps = fmean(s.steps_per_epoch * s.global_batch_size for s in near) / batch
-        first = [s.startup_s for s in near if s.first_on_lane] or [s.startup_s for s in near]
-        later = [s.startup_s for s in near if not s.first_on_lane] or [0.0]
+        same = [s for s in samples if s.workers == near[0].workers]
+        first = [s.startup_s for s in same if s.first_on_lane] or [s.startup_s for s in same]
+        later = [s.startup_s for s in same if not s.first_on_lane] or [0.0]
         start_s, again_s = fmean(first), min(fmean(later), fmean(first))
         run_s = again_s + epochs * (steps * step_s + self._drawn([s.epoch_end_s for s in near]))
         return Cost(start_s - again_s, run_s, k in by_k)

@@ -8,7 +8,7 @@ from app.experiment import Experiment, Study
 from app.planning.choice import Candidate, Seconds, candidates, lower_bound_s, makespan_s
 from app.planning.cost import CostModel
 from app.planning.plan import Plan, check
-from app.planning.profile import Profile
+from app.planning.profile import Profile, group_of
 
 LOW, HIGH = 0.1, 0.9
 """Quantiles that bound the 80 % interval."""
@@ -55,17 +55,18 @@ def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast
         raise ValueError(f"--workers: got {num_workers}, wanted 1 or more")
     model = CostModel(profile)
     experiments = {experiment.name: experiment for experiment in study.experiments}
+    kinds = {name: (group_of(experiment), experiment.epochs) for name, experiment in experiments.items()}
     widths = _widths(study, num_workers)
-    seconds = _seconds(model, experiments)
+    seconds = _seconds(model, experiments, kinds)
     bound_s = lower_bound_s([*experiments], num_workers, widths, seconds)
     draws = max(MIN_DRAWS, min(NUM_DRAWS, NUM_DRAWN_TRIALS // len(experiments)))
-    drawn = [_seconds(model.resampled(seed), experiments) for seed in range(draws)]
+    drawn = [_seconds(model.resampled(seed), experiments, kinds) for seed in range(draws)]
     found = []
     for one in candidates(study.generations(), num_workers, widths, seconds):
         measured = all(
             model.cost(experiments[name], stage.workers_per_trial, stage.concurrent_trials).measured
             for stage in one.stages
-            for name in stage.trials
+            for name in {kinds[name]: name for name in stage.trials}.values()
         )
         times = sorted(made for each in drawn if (made := makespan_s(one.stages, each)) is not None)
         low_s, high_s = (times[round(share * (len(times) - 1))] for share in (LOW, HIGH))
@@ -105,10 +106,16 @@ def choose(found: Sequence[Forecast], objective: Objective = "time", deadline_s:
     return min(fitting, key=lambda one: (one.makespan_s, one.worker_hours))
 
 
-def _seconds(model: CostModel, experiments: dict[str, Experiment]) -> Seconds:
+def _seconds(model: CostModel, experiments: dict[str, Experiment], kinds: dict[str, tuple[str, int]]) -> Seconds:
+    """Trials of one kind, their group and epochs, cost the same."""
+    known: dict[tuple[tuple[str, int], int, int], tuple[float, float]] = {}
+
     def seconds(name: str, k: int, side_by_side: int) -> tuple[float, float]:
-        cost = model.cost(experiments[name], k, side_by_side)
-        return cost.start_s, cost.run_s
+        key = kinds[name], k, side_by_side
+        if key not in known:
+            cost = model.cost(experiments[name], k, side_by_side)
+            known[key] = cost.start_s, cost.run_s
+        return known[key]
 
     return seconds
 
