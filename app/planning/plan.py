@@ -1,6 +1,7 @@
 """A plan: which trials of a study run at the same time, each on how many workers. A file to read, edit and run."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -99,10 +100,11 @@ def check(plan: Plan, study: Study) -> None:
                 f"{where}: {stage.concurrent_trials} trials at a time x {stage.workers_per_trial} workers = {needed} "
                 f"workers, wanted at most {plan.num_workers}"
             )
+        repeated = {name for name, count in Counter(stage.trials).items() if count > 1}
         for name in stage.trials:
             if name not in experiments:
                 raise ValueError(f"{where}: the study {study.name} has no trial {name!r}; it has {sorted(experiments)}")
-            if stage.trials.count(name) > 1 or name in done:
+            if name in repeated or name in done:
                 raise ValueError(f"{where}: {name} is in the plan more than once")
             origin = experiments[name].starts_from
             if origin is not None and origin not in done:
