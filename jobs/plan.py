@@ -99,11 +99,23 @@ def read_profile(arguments: Arguments) -> "Profile":
 
 def read_study_record(folder: str) -> "StudyRecord":
     """With the records of its trials, which lie in their own folders."""
+    from dataclasses import replace
+
     from report import study_files
 
+    from app.data import files
+    from app.planning.search import study_of
     from app.reporting.study_files import read_study as read_run
 
-    return read_run(folder, study_files(folder)).record
+    asked = {one.name: one for one in study_of(files.read_json(files.join(folder, "study.json"))).experiments}
+    record = read_run(folder, study_files(folder)).record
+    trials = [
+        replace(one, record=replace(one.record, experiment=asked[one.name].to_dict()))  # a record's has defaults filled
+        if one.record is not None and one.name in asked
+        else one
+        for one in record.trials
+    ]
+    return replace(record, trials=tuple(trials))
 
 
 def show(found: "Sequence[Forecast]", price_per_worker_hour: float | None) -> None:

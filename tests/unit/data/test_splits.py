@@ -78,6 +78,17 @@ def test_a_rule_is_chosen_by_name() -> None:
     assert split_cases("seeded", IDS, 3) == seeded_split(IDS, 3)
 
 
+def test_unequal_shares_are_each_ones_own() -> None:
+    assert split_counts(20, (0.5, 0.4, 0.1)) == (10, 8, 2)
+    assert split_counts(20, (0.5, 0.1, 0.4)) == (10, 2, 8)
+
+
+def test_repeated_ids_are_named_and_no_others() -> None:
+    with pytest.raises(ValueError) as refused:
+        in_order_split([*"gfedcba", *"fedcba"])
+    assert str(refused.value) == "ids must differ; these come more than once: a, b, c, d, e"
+
+
 def test_repeated_ids_are_refused() -> None:
     with pytest.raises(ValueError, match="more than once: a"):
         seeded_split(["a", "b", "a"], 0)

@@ -110,5 +110,5 @@ def test_dashboards_ask_for_what_is_documented_alone() -> None:
 
 def test_prometheus_is_pointed_to_what_ray_writes() -> None:
     (job,) = yaml.safe_load((ROOT / "deploy/prometheus.yml").read_text())["scrape_configs"]
-    (place,) = job["file_sd_configs"]
-    assert place["files"] == ["/tmp/ray/prom_metrics_service_discovery.json"]
+    found = {"files": ["/tmp/ray/prom_metrics_service_discovery.json"], "refresh_interval": "10s"}
+    assert job["file_sd_configs"] == [found], "hosts that come later are seen in seconds, not in five minutes"

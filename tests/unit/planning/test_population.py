@@ -31,6 +31,13 @@ def test_the_worst_quarter_takes_over_from_the_best() -> None:
     assert len(drawn) == 2 * 2 * 2, "either origin, either factor, either neighbour"
 
 
+def test_of_three_members_one_takes_over_and_never_both_gives_and_takes() -> None:
+    half = Population(2, {RATE: Range(1e-4, 1.0)}, quantile_fraction=0.5, resample_probability=0.0)
+    for seed in range(20):
+        (found,) = decide(half, seed, 2, members(a=0.5, b=0.9, c=0.1))
+        assert (found.member, found.origin) == ("c", "b")
+
+
 def test_the_order_in_which_members_ended_has_no_say_and_the_round_has() -> None:
     scores = {"a": 0.5, "b": 0.9, "c": 0.1, "d": 0.4}
     turned = dict(reversed(scores.items()))
