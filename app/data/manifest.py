@@ -53,6 +53,10 @@ def read_manifest_table(store: str) -> "pa.Table":
     return read_table(path)
 
 
+def has_manifest(store: str) -> bool:
+    return files.exists(files.join(store, MANIFEST_NAME))
+
+
 def fingerprint(store: str) -> str:
     """What tells apart the cases that a store has now, their splits, labels and samples from any others; a copy of the
     store has the same.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app import records
 from app.configuration import to_dict
 from app.data import files
-from app.data.manifest import fingerprint
+from app.data.manifest import fingerprint, has_manifest
 from app.errors import UsageError
 from app.execution.attempts import FAILURE_FILE
 from app.execution.earlier import with_earlier
@@ -81,15 +81,17 @@ def claim_folder(order: Order) -> TrialRecord | None:
 
 
 def claim_stores(folder: str, stores: Mapping[str, str]) -> None:
-    """The folder of a run or study is trained on these stores, by name, from now on.
+    """The folder of a run or study is trained on these stores, by name, from now on. What a workload of one's own reads
+    may have no manifest, and is not told apart.
 
     Raises:
         UsageError: what is in it comes from a store with other contents.
-        DataError: a store is missing or damaged.
+        DataError: a store is damaged.
     """
     path = files.join(folder, STORES_FILE)
     before = files.read_json(path) if files.exists(path) else {}
-    now = {name: {"store": store, "fingerprint": fingerprint(store)} for name, store in stores.items()}
+    told = {name: fingerprint(store) for name, store in stores.items() if has_manifest(store)}
+    now = {name: {"store": stores[name], "fingerprint": found} for name, found in told.items()}
     for name, found in now.items():
         known = before.get(name, found)
         if known["fingerprint"] != found["fingerprint"]:

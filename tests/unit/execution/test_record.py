@@ -67,3 +67,8 @@ def test_each_store_of_a_study_is_known_by_its_name(tmp_path: Path) -> None:
     claim_stores(run, {"large": second, "small": first})
     with pytest.raises(UsageError, match="was begun on other data"):
         claim_stores(run, {"small": second})
+
+
+def test_a_store_without_a_manifest_is_not_told_apart(tmp_path: Path) -> None:
+    claim_stores(str(tmp_path / "run"), {"": str(tmp_path / "numbers")})
+    claim_stores(str(tmp_path / "run"), {"": str(tmp_path / "others")})

@@ -82,7 +82,9 @@ def brats_store(folder: Path) -> str:
             nib.save(nib.Nifti1Image(volume, np.eye(4)), path)
     pairs = [{"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"} for name in names]
     modality = {"0": "FLAIR", "1": "T1w", "2": "t1gd", "3": "T2w"}
-    (source / "dataset.json").write_text(json.dumps({"modality": modality, "training": pairs, "test": []}))
+    labels = {"0": "background", "1": "edema", "2": "non-enhancing tumor", "3": "enhancing tumour"}
+    described = {"modality": modality, "labels": labels, "training": pairs, "test": []}
+    (source / "dataset.json").write_text(json.dumps(described))
     root = str(folder / "store")
     _, tasks = plan_store(str(source), root)
     finish_store(root, [prepare_or_keep(task) for task in tasks], 0.0)
