@@ -102,7 +102,9 @@ def test_new_pages_are_classified_beside_their_truth(demo: Demo) -> None:
     sheet = json.loads((folder / "sheet.json").read_text())["pages"]
     assert len(rows) == len(sheet) == 10
     assert sorted(page["truth"] for page in sheet) == sorted(row["id"].split("/")[0] for row in rows)
-    assert all(set(page["shares"]) == {"image", "text", "both"} for page in sheet)
+    answers = [set(page["shares"]) for page in sheet]  # a page on which OCR finds no text has the image's alone
+    assert all(answer in ({"image", "text", "both"}, {"image"}) for answer in answers)
+    assert {"image", "text", "both"} in answers
 
 
 def test_the_study_comes_to_the_same_under_both_strategies(demo: Demo) -> None:

@@ -44,6 +44,7 @@ def typed_into_a_terminal(command: list[str], awaited: str, keys: bytes) -> tupl
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(ROOT)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where the tests themselves run in the background
         os.execve(command[0], command, users_environment())
     shown, typed_s, deadline_s = b"", 0.0, time.monotonic() + START_WITHIN_S
     try:

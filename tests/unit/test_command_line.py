@@ -99,6 +99,7 @@ def test_an_interrupted_job_exits_as_shells_expect(capsys: pytest.CaptureFixture
 def test_a_job_that_is_told_to_end_says_how_to_go_on(name: str) -> None:
     code = (
         "import signal, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored where tests run in the background
         "from dataclasses import make_dataclass\n"
         "from app.command_line import run\n"
         "Arguments = make_dataclass('Arguments', [('store', str)])\n"
