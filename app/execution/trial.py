@@ -66,7 +66,11 @@ def _run_local(order: Order, loggers: Loggers) -> None:
 
     worker = TrialWorker(lambda _: LocalContext())
     with TrainingDisplay(order.folder, order.experiment.name, 1):
-        _train(worker, order, loggers)
+        try:
+            _train(worker, order, loggers)
+        except Exception:
+            worker.end()  # its log is written, and no thread reads on; after Ctrl-C the process ends and waits for none
+            raise
 
 
 def _run_ray(order: Order, loggers: Loggers) -> Any:
