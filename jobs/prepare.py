@@ -169,6 +169,8 @@ def split_options(arguments: PrepareBrats) -> "SplitOptions":
 
 def prepare_documents(arguments: PrepareDocuments) -> None:
     from app.console import progress, say
+    from app.data import files
+    from app.data.quarantine import QUARANTINE_NAME, summary_lines
     from app.data.splits import TEST
     from app.workloads.documents.building import finish_store, plan_store
     from app.workloads.documents.grouping import BY_NAMES, NONE
@@ -190,15 +192,17 @@ def prepare_documents(arguments: PrepareDocuments) -> None:
         arguments.max_pixels,
     )
     _say_bad(plan.bad, 0)
-    shards, num_bad, num_notes = [], len(plan.bad), 0
+    shards, bad, num_notes = [], [*plan.bad], 0
     with progress("prepare", plan.num_pages) as advance:
         for shard in results_of(arguments.launcher, prepare_or_keep, plan.tasks, arguments, num_pages):
-            _say_bad(shard.bad, num_bad)
-            num_bad += len(shard.bad)
+            _say_bad(shard.bad, len(bad))
+            bad += shard.bad
             _say_notes(shard.notes, num_notes)
             num_notes += len(shard.notes)
             shards.append(shard)
-            advance(num_pages(shard), f"{num_bad} quarantined" if num_bad else "")
+            advance(num_pages(shard), f"{len(bad)} quarantined" if bad else "")
+    for line in summary_lines(bad, files.join(arguments.store, QUARANTINE_NAME)):
+        say(line)
     store = finish_store(root, plan, shards, arguments.max_bad_fraction)
     if plan.compare_with:
         say(f"{len(store.excluded_ids())} pages are also in {plan.compare_with}: training leaves them out")
@@ -208,7 +212,7 @@ def prepare_documents(arguments: PrepareDocuments) -> None:
     say(f"test pages that look like a training page: {', '.join(alike)}{' (by partition)' if len(alike) > 1 else ''}")
     num_bytes = int(sum(shard.pages["num_bytes"].to_numpy().sum() for shard in shards))
     say(
-        f"{arguments.store}: {len(store)} pages ({_splits(store)}), {num_bad} quarantined, {num_bytes} bytes, "
+        f"{arguments.store}: {len(store)} pages ({_splits(store)}), {len(bad)} quarantined, {num_bytes} bytes, "
         f"{time.monotonic() - start_s:.1f} s"
     )
 

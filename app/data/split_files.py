@@ -1,12 +1,11 @@
 """People's own splits and groups, from files: a CSV table, or nnU-Net's splits_final.json."""
 
-import csv
-import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from app.data import files
 from app.data.splits import TEST, TRAIN, VALIDATION, torn_groups
+from app.data.tables import csv_rows
 from app.errors import DataError
 
 CASE_COLUMNS = ("case", "id", "case_id", "name", "file")
@@ -101,32 +100,22 @@ def check_groups(groups: Mapping[str, str], ids: Collection[str], path: str) -> 
 
 
 def _read_pairs(path: str, wanted: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
-    """Case, value and place ("line 3") of each row that is not empty; separated by comma, semicolon or tab."""
+    """Case, value and place ("line 3") of each row that is not empty; as csv_rows reads them."""
     try:
-        text = files.read_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no text in UTF-8: {error}") from error
-    first = text.split("\n", 1)[0]
-    separator = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    try:
-        header = [name.strip().lower() for name in next(reader, [])]
-        case, value = (next((header.index(n) for n in names if n in header), None) for names in (CASE_COLUMNS, wanted))
-        if case is None or value is None:
-            seen = ", ".join(header)[:100] or "nothing"
-            raise DataError(
-                f"{path}: its first line says {seen!r}, wanted the columns {CASE_COLUMNS[0]} and {wanted[0]}"
-            )
-        for row in reader:
-            if not any(cell.strip() for cell in row):
-                continue
-            place = f"line {reader.line_num}"
-            cells = [row[i].strip() if i < len(row) else "" for i in (case, value)]
-            if not all(cells):
-                raise DataError(f"{path}, {place}: got {separator.join(row)[:100]!r}, wanted a case and a {wanted[0]}")
-            yield case_name(cells[0]), cells[1], place
-    except csv.Error as error:
-        raise DataError(f"{path} is no table: {error}") from error
+        rows = list(csv_rows(files.read_bytes(path)))
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from error
+    header = [name.lower() for name in rows[0][1]] if rows else []
+    case, value = (next((header.index(n) for n in names if n in header), None) for names in (CASE_COLUMNS, wanted))
+    if case is None or value is None:
+        seen = ", ".join(header)[:100] or "nothing"
+        raise DataError(f"{path}: its first line says {seen!r}, wanted the columns {CASE_COLUMNS[0]} and {wanted[0]}")
+    for number, row in rows[1:]:
+        cells = [row[i].strip() if i < len(row) else "" for i in (case, value)]
+        if not all(cells):
+            seen = ",".join(row)[:100]
+            raise DataError(f"{path}, line {number}: got {seen!r}, wanted a case and a {wanted[0]}")
+        yield case_name(cells[0]), cells[1], f"line {number}"
 
 
 def case_name(text: str) -> str:

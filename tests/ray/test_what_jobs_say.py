@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
+from small_scans import write_scans
 
 from app.command_line import run
 from app.errors import DataError, ResourceError
@@ -32,14 +32,7 @@ Say = Callable[..., tuple[int, str]]
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """scans/ and pages/ as sources, run/ a network with random weights."""
     root = tmp_path_factory.mktemp("said")
-    rng = np.random.default_rng(0)
-    for number in range(4):
-        case = f"BraTS2021_{number:05d}"
-        (root / "scans" / case).mkdir(parents=True)
-        for name in ("flair", "t1", "t1ce", "t2", "seg"):
-            voxels = np.zeros((12, 12, 12), np.uint8 if name == "seg" else np.int16)
-            voxels[2:10, 2:10, 2:10] = 1 if name == "seg" else rng.integers(1, 500, (8, 8, 8))
-            nib.save(nib.Nifti1Image(voxels, np.eye(4)), root / "scans" / case / f"{case}_{name}.nii.gz")
+    rng = write_scans(root / "scans", 4)
     for number in range(20):
         path = root / "pages" / ("Memo", "Note")[number % 2] / f"{50000000 + number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

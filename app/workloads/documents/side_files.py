@@ -4,8 +4,6 @@ A line names a page (`file_name`, relative to the side file) and its class: a co
 the top or deeper, also in JSON within a text (Donut's `{"gt_parse": {"class": "invoice"}}`).
 """
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from typing import Any
 from app.data import files
 from app.data.inside import listed_path
 from app.data.quarantine import Quarantined
+from app.data.tables import csv_rows
 from app.data.text import decode_text
 from app.errors import DataError
 from app.workloads.documents.folders import read_folders
@@ -149,19 +148,17 @@ def _class_column(source: str, lines: Sequence[Line], options: SourceOptions) ->
 
 def _lines(source: str, side: str, options: SourceOptions) -> Iterator[Line | Quarantined]:
     where = listed_path(source, side, source, options.allow_outside)
+    folder, content = side[: -len(files.name_of(side))], files.read_bytes(where)
     try:
-        text = decode_text(files.read_bytes(where)).text
+        if side.lower().endswith(".csv"):
+            rows = csv_rows(content)
+            _, header = next(rows, (0, []))
+            for number, row in rows:
+                yield Line(f"{side}:{number}", folder, dict(zip(header, row, strict=False)))
+            return
+        text = decode_text(content).text
     except ValueError as error:
         raise DataError(f"{where}: {error}") from error
-    folder = side[: -len(files.name_of(side))]
-    if side.lower().endswith(".csv"):
-        first = text.split("\n", 1)[0]
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
-        for row in reader:
-            yield Line(
-                f"{side}:{reader.line_num}", folder, {k.strip(): v for k, v in row.items() if isinstance(k, str)}
-            )
-        return
     for number, line in enumerate(text.split("\n"), 1):
         place = f"{side}:{number}"
         if not line.strip():

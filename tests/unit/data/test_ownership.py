@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from app.data import files
 from app.data.ownership import LOCK_NAME, held
 from app.errors import DataError, UsageError
 
 HOLD = """
 import sys
+from app.data import files
 from app.data.ownership import held
 with held(sys.argv[1], "the run"):
     print("held", flush=True)
@@ -85,7 +87,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 
 def test_an_object_store_lets_everybody_in() -> None:
     with held("memory://runs/a", "the run"), held("memory://runs/a", "the run"):
-        pass
+        assert not files.exists("memory://runs/a")  # no lock that a killed process would leave
 
 
 def test_what_a_killed_process_left_half_written_goes_and_what_is_being_written_stays(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_a_table_of_splits_as_spreadsheets_write_it(text: str, tmp_path: Path) -
         ("case,split\na,train\nb,holdout\n", r"line 3: got the split 'holdout', wanted train, validation or test"),
         ("case,split\na,train\nb,\n", r"line 3: got 'b,', wanted a case and a split"),
         ("case,split\na,train\nb,test\na,train\n", r"names a twice: line 2 and line 4"),
-        (b"case,split\n\xff\xfe,train\n", r"is no text in UTF-8"),
+        (b"case,split\n\x81\x8d,train\n", r"is no text in UTF-8"),
     ],
 )
 def test_a_table_that_is_not_understood_names_the_line(text: str | bytes, message: str, tmp_path: Path) -> None:

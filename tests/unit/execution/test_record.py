@@ -72,3 +72,4 @@ def test_each_store_of_a_study_is_known_by_its_name(tmp_path: Path) -> None:
 def test_a_store_without_a_manifest_is_not_told_apart(tmp_path: Path) -> None:
     claim_stores(str(tmp_path / "run"), {"": str(tmp_path / "numbers")})
     claim_stores(str(tmp_path / "run"), {"": str(tmp_path / "others")})
+    assert not (tmp_path / "run").exists()

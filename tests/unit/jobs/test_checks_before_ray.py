@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 import ray
 from PIL import Image
+from small_scans import write_scans
 
 from app.data.manifest import MANIFEST_NAME, read_manifest, write_manifest
 from app.experiment import Experiment
@@ -37,14 +37,7 @@ class RayStarted(BaseException):
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """scans/ and pages/ as sources; store/ and docs/ made of them; runs of both; and what is wrong with others."""
     root = tmp_path_factory.mktemp("world")
-    rng = np.random.default_rng(0)
-    for number in range(8):
-        case = f"BraTS2021_{number:05d}"
-        (root / "scans" / case).mkdir(parents=True)
-        for name in ("flair", "t1", "t1ce", "t2", "seg"):
-            voxels = np.zeros((12, 12, 12), np.uint8 if name == "seg" else np.int16)
-            voxels[2:10, 2:10, 2:10] = 1 if name == "seg" else rng.integers(1, 500, (8, 8, 8))
-            nib.save(nib.Nifti1Image(voxels, np.eye(4)), root / "scans" / case / f"{case}_{name}.nii.gz")
+    rng = write_scans(root / "scans", 8)
     for number in range(20):
         path = root / "pages" / ("Memo", "Note")[number % 2] / f"{50000000 + number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

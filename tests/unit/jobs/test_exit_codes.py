@@ -6,12 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import nibabel as nib
-import numpy as np
 import pytest
-
-from app.workloads.brats import building
-from app.workloads.brats.prepare import prepare_or_keep
+from small_scans import make_store
 
 JOBS = Path(__file__).parents[3] / "jobs"
 USAGE, DATA, RESOURCES, TRAINING = 2, 3, 4, 5
@@ -37,18 +33,7 @@ def ending(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight cases of 12^3 voxels."""
-    root, rng = tmp_path_factory.mktemp("small"), np.random.default_rng(0)
-    for number in range(8):
-        case = f"BraTS2021_{number:05d}"
-        (root / "scans" / case).mkdir(parents=True)
-        for name in ("flair", "t1", "t1ce", "t2", "seg"):
-            voxels = np.zeros((12, 12, 12), np.uint8 if name == "seg" else np.int16)
-            voxels[2:10, 2:10, 2:10] = 1 if name == "seg" else rng.integers(1, 500, (8, 8, 8))
-            nib.save(nib.Nifti1Image(voxels, np.eye(4)), root / "scans" / case / f"{case}_{name}.nii.gz")
-    _, tasks = building.plan_store(str(root / "scans"), str(root / "store"), "in-order")
-    building.finish_store(str(root / "store"), [prepare_or_keep(task) for task in tasks], 0.0)
-    return root / "store"
+    return make_store(tmp_path_factory.mktemp("small"))
 
 
 @pytest.mark.parametrize(
