@@ -25,6 +25,7 @@ FULL_BOX_SHARE = 0.95
 """Assumed: a brain without its skull fills about half of the box around it; what fills all of it is no brain alone."""
 
 FULL_BOX = "what is not 0 fills the box around it, all of that counts as brain (was the skull removed?)"
+NOT_FINITE = "values that are not finite, outside of the brain in all modalities, count as background"
 ROUNDED_LABEL = "label values that are nearly whole were rounded"
 
 
@@ -70,6 +71,7 @@ def condition(case: CaseFiles, codes: str | Codes) -> Conditioned:
     affine, notes = _common_grid(case, volumes, label_volume)
     label, label_notes = (None, ()) if label_volume is None else _whole_label(label_volume, case)
     stored = [_to_stored(*each) for each in zip(volumes, _file_of_modality(case), MODALITIES, strict=True)]
+    notes += _not_finite(stored, label, case)
     images = [to_ras(each.values, affine) for each in stored]
     label = None if label is None else to_ras(label, affine)
     start, shape = _bounding_box(images, label)
@@ -147,6 +149,22 @@ def _to_stored(volume: Volume, path: str, name: str) -> Stored:
         return to_stored(volume.data, volume.step, name)
     except ValueError as error:
         raise BadVolume(path, str(error)) from error
+
+
+def _not_finite(stored: list[Stored], label: npt.NDArray[Any] | None, case: CaseFiles) -> tuple[str, ...]:
+    """Notes on values that are not finite; raises BadVolume where some lie in the brain or on the label."""
+    notes = []
+    present = [*(each.values for each in stored), *([] if label is None else [label])]
+    for each, path, name in zip(stored, _file_of_modality(case), MODALITIES, strict=True):
+        if each.unknown is None:
+            continue
+        num_all = int(np.count_nonzero(each.unknown))
+        inside = np.logical_or.reduce([other[each.unknown] != 0 for other in present])
+        if num_inside := int(np.count_nonzero(inside)):
+            where = "inside the brain, as other modalities or the label have it"
+            raise BadVolume(path, f"{num_all} values of {name} are not finite, {num_inside} of them {where}")
+        notes.append(note(NOT_FINITE, f"{name} {num_all} voxels"))
+    return tuple(notes)
 
 
 def _bounding_box(

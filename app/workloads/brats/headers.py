@@ -1,7 +1,8 @@
 """Where a volume lies, by its NIfTI header: one rule for headers that say it twice, not at all, or inexactly.
 
-nifti1.h knows three ways. The sform counts where its code is not 0, else the qform; so nibabel has it. Where both codes
-are 0 the header says spacing alone. What of the others disagrees is told.
+nifti1.h knows three ways. The sform counts where its code is not 0, else the qform; so nibabel has it. A form that is
+not valid counts for nothing where the other is. Where both codes are 0 the header says spacing alone. What disagrees is
+told; app.workloads.brats.grids decides between two valid forms by the other files of a case.
 """
 
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ MAX_QUATERNION_EXCESS = 1e-3
 FORMS_DISAGREE = "sform and qform disagree, the sform counts"
 PIXDIM_DISAGREES = "pixdim and the affine disagree on the spacing, the affine counts"
 BAD_QFORM = "the qform is not valid, the sform counts"
+BAD_SFORM = "the sform is not valid, the qform counts"
 LONG_QUATERNION = "the qform's quaternion was too long by rounding, it was made 1 long"
 
 
@@ -37,6 +39,8 @@ class Place:
     """False where both codes are 0: then spacing alone is the header's, and nibabel's default is the rest (x grows to
     the left, the volume's middle is the origin)."""
     notes: tuple[str, ...]
+    qform: FloatArray | None = None
+    """The other place that the header states, where it disagrees with the sform, which is `affine`."""
 
 
 def find_place(header: Any, shape_xyz: tuple[int, ...]) -> Place:
@@ -46,9 +50,15 @@ def find_place(header: Any, shape_xyz: tuple[int, ...]) -> Place:
         ValueError: the form that counts is not valid; says which of its values.
     """
     if int(header["sform_code"]) != 0:
-        affine = _usable(np.asarray(header.get_sform(), np.float64))
-        notes = *_differing_qform(header, affine, shape_xyz), *_differing_pixdim(header, affine)
-        return Place(affine, True, notes)
+        try:
+            affine = _usable(np.asarray(header.get_sform(), np.float64))
+        except ValueError as error:
+            if int(header["qform_code"]) == 0:
+                raise
+            affine, notes = _qform(header)
+            return Place(_usable(affine), True, (note(BAD_SFORM, str(error)), *notes))
+        notes, qform = _differing_qform(header, affine, shape_xyz)
+        return Place(affine, True, (*notes, *_differing_pixdim(header, affine)), qform)
     if int(header["qform_code"]) != 0:
         affine, notes = _qform(header)
         return Place(_usable(affine), True, notes)
@@ -101,17 +111,20 @@ def _qform(header: Any) -> tuple[FloatArray, tuple[str, ...]]:
     return affine, (note(LONG_QUATERNION, f"by {excess / 2:.1g}"),) if excess > rounding else ()
 
 
-def _differing_qform(header: Any, affine: FloatArray, shape_xyz: tuple[int, ...]) -> tuple[str, ...]:
+def _differing_qform(
+    header: Any, affine: FloatArray, shape_xyz: tuple[int, ...]
+) -> tuple[tuple[str, ...], FloatArray | None]:
+    """Notes, and the qform where it is another valid place."""
     if int(header["qform_code"]) == 0:
-        return ()
+        return (), None
     try:
         other = _usable(_qform(header)[0])
     except ValueError as error:
-        return (note(BAD_QFORM, str(error)),)
+        return (note(BAD_QFORM, str(error)),), None
     distance_mm = largest_distance_mm(affine, other, shape_xyz)
     if distance_mm <= MAX_MISALIGNMENT_MM:
-        return ()
-    return (note(FORMS_DISAGREE, f"by up to {distance_mm:.4g} mm"),)
+        return (), None
+    return (note(FORMS_DISAGREE, f"by up to {distance_mm:.4g} mm"),), other
 
 
 def _differing_pixdim(header: Any, affine: FloatArray) -> tuple[str, ...]:

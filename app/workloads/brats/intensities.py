@@ -4,7 +4,7 @@ What is background is known exactly or not at all: it is 0, or the constant that
 Files that are whole numbers within int16, with a 0 in a corner, are taken as they are.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from app.workloads.brats.notes import note
 
 Int16Array = npt.NDArray[np.int16]
+BoolArray = npt.NDArray[np.bool_]
 
 INT16_MAX = 32767
 MIN_INTENSITY = 1e-30
@@ -36,6 +37,9 @@ class Stored:
     values: Int16Array
     scale: float
     notes: tuple[str, ...]
+    unknown: BoolArray | None = None
+    """Where the file has NaN or infinity and `values` 0; None where there are none. Only right outside of the brain
+    (conditioning refuses them elsewhere)."""
 
 
 def to_stored(data: npt.NDArray[Any], step: float, name: str) -> Stored:
@@ -48,10 +52,10 @@ def to_stored(data: npt.NDArray[Any], step: float, name: str) -> Stored:
         name: of the modality, for notes.
 
     Raises:
-        ValueError: not finite, or without signal.
+        ValueError: without signal.
     """
-    if data.dtype.kind == "f" and not np.isfinite(data).all():
-        raise ValueError(f"{int((~np.isfinite(data)).sum())} values are not finite")
+    if data.dtype.kind == "f" and not (known := np.isfinite(data)).all():
+        return replace(to_stored(np.where(known, data, data.dtype.type(0)), step, name), unknown=~known)
     if step:
         data = np.where(np.abs(data) <= step * 0.505, data.dtype.type(0), data)  # half, and rounding in float32
     background = border_constant(data)

@@ -17,7 +17,7 @@ NAMES = (
     r"(TCGA-\w\w-\w{4})_.+",  # TCIA's labels of TCGA-GBM and TCGA-LGG: _1996.08.23, the date
     r"(sub-[A-Za-z0-9]+)_.+",  # BIDS: sub-01_ses-02
 )
-"""Names of scans whose first group is the patient; any other name is a patient of its own."""
+"""Names of scans, in upper or lower case, whose first group is the patient; any other name is a patient of its own."""
 EACH_CASE = "none"
 """In place of a file of patients: every case counts as a patient of its own."""
 
@@ -54,7 +54,7 @@ class Assignment:
 
 def patient_of(case_id: str) -> str:
     """The patient that a scan's name tells, else the name itself."""
-    matches = (re.fullmatch(pattern, case_id) for pattern in NAMES)
+    matches = (re.fullmatch(pattern, case_id, re.IGNORECASE) for pattern in NAMES)
     return next((match.group(1) for match in matches if match), case_id)
 
 
@@ -94,7 +94,8 @@ def assign(ids: Sequence[str], labelled: Sequence[str], options: SplitOptions) -
 
 def _patients(ids: Sequence[str], source: str | None) -> dict[str, str]:
     if source is None or source == EACH_CASE:
-        return {i: i if source else patient_of(i) for i in ids}
+        spelled: dict[str, str] = {}  # brats-gli-00005-001 is of the patient of BraTS-GLI-00005-000
+        return {i: i if source else spelled.setdefault(patient_of(i).casefold(), patient_of(i)) for i in ids}
     groups = read_groups(source)
     check_groups(groups, set(ids), source)
     return groups

@@ -63,6 +63,8 @@ class Volume:
     """Distance between neighbouring values where whole numbers were scaled by the header; else 0."""
     notes: tuple[str, ...] = ()
     """What was assumed in reading (app.workloads.brats.notes)."""
+    qform: FloatArray | None = None
+    """The other place that the header states, where sform and qform disagree; `affine` is the sform."""
 
     @property
     def shape_zyx(self) -> tuple[int, int, int]:
@@ -108,9 +110,8 @@ def parse_volume(raw: bytes) -> Volume:
     else:
         content = np.frombuffer(raw, np.uint8, total)
     data = np.frombuffer(content, dtype, offset=offset).reshape(shape[::-1])
-    place = _place(header, shape[:3])
-    scaled, step = _scaled(data, header)
-    return Volume(scaled, place.affine, bytes(header.binaryblock), place.is_known, step, place.notes)
+    place, (scaled, step) = _place(header, shape[:3]), _scaled(data, header)
+    return Volume(scaled, place.affine, bytes(header.binaryblock), place.is_known, step, place.notes, place.qform)
 
 
 def _isal() -> Any:

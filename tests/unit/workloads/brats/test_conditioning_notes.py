@@ -130,6 +130,71 @@ def test_a_stale_qform_is_told_once_a_case_with_its_files(make: Make, image: npt
     )
 
 
+def with_sform(path: str, shift_mm: float) -> None:
+    """The sform's x moved; the qform stays."""
+    image = nib.load(path)
+    moved = LPS.copy()
+    moved[0, 3] += shift_mm
+    image.set_sform(moved, 1)
+    nib.save(nib.Nifti1Image(np.array(image.dataobj), None, image.header), path)
+
+
+@pytest.mark.parametrize("wrong", [("t1",), ("flair",), ("flair", "t1ce"), ("seg",)])
+def test_the_qform_counts_where_it_alone_is_on_the_others_grid(make: Make, tmp_path: Path, wrong: list[str]) -> None:
+    case = make()
+    plain = condition(case, "brats2021")
+    for shift_mm, name in enumerate(wrong, 3):
+        with_sform(str(tmp_path / f"{name}.nii"), shift_mm)
+    found = condition(case, "brats2021")
+    assert same(found, plain)
+    assert np.allclose(found.affine, LPS)
+    told = "; ".join(f"{name}.nii by up to {shift_mm} mm" for shift_mm, name in enumerate(wrong, 3))
+    assert found.notes == (
+        f"sform and qform disagree, the qform counts as the sform is on no grid with the other files: {told}",
+    )
+
+
+def test_a_place_that_no_form_makes_common_is_refused(make: Make) -> None:
+    case = make(flair=(0, 1))
+    with_sform(case.images[0], 3)
+    with pytest.raises(BadVolume, match=r"its place in space differs by 3\.00 mm from .*flair\.nii") as error:
+        condition(case, "brats2021")
+    assert error.value.file == case.images[1]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_outside_of_the_brain_is_background(
+    make: Make, image: npt.NDArray[np.generic], value: float
+) -> None:
+    case = make()
+    plain = condition(case, "brats2021")
+    outside = ~image.any(axis=-1)
+    for number in (1, 3):
+        odd = np.where(outside, value, image[..., number].astype(np.float32))
+        file_of(Path(case.images[number]), odd.astype(np.float32))
+    found = condition(case, "brats2021")
+    assert same(found, plain)
+    assert (found.mean, found.std) == (plain.mean, plain.std)
+    num = int(outside.sum())
+    assert found.notes == (
+        "values that are not finite, outside of the brain in all modalities, count as background: "
+        f"T1w {num} voxels; T2w {num} voxels",
+    )
+
+
+def test_what_is_not_finite_on_the_label_is_refused(make: Make, tmp_path: Path, image: npt.NDArray[np.generic]) -> None:
+    case = make()
+    odd = image[..., 2].astype(np.float32)
+    odd[0, 0, 0] = np.nan
+    file_of(Path(case.images[2]), odd)
+    label = np.array(nib.load(str(case.label)).dataobj)
+    label[0, 0, 0] = 2
+    file_of(tmp_path / "seg.nii", label)
+    with pytest.raises(BadVolume, match="1 values of T1gd are not finite, 1 of them inside the brain") as error:
+        condition(case, "brats2021")
+    assert error.value.file == case.images[2]
+
+
 def test_a_background_of_half_a_step_is_none_of_the_brain(tmp_path: Path, image: npt.NDArray[np.generic]) -> None:
     """Floats that nibabel saves as int16: no whole number is 0, so the background comes back as a small constant."""
     values = image.astype(np.float32) * np.array([0.7, 1, 1.3, 2.5], np.float32)

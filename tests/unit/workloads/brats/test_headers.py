@@ -93,6 +93,15 @@ def test_a_qform_that_can_not_be_true_is_refused(
     assert any(line.startswith("the qform is not valid, the sform counts: ") for line in beside_a_sform.notes)
 
 
+@pytest.mark.parametrize("rows", [[0.0] * 12, [float("nan")] * 12, [1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 1, 0]])
+def test_a_sform_that_can_not_be_true_counts_for_nothing_beside_a_qform(read: Read, rows: list[float]) -> None:
+    volume = read(put(file_of(PLAIN), SROW_X, "12f", *rows))
+    assert np.allclose(volume.affine, PLAIN)
+    assert volume.notes[0].startswith("the sform is not valid, the qform counts: ")
+    with pytest.raises(BadVolume, match="the orientation in the header is not valid"):
+        read(put(file_of(PLAIN, qform=0), SROW_X, "12f", *rows))
+
+
 def test_the_sform_counts_where_the_qform_disagrees(read: Read) -> None:
     """12 mm, -5 mm and 3 mm off: sqrt(144 + 25 + 9) = 13.342 mm at every voxel."""
     image = nib.Nifti1Image(DATA, None)

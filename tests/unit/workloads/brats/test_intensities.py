@@ -138,13 +138,25 @@ def test_no_value_is_cut_that_is_within_the_usual() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (volume(np.nan), "100 values are not finite"),
         (volume(1e-35), "is empty: no value beyond 1e-35"),
     ],
 )
 def test_what_has_no_signal_is_refused(data: npt.NDArray[np.generic], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         to_stored(data, 0, "T1w")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_0_and_does_not_move_the_rest(value: float) -> None:
+    data = volume(ramp(1.5, 100.5))
+    odd = np.where(data == 0, np.float32(value), data)
+    odd[0, 0, 0] = 0
+    stored, plain = to_stored(odd, 0, "T1w"), to_stored(data, 0, "T1w")
+    assert (stored.values == plain.values).all()
+    assert stored.scale == plain.scale
+    assert stored.unknown is not None
+    assert stored.unknown.sum() == (data == 0).sum() - 1
+    assert plain.unknown is None
 
 
 @given(
