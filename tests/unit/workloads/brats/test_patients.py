@@ -21,6 +21,12 @@ IDS = [f"BraTS-GLI-{patient:05d}-{time:03d}" for patient in range(20) for time i
         ("UCSF-PDGM-0004_FU003d", "UCSF-PDGM-0004"),
         ("TCGA-02-0006_1996.08.23", "TCGA-02-0006"),
         ("sub-01_ses-02", "sub-01"),
+        ("brats-gli-02101-100", "brats-gli-02101"),
+        ("PatientID_0003_Timepoint_1", "PatientID_0003"),
+        ("Patient-001_week-000-1", "Patient-001"),
+        ("glioma_17_tp2", "glioma_17"),
+        ("week_3", "week_3"),
+        ("scan_tp_12", "scan_tp_12"),
         ("BraTS2021_00000", "BraTS2021_00000"),
         ("BraTS20_Training_001", "BraTS20_Training_001"),
         ("BRATS_001", "BRATS_001"),
@@ -29,6 +35,13 @@ IDS = [f"BraTS-GLI-{patient:05d}-{time:03d}" for patient in range(20) for time i
 )
 def test_names_that_tell_the_patient(name: str, patient: str) -> None:
     assert patient_of(name) == patient
+
+
+def test_a_patient_is_one_in_upper_and_lower_case() -> None:
+    ids = ["BraTS-GLI-00005-000", "brats-gli-00005-001", "BraTS-GLI-00006-000", "BRATS-GLI-00006-001"]
+    found = assign(ids, ids, SplitOptions("in-order"))
+    assert list(found.patients.values()) == ["BraTS-GLI-00005"] * 2 + ["BraTS-GLI-00006"] * 2
+    assert torn_groups(found.splits, found.patients) == {}
 
 
 @pytest.mark.parametrize("rule", ["seeded", "in-order", "folds"])
