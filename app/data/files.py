@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from app.data.walking import walk
 from app.errors import DataError
 
 WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
@@ -229,13 +230,14 @@ def stamp(path: str) -> FileStamp:
 
 
 def list_files(root: str) -> list[str]:
-    """All files below a folder, whole paths, sorted; hidden files and folders (a leading dot) are left out.
+    """All files below a folder, whole paths, sorted; hidden files and folders (a leading dot) are left out, and links
+    to a folder that they lie in.
 
     Raises:
         DataError: the folder does not exist or can not be read.
     """
     with _explained("list", root):
-        found = _list_remote(root) if is_url(root) else _list_local(root)
+        found = _list_remote(root) if is_url(root) else walk(root)
     return sorted(found)
 
 
@@ -249,16 +251,6 @@ def read_json(path: str) -> Any:
 
 def write_json(path: str, value: Any) -> None:
     write_bytes_atomic(path, (json.dumps(value, indent=1) + "\n").encode())
-
-
-def _list_local(root: str) -> list[str]:
-    if not os.path.isdir(root):
-        raise FileNotFoundError("no such folder")
-    found = []
-    for folder, folders, names in os.walk(root, followlinks=True):
-        folders[:] = [f for f in folders if not f.startswith(".")]
-        found += [os.path.join(folder, name) for name in names if not name.startswith(".")]
-    return found
 
 
 def _list_remote(root: str) -> list[str]:

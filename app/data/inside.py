@@ -50,12 +50,23 @@ def link_reason(root: str, path: str) -> str | None:
     """Why a local file, found in the folder `root`, is none of it: a link leads out. None also of a URL."""
     if files.is_url(root):
         return None
+    real, inside = _real_path(path), _real_folder(root)
+    return None if real == inside or real.startswith(inside.rstrip("/") + "/") else f"is a link to {real}"
+
+
+def place_inside(root: str, path: str) -> str | None:
+    """Where a local file, found in the folder `root`, really lies below it; None: elsewhere, or it is a URL."""
+    if files.is_url(root):
+        return None
+    start = _real_folder(root).rstrip("/") + "/"
+    real = _real_path(path)
+    return real[len(start) :] if real.startswith(start) else None
+
+
+def _real_path(path: str) -> str:
     folder, name = os.path.split(path)
     real = os.path.join(_real_folder(folder), name)
-    if name == ".." or os.path.islink(real):
-        real = os.path.realpath(real)
-    inside = _real_folder(root)
-    return None if real == inside or real.startswith(inside.rstrip("/") + "/") else f"is a link to {real}"
+    return os.path.realpath(real) if name == ".." or os.path.islink(real) else real
 
 
 def _is_absolute(name: str) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from app.data import files
 from app.data.clutter import is_clutter
-from app.data.inside import link_reason, listed_path
+from app.data.inside import link_reason, listed_path, place_inside
 from app.data.names import as_text, is_text
 from app.data.quarantine import Quarantined
 from app.data.text import decode_text
@@ -91,8 +91,12 @@ def _usable(
 ) -> tuple[list[str], list[Quarantined], list[str]]:
     """Paths that can be stored and lie in the source; those that can not be or do not; what is told."""
     named = [path for path in listed if not is_clutter(path)]
-    paths, bad = [], []
+    paths, bad, there, num_links = [], [], set(named), 0
     for path in named:
+        real = place_inside(source, files.join(source, path))
+        if real is not None and real != path and real in there and _ending(real) == _ending(path):
+            num_links += 1
+            continue
         reason = None if is_text(path) else "its name is no UTF-8; rename it"
         if reason is None and not options.allow_outside:
             leads = link_reason(source, files.join(source, path))
@@ -102,11 +106,9 @@ def _usable(
         elif path.lower().endswith((*ENDINGS, *side_files.NAMES, ".parquet")):
             bad.append(Quarantined(as_text(path), as_text(path), reason))
     num_left = len(listed) - len(named)
-    return (
-        paths,
-        bad,
-        [f"left out: {num_left} files of computers' own (@eaDir, __MACOSX and the like)"] if num_left else [],
-    )
+    notes = [f"left out: {num_left} files of computers' own (@eaDir, __MACOSX and the like)"] if num_left else []
+    notes += [f"left out: {num_links} links to other files of the source"] if num_links else []
+    return paths, bad, notes
 
 
 def _check_spelling(source: str, names: Sequence[str]) -> None:
@@ -122,10 +124,13 @@ def _check_spelling(source: str, names: Sequence[str]) -> None:
             )
 
 
+def _ending(path: str) -> str:
+    name = files.name_of(path)
+    return f".{name.rpartition('.')[2].lower()}" if "." in name else "no ending"
+
+
 def _by_ending(paths: Sequence[str]) -> str:
-    counts = Counter(
-        f".{name.rpartition('.')[2].lower()}" if "." in (name := files.name_of(p)) else "no ending" for p in paths
-    )
+    counts = Counter(map(_ending, paths))
     return ", ".join(f"{number} {ending}" for ending, number in counts.most_common(10))
 
 

@@ -61,6 +61,18 @@ def test_all_files_below_a_folder_are_listed_without_hidden_ones(root: str) -> N
     assert all(files.read_bytes(p) == b"x" for p in listed)
 
 
+def test_links_in_a_circle_are_not_followed_and_others_are(tmp_path: Path) -> None:
+    for folder in ("set/a", "set/b", "beside"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "x").touch()
+    for link, target in {"set/loop": ".", "set/a/to_b": "../b", "set/b/to_a": "../a", "set/out": "../beside"}.items():
+        (tmp_path / link).symlink_to(target)
+    (tmp_path / "set" / "gone").symlink_to("nowhere")
+    root = str(tmp_path / "set")
+    listed = [path[len(root) + 1 :] for path in files.list_files(root)]
+    assert listed == ["a/to_b/x", "a/x", "b/to_a/x", "b/x", "gone", "out/x"]
+
+
 def test_a_removed_file_is_gone_and_removing_it_again_is_fine(root: str) -> None:
     path = files.join(root, "x")
     files.write_bytes_atomic(path, b"x")

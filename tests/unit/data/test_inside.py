@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from app.data.inside import link_reason, listed_path, outside_reason
+from app.data.inside import link_reason, listed_path, outside_reason, place_inside
 from app.errors import DataError
 
 
@@ -62,3 +62,12 @@ def test_of_a_url_the_name_alone_is_judged() -> None:
     assert outside_reason("memory://set", "a/b") is None
     assert str(outside_reason("memory://set", "../b")).startswith("leads out of")
     assert link_reason("memory://set", "memory://set/a") is None
+
+
+def test_where_a_file_really_lies(root: str) -> None:
+    os.symlink("a", Path(root) / "again")
+    assert place_inside(root, f"{root}/a/b") == "a/b"
+    assert place_inside(root, f"{root}/short") == "a/b"
+    assert place_inside(root, f"{root}/again/b") == "a/b"
+    assert place_inside(root, f"{root}/link") is None
+    assert place_inside("s3://bucket", "s3://bucket/a") is None

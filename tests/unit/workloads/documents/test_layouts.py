@@ -238,10 +238,22 @@ def test_lists_and_links_lead_nowhere_else_unless_allowed(tmp_path: Path) -> Non
     (root / "a" / "link.png").symlink_to("../../secret.png")
     (root / "b" / "own.png").symlink_to("2.png")
     found = detect_layout(str(root))
-    assert [p.source for p in found.pages] == ["a/1.png", "b/2.png", "b/own.png"]
+    assert [p.source for p in found.pages] == ["a/1.png", "b/2.png"]
     assert [(bad.id, "is a link to" in bad.reason) for bad in found.bad] == [("a/link.png", True)]
     allowed = detect_layout(str(root), SourceOptions(allow_outside=True))
     assert len(allowed.pages) == 4 and not allowed.bad
+
+
+def test_a_link_to_another_page_is_no_page_of_its_own(tmp_path: Path) -> None:
+    """A folder `note` that is `letter` would be a class of its own, with letter's pages."""
+    for name in ("letter/a.png", "letter/b.png", "memo/c.png", "blobs/1f"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    for link, target in {"note": "letter", "memo/d.png": "../letter/a.png", "memo/e.png": "../blobs/1f"}.items():
+        (tmp_path / link).symlink_to(target)
+    found = detect_layout(str(tmp_path))
+    assert [page.source for page in found.pages] == ["letter/a.png", "letter/b.png", "memo/c.png", "memo/e.png"]
+    assert "left out: 3 links to other files of the source" in found.notes
 
 
 def test_a_name_that_is_no_utf8_costs_itself_and_clutter_is_counted(tmp_path: Path) -> None:
