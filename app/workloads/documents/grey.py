@@ -29,6 +29,8 @@ def to_grey(image: "Image", bits: int | None) -> "Image":
     full = 65535
     if image.format == "TIFF":
         full = _check_tiff(image)
+    if image.format == "BMP" and image.mode == "RGBA" and not image.getchannel("A").getextrema()[1]:
+        image = image.convert("RGB")  # alpha that nobody filled in, as viewers take it
     mode, clear = image.mode, image.info.get("transparency")
     if mode == "L" and clear is None:
         return image.copy() if image.readonly else image
@@ -107,6 +109,8 @@ def _check_tiff(image: Any) -> int:
         raise BadPage(f"TIFF of {bits} bits a sample; wanted 1 to 16")
     if bits == 16 and (most := max(tags.get(tiff.MAX_SAMPLE, (65535,)))) < 32768:
         raise BadPage(f"TIFF of 16 bits a sample of which MaxSampleValue says {most}: not known whether that is white")
+    if bits == 16 and tags.get(tiff.PLANES, 1) == 2 and tags.get(tiff.COMPRESSION, 1) == 1:
+        raise BadPage("TIFF of 16 bits a sample in planes (PlanarConfiguration 2), uncompressed")
     if image.mode == "YCbCr" and tags.get(tiff.COMPRESSION, 1) == 1 and tags.get(tiff.SUBSAMPLING, (2, 2)) != (1, 1):
         raise BadPage("TIFF of YCbCr with subsampled colours, uncompressed")
     if image.mode in ("P", "PA") and tiff.COLOUR_MAP in tags and 0 < max(tags[tiff.COLOUR_MAP]) < 256:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 UInt8Array = npt.NDArray[np.uint8]
 
-READING = 2
+READING = 3
 """Goes up when the same file gives another page, so that what was prepared before is prepared anew."""
 
 MAX_PIXELS = 200_000_000

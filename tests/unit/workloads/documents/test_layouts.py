@@ -241,7 +241,7 @@ def test_lists_and_links_lead_nowhere_else_unless_allowed(tmp_path: Path) -> Non
     assert [p.source for p in found.pages] == ["a/1.png", "b/2.png"]
     assert [(bad.id, "is a link to" in bad.reason) for bad in found.bad] == [("a/link.png", True)]
     allowed = detect_layout(str(root), SourceOptions(allow_outside=True))
-    assert len(allowed.pages) == 4 and not allowed.bad
+    assert len(allowed.pages) == 3 and not allowed.bad
 
 
 def test_a_link_to_another_page_is_no_page_of_its_own(tmp_path: Path) -> None:

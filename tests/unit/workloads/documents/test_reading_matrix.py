@@ -1,11 +1,12 @@
 """A page comes out as a viewer shows it, or is refused by its property: files made byte by byte from known pixels."""
 
+import struct
 from itertools import product
 
 import numpy as np
 import pytest
 from drawn_sets import encoded
-from made_files import COMPRESSED, GREY, LEVELS, chunk, exif_orientation, png, tiff, turned
+from made_files import COMPRESSED, GREY, LEVELS, chunk, exif_orientation, packed, png, tiff, tiff_directory, turned
 from PIL import Image
 
 from app.workloads.documents.reading import BadPage, read_page
@@ -110,6 +111,35 @@ def test_colour_maps_of_8_and_of_16_bits(scale: int) -> None:
 def test_what_is_not_understood_is_refused_by_its_property(page: dict[str, object], property_: str) -> None:
     with pytest.raises(BadPage, match=property_):
         read_page(tiff(page))
+
+
+def colour_planes(bits: int, order: str) -> bytes:
+    """Red, green and blue one after the other, each GREY: Pillow reads those of 16 bits, uncompressed, as other pixels."""
+    planes = [packed(GREY.astype(int) * (257 if bits == 16 else 1), bits, order)] * 3
+    tags = {256: 24, 257: 20, 258: [bits] * 3, 259: 1, 262: 2, 277: 3, 278: 20, 284: 2}
+    return struct.pack(order + "2sHI", b"II" if order == "<" else b"MM", 42, 8) + tiff_directory(
+        8, tags, planes, order, False, False
+    )
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_colours_in_planes(order: str) -> None:
+    np.testing.assert_array_equal(shown(colour_planes(8, order)), GREY)
+    with pytest.raises(BadPage, match=r"TIFF of 16 bits a sample in planes \(PlanarConfiguration 2\), uncompressed"):
+        read_page(colour_planes(16, order))
+
+
+@pytest.mark.parametrize(("alpha", "expected"), [(0, GREY), (255, GREY), (1, None)])
+def test_a_bitmap_whose_alpha_nobody_filled_in_is_opaque(alpha: int, expected: np.ndarray | None) -> None:
+    """32 bits with masks (BITMAPV4HEADER); where one pixel alone has alpha, the others are transparent."""
+    samples = np.dstack([GREY] * 3 + [np.full_like(GREY, alpha if expected is not None else 0)])
+    if expected is None:
+        samples[0, 0, 3], expected = 255, np.full_like(GREY, 255)
+        expected[0, 0] = GREY[0, 0]
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    head = struct.pack("<IiiHHIIiiII", 108, 24, -20, 1, 32, 3, 0, 0, 0, 0, 0) + masks + b"BGRs" + bytes(48)
+    content = struct.pack("<2sIHHI", b"BM", 14 + 108 + samples.size, 0, 0, 14 + 108) + head + samples.tobytes()
+    np.testing.assert_array_equal(shown(content), expected)
 
 
 def test_a_jpeg_within_an_old_tiff_is_read() -> None:
