@@ -48,6 +48,9 @@ class Ocr:
     again: tuple[Literal["failed", "timeout", "empty", "imported", "unknown"], ...] = ()
     """Pages of these statuses are read anew, or those whose text was imported, or read by an older version that did not
     note how."""
+    max_pixels: int = 200_000_000
+    """A page of more fails, as a decompression bomb; of 1 bit, which is read in reduced form, three times that. As
+    jobs/prepare.py was told."""
     max_bad_fraction: float = 0.2
     """The job fails when OCR failed on a larger share of the store's pages."""
     num_cpus: int | None = None
@@ -134,13 +137,13 @@ def _recognised(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[
         from app.execution import local
         from app.workloads.documents.ocr import read_batch
 
-        tasks = plan_tasks(source, pages, options, 1)  # a page a task: no core waits at the end
+        tasks = plan_tasks(source, pages, options, 1, arguments.max_pixels)  # a page a task: no core waits at the end
         num_threads = 1 if arguments.engine == "tesserocr" else arguments.num_cpus  # it has one reader a process
         return local.run_cases(read_batch, tasks, num_threads)
     from app.execution.gauges import with_rate
 
     store = files.name_of(arguments.store)
-    texts = _run(plan_tasks(source, pages, options), arguments.num_cpus, store, source)
+    texts = _run(plan_tasks(source, pages, options, max_pixels=arguments.max_pixels), arguments.num_cpus, store, source)
     return with_rate("ocr_pages_per_s", store, texts, len)
 
 

@@ -200,7 +200,7 @@ def prepare_documents(arguments: PrepareDocuments) -> None:
             _say_notes(shard.notes, num_notes)
             num_notes += len(shard.notes)
             shards.append(shard)
-            advance(num_pages(shard), f"{len(bad)} quarantined" if bad else "")
+            advance(num_files(shard), f"{len(bad)} quarantined" if bad else "")
     for line in summary_lines(bad, files.join(arguments.store, QUARANTINE_NAME)):
         say(line)
     store = finish_store(root, plan, shards, arguments.max_bad_fraction)
@@ -240,6 +240,14 @@ def results_of(
 
 def num_pages(shard: Any) -> int:
     return len(shard.pages) + len(shard.bad)
+
+
+def num_files(shard: Any) -> int:
+    """What was planned: a TIFF of several pages counts once."""
+    from app.workloads.documents.prepare import page_of
+
+    sources = [*shard.pages["source"].to_pylist(), *(entry.file for entry in shard.bad)]
+    return len({page_of(source)[0] for source in sources})
 
 
 def _say_bad(bad: "Sequence[Quarantined]", num_before: int) -> None:

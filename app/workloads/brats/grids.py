@@ -46,9 +46,7 @@ def common_grid(volumes: Sequence[Volume], paths: Sequence[str]) -> tuple[FloatA
     if affine is None:
         raise _misplaced(volumes, paths, guide)
     notes = [
-        line
-        for volume, path in zip(volumes, paths, strict=True)
-        for line in about(_name(path), _notes(volume, affine))
+        line for volume, path in zip(volumes, paths, strict=True) for line in about(_name(path), _notes(volume, affine))
     ]
     without = [_name(path) for volume, path in zip(volumes, paths, strict=True) if not volume.has_place]
     if len(without) == len(volumes):

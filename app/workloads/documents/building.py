@@ -131,7 +131,9 @@ def describe(found: DataSet, options: StoreOptions, has_split: bool) -> list[str
     else:
         splits = Counter(page.split for page in pages)
         own = "of the data set" if has_split else f"drawn by seed {options.seed}"
-        lines.append(f"splits ({own}): {', '.join(f'{splits[name]} {name}' for name in SPLITS)}")
+        num_none = sum(page.split not in SPLITS and page.label >= 0 for page in pages)
+        none = f"; {num_none} with a class are in none of them, neither trained nor scored on" if num_none else ""
+        lines.append(f"splits ({own}): {', '.join(f'{splits[name]} {name}' for name in SPLITS)}{none}")
     ids, documents = [page.id for page in pages], [page.document_id for page in pages]
     together = shared_documents(ids, documents, options.groups)
     if together:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from app.data import files
 from app.data.split_files import check_groups, read_groups
+from app.errors import DataError
 from app.workloads.documents.listing import PageSource, document_id, stem
 
 BY_NAMES, NONE = "names", "none"
@@ -58,8 +59,11 @@ def group_pages(pages: Sequence[PageSource], groups: str) -> tuple[tuple[PageSou
     if groups in (BY_NAMES, NONE):
         return tuple(pages), groups
     by_name = {name: page.id for page in pages for name in (stem(page.source), page.source, page.id)}
-    read = read_groups(groups)
-    named = {by_name.get(name, name): document for name, document in read.items()}
+    named: dict[str, str] = {}
+    for name, document in read_groups(groups).items():
+        page_id = by_name.get(name, name)
+        if named.setdefault(page_id, document) != document:
+            raise DataError(f"{groups} names the page {page_id} of {named[page_id]!r} and of {document!r}; wanted one")
     check_groups(named, {page.id for page in pages}, groups)
     listed = "".join(f"{page}\t{document}\n" for page, document in sorted(named.items()))
     return (

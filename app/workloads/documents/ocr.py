@@ -47,14 +47,20 @@ class OcrTask:
     pages: tuple[tuple[str, str], ...]
     """Id and file, relative to the source, of each."""
     options: OcrOptions
+    max_pixels: int | None = None
+    """Of what is decoded; None: reading.MAX_PIXELS."""
 
 
 def plan_tasks(
-    source: str, pages: Sequence[tuple[str, str]], options: OcrOptions, pages_per_task: int = NUM_PAGES_PER_TASK
+    source: str,
+    pages: Sequence[tuple[str, str]],
+    options: OcrOptions,
+    pages_per_task: int = NUM_PAGES_PER_TASK,
+    max_pixels: int | None = None,
 ) -> list[OcrTask]:
     """Tasks that read these pages (id and file, relative to the source, of each)."""
     batches = [pages[i : i + pages_per_task] for i in range(0, len(pages), pages_per_task)]
-    return [OcrTask(source, tuple(batch), options) for batch in batches]
+    return [OcrTask(source, tuple(batch), options, max_pixels) for batch in batches]
 
 
 @dataclass(frozen=True)
@@ -121,12 +127,12 @@ def read_batch(task: OcrTask) -> list[PageText]:
         ResourceError: this machine lacks the engine or a language.
     """
     check_engine(task.options)
-    return [read_text(task.source, page_id, name, task.options) for page_id, name in task.pages]
+    return [read_text(task.source, page_id, name, task.options, task.max_pixels) for page_id, name in task.pages]
 
 
-def read_text(source: str, page_id: str, name: str, options: OcrOptions) -> PageText:
+def read_text(source: str, page_id: str, name: str, options: OcrOptions, max_pixels: int | None = None) -> PageText:
     """Text of one page of a data set, with retries."""
-    return read_opened(page_id, lambda: read_page(read_encoded(source, name), page_of(name)[1]), options)
+    return read_opened(page_id, lambda: read_page(read_encoded(source, name), page_of(name)[1], max_pixels), options)
 
 
 def read_opened(page_id: str, open_image: "Callable[[], Image]", options: OcrOptions) -> PageText:

@@ -139,3 +139,19 @@ def test_what_is_missing_is_one_line(
 
 
 MISSING_SOURCE = "error: got neither --source (the data set to read) nor --import (text to take over); wanted one\n"
+
+
+def test_the_limit_of_size_is_an_option(
+    job: ModuleType, store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """good.png has 400 x 120 = 48,000 pixels."""
+    flags = ("--store", store, "--source", str(tmp_path / "source"), "--max-bad-fraction", "1")
+    for launcher, limit, status in (
+        ("local", "47999", "2 failed"),
+        ("ray", "47999", "2 failed"),
+        ("ray", "48000", "1 failed, 1 ok"),
+    ):
+        call(job, *flags, "--launcher", launcher, "--max-pixels", limit, "--again", "failed")
+        told = capsys.readouterr().out
+        assert status in told
+        assert ("at most 47999 are decoded (--max-pixels raises it)" in told) == (limit == "47999")

@@ -279,3 +279,18 @@ def test_what_a_set_has_no_split_for_is_drawn(tmp_path: Path) -> None:
     assert splits_of(alone, tmp_path / "s2", num_partitions=1, per_class=4) == {"": 40}
     both = touch_pages(tmp_path / "both", "train/a", "train/b", "test/a")
     assert splits_of(both, tmp_path / "s3") == {"train": 36, "validation": 4, "test": 20}
+
+
+def test_pages_in_no_split_are_told(tmp_path: Path) -> None:
+    """A column of splits with a word that is none: these pages have a class and would be missed by nobody."""
+    lines = ["file_name,label,split"]
+    for number, split in enumerate(("train", "train", "val", "test", "holdout", "holdout")):
+        save(tmp_path / "source" / f"{number}.png", draw_page(number))
+        lines.append(f"{number}.png,{'ab'[number % 2]},{split}")
+    (tmp_path / "source" / "metadata.csv").write_text("\n".join(lines))
+    told: list[str] = []
+    plan_store(str(tmp_path / "source"), str(tmp_path / "store"), 64, tell=told.append)
+    assert (
+        "splits (of the data set): 2 train, 1 validation, 1 test; 2 with a class are in none of them, neither trained "
+        "nor scored on"
+    ) in told

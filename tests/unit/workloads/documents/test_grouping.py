@@ -57,6 +57,16 @@ def test_a_file_says_the_documents_by_page_or_file(tmp_path: Path) -> None:
         group_pages(pages("a/1", "a/2", "b/1", "c/1"), str(table))
 
 
+def test_a_file_that_says_two_documents_of_one_page_is_refused(tmp_path: Path) -> None:
+    """Once by the page, once by its file."""
+    table = tmp_path / "groups.csv"
+    table.write_text("file,document\na/1.png,first\na/1,second\n")
+    with pytest.raises(DataError, match=r"names the page a/1 of 'first' and of 'second'; wanted one"):
+        group_pages(pages("a/1"), str(table))
+    table.write_text("file,document\na/1.png,first\na/1,first\n")
+    assert group_pages(pages("a/1"), str(table))[0][0].document_id == "first"
+
+
 def test_only_documents_of_several_pages_are_groups() -> None:
     assert shared_documents(["a", "b", "c"], ["x", "y", "x"], "names") == {"a": "x", "c": "x"}
     assert shared_documents(["a", "b", "c"], ["x", "y", "x"], "none") == {}
