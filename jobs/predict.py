@@ -110,7 +110,7 @@ def predict(model: str, arguments: PredictBrats) -> None:
     truth = None if arguments.truth is None else absolute(arguments.truth)
     labels = LabelOptions(arguments.challenge, parse_codes(arguments.labels))
     inputs = [absolute(path) for path in arguments.input]
-    tasks = plan_predictions(inputs, out, arguments.label_codes, truth, labels, arguments.allow_outside)
+    tasks = plan_predictions(inputs, out, arguments.label_codes, truth, labels, arguments.allow_outside, say)
     if truth is not None:
         say(f"{arguments.truth}: {truth_line(tasks)}")
     bad, notes = [], {}

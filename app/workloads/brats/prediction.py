@@ -8,7 +8,7 @@ the image in int16, reading holds the source (I or 2 I), the box cut out of it (
 
 import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -27,7 +27,7 @@ from app.workloads.brats.layouts import CaseFiles, Source, is_nifti
 from app.workloads.brats.overlay import Picture, draw_overlay, volumes_ml
 from app.workloads.brats.reading import BadVolume
 from app.workloads.brats.resampling import TooManyVoxels
-from app.workloads.brats.sources import MAX_NAMED, find_inputs
+from app.workloads.brats.sources import MAX_NAMED, find_inputs, stray_lines
 from app.workloads.brats.spacing import Spacing, in_words
 from app.workloads.brats.task import BratsTask
 from app.workloads.brats.writing import LabelArray, write_label
@@ -143,6 +143,7 @@ def plan_predictions(
     truth: str | None,
     labels: LabelOptions | None = None,
     allow_outside: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> list[PredictTask]:
     """The cases of all inputs, each with its true label where `truth` (a file, or a folder of them) has one.
 
@@ -153,6 +154,7 @@ def plan_predictions(
         truth: file, or folder of them.
         labels: what is said of the codes of the inputs' own labels, and so of the truth's.
         allow_outside: read files that lie outside of the inputs' folders.
+        say: is told, in lines, which files of the inputs and of the truth fit no case.
 
     Raises:
         DataError: an input holds no case, or the truth does not exist, or nothing tells what its codes mean.
@@ -160,6 +162,7 @@ def plan_predictions(
     """
     truths = _list_truths(truth)
     tasks: dict[str, PredictTask] = {}
+    strays: dict[str, list[str]] = {}
     for path in inputs:
         source = find_inputs(path, allow_outside)
         own = _codes_of_input(source, LabelOptions() if labels is None else labels, needed=bool(truths))
@@ -169,6 +172,7 @@ def plan_predictions(
                 f"labels can not be written as {describe(written.codes)}: no code for {' and '.join(lacking)}; choose "
                 "others with --label-codes"
             )
+        strays.setdefault(source.folder, []).extend(source.strays)
         for case in source.cases:
             if case.id in tasks:
                 first = tasks[case.id].files.images[0]
@@ -177,11 +181,28 @@ def plan_predictions(
                 )
             label = _truth_of(case, truths, alone=len(inputs) == len(source.cases) == 1 and truths == [truth])
             tasks[case.id] = PredictTask(CaseFiles(case.id, case.images, label), own, written, out)
+    _tell_strays(list(tasks.values()), strays, truth, truths, say)
     sources = {path for task in tasks.values() for path in (*task.files.images, *truths)}
     for task in tasks.values():
         if sources.intersection(output_files(task)):
             raise UsageError(f"{output_files(task)[0]} is an input: take another --out folder")
     return list(tasks.values())
+
+
+def _tell_strays(
+    tasks: Sequence[PredictTask],
+    strays: Mapping[str, Sequence[str]],
+    truth: str | None,
+    truths: Sequence[str],
+    say: Callable[[str], None],
+) -> None:
+    used = {path for task in tasks for path in (*task.files.images, task.files.label)}
+    told: set[str | None] = set(used)
+    for folder, found in [*strays.items(), (str(truth), truths)]:
+        new = [path for path in dict.fromkeys(found) if path not in told]
+        told.update(new)
+        for line in stray_lines(folder, new):
+            say(f"{folder}: {line}")
 
 
 def written_codes(tasks: Sequence[PredictTask]) -> str:

@@ -87,10 +87,13 @@ def unlabelled_lines(source: Source) -> list[str]:
         own_folders = source.layout in SUFFIXES
         named = [f"{c.id}{_beside(c, source.strays) if own_folders else ''}" for c in without[:MAX_NAMED]]
         lines.append(f"{len(without)} of {len(source.cases)} cases have no label: {_shortened(named, len(without))}")
-    if source.strays:
-        named = [path.removeprefix(source.folder).lstrip("/") for path in source.strays[:MAX_NAMED]]
-        lines.append(f"left out, as they fit no case: {_shortened(named, len(source.strays))}")
-    return lines
+    return [*lines, *stray_lines(source.folder, source.strays)]
+
+
+def stray_lines(folder: str, strays: Sequence[str]) -> list[str]:
+    """A line that names NIfTI files below a folder which belong to no case; none where there are none."""
+    named = [path.removeprefix(folder).lstrip("/") or files.name_of(path) for path in strays[:MAX_NAMED]]
+    return [f"left out, as they fit no case: {_shortened(named, len(strays))}"] if strays else []
 
 
 def _recognise(source: str, paths: Sequence[str], allow_outside: bool) -> Source | None:

@@ -119,6 +119,26 @@ def test_truths_are_found_by_the_cases_names(make_msd: Callable[..., Path]) -> N
     assert [task.files.label for task in images] == labels[:2]
 
 
+def test_files_that_fit_no_case_are_told(make_msd: Callable[..., Path], tmp_path: Path) -> None:
+    root = make_msd(2)
+    (root / "imagesTr/odd.nii.gz").touch()
+    for name in ("BRATS_001", "BRATS_01", "BRATS_003_seg"):
+        (tmp_path / "truth").mkdir(exist_ok=True)
+        (tmp_path / "truth" / f"{name}.nii.gz").touch()
+    told: list[str] = []
+    plan_predictions([str(root)], "out", "auto", str(tmp_path / "truth"), say=told.append)
+    assert told == [
+        f"{root}: left out, as they fit no case: imagesTr/odd.nii.gz",
+        f"{tmp_path}/truth: left out, as they fit no case: BRATS_003_seg.nii.gz, BRATS_01.nii.gz",
+    ]
+    told.clear()
+    plan_predictions([str(root)], "out", "auto", str(tmp_path / "truth" / "BRATS_01.nii.gz"), say=told.append)
+    assert told[1].endswith("left out, as they fit no case: BRATS_01.nii.gz")
+    told.clear()
+    plan_predictions([str(root)], "out", "auto", str(root), say=told.append)
+    assert told == [f"{root}: left out, as they fit no case: imagesTr/odd.nii.gz"]
+
+
 def test_what_would_be_lost_is_refused(make_msd: Callable[..., Path], tmp_path: Path) -> None:
     root = make_msd(1)
     scan = root / "imagesTr/BRATS_001.nii.gz"
