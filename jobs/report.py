@@ -2,8 +2,9 @@
 that needs nothing beside itself, and report.json."""
 
 import time
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.command_line import absolute
 
@@ -70,7 +71,8 @@ def run_report(run: str, predictions: str | None, made: str) -> "Report":
     from app.reporting.report import build_report
 
     found = run_files(run)
-    return build_report(files.name_of(run), found, prediction_pictures(run, predictions), case_counts(found), made)
+    pictures = prediction_pictures(run, predictions)
+    return build_report(files.name_of(run), found, pictures, case_counts(found), made, store_facts(found))
 
 
 def study_report(arguments: Args, made: str) -> "Report":
@@ -127,8 +129,6 @@ def prediction_pictures(run: str, folder: str | None) -> dict[str, bytes]:
 
 def case_counts(found: dict[str, bytes]) -> dict[str, int]:
     """Cases of the store by split; empty where the run does not say which store, or it is gone since."""
-    from collections import Counter
-
     from app.data.manifest import read_manifest_table
     from app.data.splits import SPLITS, UNLABELLED
     from app.errors import DataError, UsageError
@@ -144,6 +144,29 @@ def case_counts(found: dict[str, bytes]) -> dict[str, int]:
     except (DamagedFileError, DataError, UsageError):
         return {}
     return {split: counts[split] for split in (*SPLITS, UNLABELLED) if split in counts}
+
+
+def store_facts(found: dict[str, bytes]) -> dict[str, Any]:
+    """How the store was made, as its store.json says, and its patients by split; empty where it is gone since."""
+    from app.data import files
+    from app.data.manifest import STORE_NAME, read_manifest_table
+    from app.errors import DataError
+    from app.reporting.run_files import DamagedFileError, read_record
+
+    try:
+        record = read_record(found)
+        if record is None:
+            return {}
+        facts = files.read_json(files.join(record.store, STORE_NAME))
+        table = read_manifest_table(record.store)
+    except (DamagedFileError, DataError):
+        return {}
+    left_out = ("workload", "format", "classes")
+    known = {name: value for name, value in dict(facts).items() if name not in left_out and value is not None}
+    if "patient" in table.column_names:
+        pairs = set(zip(table["split"].to_pylist(), table["patient"].to_pylist(), strict=True))
+        known["patients_by_split"] = dict(sorted(Counter(split for split, _ in pairs).items()))
+    return known
 
 
 def page_counts(record: "TrialRecord") -> dict[str, int]:

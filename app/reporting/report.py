@@ -32,6 +32,7 @@ def build_report(
     pictures: Files | None = None,
     counts: Mapping[str, int] | None = None,
     made: str = "",
+    store: Mapping[str, Any] | None = None,
 ) -> Report:
     """The report of the run `name`.
 
@@ -40,10 +41,11 @@ def build_report(
         pictures: PNGs by the name that they are shown under.
         counts: cases of the prepared store by split.
         made: when, as it should be shown.
+        store: how the prepared store was made, by plain names.
     """
     run = read_run(name, files, pictures or {}, counts or {})
     found, problems = documents.read(files)
-    run = replace(run, problems=[*run.problems, *problems])
+    run = replace(run, store=store or {}, problems=[*run.problems, *problems])
     return Report(page(run, made, found), data(run, made, found))
 
 
@@ -90,7 +92,7 @@ def page(run: Run, made: str, found: Documents) -> str:
     if run.record is not None:
         parts.append(sections.timings(run.record))
     if run.config is not None:
-        parts.append(sections.what_was_run(run.config, run.record, run.counts))
+        parts.append(sections.what_was_run(run.config, run.record, run.counts, run.store))
     if found != Documents():
         parts.append(documents.documents(found))
     if run.record is not None:
@@ -108,6 +110,7 @@ def data(run: Run, made: str, found: Documents) -> dict[str, Any]:
         "epochs": [asdict(epoch) for epoch in run.epochs],
         "evaluations": {found.split: asdict(found) for found in run.evaluations},
         "cases": dict(run.counts),
+        "store": dict(run.store),
         "pictures": [picture.name for picture in run.pictures],
         "documents": documents.data(found) if found != Documents() else None,
         "problems": [asdict(problem) for problem in run.problems],

@@ -116,6 +116,8 @@ class Run:
     pictures: Sequence[Picture] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     """Cases of the store by split."""
+    store: Mapping[str, Any] = field(default_factory=dict)
+    """How the store was made: splits, patients, meaning of labels, voxel size."""
     problems: Sequence[Problem] = ()
 
 

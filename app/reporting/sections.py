@@ -203,7 +203,9 @@ def _rates(record: TrialRecord) -> Html:
     return join(Html("<div>"), facts("Rates", known), paragraph(note, "note"), Html("</div>"))
 
 
-def what_was_run(config: Mapping[str, Any], record: TrialRecord | None, counts: Mapping[str, int]) -> Html:
+def what_was_run(
+    config: Mapping[str, Any], record: TrialRecord | None, counts: Mapping[str, int], store: Mapping[str, Any]
+) -> Html:
     """The experiment, its data and how it was computed."""
     setting = {
         key: _plain(config[key]) for key in ("workload", "seed", "epochs", "batch_size", "batch_rule") if key in config
@@ -219,6 +221,8 @@ def what_was_run(config: Mapping[str, Any], record: TrialRecord | None, counts: 
     if counts:
         named = {words.split_name(split): f"{num:,}" for split, num in counts.items()}
         parts.append(facts("Cases in the prepared store", named))
+    if store:
+        parts.append(facts("How the store was made", {name: _plain(value) for name, value in store.items()}))
     return section("run", "What was run", row(*parts))
 
 

@@ -1,11 +1,13 @@
 """What the report job takes from the store: as many pages as the training took."""
 
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from small_scans import make_store
 
 from app.records import Timings, TrialRecord
 
@@ -47,3 +49,21 @@ def test_pages_that_training_left_out_are_not_counted(
 
 def test_a_store_that_is_gone_counts_nothing(job: ModuleType) -> None:
     assert job.case_counts(record("/nowhere", partition=3)) == {}
+    assert job.store_facts(record("/nowhere", partition=3)) == {}
+
+
+def test_how_the_store_was_made_stands_in_the_report(job: ModuleType, tmp_path: Path) -> None:
+    """Eight scans of eight patients in the order of their names: 70 % of them are 5, then 1.5 rounded up is 2, and 1."""
+    store = make_store(tmp_path)
+    found = job.store_facts(record(str(store)))
+    assert found["labels"] == "0=background 1=core 2=edema 4=enhancing"
+    assert (found["split"], found["patients"], found["spacing_mm"]) == ("in-order", "by name", [1.0, 1.0, 1.0])
+    assert found["patients_by_split"] == {"test": 1, "train": 5, "validation": 2}
+    (tmp_path / "run").mkdir()
+    for name, content in {**record(str(store)), "config.json": b"{}"}.items():
+        (tmp_path / "run" / name).write_bytes(content)
+    report = job.run_report(str(tmp_path / "run"), None, "today")
+    assert report.data["store"] == found
+    assert "How the store was made" in report.html
+    assert "0=background 1=core 2=edema 4=enhancing" in report.html
+    assert "test 1, train 5, validation 2" in report.html
