@@ -65,8 +65,10 @@ def place_inside(root: str, path: str) -> str | None:
 
 def _real_path(path: str) -> str:
     folder, name = os.path.split(path)
+    if folder in ("", path) or name in ("", ".", ".."):
+        return os.path.realpath(path)
     real = os.path.join(_real_folder(folder), name)
-    return os.path.realpath(real) if name == ".." or os.path.islink(real) else real
+    return os.path.realpath(real) if os.path.islink(real) else real
 
 
 def _is_absolute(name: str) -> bool:
@@ -75,5 +77,5 @@ def _is_absolute(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _real_folder(folder: str) -> str:
-    """A list of 400,000 files has few folders, and each part of a path costs a call of the system."""
-    return os.path.realpath(folder)
+    """A list of 400,000 files has few folders or deep ones, and each part of a path costs a call of the system."""
+    return _real_path(folder)

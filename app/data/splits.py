@@ -5,6 +5,7 @@ has no group is one of its own.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
@@ -110,7 +111,7 @@ def torn_groups(splits: Mapping[str, str], groups: Mapping[str, str]) -> dict[st
 
 def _groups_in_order(ids: Sequence[str], groups: Mapping[str, str]) -> list[str]:
     if len(set(ids)) != len(ids):
-        repeated = sorted({i for i in ids if list(ids).count(i) > 1})
+        repeated = sorted(i for i, count in Counter(ids).items() if count > 1)
         raise ValueError(f"ids must differ; these come more than once: {', '.join(repeated[:5])}")
     return list(dict.fromkeys(groups.get(i, i) for i in ids))
 

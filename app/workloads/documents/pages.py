@@ -150,12 +150,13 @@ def _distinct(pages: Sequence[PageFile]) -> list[PageFile]:
     counts = Counter(page.id for page in pages)
     ids = [f"{page.id}.{page.path.rpartition('.')[2]}" if counts[page.id] > 1 else page.id for page in pages]
     taken: set[str] = set()
+    last: Counter[str] = Counter()
     found = []
     for page, wanted in zip(pages, ids, strict=True):
-        name, number = wanted, 1
+        name = wanted
         while name in taken:
-            number += 1
-            name = f"{wanted} ({number})"
+            last[wanted] += 1
+            name = f"{wanted} ({last[wanted] + 1})"
         taken.add(name)
         found.append(replace(page, id=name))
     return found
