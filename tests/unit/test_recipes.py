@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from app import recipes, recipes_documents
 from app.experiment import Study
 from app.planning.plan import plan_of_strategy
-from app.recipes import RECIPES
+from app.recipes import catalog, documents
+from app.recipes.catalog import RECIPES
 from app.workloads.registry import find_workload
 
 
@@ -24,7 +24,7 @@ def test_every_recipe_is_a_study_of_its_name_that_its_workloads_understand(name:
 
 
 def test_the_seeds_grid_has_its_32_trials() -> None:
-    trials = recipes.brats_seed_grid().experiments
+    trials = catalog.brats_seed_grid().experiments
     assert len(trials) == 32 and [trials[0].name, trials[-1].name] == [
         "lr=0.0001-norm=batch-beta2=0.99-amsgrad=on",
         "lr=0.005-norm=group-beta2=0.999-amsgrad=off",
@@ -40,46 +40,46 @@ def test_the_seeds_grid_has_its_32_trials() -> None:
     assert first.optimizer.name == "adam" and first.optimizer.clip_norm is None and first.schedule.name == "constant"
     assert [first.global_batch_size(k) for k in (1, 4)] == [2, 8], "two volumes a worker"
     assert [first.learning_rate(k) for k in (1, 4)] == pytest.approx([1e-4, 4e-4])
-    fixed = recipes.brats_seed_grid(batch_rule="fixed-global").experiments[0]
+    fixed = catalog.brats_seed_grid(batch_rule="fixed-global").experiments[0]
     assert fixed.global_batch_size(2) == 2 and fixed.learning_rate(2) == 1e-4
 
 
 def test_the_seeds_task_is_whole_volumes_and_one_output() -> None:
-    task = find_workload("brats").parse_task(recipes.brats_seed_grid().experiments[0].task)
+    task = find_workload("brats").parse_task(catalog.brats_seed_grid().experiments[0].task)
     assert (task.regions, task.network, task.filters) == (("WT",), "unet3d", (8, 16, 32, 64))
     assert (task.sampling, task.patch_size, task.samples_per_case) == ("whole", (152, 240, 240), 1)
     assert task.augment is None and task.loss == "dice"
 
 
 def test_tpe_chooses_rate_decay_and_norm() -> None:
-    study = recipes.brats_tpe()
+    study = catalog.brats_tpe()
     assert study.search is not None and len(study.search.trials) == len(study.experiments) == 30
     chosen = study.variants()["029"]
     assert [v.optimizer.learning_rate for v in chosen[:2]] == [1e-4, 3e-2]
     assert [v.task.get("norm") for v in chosen[4:]] == ["instance", "group", "batch"]
     for variant in chosen:
         find_workload("brats").parse_task(variant.task)
-    small = recipes.brats_tpe(small=True)
+    small = catalog.brats_tpe(small=True)
     assert small.search is not None and small.search.algorithm == "optuna"
     assert (len(small.experiments), small.search.options) == (6, {"n_startup_trials": 3})
     assert small.experiments[0].task["patch_size"] == [32, 32, 32]
 
 
 def test_a_population_differs_in_seeds_rates_and_decays() -> None:
-    study = recipes.brats_population()
+    study = catalog.brats_population()
     assert study.scheduler is not None and len(study.experiments) == 16
     population = study.scheduler.population()
     assert population is not None and population.resample_probability == 0
     assert (study.experiments[0].epochs, population.perturbation_interval) == (100, 25)
     assert len({(e.seed, e.optimizer.learning_rate, e.optimizer.weight_decay) for e in study.experiments}) == 16
-    small = recipes.brats_population(small=True)
+    small = catalog.brats_population(small=True)
     assert small.scheduler is not None and len(small.experiments) == 4
     assert small.scheduler.options["perturbation_interval"] == 2
     assert small.experiments[0].task["patch_size"] == [32, 32, 32]
 
 
 def test_transfer_starts_from_rvl_cdip_with_a_new_head_and_is_compared_with_none() -> None:
-    study = recipes_documents.documents_transfer(weights="file.pth")
+    study = documents.documents_transfer(weights="file.pth")
     first, second = study.generations()
     assert first == ["rvl-cdip", *(f"tobacco-{n}-without-transfer" for n in range(10))]
     assert second == [f"tobacco-{n}-with-transfer" for n in range(10)]
@@ -136,7 +136,7 @@ def test_recipes_of_ours_name_what_differs_from_the_study() -> None:
 
 
 def test_partitions_pair_image_and_text() -> None:
-    trials = recipes_documents.documents_partitions(num_partitions=3, text_model="my-bert", epochs=2).experiments
+    trials = documents.documents_partitions(num_partitions=3, text_model="my-bert", epochs=2).experiments
     assert [(t.workload, t.task["partition"], t.epochs) for t in trials] == [
         (workload, partition, 2) for partition in range(3) for workload in ("document_image", "document_text")
     ]
@@ -146,7 +146,7 @@ def test_partitions_pair_image_and_text() -> None:
 
 
 def test_batch_sizes_scale_the_rate_and_bound_the_memory() -> None:
-    trials = recipes_documents.documents_batch_sizes(max_micro_batch_size=32).experiments
+    trials = documents.documents_batch_sizes(max_micro_batch_size=32).experiments
     assert [t.batch_size for t in trials] == [16, 32, 64, 128, 256, 512, 1024, 2048]
     assert [t.learning_rate(1) for t in trials] == pytest.approx([0.0125 * 2**n for n in range(8)])
     assert [t.max_micro_batch_size for t in trials] == [16] + [32] * 7
@@ -154,11 +154,11 @@ def test_batch_sizes_scale_the_rate_and_bound_the_memory() -> None:
 
 
 def test_models_of_the_image_study_can_be_chosen() -> None:
-    study = recipes_documents.documents_image(models=("resnet18", "convnext_tiny"), weights="random", epochs=3)
+    study = documents.documents_image(models=("resnet18", "convnext_tiny"), weights="random", epochs=3)
     assert [(t.name, t.task, t.epochs) for t in study.experiments] == [
         (model, {"model": model, "weights": "random"}, 3) for model in ("resnet18", "convnext_tiny")
     ]
-    assert [t.name for t in recipes_documents.documents_image().experiments] == [f"efficientnet_b{n}" for n in range(5)]
+    assert [t.name for t in documents.documents_image().experiments] == [f"efficientnet_b{n}" for n in range(5)]
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("-small")])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.data import archive as module
-from app.data.archive import extract_tar
+from app.data.fetch import archive as module
+from app.data.fetch.archive import extract_tar
 from app.errors import DataError
 
 FILES = {"set/dataset.json": b"{}", "set/imagesTr/1.nii.gz": b"one" * 1000, "set/imagesTr/2.nii.gz": b"two" * 999}

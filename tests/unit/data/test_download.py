@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from app.data import download as module
-from app.data.download import Checksum, download, local_path
+from app.data.fetch import download as module
+from app.data.fetch.download import Checksum, download, local_path
 from app.errors import DataError, ResourceError, UsageError
 
 CONTENT = bytes(range(256)) * 2000

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from app.data.feeding import SEEDS, HostBatch, Prefetcher, StepReader, read_steps
+from app.data.samples.feeding import SEEDS, HostBatch, Prefetcher, StepReader, read_steps
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from app.data import grouped_order
-from app.data.grouped_order import grouped_sample_order, grouped_sample_seeds
-from app.data.sample_order import num_steps, sample_order, sample_seeds, worker_slice
+from app.data.samples import grouped_order
+from app.data.samples.grouped_order import grouped_sample_order, grouped_sample_seeds
+from app.data.samples.order import num_steps, sample_order, sample_seeds, worker_slice
 
 SEEDS = st.integers(0, 2**64 - 1)
 

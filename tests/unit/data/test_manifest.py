@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from app.data import files
-from app.data.manifest import (
+from app.data.store.manifest import (
     MANIFEST_NAME,
     fingerprint,
     read_manifest,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.data import files
-from app.data.ownership import LOCK_NAME, held
+from app.data.store.ownership import LOCK_NAME, held
 from app.errors import DataError, UsageError
 
 HOLD = """

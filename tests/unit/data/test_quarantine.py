@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from app.data.quarantine import (
+from app.data.store.quarantine import (
     QUARANTINE_NAME,
     Quarantined,
     check_bad_share,

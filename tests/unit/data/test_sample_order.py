@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from app.data.sample_order import end_step_of_epoch, num_steps, sample_order, sample_seeds, worker_slice
+from app.data.samples.order import end_step_of_epoch, num_steps, sample_order, sample_seeds, worker_slice
 
 SEEDS = st.integers(0, 2**64 - 1)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.data.split_files import check_groups, check_splits, read_groups, read_splits
+from app.data.samples.split_files import check_groups, check_splits, read_groups, read_splits
 from app.errors import DataError
 
 

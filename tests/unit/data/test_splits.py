@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.data.splits import (
+from app.data.samples.splits import (
     SPLITS,
     SplitRule,
     fold_split,

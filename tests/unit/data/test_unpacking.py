@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.data import unpacking
-from app.data.unpacking import extract_data_set, find_root
+from app.data.fetch import unpacking
+from app.data.fetch.unpacking import extract_data_set, find_root
 from app.errors import DataError
 
 FILES = {"around/set/labels/train.txt": b"a 1\n", "around/set/images/a.tif": b"one" * 999, "around/readme": b"hello"}

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import DataError, ResourceError, TrainingError, TwofoldError
-from app.execution import attempts
-from app.execution.attempts import Failure, failure_of, given_up, is_worth_another
+from app.execution.trials import attempts
+from app.execution.trials.attempts import Failure, failure_of, given_up, is_worth_another
 from app.experiment import Experiment
 from app.training.order import Order
 

@@ -3,8 +3,8 @@
 import pytest
 
 from app.errors import ResourceError
-from app.execution import cluster
-from app.execution.cluster import check_room, missing, resources_needed
+from app.execution.cluster import connection
+from app.execution.cluster.connection import check_room, missing, resources_needed
 from app.planning.plan import Plan, Stage
 
 GPU_TRIAL = {"CPU": 1.0, "GPU": 1.0}
@@ -39,8 +39,8 @@ def test_what_is_missing_is_told_as_a_sum(there: dict[str, float], ray_reads: bo
 def test_the_widest_stage_of_a_plan_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two Tune actors with a GPU and a CPU each on two CPUs: Ray Data inside them would wait for ever."""
     there = {"CPU": 2.0, "GPU": 2.0}
-    monkeypatch.setattr(cluster.ray, "cluster_resources", lambda: there)
-    monkeypatch.setattr(cluster.ray, "available_resources", lambda: there)
+    monkeypatch.setattr(connection.ray, "cluster_resources", lambda: there)
+    monkeypatch.setattr(connection.ray, "available_resources", lambda: there)
     plan = Plan("study", 2, "hybrid", (Stage(1, 1, ("a",)), Stage(1, 2, ("b", "c"))))
     check_room(plan, GPU_TRIAL, ray_reads=False)
     with pytest.raises(

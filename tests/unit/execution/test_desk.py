@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.execution import desk
-from app.execution.attempts import Failure
-from app.execution.desk import ADVANCE, Desk, Verdict, telling
+from app.execution.trials import desk
+from app.execution.trials.attempts import Failure
+from app.execution.trials.desk import ADVANCE, Desk, Verdict, telling
 
 NAN = Failure("final", "the loss is nan")
 MEMORY = Failure("final", "out of memory", "ResourceError")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.execution.earlier import waited_s, with_earlier
+from app.execution.trials.earlier import waited_s, with_earlier
 from app.records import Timings
 
 LAST = Timings(startup_s=5.0, step_s=10.0, checkpoint_s=1.0, total_s=16.0, num_timed_steps=7)

@@ -14,7 +14,7 @@ from scipy import stats
 
 from app.data import files
 from app.errors import UsageError
-from app.execution.evaluate import bootstrap_interval, cases_csv, evaluate_run, is_evaluated, summarize
+from app.execution.models.evaluate import bootstrap_interval, cases_csv, evaluate_run, is_evaluated, summarize
 from app.training import checkpoint
 from app.training.numerics import Numerics
 
@@ -91,8 +91,8 @@ def test_an_evaluation_is_of_one_store_and_of_all_else_as_it_is(
         assert reads[0].startswith("/") and len(reads) == 1, "the store, which every host must see"
         yield from (function(load(path, task_options=options), item) for item in items)
 
-    monkeypatch.setattr("app.execution.evaluate.load_model", load)
-    monkeypatch.setattr("app.execution.evaluate.map_with_model", apply)
+    monkeypatch.setattr("app.execution.models.evaluate.load_model", load)
+    monkeypatch.setattr("app.execution.models.evaluate.map_with_model", apply)
     checkpoint.save_best(f"{run}/checkpoint", model, {}, {"epoch": 1, "accuracy": 1 / 3})
     assert not is_evaluated(run, "/store", "test")
     evaluate_run(run, "/store", "test", launcher="local", task_options={"overlap": 0.7})
@@ -116,7 +116,7 @@ def test_an_evaluation_is_of_one_store_and_of_all_else_as_it_is(
 
 def test_a_model_of_another_workload_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     found = SimpleNamespace(workload=SimpleNamespace(name="document_image"))
-    monkeypatch.setattr("app.execution.evaluate.load_model", lambda *_, **__: found)
+    monkeypatch.setattr("app.execution.models.evaluate.load_model", lambda *_, **__: found)
     with pytest.raises(UsageError, match="runs/a is a model of the workload 'document_image', wanted one of brats"):
         evaluate_run("runs/a", "store", "test", workloads=("brats",))
 
@@ -132,10 +132,10 @@ def test_the_numerics_of_the_scores_stand_in_the_summary(tmp_path: Path, monkeyp
         )
         for precision in ("bf16", "fp32", "bf16")
     ]  # fmt: skip
-    monkeypatch.setattr("app.execution.evaluate.check_run", lambda *_: (found[0], ["a", "b", "c"]))
-    monkeypatch.setattr("app.execution.evaluate._digest", lambda *_: "")
+    monkeypatch.setattr("app.execution.models.evaluate.check_run", lambda *_: (found[0], ["a", "b", "c"]))
+    monkeypatch.setattr("app.execution.models.evaluate._digest", lambda *_: "")
     monkeypatch.setattr(
-        "app.execution.evaluate.map_with_model",
+        "app.execution.models.evaluate.map_with_model",
         lambda _, apply, items, *__: (apply(model, item) for model, item in zip(found, items, strict=True)),
     )
     evaluate_run(str(tmp_path), "store", "test")

@@ -10,9 +10,9 @@ import pytest
 import torch
 import yaml
 
-from app.execution import context, gauges
-from app.execution.context import RayContext
-from app.execution.gauges import GAUGES
+from app.execution.trials import context, gauges
+from app.execution.trials.context import RayContext
+from app.execution.trials.gauges import GAUGES
 from app.experiment import Experiment
 from app.training.order import Order
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.execution import host_checks
-from app.execution.host_checks import Answer, named_paths, problems, witness
+from app.execution.cluster import host_checks
+from app.execution.cluster.host_checks import Answer, named_paths, problems, witness
 from app.experiment import Experiment
 
 MINE = Answer(
@@ -108,7 +108,7 @@ def test_a_host_says_what_it_has_and_sees(tmp_path: Path) -> None:
     assert set(found.versions) == {"python", "numpy"}
     assert found.read == dict(zip(paths, ["a folder", hashlib.sha256(b"cases").hexdigest(), None], strict=True))
     source = Path(host_checks.__file__).read_bytes()
-    assert found.sources["execution/host_checks.py"] == hashlib.sha256(source).hexdigest()
+    assert found.sources["execution/cluster/host_checks.py"] == hashlib.sha256(source).hexdigest()
     assert found.written is None and sorted(os.listdir(tmp_path)) == [".token", "manifest.parquet"]
 
 

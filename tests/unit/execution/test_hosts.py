@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from app.errors import ResourceError, UsageError
-from app.execution import hosts
-from app.execution.hosts import HostsFile, read_hosts_file
+from app.execution.cluster import hosts
+from app.execution.cluster.hosts import HostsFile, read_hosts_file
 
 DELIVERED = (Path(__file__).parents[3] / "cluster.yaml").read_text()
 FILLED = (

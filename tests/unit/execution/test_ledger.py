@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.errors import DataError, UsageError
-from app.execution.ledger import Ledger
+from app.execution.studies.ledger import Ledger
 from app.experiment import Experiment, OptimizerConfig, Study
 from app.planning.plan import Plan, plan_of_strategy
 from app.records import Span

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from app.execution.local import run_cases
+from app.execution.parallel.in_process import run_cases
 
 
 def test_every_item_is_done_once_and_errors_end_the_run() -> None:

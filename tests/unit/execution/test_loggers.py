@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from app.errors import UsageError
-from app.execution import logger_tools, loggers
-from app.execution.loggers import Loggers, flattened, open_loggers
+from app.execution.trials import logger_tools, loggers
+from app.execution.trials.loggers import Loggers, flattened, open_loggers
 
 ROOT = Path(__file__).parents[3]
 
@@ -333,7 +333,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
 
 IN_A_JOB = """
 import sys
-from app.execution.loggers import open_loggers
+from app.execution.trials.loggers import open_loggers
 told = open_loggers(sys.argv[2:], "s", sys.argv[1])
 told.begin("a", {"epochs": 1}, sys.argv[1] + "/a")
 told.line("a", {"step": 1, "epoch": 1, "loss": 0.5})

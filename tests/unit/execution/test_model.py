@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from app.errors import DataError
-from app.execution.model import load_model, weights_file
+from app.execution.models.model import load_model, weights_file
 from app.experiment import Experiment
 from app.training.checkpoint import Progress, save_best, save_last
-from app.workloads.brats.networks import build_network
+from app.workloads.brats.network.networks import build_network
 from app.workloads.brats.task import BratsTask
 
 OPTIONS = {"filters": [4, 8], "patch_size": [8, 8, 8]}
@@ -72,10 +72,10 @@ def test_the_numerics_are_those_of_the_validation(
     elif chosen is not None:
         optimizer = torch.optim.SGD(network.parameters())
         save_last(str(tmp_path / "checkpoint"), network, optimizer, Progress(), experiment, numerics)
-    monkeypatch.setattr("app.execution.model.has_bf16", lambda _: True)
+    monkeypatch.setattr("app.execution.models.model.has_bf16", lambda _: True)
     found = load_model(str(tmp_path)).numerics
     assert (found.precision, found.channels_last) == (expected, chosen is None)
-    monkeypatch.setattr("app.execution.model.has_bf16", lambda _: False)
+    monkeypatch.setattr("app.execution.models.model.has_bf16", lambda _: False)
     assert load_model(str(tmp_path)).numerics.precision == "fp32"
 
 

@@ -8,8 +8,8 @@ import ray
 from ray.autoscaler import sdk
 
 from app.errors import UsageError
-from app.execution import on_demand
-from app.execution.on_demand import ask_for_gpus
+from app.execution.cluster import on_demand
+from app.execution.cluster.on_demand import ask_for_gpus
 
 
 @pytest.fixture

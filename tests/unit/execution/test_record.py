@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.data.manifest import write_manifest
+from app.data.store.manifest import write_manifest
 from app.errors import UsageError
-from app.execution.record import claim_folder, claim_stores
+from app.execution.trials.record import claim_folder, claim_stores
 from app.experiment import Experiment, OptimizerConfig
 from app.training.order import Order
 

@@ -15,7 +15,7 @@ from ray.tune.schedulers import SCHEDULER_IMPORT, AsyncHyperBandScheduler, Popul
 
 from app.configuration import to_dict
 from app.errors import UsageError
-from app.execution.schedulers import ALIASES, SCHEDULERS, check_scheduler, make_scheduler
+from app.execution.studies.schedulers import ALIASES, SCHEDULERS, check_scheduler, make_scheduler
 from app.planning.population import Decision
 from app.records import Takeover
 from app.scheduling import Scheduler
@@ -129,8 +129,8 @@ def test_wrong_names_and_options_are_refused(scheduler: Scheduler, message: str)
 def test_a_study_without_a_scheduler_or_search_imports_no_ray() -> None:
     code = """
 import sys
-from app.execution.schedulers import check_scheduler
-from app.execution.searchers import check_search
+from app.execution.studies.schedulers import check_scheduler
+from app.execution.studies.searchers import check_search
 check_scheduler(None); check_search(None)
 assert "ray" not in sys.modules and "optuna" not in sys.modules
 """

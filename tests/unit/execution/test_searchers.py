@@ -15,8 +15,8 @@ from ray.tune.search import SEARCH_ALG_IMPORT
 from ray.tune.search.optuna import OptunaSearch
 
 from app.errors import UsageError
-from app.execution import searchers
-from app.execution.searchers import ALIASES, SEARCHERS, _domain, _value, check_search, make_searcher, values_of
+from app.execution.studies import searchers
+from app.execution.studies.searchers import ALIASES, SEARCHERS, _domain, _value, check_search, make_searcher, values_of
 from app.planning.search import study_of
 from app.search_space import Choice, Normal, Range, Search, Values, applicable
 

@@ -3,7 +3,7 @@
 import pytest
 
 from app.errors import UsageError
-from app.execution.stores import parse_stores, stores_of
+from app.execution.studies.store_flags import parse_stores, stores_of
 from app.experiment import Experiment, Study
 
 

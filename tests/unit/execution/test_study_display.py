@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.execution.study_display import row, study_eta_s, summary
-from app.execution.study_state import StudyState
+from app.execution.studies.display import row, study_eta_s, summary
+from app.execution.studies.state import StudyState
 from app.experiment import Experiment, Study
 from app.planning.plan import plan_of_strategy
 

@@ -9,8 +9,8 @@ from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
-from app.execution.schedulers import make_scheduler
-from app.execution.study_scheduler import StudyScheduler
+from app.execution.studies.scheduler import StudyScheduler
+from app.execution.studies.schedulers import make_scheduler
 from app.scheduling import Scheduler
 
 

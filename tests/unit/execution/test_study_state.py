@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from app.execution.study_state import StudyState
+from app.execution.studies.state import StudyState
 from app.experiment import Experiment, Study
 from app.planning.plan import Plan, Stage, plan_of_strategy
 from app.records import Span, Stint, StudyRecord, Timings, TrialRecord

@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from app.errors import ResourceError
-from app.execution import gauges
-from app.execution.attempts import Failure, note_attempt
-from app.execution.cluster import Sight
-from app.execution.ledger import Ledger
-from app.execution.loggers import Loggers
-from app.execution.nodes import Nodes
-from app.execution.record import note_origin
-from app.execution.results import FAILURE, PLACE
-from app.execution.study_state import StudyState
-from app.execution.study_trials import StudyTrials
+from app.execution.cluster.connection import Sight
+from app.execution.cluster.nodes import Nodes
+from app.execution.studies.ledger import Ledger
+from app.execution.studies.results import FAILURE, PLACE
+from app.execution.studies.state import StudyState
+from app.execution.studies.trials import StudyTrials
+from app.execution.trials import gauges
+from app.execution.trials.attempts import Failure, note_attempt
+from app.execution.trials.loggers import Loggers
+from app.execution.trials.record import note_origin
 from app.experiment import Experiment, Study
 from app.planning.plan import plan_of_strategy
 from app.training.order import Order

@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from app.errors import ResourceError
-from app.execution import submit
-from app.execution.submit import Ending, follow
+from app.execution.cluster import submit
+from app.execution.cluster.submit import Ending, follow
 
 
 class Server:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from app.data import files
-from app.execution.ledger import Ledger
-from app.execution.study_state import StudyState
-from app.execution.takeovers import Takeovers
+from app.execution.studies.ledger import Ledger
+from app.execution.studies.state import StudyState
+from app.execution.studies.takeovers import Takeovers
 from app.experiment import Experiment, OptimizerConfig, Study
 from app.planning.plan import plan_of_strategy
 from app.records import Takeover

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.execution.attempts import AttemptFailed, Failure, note_attempt
-from app.execution.desk import Desk
-from app.execution.group import Group, GroupShape
-from app.execution.results import FAILURE, ORDER, PLACE, SCORE, SHAPE, VALUES, WORST
-from app.execution.trainable import TrialTrainable
+from app.execution.studies.results import FAILURE, ORDER, PLACE, SCORE, SHAPE, VALUES, WORST
+from app.execution.studies.trainable import TrialTrainable
+from app.execution.trials.attempts import AttemptFailed, Failure, note_attempt
+from app.execution.trials.desk import Desk
+from app.execution.trials.group import Group, GroupShape
 from app.experiment import Experiment
 from app.training.order import Order
 

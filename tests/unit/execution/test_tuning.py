@@ -7,10 +7,10 @@ import pytest
 import ray
 
 from app.errors import DataError, ResourceError
-from app.execution import tuning
-from app.execution.group import GroupShape
-from app.execution.results import FAILURE, ORDER, SHAPE
-from app.execution.tuning import StudyCallback
+from app.execution.studies import tuning
+from app.execution.studies.results import FAILURE, ORDER, SHAPE
+from app.execution.studies.tuning import StudyCallback
+from app.execution.trials.group import GroupShape
 from app.experiment import Experiment
 from app.training.order import Order
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.reporting import charts
+from app.reporting.page import charts
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 

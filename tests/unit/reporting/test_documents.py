@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from made_run import finished_run, png
 
-from app.reporting.page_sheet import SheetPage, sheet_data
-from app.reporting.report import Report, build_report
+from app.reporting.run.page_sheet import SheetPage, sheet_data
+from app.reporting.run.report import Report, build_report
 
 
 def method(mean: float, *values: float) -> dict[str, Any]:

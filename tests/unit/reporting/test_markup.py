@@ -1,6 +1,6 @@
 import pytest
 
-from app.reporting import markup
+from app.reporting.page import markup
 
 HOSTILE = "<script>alert('a')</script>"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.reporting.page_sheet import SheetPage, build_sheet, read_sheet, sheet_data
+from app.reporting.run.page_sheet import SheetPage, build_sheet, read_sheet, sheet_data
 
 
 def page(name: str, image: float, both: float, truth: str | None = None) -> SheetPage:

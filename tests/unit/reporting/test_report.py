@@ -7,8 +7,8 @@ import pytest
 from made_run import NUM_EPOCHS, finished_run, png
 from page_reader import Page
 
-from app.reporting.report import Report, build_report
-from app.reporting.run_files import is_wanted
+from app.reporting.run.report import Report, build_report
+from app.reporting.run.run_files import is_wanted
 
 SECTIONS = ["results-test", "predictions", "learning", "timings", "run", "software"]
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 from made_study import study
 
-from app.reporting import study_charts
-from app.reporting.charts import Series
-from app.reporting.study_charts import Bar, highlighted_lines, panel, stacked_bars, timeline, visible
-from app.reporting.study_timeline import KINDS, Segment, worker_rows
+from app.reporting.page.charts import Series
+from app.reporting.study import study_charts
+from app.reporting.study.study_charts import Bar, highlighted_lines, panel, stacked_bars, timeline, visible
+from app.reporting.study.timeline import KINDS, Segment, worker_rows
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 

@@ -8,14 +8,8 @@ from hypothesis import given
 from made_study import START_S, experiment, study, timings_of, trial_name
 
 from app.records import Session, StudyRecord, StudyTrial
-from app.reporting.study_numbers import (
-    cost_of,
-    flattened,
-    one_worker_s,
-    varied_options,
-    worker_seconds,
-)
-from app.reporting.study_timeline import Clock, worker_rows
+from app.reporting.study.numbers import cost_of, flattened, one_worker_s, varied_options, worker_seconds
+from app.reporting.study.timeline import Clock, worker_rows
 
 ONE_WORKER_S = [48, 56, 64, 48, 56, 64, 48, 56]
 """Of the made study's trials: 5 start-up + 13 + 30, 38 or 46 of steps."""

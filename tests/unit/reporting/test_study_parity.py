@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from app.reporting.study_parity import Parity, compare, corrected, largest_curve_difference
+from app.reporting.study.parity import Parity, compare, corrected, largest_curve_difference
 
 
 def cases(values: "list[float] | np.ndarray") -> dict[str, float | None]:

@@ -10,8 +10,8 @@ from page_reader import Page
 
 from app.errors import DataError, UsageError
 from app.records import Session, StudyRecord, StudyTrial, Takeover
-from app.reporting.report import Report
-from app.reporting.study_report import build_study_report
+from app.reporting.run.report import Report
+from app.reporting.study.report import build_study_report
 
 SECTIONS = ["strategies", "time", "timeline", "trials", "parity", "curves", "software"]
 Folders = dict[str, dict[str, bytes]]

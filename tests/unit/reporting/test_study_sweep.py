@@ -6,7 +6,7 @@ import pytest
 from made_study import RATES, cases_csv, dice, study, study_files, trial_name
 from page_reader import Page
 
-from app.reporting.study_report import build_study_report
+from app.reporting.study.report import build_study_report
 
 TABLE = "Score and time against learning rate"
 

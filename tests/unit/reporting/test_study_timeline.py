@@ -9,15 +9,7 @@ from hypothesis import given
 from made_study import study, timings_of, trial_record
 
 from app.records import Session, Span, Stint, StudyRecord, StudyTrial
-from app.reporting.study_timeline import (
-    KINDS,
-    Clock,
-    Segment,
-    kind_shares,
-    occupied_s,
-    trial_segments,
-    worker_rows,
-)
+from app.reporting.study.timeline import KINDS, Clock, Segment, kind_shares, occupied_s, trial_segments, worker_rows
 
 SESSIONS = (Session(100.0, 160.0), Session(1000.0, 1040.0))
 

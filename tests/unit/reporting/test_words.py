@@ -5,7 +5,7 @@ import math
 import pytest
 
 from app.records import Timings
-from app.reporting import words
+from app.reporting.page import formatting
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from app.reporting import words
     ],
 )
 def test_durations(seconds: float, expected: str) -> None:
-    assert words.duration(seconds) == expected
+    assert formatting.duration(seconds) == expected
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_durations(seconds: float, expected: str) -> None:
     ],
 )
 def test_quantities_have_three_significant_digits(value: float | None, expected: str) -> None:
-    assert words.significant(value) == expected
+    assert formatting.significant(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_quantities_have_three_significant_digits(value: float | None, expected:
     [(0.81234, "dice_WT", "0.812"), (2.349, "hd95_mm_WT", "2.3"), (None, "dice", "–"), (math.nan, "dice", "–")],
 )
 def test_scores(value: float | None, key: str, expected: str) -> None:
-    assert words.number(value, key) == expected
+    assert formatting.number(value, key) == expected
 
 
 @pytest.mark.parametrize(
@@ -59,34 +59,34 @@ def test_scores(value: float | None, key: str, expected: str) -> None:
     ],
 )
 def test_names_of_scores(key: str, name: str, short: str) -> None:
-    assert (words.score_name(key), words.short_name(key)) == (name, short)
+    assert (formatting.score_name(key), formatting.short_name(key)) == (name, short)
 
 
 def test_scores_over_all_regions_come_before_those_of_single_regions() -> None:
     keys = ["hd95_mm_WT", "other", "dice_WT", "dice_ET", "dice"]
-    assert words.main_first(keys) == ["dice", "dice_WT", "dice_ET", "hd95_mm_WT", "other"]
+    assert formatting.main_first(keys) == ["dice", "dice_WT", "dice_ET", "hd95_mm_WT", "other"]
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.0, "0.0 %"), (0.0004, "< 0.1 %"), (0.7725, "77.2 %"), (None, "–")])
 def test_shares(share: float | None, expected: str) -> None:
-    assert words.percent(share) == expected
+    assert formatting.percent(share) == expected
 
 
 def test_the_binding_limit_names_its_share() -> None:
     times = Timings(startup_s=20, step_s=60, warmup_steps_s=15, data_wait_s=5, total_s=100)
-    assert words.binding_limit("device", times).startswith("Computing binds: 75.0 %")
-    assert words.binding_limit("data", times).startswith("Reading binds: 5.0 %")
-    assert words.binding_limit("start-up", times).startswith("Start-up binds: 20.0 %")
+    assert formatting.binding_limit("device", times).startswith("Computing binds: 75.0 %")
+    assert formatting.binding_limit("data", times).startswith("Reading binds: 5.0 %")
+    assert formatting.binding_limit("start-up", times).startswith("Start-up binds: 20.0 %")
 
 
 @pytest.mark.parametrize(("num_bytes", "expected"), [(512, "512 B"), (3 * 2**20, "3.0 MiB"), (24 * 2**30, "24.0 GiB")])
 def test_sizes(num_bytes: int, expected: str) -> None:
-    assert words.size(num_bytes) == expected
+    assert formatting.size(num_bytes) == expected
 
 
 def test_heads_of_columns_are_short_and_their_abbreviations_explained() -> None:
     keys = ["dice", "dice_WT", "dice_ET", "hd95_mm_WT", "accuracy", "other"]
-    assert [words.column_name(key) for key in keys] == [
+    assert [formatting.column_name(key) for key in keys] == [
         "Dice",
         "Dice WT",
         "Dice ET",
@@ -94,5 +94,5 @@ def test_heads_of_columns_are_short_and_their_abbreviations_explained() -> None:
         "Accuracy",
         "other",
     ]
-    assert words.explain_regions(keys) == "WT whole tumour, ET enhancing tumour"
-    assert words.explain_regions(["accuracy"]) == ""
+    assert formatting.explain_regions(keys) == "WT whole tumour, ET enhancing tumour"
+    assert formatting.explain_regions(["accuracy"]) == ""

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.workloads.brats.augment import augment, draw_changes
+from app.workloads.brats.network.augment import augment, draw_changes
 from app.workloads.brats.task import AugmentConfig
 
 NOTHING = AugmentConfig(

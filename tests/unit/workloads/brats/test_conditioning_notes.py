@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from app.workloads.brats.building import finish_store
-from app.workloads.brats.cases import Case
-from app.workloads.brats.conditioning import Conditioned, condition
-from app.workloads.brats.layouts import CaseFiles
-from app.workloads.brats.prepare import prepare_case
-from app.workloads.brats.reading import BadVolume
-from app.workloads.brats.store import BratsStore
+from app.workloads.brats.source.layouts import CaseFiles
+from app.workloads.brats.store.build_store import finish_store
+from app.workloads.brats.store.cases import Case
+from app.workloads.brats.store.prepare import prepare_case
+from app.workloads.brats.store.prepared import BratsStore
+from app.workloads.brats.volume.preprocessing import Conditioned, condition
+from app.workloads.brats.volume.reading import BadVolume
 
 SHAPE_XYZ = (24, 20, 16)
 BRAIN = (slice(3, 21), slice(2, 17), slice(1, 14))

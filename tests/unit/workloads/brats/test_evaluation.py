@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from app.errors import DataError
-from app.workloads.brats import evaluation
-from app.workloads.brats.building import finish_store, plan_store
-from app.workloads.brats.evaluation import evaluate_case, summarize
-from app.workloads.brats.metrics import MISSED_HD95_MM, dice, hd95_mm
-from app.workloads.brats.prepare import prepare_or_keep
-from app.workloads.brats.reading import to_ras
-from app.workloads.brats.store import BratsStore
+from app.workloads.brats.inference import evaluation
+from app.workloads.brats.inference.evaluation import evaluate_case, summarize
+from app.workloads.brats.inference.metrics import MISSED_HD95_MM, dice, hd95_mm
+from app.workloads.brats.store.build_store import finish_store, plan_store
+from app.workloads.brats.store.prepare import prepare_or_keep
+from app.workloads.brats.store.prepared import BratsStore
 from app.workloads.brats.task import BratsTask
+from app.workloads.brats.volume.reading import to_ras
 
 NETWORK = torch.nn.Identity()
 CPU = torch.device("cpu")

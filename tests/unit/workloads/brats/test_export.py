@@ -11,8 +11,8 @@ import torch
 
 from app.errors import TwofoldError
 from app.workloads import exporting
-from app.workloads.brats.export import form
-from app.workloads.brats.networks import build_network
+from app.workloads.brats.inference.export import form
+from app.workloads.brats.network.networks import build_network
 from app.workloads.brats.task import BratsTask
 
 TASK = BratsTask(filters=(4, 8), patch_size=(8, 8, 8))

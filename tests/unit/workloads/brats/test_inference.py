@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from app.workloads.brats.inference import brain_mask, predict_label
+from app.workloads.brats.inference.segment import brain_mask, predict_label
 from app.workloads.brats.task import BratsTask
 
 CPU = torch.device("cpu")

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import DataError, UsageError
-from app.workloads.brats.label_names import MEANINGS, meaning_of, parse_codes, read_names
+from app.workloads.brats.source.label_names import MEANINGS, meaning_of, parse_codes, read_names
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from app.workloads.brats.losses import loss_sums, loss_value
+from app.workloads.brats.network.losses import loss_sums, loss_value
 from app.workloads.brats.task import BratsTask
 
 WHOLE = BratsTask(outputs="whole", loss="dice")

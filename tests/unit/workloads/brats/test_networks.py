@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from app.errors import UsageError
-from app.workloads.brats import layers
-from app.workloads.brats.networks import build_network
+from app.workloads.brats.network import layers
+from app.workloads.brats.network.networks import build_network
 from app.workloads.brats.task import BratsTask
 
 CHANNELS_LAST = torch.channels_last_3d

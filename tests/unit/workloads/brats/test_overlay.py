@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
-from app.workloads.brats.overlay import (
+from app.workloads.brats.inference.overlay import (
     COLOURS,
     DPI,
     FOOT_INCHES,

@@ -12,11 +12,17 @@ import pytest
 import torch
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 
-from app.data.quarantine import Quarantined
+from app.data.store.quarantine import Quarantined
 from app.errors import DataError, UsageError
-from app.workloads.brats.label_choice import LabelOptions
-from app.workloads.brats.networks import build_network
-from app.workloads.brats.prediction import Predicted, plan_predictions, predict_case, truth_line, written_codes
+from app.workloads.brats.inference.prediction import (
+    Predicted,
+    plan_predictions,
+    predict_case,
+    truth_line,
+    written_codes,
+)
+from app.workloads.brats.network.networks import build_network
+from app.workloads.brats.source.label_choice import LabelOptions
 from app.workloads.brats.task import BratsTask
 
 AFFINE = np.array([[1.2, 0, 0, -10], [0, 0.9, 0, 5], [0, 0, 1.5, 30], [0, 0, 0, 1.0]])

@@ -12,17 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.data import files
-from app.data.quarantine import Quarantined, read_quarantine
+from app.data.store.quarantine import Quarantined, read_quarantine
 from app.errors import DataError, UsageError
-from app.workloads.brats import prepare
-from app.workloads.brats.building import finish_store, plan_store
-from app.workloads.brats.cases import Case
 from app.workloads.brats.checks import check
-from app.workloads.brats.conditioning import condition
 from app.workloads.brats.labels import FILE_CODES
-from app.workloads.brats.layouts import CaseFiles
-from app.workloads.brats.prepare import CaseTask, prepare_case, prepare_or_keep
-from app.workloads.brats.store import BratsStore, store_labels
+from app.workloads.brats.source.layouts import CaseFiles
+from app.workloads.brats.store import prepare
+from app.workloads.brats.store.build_store import finish_store, plan_store
+from app.workloads.brats.store.cases import Case
+from app.workloads.brats.store.prepare import CaseTask, prepare_case, prepare_or_keep
+from app.workloads.brats.store.prepared import BratsStore, store_labels
+from app.workloads.brats.volume.preprocessing import condition
 
 Images = Callable[..., npt.NDArray[np.generic]]
 Write = Callable[..., str]

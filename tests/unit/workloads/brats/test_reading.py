@@ -11,8 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.workloads.brats import reading
-from app.workloads.brats.reading import BadVolume, axis_codes, from_ras, ras_affine, read_volume, spacing_zyx, to_ras
+from app.workloads.brats.volume import reading
+from app.workloads.brats.volume.reading import (
+    BadVolume,
+    axis_codes,
+    from_ras,
+    ras_affine,
+    read_volume,
+    spacing_zyx,
+    to_ras,
+)
 
 SHAPE = (5, 4, 3)
 DIM, DATATYPE, BITPIX, PIXDIM, VOX_OFFSET, SCL_SLOPE = 40, 70, 72, 76, 108, 112

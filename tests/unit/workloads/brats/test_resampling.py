@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from app.workloads.brats import resampling
-from app.workloads.brats.conditioning import Conditioned
-from app.workloads.brats.resampling import (
+from app.workloads.brats.volume import resampling
+from app.workloads.brats.volume.preprocessing import Conditioned
+from app.workloads.brats.volume.resampling import (
     TooManyVoxels,
     axis_weights,
     resample,

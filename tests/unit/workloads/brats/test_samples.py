@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from app.data.sample_order import sample_order, sample_seeds
+from app.data.samples.order import sample_order, sample_seeds
 from app.errors import DataError
-from app.workloads.brats.building import finish_store, plan_store
-from app.workloads.brats.prepare import prepare_or_keep
-from app.workloads.brats.samples import BratsSamples, whole_start
-from app.workloads.brats.store import BratsStore
+from app.workloads.brats.store.build_store import finish_store, plan_store
+from app.workloads.brats.store.prepare import prepare_or_keep
+from app.workloads.brats.store.prepared import BratsStore
+from app.workloads.brats.store.samples import BratsSamples, whole_start
 
 PATCH = (8, 8, 8)
 

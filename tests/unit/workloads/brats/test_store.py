@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from app.data import files
 from app.errors import DataError
-from app.workloads.brats import store as store_module
-from app.workloads.brats.building import finish_store, plan_store
-from app.workloads.brats.conditioning import condition
-from app.workloads.brats.prepare import prepare_or_keep
-from app.workloads.brats.sources import detect_layout
-from app.workloads.brats.store import BratsStore
+from app.workloads.brats.source.contents import detect_layout
+from app.workloads.brats.store import prepared as store_module
+from app.workloads.brats.store.build_store import finish_store, plan_store
+from app.workloads.brats.store.prepare import prepare_or_keep
+from app.workloads.brats.store.prepared import BratsStore
+from app.workloads.brats.volume.preprocessing import condition
 
 MakeMsd = Callable[..., Path]
 

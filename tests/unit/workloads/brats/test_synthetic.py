@@ -12,8 +12,9 @@ from scipy import ndimage
 
 from app.errors import UsageError
 from app.workloads.brats.labels import CORE, EDEMA, ENHANCING, Layout, to_internal
-from app.workloads.brats.sources import detect_layout
-from app.workloads.brats.synthetic import (
+from app.workloads.brats.source.contents import detect_layout
+from app.workloads.brats.synthetic.case import SyntheticCase, make_case
+from app.workloads.brats.synthetic.data_sets import (
     SyntheticSet,
     describe_msd,
     finish_set,
@@ -21,7 +22,6 @@ from app.workloads.brats.synthetic import (
     open_set,
     write_cases,
 )
-from app.workloads.brats.synthetic_case import SyntheticCase, make_case
 
 SHAPE = (36, 32, 28)
 FLAIR, T1, T1GD, T2 = range(4)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from app.workloads.document_image.augment import augment, draw_changes, mix, move
-from app.workloads.document_image.task import AugmentConfig
+from app.workloads.documents.image.augment import augment, draw_changes, mix, move
+from app.workloads.documents.image.task import AugmentConfig
 
 STILL = AugmentConfig(rotation_degrees=0, scale=0, shift=0, brightness=0, contrast=0, noise_std=0)
 SEEDS = np.array([3, 2**64 - 1, 17], np.uint64)

@@ -14,18 +14,18 @@ from PIL import Image
 
 from app.configuration import to_dict
 from app.errors import UsageError
-from app.execution.model import load_model
+from app.execution.models.model import load_model
 from app.experiment import Experiment
 from app.training.numerics import Numerics
-from app.workloads.document_image.export import form
-from app.workloads.document_image.networks import build_network
-from app.workloads.document_image.task import DocumentImageTask
-from app.workloads.document_image.workload import DocumentImageWorkload, normalize
-from app.workloads.documents.building import finish_store, plan_store
-from app.workloads.documents.pages import PageFile, ReadPage, read_for_prediction
-from app.workloads.documents.prediction import classify
-from app.workloads.documents.prepare import prepare_or_keep
-from app.workloads.documents.store import DocumentStore
+from app.workloads.documents.image.export import form
+from app.workloads.documents.image.networks import build_network
+from app.workloads.documents.image.task import DocumentImageTask
+from app.workloads.documents.image.workload import DocumentImageWorkload, normalize
+from app.workloads.documents.pages.files import PageFile, ReadPage, read_for_prediction
+from app.workloads.documents.predict.prediction import classify
+from app.workloads.documents.store.build_store import finish_store, plan_store
+from app.workloads.documents.store.prepare import prepare_or_keep
+from app.workloads.documents.store.prepared import DocumentStore
 from app.workloads.exporting import export_model
 
 OPTIONS = {"model": "test_efficientnet", "weights": "random", "image_size": 64, "classes": ["letter", "memo", "form"]}

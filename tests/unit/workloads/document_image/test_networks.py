@@ -7,10 +7,10 @@ import timm
 import torch
 
 from app.errors import DataError, UsageError
-from app.execution.record import note_origin, told_origin
-from app.workloads.document_image.networks import build_network, mean_and_std
-from app.workloads.document_image.task import DocumentImageTask
-from app.workloads.first_weights import load_fitting
+from app.execution.trials.record import note_origin, told_origin
+from app.workloads.documents.image.networks import build_network, mean_and_std
+from app.workloads.documents.image.task import DocumentImageTask
+from app.workloads.initial_weights import load_fitting
 
 MODEL = "test_efficientnet"
 """A network of timm's for tests: 0.4 M parameters."""

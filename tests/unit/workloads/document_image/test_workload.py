@@ -14,17 +14,17 @@ import torch
 from PIL import Image
 
 from app.errors import DataError, UsageError
-from app.execution.evaluate import evaluate_run
-from app.execution.trial import run_trial
+from app.execution.models.evaluate import evaluate_run
+from app.execution.trials.trial import run_trial
 from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
 from app.training.context import LocalContext
 from app.training.loop import TrainingResult, train
 from app.training.order import Order
-from app.workloads.document_image.networks import build_network, mean_and_std
-from app.workloads.document_image.task import DocumentImageTask
-from app.workloads.document_image.workload import DocumentImageWorkload, normalize, resize
-from app.workloads.documents.building import finish_store, plan_store
-from app.workloads.documents.prepare import prepare_or_keep
+from app.workloads.documents.image.networks import build_network, mean_and_std
+from app.workloads.documents.image.task import DocumentImageTask
+from app.workloads.documents.image.workload import DocumentImageWorkload, normalize, resize
+from app.workloads.documents.store.build_store import finish_store, plan_store
+from app.workloads.documents.store.prepare import prepare_or_keep
 
 CPU = torch.device("cpu")
 SIZE = 32
@@ -149,7 +149,7 @@ def test_a_store_of_other_classes_is_not_scored(store: str, monkeypatch: pytest.
     """Its labels would be taken for those of the classes that the network knows."""
     other = replace(task(store), classes=("top", "bottom"))
     model = SimpleNamespace(workload=WORKLOAD, task=other)
-    monkeypatch.setattr("app.execution.evaluate.load_model", lambda *_, **__: model)
+    monkeypatch.setattr("app.execution.models.evaluate.load_model", lambda *_, **__: model)
     with pytest.raises(UsageError, match=r"the task has the classes top, bottom; the store .* has bottom, top"):
         evaluate_run("run", store, "test", launcher="local")
 

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from app.workloads.document_text import tokens
-from app.workloads.document_text.small import SmallBert, make_small_bert
-from app.workloads.documents import store as documents_store
-from app.workloads.documents.store import StoreOptions
-from app.workloads.documents.texts import PageText, read_texts, write_part
+from app.workloads.documents.ocr.texts import PageText, read_texts, write_part
+from app.workloads.documents.store import prepared as documents_store
+from app.workloads.documents.store.prepared import StoreOptions
+from app.workloads.documents.text import tokens
+from app.workloads.documents.text.tiny_bert import SmallBert, make_small_bert
 
 CLASSES = ("letter", "invoice", "memo")
 WORDS = {"letter": "dear sir yours sincerely", "invoice": "total amount due net", "memo": "to from subject staff"}

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from app.errors import UsageError
-from app.workloads.document_text.pretrained import load_bert, load_tokenizer
-from app.workloads.document_text.small import SmallBert, make_small_bert
+from app.workloads.documents.text.pretrained import load_bert, load_tokenizer
+from app.workloads.documents.text.tiny_bert import SmallBert, make_small_bert
 
 
 def test_first_layers_are_those_of_the_folder(bert: str) -> None:

@@ -4,11 +4,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.workloads.document_text import tokens
-from app.workloads.document_text.pretrained import load_tokenizer
-from app.workloads.document_text.samples import open_samples
-from app.workloads.document_text.task import DocumentTextTask
-from app.workloads.documents.texts import PageText, write_part
+from app.workloads.documents.ocr.texts import PageText, write_part
+from app.workloads.documents.text import tokens
+from app.workloads.documents.text.pretrained import load_tokenizer
+from app.workloads.documents.text.samples import open_samples
+from app.workloads.documents.text.task import DocumentTextTask
 
 
 def test_head_and_tail_of_a_long_text(bert: str) -> None:

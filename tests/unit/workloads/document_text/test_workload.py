@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.data.feeding import StepReader
+from app.data.samples.feeding import StepReader
 from app.errors import DataError, UsageError
 from app.experiment import Experiment, OptimizerConfig
 from app.training import checkpoint
@@ -16,12 +16,12 @@ from app.training.context import LocalContext
 from app.training.loop import train
 from app.training.order import Order
 from app.training.step import make_optimizer
-from app.workloads.document_text import checks
-from app.workloads.document_text.pretrained import load_tokenizer
-from app.workloads.document_text.samples import load_pages
-from app.workloads.document_text.workload import DocumentTextWorkload
-from app.workloads.documents.ocr_engines import OcrOptions
-from app.workloads.documents.texts import PageText, write_part
+from app.workloads.documents.ocr.engines import OcrOptions
+from app.workloads.documents.ocr.texts import PageText, write_part
+from app.workloads.documents.text import checks
+from app.workloads.documents.text.pretrained import load_tokenizer
+from app.workloads.documents.text.samples import load_pages
+from app.workloads.documents.text.workload import DocumentTextWorkload
 
 CPU = torch.device("cpu")
 WORKLOAD = DocumentTextWorkload()

@@ -8,15 +8,15 @@ import pytest
 from drawn_sets import draw_page, save, save_rvl, save_tobacco
 
 from app.data import files
-from app.data.manifest import read_table, write_table
-from app.data.quarantine import read_quarantine
+from app.data.store.manifest import read_table, write_table
+from app.data.store.quarantine import read_quarantine
 from app.errors import DataError, UsageError
-from app.workloads.documents import building
-from app.workloads.documents import prepare as prepare_module
-from app.workloads.documents.building import finish_store, plan_store
-from app.workloads.documents.listing import SourceOptions
-from app.workloads.documents.prepare import prepare_or_keep
-from app.workloads.documents.store import DocumentStore
+from app.workloads.documents.source.listing import SourceOptions
+from app.workloads.documents.store import build_store
+from app.workloads.documents.store import prepare as prepare_module
+from app.workloads.documents.store.build_store import finish_store, plan_store
+from app.workloads.documents.store.prepare import prepare_or_keep
+from app.workloads.documents.store.prepared import DocumentStore
 
 Prepare = Callable[..., DocumentStore]
 
@@ -146,7 +146,7 @@ def test_large_sets_are_cut_into_shards_of_bounded_size(tmp_path: Path) -> None:
     for name, text in (("train", listing), ("val", ""), ("test", "")):
         (tmp_path / "labels" / f"{name}.txt").write_text(text)
     plan = plan_store(str(tmp_path), str(tmp_path / "store"))
-    assert {len(task.pages) for task in plan.tasks[:-1]} == {building.MAX_PAGES_PER_SHARD}
+    assert {len(task.pages) for task in plan.tasks[:-1]} == {build_store.MAX_PAGES_PER_SHARD}
     assert plan.num_pages == 40_000
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.errors import DataError, UsageError
-from app.workloads.documents.ensemble import (
+from app.workloads.documents.ensemble.methods import (
     Predictions,
     accuracy_interval,
     align,
@@ -80,7 +80,7 @@ def test_equal_methods_are_told_apart_in_one_of_twenty_trials(
     num_partitions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each page is as hard for one method as for the other by chance, and so in every partition that tests on it."""
-    monkeypatch.setattr("app.workloads.documents.ensemble.NUM_RESAMPLES", 500)
+    monkeypatch.setattr("app.workloads.documents.ensemble.methods.NUM_RESAMPLES", 500)
     rng = np.random.default_rng(1)
     num_pages, num_trials, wrong = 200, 600, 0
     for _ in range(num_trials):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from app.errors import UsageError
-from app.workloads.documents.ensemble import Fitted
-from app.workloads.documents.ensembling import _comparisons, check_pairs
+from app.workloads.documents.ensemble.methods import Fitted
+from app.workloads.documents.ensemble.runs import _comparisons, check_pairs
 
 
 def test_a_run_given_twice_is_refused(tmp_path: Path) -> None:

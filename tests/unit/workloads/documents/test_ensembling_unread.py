@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app.workloads.documents import ensembling
+from app.workloads.documents.ensemble import runs
 
 LABELS = {"v1": 0, "v2": 1, "v3": 0, "t1": 0, "t2": 1, "t3": 1}
 
@@ -26,17 +26,17 @@ def test_a_page_without_text_is_the_images_alone_and_counted(tmp_path: Path, mon
     write(image, "test", {"t1": 0.9, "t2": 0.2, "t3": 0.6})
     write(text, "test", {"t3": 0.1, "t1": 0.8})
     store = SimpleNamespace(root="store", labels=np.array([*LABELS.values()]), row_of=[*LABELS].index)
-    monkeypatch.setattr(ensembling, "DocumentStore", lambda _: store)
-    monkeypatch.setattr(ensembling, "unread_pages", lambda _: frozenset({"v3", "t2"}))
-    monkeypatch.setattr(ensembling, "blank_pages", lambda _: frozenset())
-    found = ensembling.ensemble_runs([str(image)], [str(text)], "store")
+    monkeypatch.setattr(runs, "DocumentStore", lambda _: store)
+    monkeypatch.setattr(runs, "unread_pages", lambda _: frozenset({"v3", "t2"}))
+    monkeypatch.setattr(runs, "blank_pages", lambda _: frozenset())
+    found = runs.ensemble_runs([str(image)], [str(text)], "store")
     assert found["num_pages"] == [3] and found["num_without_text"] == [1]
     accuracy = {name: spread["mean"] for name, spread in found["accuracy"].items()}
     assert accuracy["image"] == pytest.approx(2 / 3)  # t3 is wrong
     assert accuracy["text"] == pytest.approx(2 / 3)  # t2, which it can not read
     assert accuracy["average"] == 1  # of t3: (0.6 + 0.1) / 2
     assert found["image_weight"] == [1.0]
-    assert "(1 of them have no text, as OCR failed: the image decides there" in "\n".join(ensembling.table(found))
+    assert "(1 of them have no text, as OCR failed: the image decides there" in "\n".join(runs.table(found))
 
 
 def test_a_blank_page_is_the_image_s_alone_in_the_ensemble_and_teaches_nothing(
@@ -49,12 +49,12 @@ def test_a_blank_page_is_the_image_s_alone_in_the_ensemble_and_teaches_nothing(
     write(image, "test", {"t1": 0.9, "t2": 0.4, "t3": 0.6})
     write(text, "test", {"t1": 0.8, "t2": 0.99, "t3": 0.1})
     store = SimpleNamespace(root="store", labels=np.array([*LABELS.values()]), row_of=[*LABELS].index)
-    monkeypatch.setattr(ensembling, "DocumentStore", lambda _: store)
-    monkeypatch.setattr(ensembling, "unread_pages", lambda _: frozenset())
-    monkeypatch.setattr(ensembling, "blank_pages", lambda _: frozenset({"v3", "t2"}))
-    found = ensembling.ensemble_runs([str(image)], [str(text)], "store")
+    monkeypatch.setattr(runs, "DocumentStore", lambda _: store)
+    monkeypatch.setattr(runs, "unread_pages", lambda _: frozenset())
+    monkeypatch.setattr(runs, "blank_pages", lambda _: frozenset({"v3", "t2"}))
+    found = runs.ensemble_runs([str(image)], [str(text)], "store")
     accuracy = {name: spread["mean"] for name, spread in found["accuracy"].items()}
     assert accuracy["text"] == pytest.approx(2 / 3), "it answers, and errs"
     assert accuracy["average"] == 1, "(0.4 + 0.99) / 2 would be wrong"
     assert found["num_blank"] == [1] and found["num_without_text"] == [0]
-    assert "(on 1 of them OCR found no text: the image decides there)" in ensembling.table(found)
+    assert "(on 1 of them OCR found no text: the image decides there)" in runs.table(found)

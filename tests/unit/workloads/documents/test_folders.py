@@ -3,9 +3,9 @@
 import pytest
 
 from app.errors import DataError
-from app.workloads.documents import classes
-from app.workloads.documents.folders import read_folders
-from app.workloads.documents.listing import Choice, split_of
+from app.workloads.documents.source import classes
+from app.workloads.documents.source.folders import read_folders
+from app.workloads.documents.source.listing import Choice, split_of
 
 
 def placed(*paths: str, choice: Choice | None = None) -> list[tuple[str | None, str]]:

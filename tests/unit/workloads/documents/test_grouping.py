@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.data.splits import torn_groups
+from app.data.samples.splits import torn_groups
 from app.errors import DataError
-from app.workloads.documents.building import plan_store
-from app.workloads.documents.grouping import documents_of, group_pages, shared_documents
-from app.workloads.documents.listing import PageSource
-from app.workloads.documents.partitions import partition_splits
+from app.workloads.documents.source.grouping import documents_of, group_pages, shared_documents
+from app.workloads.documents.source.listing import PageSource
+from app.workloads.documents.store.build_store import plan_store
+from app.workloads.documents.store.partitions import partition_splits
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.fft import dctn
 
-from app.workloads.documents import hashing
-from app.workloads.documents.hashing import nearest, perceptual_hash
+from app.workloads.documents.store import hashing
+from app.workloads.documents.store.hashing import nearest, perceptual_hash
 
 HASHES = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=30)
 

@@ -7,10 +7,10 @@ import pytest
 from drawn_sets import draw_page, encoded, save_rvl, save_tobacco
 
 from app.errors import DataError
-from app.workloads.documents import classes
-from app.workloads.documents.layouts import detect_layout
-from app.workloads.documents.listing import SourceOptions, document_id
-from app.workloads.documents.prepare import read_encoded
+from app.workloads.documents.source import classes
+from app.workloads.documents.source.layouts import detect_layout
+from app.workloads.documents.source.listing import SourceOptions, document_id
+from app.workloads.documents.store.prepare import read_encoded
 
 PAGE = encoded(draw_page(0), "PNG")
 

@@ -6,9 +6,9 @@ import pytest
 from drawn_sets import draw_page, encoded
 
 from app.errors import DataError
-from app.workloads.documents import classes
-from app.workloads.documents.layouts import detect_layout
-from app.workloads.documents.listing import SourceOptions
+from app.workloads.documents.source import classes
+from app.workloads.documents.source.layouts import detect_layout
+from app.workloads.documents.source.listing import SourceOptions
 
 PAGE = encoded(draw_page(0), "PNG")
 

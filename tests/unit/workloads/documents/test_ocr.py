@@ -8,12 +8,12 @@ import pyarrow as pa
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from app.data.manifest import write_manifest, write_table
+from app.data.store.manifest import write_manifest, write_table
 from app.errors import DataError, ResourceError
-from app.workloads.documents import ocr, ocr_engines
-from app.workloads.documents.ocr import Missing, keep, missing_pages, plan_tasks, read_batch, read_text
-from app.workloads.documents.ocr_engines import OcrFailure, OcrOptions, OcrTimeout, check_engine
-from app.workloads.documents.texts import IMPORTED, Note, PageText, read_notes, read_texts
+from app.workloads.documents.ocr import engines, recognition
+from app.workloads.documents.ocr.engines import OcrFailure, OcrOptions, OcrTimeout, check_engine
+from app.workloads.documents.ocr.recognition import Missing, keep, missing_pages, plan_tasks, read_batch, read_text
+from app.workloads.documents.ocr.texts import IMPORTED, Note, PageText, read_notes, read_texts
 
 LINES = ("Dear Sir", "the total amount of the invoice", "is due within thirty days")
 WORDS = [word for line in LINES for word in line.split()]
@@ -76,7 +76,7 @@ def test_failures_are_tried_again(source: Path, monkeypatch: pytest.MonkeyPatch)
         found: tuple[str, float] = answer
         return found
 
-    monkeypatch.setattr(ocr, "recognise", recognise)
+    monkeypatch.setattr(recognition, "recognise", recognise)
     assert read_text(str(source), "b", "blank.png", OcrOptions(num_retries=2)) == PageText("b", "text", 88.0, "ok")
     answers[:] = [OcrTimeout(), OcrFailure("signal 9"), ("text", 88.0)]
     assert read_text(str(source), "b", "blank.png", OcrOptions(num_retries=1)) == PageText(
@@ -105,8 +105,8 @@ def test_words_become_lines_and_blocks() -> None:
         "conf": [-1, 90, 80.5, 70, "60", 50],
         "text": ["", "Dear", "Sir", "total", "due", " "],
     }
-    assert ocr_engines._join(table) == ("Dear Sir\ntotal\n\ndue", pytest.approx((90 + 80.5 + 70 + 60) / 4))
-    assert ocr_engines._join({name: [] for name in table}) == ("", None)
+    assert engines._join(table) == ("Dear Sir\ntotal\n\ndue", pytest.approx((90 + 80.5 + 70 + 60) / 4))
+    assert engines._join({name: [] for name in table}) == ("", None)
 
 
 def test_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +197,7 @@ def test_how_new_pages_are_read_as_a_stores_were() -> None:
 
 
 def test_parts_are_of_many_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocr, "NUM_PAGES_PER_PART", 10)
+    monkeypatch.setattr(recognition, "NUM_PAGES_PER_PART", 10)
     pages = [PageText(f"p{i}", "x", 90.0, "ok") for i in range(24)]
     assert sum(map(len, keep(str(tmp_path), (pages[i : i + 2] for i in range(0, 24, 2))))) == 24
     names = sorted(path.name for path in (tmp_path / "ocr").iterdir())

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.workloads.documents import ocr
-from app.workloads.documents.ocr_engines import OcrOptions
-from app.workloads.documents.ocr_pieces import MAX_EDGE, pieces, shrunk
+from app.workloads.documents.ocr import recognition
+from app.workloads.documents.ocr.engines import OcrOptions
+from app.workloads.documents.ocr.pieces import MAX_EDGE, pieces, shrunk
 
 
 def page(height: int, width: int, dark: list[tuple[int, int]]) -> Image.Image:
@@ -39,17 +39,17 @@ def test_a_page_that_fits_is_left_alone_and_a_wide_one_made_smaller() -> None:
 def test_the_text_of_pieces_is_joined_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Confidence is the mean over words: (1 x 90 + 3 x 50) / 4 = 60."""
     said = iter([("one", 90.0), ("", None), ("two three four", 50.0)])
-    monkeypatch.setattr(ocr, "recognise", lambda image, options: next(said))
-    monkeypatch.setattr(ocr, "pieces", lambda image: [image] * 3)
-    found = ocr.read_opened("a", lambda: page(5, 5, []), OcrOptions())
+    monkeypatch.setattr(recognition, "recognise", lambda image, options: next(said))
+    monkeypatch.setattr(recognition, "pieces", lambda image: [image] * 3)
+    found = recognition.read_opened("a", lambda: page(5, 5, []), OcrOptions())
     assert (found.text, found.confidence, found.status) == ("one\n\ntwo three four", 60.0, "ok")
     assert found.reason == "read in 3 pieces"
 
 
 def test_a_page_too_wide_says_at_which_size_it_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, int]] = []
-    monkeypatch.setattr(ocr, "recognise", lambda image, options: seen.append(image.size) or ("wide", 80.0))
-    found = ocr.read_opened("a", lambda: Image.new("L", (2 * MAX_EDGE, 10), 255), OcrOptions())
+    monkeypatch.setattr(recognition, "recognise", lambda image, options: seen.append(image.size) or ("wide", 80.0))
+    found = recognition.read_opened("a", lambda: Image.new("L", (2 * MAX_EDGE, 10), 255), OcrOptions())
     assert seen == [(MAX_EDGE, 5)] and found.reason == "read at 50% of its size"
 
 

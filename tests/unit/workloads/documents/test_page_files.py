@@ -11,14 +11,14 @@ from drawn_sets import draw_page, encoded, save
 from made_files import GREY, png, tiff
 from PIL import Image
 
-from app.data.quarantine import Quarantined, read_quarantine
-from app.workloads.documents import pdf, reading
-from app.workloads.documents import tiff as tiff_module
-from app.workloads.documents.ocr import read_text
-from app.workloads.documents.pages import PageFile, ReadPage, find_pages, open_page, read_for_prediction
-from app.workloads.documents.prepare import page_of, read_encoded
-from app.workloads.documents.reading import BadPage, num_pages, read_page, stored_page
-from app.workloads.documents.store import DocumentStore
+from app.data.store.quarantine import Quarantined, read_quarantine
+from app.workloads.documents.ocr.recognition import read_text
+from app.workloads.documents.pages import pdf, reading
+from app.workloads.documents.pages import tiff as tiff_module
+from app.workloads.documents.pages.files import PageFile, ReadPage, find_pages, open_page, read_for_prediction
+from app.workloads.documents.pages.reading import BadPage, num_pages, read_page, stored_page
+from app.workloads.documents.store.prepare import page_of, read_encoded
+from app.workloads.documents.store.prepared import DocumentStore
 
 THUMBNAIL, MASK = 1, 4
 """NewSubfileType of TIFF 6.0."""
@@ -109,7 +109,8 @@ def test_ocr_reads_the_page_and_not_the_first(monkeypatch: pytest.MonkeyPatch, t
     (tmp_path / "fax.tif").write_bytes(FAX)
     seen: list[int] = []
     monkeypatch.setattr(
-        "app.workloads.documents.ocr.read_opened", lambda page, open_, how: seen.append(open_().getpixel((0, 0)))
+        "app.workloads.documents.ocr.recognition.read_opened",
+        lambda page, open_, how: seen.append(open_().getpixel((0, 0))),
     )
     read_text(str(tmp_path), "fax-p2", "fax.tif#p2", None)  # type: ignore[arg-type]
     assert seen == [90]

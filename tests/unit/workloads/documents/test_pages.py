@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.data.quarantine import Quarantined
+from app.data.store.quarantine import Quarantined
 from app.errors import DataError, ResourceError
-from app.workloads.documents import pdf as pdf_pages
-from app.workloads.documents.pages import PageFile, ReadPage, find_pages, read_for_prediction
-from app.workloads.documents.reading import stored_page
+from app.workloads.documents.pages import pdf as pdf_pages
+from app.workloads.documents.pages.files import PageFile, ReadPage, find_pages, read_for_prediction
+from app.workloads.documents.pages.reading import stored_page
 
 
 def draw(path: Path, grey: int = 255, size: tuple[int, int] = (60, 80)) -> Path:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import UsageError
-from app.workloads.documents.partitions import check_classes, partition_splits
+from app.workloads.documents.store.partitions import check_classes, partition_splits
 
 
 @st.composite

@@ -6,8 +6,8 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from app.workloads.documents.prediction import PagePrediction, combine
-from app.workloads.documents.prediction_table import PredictionTable
+from app.workloads.documents.predict.prediction import PagePrediction, combine
+from app.workloads.documents.predict.table import PredictionTable
 
 
 def write_table(path: str, rows: list[PagePrediction], with_mark: bool = False) -> None:

@@ -6,8 +6,8 @@ import pytest
 from drawn_sets import draw_page, encoded
 from PIL import Image
 
-from app.workloads.documents import reading
-from app.workloads.documents.reading import BadPage, read_page, stored_page
+from app.workloads.documents.pages import reading
+from app.workloads.documents.pages.reading import BadPage, read_page, stored_page
 
 RAMP = np.tile(np.linspace(0, 255, 60).round().astype(np.uint8), (80, 1))
 GREY = Image.fromarray(RAMP)

@@ -8,7 +8,7 @@ from drawn_sets import encoded
 from made_files import COMPRESSED, GREY, LEVELS, chunk, exif_orientation, png, tiff, turned
 from PIL import Image
 
-from app.workloads.documents.reading import BadPage, read_page
+from app.workloads.documents.pages.reading import BadPage, read_page
 
 
 def shown(content: bytes) -> np.ndarray:

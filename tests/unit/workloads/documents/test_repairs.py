@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from made_files import GREY, chunk, png, tiff, turned
 from PIL import Image
 
-from app.workloads.documents import repairs
-from app.workloads.documents.reading import BadPage, num_pages, read_page, stored_page
+from app.workloads.documents.pages import repairs
+from app.workloads.documents.pages.reading import BadPage, num_pages, read_page, stored_page
 
 TEXT = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2_000_000)))
 PROFILE = chunk(b"iCCP", b"grey\0\0" + zlib.compress(bytes(1_500_000)))

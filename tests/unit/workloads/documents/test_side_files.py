@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import DataError
-from app.workloads.documents.layouts import detect_layout
-from app.workloads.documents.listing import DataSet, SourceOptions
+from app.workloads.documents.source.layouts import detect_layout
+from app.workloads.documents.source.listing import DataSet, SourceOptions
 
 
 def write(root: Path, listing: dict[str, str], *pages: str) -> str:

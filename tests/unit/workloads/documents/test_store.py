@@ -8,9 +8,9 @@ from drawn_sets import draw_page, encoded, save_rvl, save_tobacco
 
 from app.data import files
 from app.errors import DataError, UsageError
-from app.workloads.documents import store as store_module
-from app.workloads.documents.reading import stored_page
-from app.workloads.documents.store import DocumentStore, open_store
+from app.workloads.documents.pages.reading import stored_page
+from app.workloads.documents.store import prepared as store_module
+from app.workloads.documents.store.prepared import DocumentStore, open_store
 
 Prepare = Callable[..., DocumentStore]
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from app.errors import UsageError
-from app.workloads.documents import synthetic_words
-from app.workloads.documents.classes import RVL_CDIP, TOBACCO
-from app.workloads.documents.synthetic import (
+from app.workloads.documents.source.classes import RVL_CDIP, TOBACCO
+from app.workloads.documents.synthetic import words
+from app.workloads.documents.synthetic.data_sets import (
     SyntheticDocuments,
     finish_set,
     list_pages,
@@ -24,9 +24,9 @@ from app.workloads.documents.synthetic import (
     open_set,
     write_pages,
 )
-from app.workloads.documents.synthetic_files import NUM_IDS, list_rvl_cdip, list_tobacco, rvl_page, tobacco_counts
-from app.workloads.documents.synthetic_ink import FONT_FILES, font_folders, load_font
-from app.workloads.documents.synthetic_page import (
+from app.workloads.documents.synthetic.files import NUM_IDS, list_rvl_cdip, list_tobacco, rvl_page, tobacco_counts
+from app.workloads.documents.synthetic.ink import FONT_FILES, font_folders, load_font
+from app.workloads.documents.synthetic.page import (
     RELATED,
     PagePlan,
     draw_page,
@@ -35,7 +35,7 @@ from app.workloads.documents.synthetic_page import (
     plan_page,
     scan_page,
 )
-from app.workloads.documents.synthetic_printed import LAYOUTS
+from app.workloads.documents.synthetic.printed import LAYOUTS
 
 HEIGHT = 160
 
@@ -204,9 +204,9 @@ def test_neither_look_nor_words_tell_all() -> None:
 
 
 def test_words_are_shared_between_classes() -> None:
-    assert set(LAYOUTS) == set(RELATED) == set(synthetic_words.CLASSES) == set(RVL_CDIP)
-    members = Counter(words.group for words in synthetic_words.CLASSES.values())
-    assert set(members) | {"common"} == set(synthetic_words.GROUPS)
+    assert set(LAYOUTS) == set(RELATED) == set(words.CLASSES) == set(RVL_CDIP)
+    members = Counter(words.group for words in words.CLASSES.values())
+    assert set(members) | {"common"} == set(words.GROUPS)
     assert min(members.values()) >= 2
 
 
@@ -226,7 +226,7 @@ def test_every_page_has_ink_and_paper(kind: str, page: int, bilevel: bool) -> No
 
 def test_fonts_are_those_that_matplotlib_brings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all((font_folders()[0] / name).is_file() for name in FONT_FILES.values())
-    monkeypatch.setattr("app.workloads.documents.synthetic_ink.font_folders", list)
+    monkeypatch.setattr("app.workloads.documents.synthetic.ink.font_folders", list)
     load_font.cache_clear()
     assert load_font("serif", "regular", 17).getbbox("x")  # Pillow's own
     load_font.cache_clear()
@@ -244,7 +244,7 @@ def num_words_read(plan: PagePlan, bilevel: bool, folder: Path) -> int:
     scan_page(draw_page(0, page, "memo", 1000), 0, page, page, bilevel).save(folder / "memo.png")
     command = ["tesseract", str(folder / "memo.png"), "-", "--psm", "3", "-l", "eng"]
     text = subprocess.run(command, check=True, capture_output=True, text=True, env={"OMP_THREAD_LIMIT": "1"}).stdout
-    known = {*synthetic_words.NOUNS, *synthetic_words.ADJECTIVES, *synthetic_words.VERBS}
+    known = {*words.NOUNS, *words.ADJECTIVES, *words.VERBS}
     return len({word.strip(".,:").lower() for word in text.split()} & known)
 
 
@@ -267,7 +267,7 @@ def test_pages_come_with_their_text_where_asked(tmp_path: Path) -> None:
 def test_a_pages_text_is_what_its_writer_wrote() -> None:
     legible = next(n for n in range(100) if plan_page(0, n, "memo") == PagePlan("memo", "memo"))
     text = page_text(0, legible, "memo", 400)
-    words = synthetic_words.CLASSES["memo"]
-    assert len(text.split()) > 30 and any(word in text for word in (*words.titles, *words.labels, *words.nouns))
+    memo = words.CLASSES["memo"]
+    assert len(text.split()) > 30 and any(word in text for word in (*memo.titles, *memo.labels, *memo.nouns))
     blurred = next(n for n in range(100) if not plan_page(0, n, "memo").is_legible)
     assert page_text(0, blurred, "memo", 400) == ""

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import DataError
-from app.workloads.documents.text_import import find_texts, import_texts
+from app.workloads.documents.ocr.text_import import find_texts, import_texts
 
 
 def write(root: Path, name: str, text: str) -> None:
