@@ -15,7 +15,7 @@ from app.errors import UsageError
 from app.execution.trials import logger_tools, loggers
 from app.execution.trials.loggers import Loggers, flattened, open_loggers
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 OPTIONS = {"workload": "toy", "optimizer": {"learning_rate": 0.1}, "task": {}}
 

@@ -20,7 +20,7 @@ from app.execution.studies.searchers import ALIASES, SEARCHERS, _domain, _value,
 from app.planning.search import study_of
 from app.search_space import Choice, Normal, Range, Search, Values, applicable
 
-DOCS = Path(__file__).parents[3] / "docs" / "schedulers-and-searches.md"
+DOCS = Path(__file__).parents[4] / "docs" / "schedulers-and-searches.md"
 RATE = "optimizer.learning_rate"
 PARAMETERS: dict[str, Choice] = {
     RATE: Range(1e-4, 1.0, log=True),

@@ -17,7 +17,7 @@ from app.errors import DataError, UsageError
 HOLD = """
 import sys
 from app.data import files
-from app.data.ownership import held
+from app.data.store.ownership import held
 with held(sys.argv[1], "the run"):
     print("held", flush=True)
     sys.stdin.read()

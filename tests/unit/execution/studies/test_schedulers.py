@@ -21,7 +21,7 @@ from app.records import Takeover
 from app.scheduling import Scheduler
 from app.search_space import Range
 
-DOCS = Path(__file__).parents[3] / "docs" / "schedulers-and-searches.md"
+DOCS = Path(__file__).parents[4] / "docs" / "schedulers-and-searches.md"
 RATE = "optimizer.learning_rate"
 PBT = Scheduler(
     "pbt",

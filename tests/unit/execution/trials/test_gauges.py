@@ -16,7 +16,7 @@ from app.execution.trials.gauges import GAUGES
 from app.experiment import Experiment
 from app.training.order import Order
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 BOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
 ORDER = Order(Experiment(name="a", workload="toy"), "", "/runs/rates/trials/a", 0.0, study="rates")
 

@@ -130,7 +130,7 @@ def test_recipes_of_ours_name_what_differs_from_the_study() -> None:
         "label_smoothing",
         "augment",
     }
-    told = (Path(__file__).parents[2] / "docs" / "document-recipes.md").read_text()
+    told = (Path(__file__).parents[3] / "docs" / "document-recipes.md").read_text()
     for option in (*differing, "batch_rule", "label_smoothing", *ROTATION_ALONE):
         assert f"`{option}`" in told, option
 

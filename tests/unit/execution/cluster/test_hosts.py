@@ -10,7 +10,7 @@ from app.errors import ResourceError, UsageError
 from app.execution.cluster import hosts
 from app.execution.cluster.hosts import HostsFile, read_hosts_file
 
-DELIVERED = (Path(__file__).parents[3] / "cluster.yaml").read_text()
+DELIVERED = (Path(__file__).parents[4] / "cluster.yaml").read_text()
 FILLED = (
     DELIVERED.replace("HEAD_ADDRESS", "10.0.0.1")
     .replace("WORKER_1_ADDRESS, WORKER_2_ADDRESS", "10.0.0.2, 10.0.0.3")
@@ -52,7 +52,7 @@ def test_a_file_that_can_not_work_is_refused(tmp_path: Path, text: str, told: st
 
 def test_all_that_is_sent_exists_and_is_no_whole_folder(tmp_path: Path) -> None:
     sources = [source for source in read(tmp_path, FILLED).mounts.values() if not source.startswith("~")]
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     assert len(sources) > 5 and "." not in sources
     assert [source for source in sources if not (root / source).exists()] == []
 
