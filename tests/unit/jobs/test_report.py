@@ -42,7 +42,7 @@ class Pages:
 def test_pages_that_training_left_out_are_not_counted(
     job: ModuleType, monkeypatch: pytest.MonkeyPatch, with_excluded: bool, num_trained: int
 ) -> None:
-    monkeypatch.setattr("app.workloads.documents.store.open_store", lambda _: Pages())
+    monkeypatch.setattr("app.workloads.documents.store.prepared.open_store", lambda _: Pages())
     found = job.case_counts(record("/store", partition=3, with_excluded=with_excluded))
     assert found == {"train": num_trained, "validation": 2}
 
@@ -53,7 +53,7 @@ def test_a_store_that_is_gone_counts_nothing(job: ModuleType) -> None:
 
 
 def test_how_the_store_was_made_stands_in_the_report(job: ModuleType, tmp_path: Path) -> None:
-    """Eight scans of eight patients in the order of their names: 70 % of them are 5, then 1.5 rounded up is 2, and 1."""
+    """Eight scans of eight patients in their order: 70 % are 5, then 1.5 rounded up is 2, and 1."""
     store = make_store(tmp_path)
     found = job.store_facts(record(str(store)))
     assert found["labels"] == "0=background 1=core 2=edema 4=enhancing"
