@@ -57,6 +57,7 @@ def predict_documents(arguments: PredictDocuments) -> None:
     from app.data import files
     from app.data.store.quarantine import write_quarantine
     from app.errors import DataError
+    from app.reporting.run.page_sheet import with_shown_thumbnails
     from app.workloads.documents.pages.files import find_pages
     from app.workloads.documents.predict.table import PredictionTable
 
@@ -75,7 +76,7 @@ def predict_documents(arguments: PredictDocuments) -> None:
             )
             bad += unread
             table.add(predictions)
-            shown += _shown(arguments, predictions, pages)
+            shown = with_shown_thumbnails([*shown, *_shown(arguments, predictions, pages)])
     finally:
         table.write()
         write_quarantine(out, bad)

@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -67,6 +67,12 @@ def build_sheet(title: str, pages: Sequence[SheetPage], made: str = "") -> str:
 def by_doubt(pages: Sequence[SheetPage]) -> list[SheetPage]:
     """The most doubtful first."""
     return sorted(pages, key=lambda page: (-page.doubt, page.name))
+
+
+def with_shown_thumbnails(pages: Sequence[SheetPage]) -> list[SheetPage]:
+    """The pages, in their order, without the thumbnails that a sheet of them, and of any more, will not show."""
+    doubtful = {id(page) for page in by_doubt(pages)[:MAX_SHOWN]}
+    return [page if id(page) in doubtful else replace(page, thumbnail=b"") for page in pages]
 
 
 def thumbnails(pages: Sequence[SheetPage]) -> Html:

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from app.reporting.run.page_sheet import SheetPage, build_sheet, read_sheet, sheet_data
+from app.reporting.run.page_sheet import (
+    MAX_SHOWN,
+    SheetPage,
+    build_sheet,
+    read_sheet,
+    sheet_data,
+    with_shown_thumbnails,
+)
 
 
 def page(name: str, image: float, both: float, truth: str | None = None) -> SheetPage:
@@ -37,6 +44,17 @@ def test_a_sheet_comes_back_from_its_data() -> None:
     content = json.loads(json.dumps(sheet_data("Mail", pages)))
     assert content["title"] == "Mail" and content["num_pages"] == 2
     assert read_sheet(content) == [pages[1], pages[0]]
+
+
+def test_thumbnails_that_no_sheet_shows_are_not_kept() -> None:
+    """Of three parts, each trimmed as it comes, the sheet is that of all at once."""
+    pages = [page(f"p{number}", 0.5, 0.5 + (number * 7 % 1000) / 2001) for number in range(MAX_SHOWN + 300)]
+    kept: list[SheetPage] = []
+    for start in range(0, len(pages), 300):
+        kept = with_shown_thumbnails([*kept, *pages[start : start + 300]])
+    assert sum(bool(one.thumbnail) for one in kept) == MAX_SHOWN
+    assert [one.name for one in kept] == [one.name for one in pages]
+    assert build_sheet("Mail", kept) == build_sheet("Mail", pages)
 
 
 @pytest.mark.parametrize("content", [{}, {"pages": [{}]}, {"pages": [{"thumbnail": "%"}]}])
