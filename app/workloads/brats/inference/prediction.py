@@ -254,13 +254,20 @@ def _list_truths(truth: str | None) -> list[str]:
 
 
 def _truth_of(case: CaseFiles, truths: list[str], alone: bool) -> str | None:
-    """The label named like the case; of one input and one label any name will do."""
+    """The label named like the case; of one input and one label any name will do.
+
+    Raises:
+        UsageError: several are named so.
+    """
     if alone:
         return truths[0]
     if case.label in truths:
         return case.label
     names = {f"{case.id}{ending}{suffix}".lower() for ending in TRUTH_ENDINGS for suffix in (".nii.gz", ".nii")}
-    return next((p for p in truths if files.name_of(p).lower() in names and p not in case.images), None)
+    found = [p for p in truths if files.name_of(p).lower() in names and p not in case.images]
+    if len(found) > 1:
+        raise UsageError(f"--truth: {found[0]} and {found[1]} may both be of {case.id}; name a folder with one of them")
+    return found[0] if found else None
 
 
 def release_freed_memory() -> None:

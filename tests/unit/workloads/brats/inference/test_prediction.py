@@ -125,6 +125,16 @@ def test_truths_are_found_by_the_cases_names(make_msd: Callable[..., Path]) -> N
     assert [task.files.label for task in images] == labels[:2]
 
 
+def test_two_truths_of_one_case_are_refused(make_msd: Callable[..., Path], tmp_path: Path) -> None:
+    """Such as an earlier prediction beside the label."""
+    root = make_msd(1)
+    for name in ("BRATS_001.nii.gz", "BRATS_001_seg.nii.gz"):
+        (tmp_path / "truth").mkdir(exist_ok=True)
+        (tmp_path / "truth" / name).touch()
+    with pytest.raises(UsageError, match=r"BRATS_001\.nii\.gz and .*BRATS_001_seg\.nii\.gz may both be of BRATS_001"):
+        plan_predictions([str(root)], "out", "auto", str(tmp_path / "truth"))
+
+
 def test_files_that_fit_no_case_are_told(make_msd: Callable[..., Path], tmp_path: Path) -> None:
     root = make_msd(2)
     (root / "imagesTr/odd.nii.gz").touch()
