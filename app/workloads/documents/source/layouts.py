@@ -80,8 +80,8 @@ def detect_layout(source: str, options: SourceOptions | None = None) -> DataSet:
         raise DataError(f"{source} has no layout that is known: saw {seen}{more}{_above(source)}; {WANTED}")
     if options.layout is None:
         _check_spelling(source, found.classes)
-    used = {*tables, *pages, *sides}
-    left = [path for path in paths if path not in used] if found.layout != "parquet" else []
+    used = {*tables, *sides, *((page.source for page in found.pages) if found.layout == "parquet" else pages)}
+    left = [path for path in paths if path not in used]
     notes += [f"left out: {_by_ending(left)}"] if left else []
     return DataSet(found.layout, found.classes, found.pages, (*bad, *found.bad), (*found.notes, *notes))
 

@@ -60,3 +60,14 @@ def test_documents_of_a_mirror_s_rows(tmp_path: Path) -> None:
         *("1@test-0.parquet#0", "x", "x", "test-0/000003"),
         *("1@train-0.parquet#0", "x", "x", "train-0/000003"),
     ]
+
+
+def test_images_beside_tables_that_hold_their_own_are_counted(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"image": [PAGE] * 2, "label": ["a", "b"]}), tmp_path / "a.parquet")
+    for name in ("letter/1.png", "letter/2.png", "README.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert "left out: 2 .png, 1 .md" in detect_layout(str(tmp_path)).notes
+    paths = pa.table({"image_path": ["letter/1.png"], "label": ["a"]})
+    pq.write_table(paths, tmp_path / "a.parquet")
+    assert "left out: 1 .md, 1 .png" in detect_layout(str(tmp_path)).notes
