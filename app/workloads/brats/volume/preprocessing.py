@@ -41,7 +41,7 @@ class Conditioned:
     affine: FloatArray
     """Of the source file."""
     header: bytes
-    """Of the (first) source file."""
+    """Of the first source file that states where it lies, else of the first."""
     shape_zyx: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
     crop_start: tuple[int, int, int]
@@ -91,7 +91,7 @@ def condition(case: CaseFiles, codes: str | Codes) -> Conditioned:
         has_label=label is not None,
         file_shape=(x, y, z),
         affine=affine,
-        header=volumes[0].header,
+        header=next((v for v in volumes if v.has_place), volumes[0]).header,
         shape_zyx=_triple(images[0].shape),
         spacing_mm=spacing_zyx(affine),
         crop_start=start,

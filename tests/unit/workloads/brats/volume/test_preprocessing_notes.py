@@ -15,6 +15,7 @@ from app.workloads.brats.store.prepare import prepare_case
 from app.workloads.brats.store.prepared import BratsStore
 from app.workloads.brats.volume.preprocessing import Conditioned, condition
 from app.workloads.brats.volume.reading import BadVolume
+from app.workloads.brats.volume.writing import write_label
 
 SHAPE_XYZ = (24, 20, 16)
 BRAIN = (slice(3, 21), slice(2, 17), slice(1, 14))
@@ -92,6 +93,16 @@ def test_files_without_a_place_take_that_of_the_others(
         "qform and sform code are 0, so shape and spacing alone were compared with the other files: "
         f"{told} (the place is that of {guide})"
     )
+
+
+def test_a_label_is_written_where_the_file_that_has_a_place_lies(make: Make, tmp_path: Path) -> None:
+    case = make(flair=(0, 0), t1=(0, 0))
+    found = condition(case, "brats2021")
+    assert found.label is not None
+    write_label(str(tmp_path / "out.nii.gz"), found.label, found, "brats2021")
+    written = nib.load(tmp_path / "out.nii.gz")
+    assert (written.affine == LPS).all()
+    assert (np.asarray(written.dataobj) == np.asarray(nib.load(str(case.label)).dataobj)).all()
 
 
 def test_no_place_at_all_is_nibabels_default(make: Make) -> None:
