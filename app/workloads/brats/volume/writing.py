@@ -21,7 +21,8 @@ GZIP_LEVEL = 6
 def write_label(path: str, label: LabelArray, case: Conditioned, codes: str | Codes) -> None:
     """Write `label` (internal codes, [D, H, W] in the case's box) as <path>, a .nii.gz on the source's whole grid.
 
-    Shape, affine and header codes are those of the first source file that states a place; values are uint8 in these codes.
+    Shape, affine and header codes are those of the first source file that states a place;
+    values are uint8 in these codes.
 
     Raises:
         DataError: the place can not be written.

@@ -17,6 +17,8 @@ from app.errors import DataError
 from app.workloads.documents.source.listing import PageSource, document_id, stem
 
 BY_NAMES, NONE = "names", "none"
+MAX_PAGES = 20
+"""Of what counts as a document by names though it holds most of a class; assumed."""
 
 _PAGE = re.compile(
     r"^(?P<name>.*?\w)[\s_.(-]+(?:(?:p|pg|pp|page|seite|blatt)[\s_.-]*\d{1,4}(?:[\s_-]*of[\s_-]*\d+)?"
@@ -70,6 +72,23 @@ def group_pages(pages: Sequence[PageSource], groups: str) -> tuple[tuple[PageSou
         tuple(replace(page, document_id=named[page.id]) for page in pages),
         f"file {hashlib.sha256(listed.encode()).hexdigest()[:16]}",
     )
+
+
+def check_sizes(pages: Sequence[PageSource], names: Sequence[str]) -> None:
+    """Whether what counts as a document by its pages' names may be one: `scan_p1` to `scan_p900` are hardly.
+
+    Raises:
+        DataError: one holds most pages of a class, which would be in one split alone.
+    """
+    of_class = Counter(page.label for page in pages if page.label >= 0)
+    of_both = Counter((page.document_id, page.label) for page in pages if page.label >= 0)
+    for (document, label), number in of_both.most_common():
+        if number > MAX_PAGES and number > of_class[label] / 2:
+            raise DataError(
+                f"by their names {number} of {of_class[label]} pages of the class {names[label]!r} are one document, "
+                f"{document!r}, and would be in one split: --groups none takes each page by itself, --groups FILE says "
+                "which belong together"
+            )
 
 
 def shared_documents(ids: Sequence[str], documents: Sequence[str], groups: str) -> Mapping[str, str]:

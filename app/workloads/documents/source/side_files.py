@@ -100,7 +100,11 @@ def _pages(
 ) -> tuple[PageSource, ...]:
     label_of: dict[str | None, int] = {name: i for i, name in enumerate(names)}
     ids = [stem(path) for path in labels]
-    documents = documents_of(ids, [tuple(path.split("/")[1:-1]) for path in labels])
+    plain = {name.casefold() for name in names}  # a folder of a class or split is no document
+    below = [
+        tuple(f for f in path.split("/")[1:-1] if f.casefold() not in plain and split_of(f) is None) for path in labels
+    ]
+    documents = documents_of(ids, below)
     return distinct(
         [
             PageSource(page, path, label_of.get(name, -1), _split(path, found.get(path)), document)

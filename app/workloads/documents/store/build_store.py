@@ -15,7 +15,7 @@ from app.data.store.manifest import MANIFEST_NAME, claim_store, read_manifest_ta
 from app.data.store.quarantine import Quarantined, check_bad_share, write_quarantine
 from app.errors import DataError, UsageError
 from app.workloads.documents.source import classes
-from app.workloads.documents.source.grouping import BY_NAMES, group_pages, shared_documents
+from app.workloads.documents.source.grouping import BY_NAMES, check_sizes, group_pages, shared_documents
 from app.workloads.documents.source.layouts import detect_layout
 from app.workloads.documents.source.listing import DataSet, PageSource, SourceOptions, told
 from app.workloads.documents.store import leakage
@@ -189,7 +189,14 @@ def _duplicates(table: "pa.Table", options: StoreOptions) -> list[tuple[int, str
 
 def _with_splits(found: DataSet, options: StoreOptions) -> tuple[PageSource, ...]:
     """The split is drawn over all labelled pages found, before any is read; so it does not change when one turns out
-    to be bad."""
+    to be bad.
+
+    Raises:
+        DataError: documents by names are none, and splits are to be drawn by them.
+    """
+    is_drawn = options.num_partitions or not found.has_split or all(p.split != VALIDATION for p in found.pages)
+    if is_drawn and options.groups == BY_NAMES:
+        check_sizes(found.pages, found.classes)
     if options.num_partitions:
         return tuple(replace(page, split="") if page.split else page for page in found.pages)
     labelled = [page for page in found.pages if page.label >= 0]

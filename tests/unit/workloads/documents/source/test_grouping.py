@@ -119,6 +119,22 @@ def test_a_store_s_splits_keep_documents_together_and_say_so(tmp_path: Path) -> 
     assert any(len({splits[f"a/a{n}_p{page}"] for page in (1, 2, 3)}) > 1 for n in range(20))
 
 
+def test_a_document_that_is_most_of_a_class_is_refused_where_splits_are_drawn(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    names = [f"a/scan_p{n}.png" for n in range(21)] + [f"b/{n:03d}x.png" for n in range(30)]
+    for path in names:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+    with pytest.raises(
+        DataError, match=r"21 of 21 pages of the class 'a' are one document, 'scan', .*--groups none"
+    ):
+        plan_store(str(root), str(tmp_path / "store"))
+    plan = plan_store(str(root), str(tmp_path / "store"), groups="none")
+    assert len({page.split for task in plan.tasks for page in task.pages if page.label == 0}) == 3
+    (root / "a/scan_p20.png").unlink()  # 20 pages may be a document
+    plan_store(str(root), str(tmp_path / "other"))
+
+
 def test_own_splits_that_tear_documents_are_told(tmp_path: Path) -> None:
     for path in ("train/a/x_p1.png", "test/a/x_p2.png", "train/b/y.png", "test/b/z.png"):
         (tmp_path / "set" / path).parent.mkdir(parents=True, exist_ok=True)

@@ -97,3 +97,12 @@ def test_side_files_without_classes_leave_it_to_the_folders(tmp_path: Path) -> N
     assert (detect_layout(source).layout, detect_layout(source).classes) == ("folders", ("a", "b"))
     with pytest.raises(DataError, match=r"no column of classes: saw file_name, text; wanted label, or --class-column"):
         detect_layout(source, SourceOptions("metadata"))
+
+
+def test_folders_of_classes_and_splits_are_no_documents(tmp_path: Path) -> None:
+    """images/letter/1.png and 2.png are two letters; images/acme/1.png and 2.png are of one document."""
+    pages = [f"images/{folder}/{n}.png" for folder in ("Letter", "train", "acme") for n in (1, 2)]
+    listing = "file_name,label\n" + "".join(f"{page},{'memo' if 'acme' in page else 'letter'}\n" for page in pages)
+    found = detect_layout(write(tmp_path, {"metadata.csv": listing}, *pages))
+    assert len({page.document_id for page in found.pages}) == 5
+    assert len({page.document_id for page in found.pages if "acme" in page.source}) == 1
