@@ -10,9 +10,10 @@ A known set is found in the folder given or in one below. A set all of whose pag
 `train`) has none.
 """
 
+import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from app.data import files
 from app.data.clutter import is_clutter
@@ -89,13 +90,18 @@ def detect_layout(source: str, options: SourceOptions | None = None) -> DataSet:
 def _usable(
     source: str, listed: Sequence[str], options: SourceOptions
 ) -> tuple[list[str], list[Quarantined], list[str]]:
-    """Paths that can be stored and lie in the source; those that can not be or do not; what is told."""
+    """Paths that can be stored and lie in the source; those that can not be or do not; what is told.
+
+    Raises:
+        DataError: a folder is made of nothing but links to other pages.
+    """
     named = [path for path in listed if not is_clutter(path)]
-    paths, bad, there, num_links = [], [], set(named), 0
+    paths, bad, there = [], [], set(named)
+    links: dict[str, str] = {}
     for path in named:
         real = place_inside(source, files.join(source, path))
         if real is not None and real != path and real in there and _ending(real) == _ending(path):
-            num_links += 1
+            links[path] = real
             continue
         reason = None if is_text(path) else "its name is no UTF-8; rename it"
         if reason is None and not options.allow_outside:
@@ -107,8 +113,21 @@ def _usable(
             bad.append(Quarantined(as_text(path), as_text(path), reason))
     num_left = len(listed) - len(named)
     notes = [f"left out: {num_left} files of computers' own (@eaDir, __MACOSX and the like)"] if num_left else []
-    notes += [f"left out: {num_links} links to other files of the source"] if num_links else []
+    notes += [f"left out: {len(links)} links to other files of the source"] if links else []
+    _check_links(source, paths, links)
     return paths, bad, notes
+
+
+def _check_links(source: str, paths: Sequence[str], links: Mapping[str, str]) -> None:
+    """Raises DataError for letter/1.tif -> all/1.tif and so on: is `letter` a class, or `all`, or both?"""
+    folders = {files.parent_of(path) for path in paths}
+    for path, real in links.items():
+        folder, other = files.parent_of(path), files.parent_of(real)
+        if folder not in folders and folder != "." and os.path.islink(files.join(source, path)):
+            raise DataError(
+                f"{source}: {folder}/ holds nothing but links to other pages, such as {path} to {real}: move one of "
+                f"{folder}/ and {other}/ elsewhere, and say --allow-outside where links then lead out"
+            )
 
 
 def _check_spelling(source: str, names: Sequence[str]) -> None:

@@ -125,9 +125,7 @@ def test_a_document_that_is_most_of_a_class_is_refused_where_splits_are_drawn(tm
     for path in names:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).touch()
-    with pytest.raises(
-        DataError, match=r"21 of 21 pages of the class 'a' are one document, 'scan', .*--groups none"
-    ):
+    with pytest.raises(DataError, match=r"21 of 21 pages of the class 'a' are one document, 'scan', .*--groups none"):
         plan_store(str(root), str(tmp_path / "store"))
     plan = plan_store(str(root), str(tmp_path / "store"), groups="none")
     assert len({page.split for task in plan.tasks for page in task.pages if page.label == 0}) == 3

@@ -256,6 +256,17 @@ def test_a_link_to_another_page_is_no_page_of_its_own(tmp_path: Path) -> None:
     assert "left out: 3 links to other files of the source" in found.notes
 
 
+def test_a_folder_of_links_to_a_pool_can_be_read_in_two_ways(tmp_path: Path) -> None:
+    (tmp_path / "letter").mkdir()
+    for number in range(3):
+        touch(tmp_path, f"all/{number}.png")
+        (tmp_path / "letter" / f"{number}.png").symlink_to(f"../all/{number}.png")
+    with pytest.raises(
+        DataError, match=r"letter/ holds nothing but links to other pages, such as letter/0\.png to all/0"
+    ):
+        detect_layout(str(tmp_path))
+
+
 def test_a_name_that_is_no_utf8_costs_itself_and_clutter_is_counted(tmp_path: Path) -> None:
     root = touch(
         tmp_path, "a/1.png", "b/2.png", "a/@eaDir/1.png/THUMB.jpg", "@eaDir/x.jpg", "a/notes.txt", "b/Thumbs.db"
