@@ -102,7 +102,7 @@ class Values:
 
 
 Choice = tuple[Any, ...] | Range | Normal | Values
-"""Of one option: values to choose from, or numbers to draw."""
+"""What one option may be: values to choose from, or numbers to draw."""
 Parameters = Mapping[str, Choice]
 """By path (`optimizer.learning_rate`)."""
 
@@ -163,7 +163,7 @@ def applies(choice: Choice, known: Mapping[str, Any]) -> bool:
 
 
 def applicable(parameters: Parameters, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Of values for all parameters, those that are set: the others' conditions do not hold."""
+    """The values of those parameters that are set: the others' conditions do not hold."""
     found: dict[str, Any] = {}
     for path in parents_first(parameters):
         if applies(parameters[path], found):

@@ -33,7 +33,8 @@ class SynthesizeRvlCdip:
     out: str
     """Folder to make; started again with the same flags, the job finishes what is missing in it."""
     num_pages: int = 320
-    """Of all classes and splits together: 80 % train, 10 % validation, 10 % test; a multiple of 160 is balanced."""
+    """Pages of all classes and splits together: 80 % train, 10 % validation, 10 % test; a multiple of 160 is
+    balanced."""
     height: int = 1000
     """Pixels of a page; below about 800 its text can not be read any more."""
     num_corrupt: int = 0
@@ -53,7 +54,7 @@ class SynthesizeTobacco:
     out: str
     """Folder to make; started again with the same flags, the job finishes what is missing in it."""
     num_pages: int = 200
-    """Of all classes together, in the real shares."""
+    """Pages of all classes together, in the real shares."""
     per_class: int = 10
     """Pages that a partition will take of each class; each class gets half as many more, or its share."""
     height: int = 1000

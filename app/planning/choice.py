@@ -15,7 +15,8 @@ NUM_MIXED = 5
 """Mixtures that are kept, the fastest."""
 
 Seconds = Callable[[str, int, int], tuple[float, float] | None]
-"""Of a trial's name, its workers and how many run side by side: start-up once a lane, and run. None: can not be."""
+"""What a trial takes, from its name, its workers and how many trials run side by side: start-up once a lane, and run.
+None: impossible."""
 
 
 @dataclass(frozen=True)

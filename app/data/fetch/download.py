@@ -25,7 +25,7 @@ from app.errors import DataError, ResourceError, UsageError
 
 CHUNK_BYTES = 2**20
 TIMEOUT_S = 30.0
-"""Of connecting and of each read (assumed: a server that is silent for longer has lost us)."""
+"""Timeout of a connection and of each read (assumed: a server that is silent for longer has lost us)."""
 NUM_ATTEMPTS = 5
 """In a row without a single new byte, before giving up (assumed)."""
 BACKOFF_S = 1.0
@@ -62,7 +62,7 @@ class Source:
     stream: IO[bytes]
     start: int
     num_bytes: int | None
-    """Of the whole file; None: not told."""
+    """Size of the whole file; None: the server did not say."""
     validator: str | None
 
 

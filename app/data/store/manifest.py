@@ -16,7 +16,7 @@ MANIFEST_NAME = "manifest.parquet"
 STORE_NAME = "store.json"
 """How a store is made."""
 CONTENT_COLUMNS = ("id", "split", "label", "num_voxels", "crc32")
-"""Of a manifest, as far as it has them: what a training depends on."""
+"""The columns of a manifest that a training depends on, as far as it has them."""
 
 
 def write_manifest(store: str, rows: Sequence[Mapping[str, Any]]) -> None:

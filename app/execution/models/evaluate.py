@@ -25,7 +25,8 @@ from app.training.context import device_name
 from app.training.evaluation import chunks
 
 NUM_RESAMPLES = 10_000
-"""Of the bootstrap; assumed: the ends of a 95 % interval then move by about 1 % of its width between seeds."""
+"""Number of bootstrap resamples; assumed: the ends of a 95 % interval then move by about 1 % of its width between
+seeds."""
 CONFIDENCE = 0.95
 
 Scores = Mapping[str, float | None]

@@ -175,5 +175,5 @@ def _value(choice: Choice, suggested: Any) -> Any:
 
 
 def seed_of(seed: int, num_known: int) -> int:
-    """Of a searcher that begins with so many trials known: another one after each restart."""
+    """The seed of a searcher that begins with `num_known` trials known: another one after each restart."""
     return random.Random(f"{seed} {num_known}").getrandbits(31)

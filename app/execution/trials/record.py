@@ -19,7 +19,7 @@ from app.workloads.registry import LATER_FACTS, find_workload
 ORIGIN_FILE = "origin.json"
 STORES_FILE = "stores.json"
 NUM_NAMES = 4
-"""Of tensors in a line."""
+"""How many names of tensors a line shows."""
 
 if TYPE_CHECKING:  # drivers claim folders without torch
     from app.training.loop import TrainingResult

@@ -60,9 +60,9 @@ class PredictTask:
     files: CaseFiles
     """With the true label as its label, if the picture shall show it."""
     truth_codes: LabelChoice
-    """Of the true label."""
+    """Codes of the true label."""
     codes: LabelChoice
-    """Of the label to write."""
+    """Codes of the label to write."""
     out: str
 
 

@@ -23,7 +23,7 @@ Int16Array = npt.NDArray[np.int16]
 MAX_OPEN_FRAMES = 512
 """Local frames kept open by a process; one costs its index and some buffers."""
 MAX_FETCHED_BYTES = 2**30
-"""Of remote frames kept in the memory of a process; assumed: about 150 cases of full size."""
+"""Size of the remote frames kept in the memory of a process; assumed: about 150 cases of full size."""
 
 
 class BratsStore:

@@ -19,7 +19,7 @@ class PageNetwork(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.origin = origin
-        """Of the first weights: what was loaded, what was missing, what was left over."""
+        """Where the initial weights came from: what was loaded, what was missing, what was left over."""
         self._freeze_norm = freeze_norm
         self.train()  # a new module is in training mode without this having been called
 
@@ -67,7 +67,7 @@ def build_network(task: DocumentImageTask, with_weights: bool = True) -> PageNet
 
 
 def mean_and_std(task: DocumentImageTask) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Of each colour channel from 0 to 1, as the network's pretrained weights want them."""
+    """Mean and standard deviation of each colour channel from 0 to 1, as the network's pretrained weights want them."""
     import timm
     from timm.data.config import resolve_model_data_config
 

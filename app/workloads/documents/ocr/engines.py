@@ -41,7 +41,7 @@ class OcrOptions:
     oem: int = 1
     """Engine mode: 1 is the LSTM."""
     time_limit_s: float = 60.0
-    """Of one attempt at a page, or at a piece of one that is too long to be read at once."""
+    """Time limit of one attempt at a page, or at a piece of one that is too long to be read at once."""
     num_retries: int = 1
     """Attempts after one that failed or ran out of time."""
     orientation: bool = False

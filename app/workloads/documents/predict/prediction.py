@@ -25,7 +25,7 @@ class PagePrediction:
     path: str
     page: int
     shares: Mapping[str, Shares]
-    """Of each source (`image`, `text`, `both`): probability of each class. The last one decides."""
+    """For each source (`image`, `text`, `both`): probability of each class. The last one decides."""
     text: str = ""
     ocr: str = ""
     """`ok`; `empty`, `failed` or `timeout` (the image alone decides, where there is one); empty where nobody asked for

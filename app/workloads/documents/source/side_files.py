@@ -39,7 +39,7 @@ class Line:
     place: str
     """Side file and line."""
     folder: str
-    """Of the side file, with a `/` at its end; empty at the top."""
+    """Folder of the side file, with a `/` at its end; empty at the top."""
     values: Mapping[str, Any]
     """By dotted name; of nested JSON the ends alone."""
 

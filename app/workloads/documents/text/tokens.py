@@ -33,7 +33,7 @@ class TokenTable:
     """Tokens of pages by row; [CLS] first and [SEP] last."""
 
     flat: npt.NDArray[Any]
-    """Of all pages, uint16 or int32."""
+    """Tokens of all pages, one after the other; uint16 or int32."""
     starts: npt.NDArray[np.int64]
     """Where each page begins, and the end of the last, [N + 1]."""
 
