@@ -36,9 +36,9 @@ class SynthesizeRvlCdip:
     """Pages of all classes and splits together: 80 % train, 10 % validation, 10 % test; a multiple of 160 is
     balanced."""
     height: int = 1000
-    """Pixels of a page; below about 800 its text can not be read any more."""
+    """Pixels of a page; below about 800 its text cannot be read any more."""
     num_corrupt: int = 0
-    """Files that can not be read, for the tools that must cope with them."""
+    """Files that cannot be read, for the tools that must cope with them."""
     texts: str | None = None
     """Another folder for each page's text as it was written, as QS-OCR has it: jobs/ocr.py --import takes it over."""
     seed: int = 0
@@ -58,9 +58,9 @@ class SynthesizeTobacco:
     per_class: int = 10
     """Pages that a partition will take of each class; each class gets half as many more, or its share."""
     height: int = 1000
-    """Pixels of a page; below about 800 its text can not be read any more."""
+    """Pixels of a page; below about 800 its text cannot be read any more."""
     num_corrupt: int = 0
-    """Files that can not be read, for the tools that must cope with them."""
+    """Files that cannot be read, for the tools that must cope with them."""
     texts: str | None = None
     """Another folder for each page's text as it was written, as QS-OCR has it: jobs/ocr.py --import takes it over."""
     seed: int = 0

@@ -28,7 +28,7 @@ class Candidate:
 
 def makespan_s(stages: Sequence[Stage], seconds: Seconds) -> float | None:
     """As studies run: each trial begins on the first free lane; lanes of another width wait for all before. None where
-    a trial can not run so."""
+    a trial cannot run so."""
     total_s, lanes, width = 0.0, [0.0], (0, 0)
     started: set[int] = set()
     for stage in stages:

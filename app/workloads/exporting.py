@@ -49,7 +49,7 @@ def export_model(form: Form, network: torch.nn.Module, weights: bytes, facts: Ma
 
     Raises:
         TwofoldError: they differ by more than TOLERANCE; nothing is written.
-        DataError: the folder can not be written.
+        DataError: the folder cannot be written.
     """
     plain = copy.deepcopy(network).cpu().float().to(memory_format=torch.contiguous_format).eval()
     onnx = to_onnx(plain, form.example, form.dynamic_shape)

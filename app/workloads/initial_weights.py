@@ -24,7 +24,7 @@ def load_file(network: torch.nn.Module, place: str, others: str = "", prefix: st
 
     Raises:
         UsageError: neither a file nor a run, or weights of another network.
-        DataError: the file can not be read.
+        DataError: the file cannot be read.
     """
     path = find_weights(place, others)
     return load_fitting(network, {key.removeprefix(prefix): value for key, value in _parse(path).items()}, path)

@@ -23,7 +23,7 @@ def write_manifest(store: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write all rows at once, atomically; rows are plain values and lists.
 
     Raises:
-        DataError: the store can not be written.
+        DataError: the store cannot be written.
     """
     import pyarrow as pa
 
@@ -79,7 +79,7 @@ def _fingerprint(store: str, _: files.FileStamp | None) -> str:
 
 
 def write_table(path: str, table: "pa.Table") -> None:
-    """Write a Parquet file, atomically. Raises DataError when the place can not be written."""
+    """Write a Parquet file, atomically. Raises DataError when the place cannot be written."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

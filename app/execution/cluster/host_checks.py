@@ -59,7 +59,7 @@ def check_hosts(reads: Sequence[str] = (), writes: str | None = None) -> None:
 
     Raises:
         ResourceError: one has not, or does not answer; names it.
-        DataError: the folder can not be written to from here.
+        DataError: the folder cannot be written to from here.
     """
     others = _others()
     if not others:
@@ -249,7 +249,7 @@ def _looker() -> Any:
                 Path(mine).touch()
                 os.unlink(mine)
             except OSError as error:
-                return f"{folder} can not be written to: {error.strerror}"
+                return f"{folder} cannot be written to: {error.strerror}"
             return None
 
         versions = {"python": platform.python_version()}

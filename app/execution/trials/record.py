@@ -30,7 +30,7 @@ def resolve(experiment: Experiment, store: str) -> Experiment:
 
     Raises:
         ValueError: the task has a wrong option.
-        DataError: the store can not be opened.
+        DataError: the store cannot be opened.
     """
     workload = find_workload(experiment.workload)
     task = workload.resolve_task(workload.parse_task(experiment.task), store)

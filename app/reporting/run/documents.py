@@ -80,7 +80,7 @@ class Documents:
 
 
 def read(files: Files) -> tuple[Documents, list[Problem]]:
-    """What can be understood of the files, and which can not."""
+    """What can be understood of the files, and which cannot."""
     problems: list[Problem] = []
 
     def tried(read_part: Callable[[Files], Part], otherwise: Part) -> Part:

@@ -89,7 +89,7 @@ def plan_store(
         say: is told, in lines, what was decided.
 
     Raises:
-        DataError: the source is not understood or can not be read; the store can not be written; a file of splits or
+        DataError: the source is not understood or cannot be read; the store cannot be written; a file of splits or
             patients does not fit.
         UsageError: the store was made with other options.
     """

@@ -79,7 +79,7 @@ def prepare_case(
     their own grid. A bad case never raises: it comes back as Quarantined, with the file at fault and the reason.
 
     Raises:
-        DataError: the store can not be written.
+        DataError: the store cannot be written.
     """
     known = codes_of(layout if codes is None else codes)
     try:

@@ -74,7 +74,7 @@ def read_volume(path: str) -> Volume:
     """Read and verify one .nii or .nii.gz file; local or any fsspec URL.
 
     Raises:
-        BadVolume: unreadable, truncated, corrupt, or with a header that can not be true.
+        BadVolume: unreadable, truncated, corrupt, or with a header that cannot be true.
     """
     try:
         raw = files.read_bytes(path)

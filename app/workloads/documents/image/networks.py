@@ -41,7 +41,7 @@ def build_network(task: DocumentImageTask, with_weights: bool = True) -> PageNet
     """The task's network; without `with_weights` random, for weights that follow.
 
     Raises:
-        UsageError: timm does not know the name, or the weights can not be had.
+        UsageError: timm does not know the name, or the weights cannot be had.
     """
     import timm
 
@@ -86,7 +86,7 @@ def _read_hub(task: DocumentImageTask, backbone: nn.Module) -> tuple[str, dict[s
         loaded = timm.create_model(task.model, pretrained=True)
     except Exception as error:  # the hub's client raises many classes
         raise UsageError(
-            f"the pretrained weights of {task.model} ({name}) can not be had: {str(error).splitlines()[0]}; give a "
+            f"the pretrained weights of {task.model} ({name}) cannot be had: {str(error).splitlines()[0]}; give a "
             "local file with --task.weights FILE, or train from scratch with --task.weights random"
         ) from error
     return str(name), loaded.state_dict()

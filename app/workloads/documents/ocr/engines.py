@@ -123,7 +123,7 @@ def recognise(image: "Image", options: OcrOptions) -> tuple[str, float | None]:
 
 
 def find_rotation(image: "Image", options: OcrOptions) -> int:
-    """Degrees clockwise that turn the page the right way up: 0, 90, 180 or 270; 0 when Tesseract can not tell."""
+    """Degrees clockwise that turn the page the right way up: 0, 90, 180 or 270; 0 when Tesseract cannot tell."""
     import pytesseract
 
     os.environ["OMP_THREAD_LIMIT"] = "1"

@@ -138,7 +138,7 @@ def write_part(root: str, pages: Sequence[PageText]) -> str:
     """Write one more part, atomically; its path.
 
     Raises:
-        DataError: the store can not be written.
+        DataError: the store cannot be written.
     """
     import pyarrow as pa
 

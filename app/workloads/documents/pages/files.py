@@ -112,8 +112,8 @@ def open_page(file: PageFile) -> "Image":
     """The whole page, grey.
 
     Raises:
-        BadPage: it can not be decoded.
-        DataError: the file can not be read.
+        BadPage: it cannot be decoded.
+        DataError: the file cannot be read.
     """
     content, number = _encoded(file)
     return read_page(content, number, file.max_pixels)

@@ -52,7 +52,7 @@ def decide(source: str, sides: Sequence[str], options: SourceOptions) -> bool:
     """Whether the side files have classes.
 
     Raises:
-        DataError: one can not be read, or several columns may be the class.
+        DataError: one cannot be read, or several columns may be the class.
     """
     lines = [line for side in sides for line in _lines(source, side, options) if isinstance(line, Line)]
     return _class_column(source, lines, options) is not None

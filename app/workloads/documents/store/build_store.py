@@ -81,7 +81,7 @@ def plan_store(
         groups: which pages are of one document: `names`, `none`, or a file that says it.
 
     Raises:
-        DataError: the source is not understood or can not be read; the store to compare with can not be opened, or
+        DataError: the source is not understood or cannot be read; the store to compare with cannot be opened, or
             this one not be written.
         UsageError: the store was made with other options; the options do not fit the source.
     """

@@ -67,7 +67,7 @@ def prepare_shard(task: ShardTask, fingerprint: str) -> Shard:
     A bad page never raises: it comes back as Quarantined, with the reason.
 
     Raises:
-        DataError: the store can not be written.
+        DataError: the store cannot be written.
     """
     contents, rows, bad, offset = [], [], [], 0
     notes: list[str] = []
@@ -117,7 +117,7 @@ def read_encoded(source: str, page_source: str) -> bytes:
     number that `page_of` says.
 
     Raises:
-        DataError: it is missing or can not be read.
+        DataError: it is missing or cannot be read.
     """
     page_source = page_of(page_source)[0]
     path, mark, row = page_source.rpartition("#")

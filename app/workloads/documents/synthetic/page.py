@@ -47,7 +47,7 @@ RELATED: dict[str, tuple[str, ...]] = {
     "resume": ("letter", "scientific report"),
     "memo": ("letter", "email"),
 }
-"""Whose layout a class borrows; never that of a class whose text can not be read."""
+"""Whose layout a class borrows; never that of a class whose text cannot be read."""
 
 WIDTH, WIDE = 754, 1294
 """Widths of pages 1000 high: upright and landscape US letter paper, as most of RVL-CDIP."""

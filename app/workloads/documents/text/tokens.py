@@ -56,7 +56,7 @@ def open_tokens(store: str, model: str, max_length: int) -> str:
 
     Raises:
         UsageError: no such tokenizer.
-        DataError: the store is missing or damaged, lacks OCR text, or can not be written.
+        DataError: the store is missing or damaged, lacks OCR text, or cannot be written.
     """
     return _made(open_store(store), model, max_length)
 
