@@ -25,7 +25,7 @@ def write_label(path: str, label: LabelArray, case: Conditioned, codes: str | Co
     values are uint8 in these codes.
 
     Raises:
-        DataError: the place can not be written.
+        DataError: the place cannot be written.
     """
     coded = np.empty_like(label)
     for plane, target in zip(label, coded, strict=True):  # one by one: the look-up takes eight times its input's memory
