@@ -17,7 +17,7 @@ NAMES = (
     r"(TCGA-\w\w-\w{4})_.+",  # TCIA's labels of TCGA-GBM and TCGA-LGG: _1996.08.23, the date
     r"(sub-[A-Za-z0-9]+)_.+",  # BIDS: sub-01_ses-02
     # MU-Glioma-Post's PatientID_0003_Timepoint_1, LUMIERE's Patient-001_week-000-1 and the like
-    r"(\D*\d+(?:[_-]\d+)*)[_-](?:time-?point|tp|ses|session|visit|week)[_-]?\d.*",
+    r"(\D*\d+(?:[_-]\d+)*)[_-](?:time-?point|tp|ses|session|visit|week)[_-]?\d(?!.*(?:patient|subj|case)).*",
 )
 """Names of scans, in upper or lower case, whose first group is the patient; any other name is a patient of its own."""
 EACH_CASE = "none"

@@ -26,6 +26,7 @@ IDS = [f"BraTS-GLI-{patient:05d}-{time:03d}" for patient in range(20) for time i
         ("Patient-001_week-000-1", "Patient-001"),
         ("glioma_17_tp2", "glioma_17"),
         ("week_3", "week_3"),
+        ("site3_visit1_patient07", "site3_visit1_patient07"),
         ("scan_tp_12", "scan_tp_12"),
         ("BraTS2021_00000", "BraTS2021_00000"),
         ("BraTS20_Training_001", "BraTS20_Training_001"),
