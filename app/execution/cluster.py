@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -161,11 +161,15 @@ class Sight:
     hosts: Mapping[str, str]
     """Names of the nodes that are alive, by Ray's ids."""
     num_slots: int
+    addresses: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """Of Ray on each of them."""
 
 
 def look() -> Sight:
-    hosts = {node["NodeID"]: _host(node) for node in ray.nodes() if node["Alive"]}
-    return Sight(hosts, count_slots().total)
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    hosts = {node["NodeID"]: _host(node) for node in alive}
+    addresses = {node["NodeID"]: (node["NodeManagerAddress"], node["NodeManagerPort"]) for node in alive}
+    return Sight(hosts, count_slots().total, addresses)
 
 
 def _host(node: Mapping[str, Any]) -> str:

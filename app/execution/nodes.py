@@ -5,10 +5,13 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from app.execution import cluster
+from app.execution.signs import Signs
 from app.planning.plan import Plan, Stage, num_places
 
 LOOK_EVERY_S = 5.0
 """Assumed: Ray takes longer to notice that a host is gone."""
+NO_SIGN_S = 15.0
+"""Assumed: three looks; a lost packet is sent again sooner."""
 
 
 class Nodes:
@@ -27,6 +30,8 @@ class Nodes:
         self._where: dict[str, tuple[str, ...]] = {}
         self._explained: set[str] = set()
         self._lost_places = 0
+        self._signs = Signs()
+        self._silent: set[str] = set()
 
     @property
     def num_slots(self) -> int:
@@ -53,6 +58,13 @@ class Nodes:
         if num_live < self.num_places(stage):
             self._lost_places += 1
 
+    def silent_hosts(self, live: Collection[str]) -> dict[str, str]:
+        """By trial under way, the first of its hosts that gives no sign; those whose hosts all do are left out."""
+        if self._now is None:
+            return {}
+        silent = {name: [n for n in self._where.get(name, ()) if n in self._silent] for name in live}
+        return {name: self._now.hosts[nodes[0]] for name, nodes in silent.items() if nodes}
+
     def is_due(self) -> bool:
         return time.monotonic() - self._looked_s >= LOOK_EVERY_S
 
@@ -64,7 +76,7 @@ class Nodes:
             self._first, before = self._now, self._now
         if self._now.num_slots != before.num_slots:
             self._lost_places = 0  # what the cluster's size does not say is found out again
-        lines = [*self._places(live), *self._lost(before, live)]
+        lines = [*self._places(live), *self._lost(before, live), *self._signs_of(live)]
         come = [host for node, host in self._now.hosts.items() if node not in before.hosts]
         lines += [f"host {host} has joined" for host in come]
         num = self.num_places(stage)
@@ -96,4 +108,20 @@ class Nodes:
             self._explained.update(had)
             what = "each goes on from its last checkpoint on another host" if had else "no trial ran there"
             lines.append(f"host {host} is gone{', and with it ' if had else ''}{', '.join(had)}: {what}")
+        return lines
+
+    def _signs_of(self, live: Collection[str]) -> list[str]:
+        """Hosts that have fallen silent, and those that are back."""
+        assert self._now is not None
+        self._signs.look(self._now.addresses if len(self._now.hosts) > 1 else {})
+        silent = {node for node in self._now.hosts if self._signs.silent_s(node) > NO_SIGN_S}
+        lines = []
+        for node in sorted(silent - self._silent):
+            had = [name for name in live if node in self._where.get(name, ())]
+            waits = f", which has {', '.join(had)}" if had else ""
+            told = f"no sign of host {self._now.hosts[node]} for {self._signs.silent_s(node):.0f} s{waits}"
+            lines.append(f"{told}: it may come back, or Ray takes it for lost in a minute or so")
+        back = sorted((self._silent - silent) & set(self._now.hosts))
+        lines += [f"host {self._now.hosts[node]} answers again" for node in back]
+        self._silent = silent
         return lines

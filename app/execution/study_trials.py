@@ -189,6 +189,7 @@ class StudyTrials:
         stage = self.state.stage()
         for line in self._nodes.changes(self.live, stage):
             self.display.event(line)
+        self.display.silent = self._nodes.silent_hosts(self.live)
         self.state.use(stage.workers_per_trial * self._nodes.num_places(stage))
         for status, number in self.state.counts(len(self.live)).items():
             gauges.show("trials", number, {"study": self.name, "state": status})
