@@ -3,6 +3,7 @@ time follow from that."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from app.execution import cluster
 from app.execution.signs import Signs
@@ -72,15 +73,18 @@ class Nodes:
         """Look, and what there is to tell, with the trials and the stage that are under way."""
         before, num_before = self._now, self.num_places(stage)
         self._now, self._looked_s = self._look(), time.monotonic()
+        is_first = before is None
         if before is None:
-            self._first, before = self._now, self._now
+            self._first, before = self._now, replace(self._now, refused={})
         if self._now.num_slots != before.num_slots:
             self._lost_places = 0  # what the cluster's size does not say is found out again
         lines = [*self._places(live), *self._lost(before, live), *self._signs_of(live)]
         come = [host for node, host in self._now.hosts.items() if node not in before.hosts]
+        refused = [why for node, why in self._now.refused.items() if node not in before.refused]
+        lines += [f"{why}. It has joined, but gets no trial" for why in refused]
         lines += [f"host {host} has joined" for host in come]
         num = self.num_places(stage)
-        if num != num_before and before is not self._now:
+        if num != num_before and not is_first:
             room = f"workers in all: {self._now.num_slots}; trials at a time: {num}, until now {num_before}"
             lines = [*lines[:-1], f"{lines[-1]}; {room}"] if lines else [room]
         return lines
@@ -93,7 +97,7 @@ class Nodes:
             starts = [] if name in self._where or name not in self._num_starts else self._starts_of(name)
             if len(starts) > self._num_starts.get(name, 0):
                 self._where[name] = tuple(starts[-1])
-                hosts = [self._now.hosts.get(node, "that is gone") for node in starts[-1]]
+                hosts = [self._now.hosts.get(node, "that has just joined or is gone") for node in starts[-1]]
                 if len(self._now.hosts) > 1 and hosts:
                     lines.append(f"{name}: on host{'s' if len(hosts) > 1 else ''} {', '.join(hosts)}")
         return lines

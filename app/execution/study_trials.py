@@ -10,6 +10,7 @@ from app.errors import ResourceError
 from app.execution import cluster, gauges, past_trials
 from app.execution.attempts import nodes_of_starts, write_failure
 from app.execution.group import GroupShape, StartedGroups
+from app.execution.host_watch import HostWatch
 from app.execution.ledger import Ledger
 from app.execution.loggers import Loggers
 from app.execution.nodes import Nodes
@@ -42,10 +43,10 @@ class StudyTrials:
         feedings: Mapping[int, Feeding],
         loggers: Loggers,
         start_s: float,
+        watch: HostWatch | None = None,
     ) -> None:
         self.state, self.ledger, self._stores = state, ledger, stores
-        self.name = files.name_of(ledger.folder)
-        self._loggers = loggers
+        self.name, self._loggers = files.name_of(ledger.folder), loggers
         self.per_worker, self._feedings, self._start_s = dict(per_worker), feedings, start_s
         self.experiments = {experiment.name: experiment for experiment in state.study.experiments}
         self.suggestions, self.takeovers = Suggestions(state, ledger), Takeovers(state, ledger)
@@ -55,12 +56,10 @@ class StudyTrials:
         """What trials had reported, and was decided on, before this start of the command."""
         self.live: dict[str, float] = {}
         """Trials under way and since when."""
-        self._nodes = Nodes(state.plan, lambda name: nodes_of_starts(ledger.trial_folder(name)))
-        self._placed: set[str] = set()
-        self._logged: set[str] = set()
-        self._paused: set[str] = set()
-        self.groups = StartedGroups()
-        self._num_begun = 0
+        self._watch, look = watch, () if watch is None else (watch.look,)
+        self._nodes = Nodes(state.plan, lambda name: nodes_of_starts(ledger.trial_folder(name)), *look)
+        self._placed, self._logged, self._paused = set[str](), set[str](), set[str]()
+        self.groups, self._num_begun = StartedGroups(), 0
         self._noted_s, self._noting_s, self._changed = time.monotonic(), 0.0, False
 
     def next_configuration(self) -> dict[str, Any] | None:
@@ -233,6 +232,7 @@ class StudyTrials:
             numerics_folder=self.ledger.folder,
             changing=() if self._population is None else ("optimizer",),
             known_epochs=self._known_epochs(name),
+            asked=() if self._watch is None else self._watch.asked,
         )
         return {
             "name": name,

@@ -43,14 +43,14 @@ def changed(hosts: Hosts, place: str, file: str, change: str) -> Iterator[None]:
         hosts.must(place, f"cp -p {kept} {file}")
 
 
-def test_a_store_that_only_the_head_has(slow: Hosts) -> None:
-    slow.must("head", "mkdir -p ~/store && echo 1 >~/store/manifest.parquet")
+def test_a_store_that_only_the_head_has(slow: Hosts, prepared: Hosts) -> None:
+    slow.must("head", f"cp -r {SHARED}/store ~/store")
     told = refusal(slow, study_command("unlike", store="/root/store"))
     assert told.startswith(f"error: host worker1 ({WORKER}): /root/store/manifest.parquet is not there; {ADVICE}")
 
 
-def test_a_store_that_is_another_on_each_host(slow: Hosts) -> None:
-    slow.must("head", "mkdir -p ~/mine && echo 1 >~/mine/manifest.parquet")
+def test_a_store_that_is_another_on_each_host(slow: Hosts, prepared: Hosts) -> None:
+    slow.must("head", f"cp -r {SHARED}/store ~/mine")
     slow.must("worker1", "mkdir -p ~/mine && echo 2 >~/mine/manifest.parquet")
     told = refusal(slow, study_command("unlike", store="/root/mine"))
     assert f"host worker1 ({WORKER}): /root/mine/manifest.parquet is another than on the host that asks" in told
