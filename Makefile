@@ -12,7 +12,7 @@ setup: ## .venv with the exact versions of constraints.txt, and the Debian packa
 	@sh scripts/setup.sh
 
 demo: setup ## Volumes in, a trained and evaluated model, a report out: runs/demo/report.html
-	@$(PY) jobs/demo.py
+	@$(PY) jobs/demo
 
 # Of the tests on hosts, those that `make test` runs: start to end, jobs, access; those of faults take a quarter of an hour.
 HOSTS := $(foreach part,1_launch 2_jobs 3_access 6_down,tests/cluster/test_cluster_$(part).py)
