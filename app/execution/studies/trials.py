@@ -252,8 +252,7 @@ class StudyTrials:
         """Of a member of a population, every option that may change, as it is now."""
         if self._population is None:
             return {}
-        listed_values = self.experiments[name].to_dict()
-        mine = {path: value_at(listed_values, path) for path in self._population.hyperparam_mutations}
+        mine = {path: value_at(self.experiments[name].to_dict(), path) for path in self._population.hyperparam_mutations}
         return {**mine, **self.takeovers.values(name)}
 
     def _known_epochs(self, name: str) -> int | None:
