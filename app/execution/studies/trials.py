@@ -179,8 +179,7 @@ class StudyTrials:
         record = self.state.record(time.time(), ended)
         self.ledger.write_record(record)
         self._noted_s = time.monotonic()
-        self._noting_s = self._noted_s - began_s
-        self._changed = False
+        self._noting_s, self._changed = self._noted_s - began_s, False
         return record
 
     def look_around(self, now: bool = False) -> None:
@@ -252,7 +251,8 @@ class StudyTrials:
         """Of a member of a population, every option that may change, as it is now."""
         if self._population is None:
             return {}
-        mine = {path: value_at(self.experiments[name].to_dict(), path) for path in self._population.hyperparam_mutations}
+        given, changing = self.experiments[name].to_dict(), self._population.hyperparam_mutations
+        mine = {path: value_at(given, path) for path in changing}
         return {**mine, **self.takeovers.values(name)}
 
     def _known_epochs(self, name: str) -> int | None:
