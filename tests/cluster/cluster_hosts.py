@@ -18,7 +18,7 @@ SCRIPT = Path(__file__).with_name("hosts.sh")
 SUBNET = os.environ.get("TWOFOLD_TEST_SUBNET", "10.77.0")
 """Seen by the hosts alone."""
 HEAD, WORKER = f"{SUBNET}.10", f"{SUBNET}.11"
-SHARED = "/srv/twofold"
+SHARED = "/srv/shared"
 """The file system that all hosts share."""
 STORE, RUNS = f"--store {SHARED}/store", f"--runs {SHARED}/runs"
 DISK = "/var/tmp"

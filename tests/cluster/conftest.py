@@ -59,9 +59,9 @@ def cluster(hosts: Hosts) -> Hosts:
 @pytest.fixture(scope="package")
 def prepared(cluster: Hosts) -> Hosts:
     """Eight small synthetic scans in a store, which the cluster made of them."""
-    make = f"python jobs/synthesize.py brats --out {SHARED}/source --num-cases 8 --num-test-cases 0 --shape 40 40 32"
+    make = f"python jobs/synthesize.py brats --out {SHARED}/data --num-cases 8 --num-test-cases 0 --shape 40 40 32"
     cluster.must("client", make)
     submit = "RAY_AUTH_MODE=token ray job submit --address http://localhost:8265 --working-dir . --"
-    told = cluster.must("client", f"{submit} python jobs/prepare.py brats --source {SHARED}/source {STORE}", 400)
+    told = cluster.must("client", f"{submit} python jobs/prepare.py brats --source {SHARED}/data {STORE}", 400)
     assert "succeeded" in told
     return cluster

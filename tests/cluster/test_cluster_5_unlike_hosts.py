@@ -92,7 +92,7 @@ def test_another_state_of_the_project(slow: Hosts, prepared: Hosts) -> None:
 
 def test_a_host_that_joins_a_study_with_another_version_gets_no_trial(slow: Hosts) -> None:
     """The study has all workers of the head, of which there is one; with the other host it would have four."""
-    put_study(slow, "grows", 2, 0.2)
+    put_study(slow, "grows", 2, 0.3)
     found = slow.must("worker1", f"echo {PROJECT}/.venv/lib/python3*/site-packages/torch-*.dist-info/METADATA").strip()
     with changed(slow, "worker1", found, "s/^Version: .*/Version: 1.0.0/"):
         slow.must("worker1", "ray stop --grace-period 20 >/dev/null 2>&1")
