@@ -3,6 +3,7 @@
 What is tried is the last commit: the client's folder is a clone of it.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("hosts.sh")
@@ -103,6 +105,11 @@ class Hosts:
         finally:
             process.kill()
             process.wait()
+
+    def dashboard(self, path: str) -> Any:
+        """What its server answers to the client, which has the token."""
+        token = '-H "Authorization: Bearer $(cat ~/.ray/auth_token)"'
+        return json.loads(self.must("client", f"curl -s {token} 'http://localhost:8265/api/{path}'"))
 
     def ray_processes(self, place: str) -> list[str]:
         """The command lines there that are Ray's."""

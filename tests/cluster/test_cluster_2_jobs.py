@@ -47,6 +47,16 @@ def test_a_training_on_both_hosts_has_the_losses_of_one_without_a_cluster(prepar
     assert both["numerics"]["precision"] == alone["numerics"]["precision"]
     assert len(losses(prepared, "alone")) == 5
     assert losses(prepared, "both") == pytest.approx(losses(prepared, "alone"), abs=TOLERANCE)
+    check_names(prepared)
+
+
+def check_names(hosts: Hosts) -> None:
+    """What the dashboard calls what prepared the store and what trained, as docs/dashboard.md says."""
+    jobs = {job["job_id"] for job in hosts.dashboard("jobs/") if job["job_id"]}
+    found = {data["dataset"] for job in jobs for data in hosts.dashboard(f"data/datasets/{job}")["datasets"]}
+    for name in ("prepare:store", *(f"both:rank{rank}" for rank in range(4))):
+        assert any(dataset.startswith(f"{name}_") for dataset in found), found
+    assert "both" in {run["name"] for run in hosts.dashboard("train/v2/runs/v1")["train_runs"]}
 
 
 @pytest.fixture(scope="package")
