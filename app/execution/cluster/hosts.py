@@ -45,7 +45,7 @@ RAYLETS = "pgrep -x -a raylet"
 """Of Ray on a machine, the process that makes it part of a cluster, with its flags."""
 NODE_ID = re.compile(r"--node_id=([0-9a-f]+)")
 OTHER_VERSIONS = "Version mismatch:"
-"""Of Ray or of Python: what `ray start` says, in several lines, where they are not those of the head."""
+"""How `ray start` begins its lines when Ray or Python has another version than on the head."""
 
 
 @dataclass(frozen=True)
