@@ -130,7 +130,7 @@ def write_failure(folder: str, name: str, message: str) -> None:
 
 def failure_of(error: Exception, order: Order) -> Failure:
     """What an attempt's error says. Trying again would only repeat errors of ours and bugs; a RuntimeError is what the
-    others see when a worker dies, an OSError what a network does. Of a host that can not train it, the trial knows as
+    others see when a worker dies, an OSError what a network does. Of a host that cannot train it, the trial knows as
     little as of one that died."""
     if isinstance(error, HostRefused):
         return Failure("death", str(error))
