@@ -14,13 +14,16 @@ setup: ## .venv with the exact versions of constraints.txt, and the Debian packa
 demo: setup ## Volumes in, a trained and evaluated model, a report out: runs/demo/report.html
 	@$(PY) jobs/demo
 
-test: lint ## Lint, then every test: unit, on Ray, end to end
-	@$(PY) -m pytest tests/unit tests/ray tests/e2e
+# Of the tests on hosts, those that `make test` runs: start to end, jobs, access; those of faults take a quarter of an hour.
+HOSTS := $(foreach part,1_launch 2_jobs 3_access 6_down,tests/cluster/test_cluster_$(part).py)
+
+test: lint ## Lint, then every test: unit, on Ray, end to end, and on hosts where they can be made
+	@$(PY) -m pytest tests/unit tests/ray tests/e2e $(HOSTS)
 
 test-unit: setup ## Only the fast tests, without Ray
 	@$(PY) -m pytest tests/unit
 
-test-cluster: setup ## `ray up` to `ray down` on hosts made of namespaces: needs root, iproute2, openssh-server, rsync
+test-cluster: setup ## All tests on hosts made of namespaces, faults too: needs root, iproute2, openssh-server, rsync
 	@$(PY) -m pytest tests/cluster
 
 mutants: setup ## Change the pure modules one place at a time: do their unit tests notice? MODULES="app/… app/…" for some

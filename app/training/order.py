@@ -36,6 +36,8 @@ class Order:
     """Name of the study's run; empty: none, the training is alone."""
     stage: int = 0
     """Number of its stage in the study's plan, from 0."""
+    asked: tuple[str, ...] = ()
+    """Ray's ids of the nodes that are known to see what the study uses; empty: nothing is known of any."""
 
     def __repr__(self) -> str:  # Tune writes a trial's configuration into tags and logs
         return f"Order({self.experiment.name})"

@@ -3,23 +3,35 @@
 What is tried is the last commit: the client's folder is a clone of it.
 """
 
+import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("hosts.sh")
 SUBNET = os.environ.get("TWOFOLD_TEST_SUBNET", "10.77.0")
 """Seen by the hosts alone."""
 HEAD, WORKER = f"{SUBNET}.10", f"{SUBNET}.11"
-SHARED = "/srv/twofold"
+SHARED = "/srv/shared"
 """The file system that all hosts share."""
 STORE, RUNS = f"--store {SHARED}/store", f"--runs {SHARED}/runs"
+DISK = "/var/tmp"
+"""Of this machine; /tmp is another on each host, and overlays need a file system that is none."""
+KERNEL = """
+ip link add name bridge type bridge
+ip link add name one type veth peer name other
+mkdir below above work whole
+mount -t overlay overlay -o lowerdir=below,upperdir=above,workdir=work whole
+"""
+"""What hosts need of it, tried in namespaces of its own and an empty folder."""
 NEEDED = {
     "ip": "iproute2",
     "ss": "iproute2",
@@ -37,11 +49,16 @@ def lacking() -> str | None:
     """What this machine has not that hosts need, in a few words."""
     if os.geteuid() != 0:
         return "needs root, to make hosts of namespaces"
+    if not (ROOT / ".git").exists():
+        return f"needs a clone of the repository, which {ROOT} is not: the client's folder is a clone of it"
     packages = sorted({package for program, package in NEEDED.items() if not shutil.which(program)})
     if packages:
         return f"needs the Debian packages {' '.join(packages)}"
-    if subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "true"], check=False).returncode:
-        return "needs a kernel that lets this process make namespaces"
+    with tempfile.TemporaryDirectory(dir=DISK) as folder:
+        tried = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "sh", "-ec", KERNEL]
+        done = subprocess.run(tried, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return f"needs a kernel with namespaces, bridges and overlays for this process ({done.stderr.strip()})"
     return None
 
 
@@ -88,6 +105,11 @@ class Hosts:
         finally:
             process.kill()
             process.wait()
+
+    def dashboard(self, path: str) -> Any:
+        """What its server answers to the client, which has the token."""
+        token = '-H "Authorization: Bearer $(cat ~/.ray/auth_token)"'
+        return json.loads(self.must("client", f"curl -s {token} 'http://localhost:8265/api/{path}'"))
 
     def ray_processes(self, place: str) -> list[str]:
         """The command lines there that are Ray's."""

@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # cluster_hosts.py
 
-from cluster_hosts import HEAD, ROOT, SHARED, STORE, SUBNET, WORKER, Hosts, lacking
+from cluster_hosts import DISK, HEAD, ROOT, SHARED, STORE, SUBNET, WORKER, Hosts, lacking
 
 
 @pytest.fixture(scope="package")
@@ -19,7 +19,7 @@ def hosts() -> Iterator[Hosts]:
     missing = lacking()
     if missing:
         pytest.skip(f"the cluster's tests: {missing}")
-    state = Path(tempfile.mkdtemp(prefix="twofold-hosts-", dir="/var/tmp"))  # on a disk: overlays need one
+    state = Path(tempfile.mkdtemp(prefix="twofold-hosts-", dir=DISK))
     shared = state.with_name(state.name + "-shared")
     shared.mkdir()
     made = Hosts(state, shared)
@@ -59,9 +59,9 @@ def cluster(hosts: Hosts) -> Hosts:
 @pytest.fixture(scope="package")
 def prepared(cluster: Hosts) -> Hosts:
     """Eight small synthetic scans in a store, which the cluster made of them."""
-    make = f"python jobs/synthesize.py brats --out {SHARED}/source --num-cases 8 --num-test-cases 0 --shape 48 48 40"
+    make = f"python jobs/synthesize.py brats --out {SHARED}/data --num-cases 8 --num-test-cases 0 --shape 40 40 32"
     cluster.must("client", make)
     submit = "RAY_AUTH_MODE=token ray job submit --address http://localhost:8265 --working-dir . --"
-    told = cluster.must("client", f"{submit} python jobs/prepare.py brats --source {SHARED}/source {STORE}", 400)
+    told = cluster.must("client", f"{submit} python jobs/prepare.py brats --source {SHARED}/data {STORE}", 400)
     assert "succeeded" in told
     return cluster

@@ -50,8 +50,12 @@ def test_only_what_is_needed_was_sent(cluster: Hosts) -> None:
     assert sent & {".git", "tests", "runs", "data"} == set()
 
 
-def test_a_second_up_leaves_jobs_alone_and_says_so(cluster: Hosts) -> None:
+def test_a_second_up_leaves_jobs_alone_and_starts_a_host_whose_ray_has_just_been_killed(cluster: Hosts) -> None:
     before = cluster.must("head", "pgrep -x gcs_server")
+    cluster.must("worker1", "pkill -KILL -x raylet")
+    done = cluster.run("client", "python jobs/cluster.py status")
+    assert done.returncode == 4 and f"{WORKER}: NOT joined: Ray does not run there" in done.stdout, done.stdout
     told = cluster.must("client", "python jobs/cluster.py up")
     assert f"{HEAD}: Ray runs already and is left alone" in told and "--restart" in told
+    assert f"2 of 2 machines have joined: {HEAD}, {WORKER}" in told
     assert cluster.must("head", "pgrep -x gcs_server") == before

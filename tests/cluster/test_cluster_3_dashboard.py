@@ -30,6 +30,7 @@ def test_the_dashboard_shows_a_study_on_two_hosts_to_who_has_the_token(cluster: 
     with submitted(cluster, study_command("shown")) as job:
         until(lambda: all(num_epochs(cluster, "shown", f"t{n}") >= 2 for n in range(4)), 180, job.told)
         look = f"python tests/cluster/dashboard_pages.py http://localhost:8265 {shlex.quote(json.dumps(WORDS))}"
+        groups = cluster.dashboard("v0/placement_groups?limit=100")["data"]["result"]["result"]
         shown = json.loads(cluster.must("client", f"{look} {SHARED}/pictures", 300))
         assert job.ends(300) == 0, job.told()
     if "TWOFOLD_PICTURES" in os.environ:
@@ -39,5 +40,7 @@ def test_the_dashboard_shows_a_study_on_two_hosts_to_who_has_the_token(cluster: 
     assert all(address in shown["cluster"] for address in (HEAD, WORKER)) and "ALIVE" in shown["cluster"]
     assert "study-shown-" in shown["jobs"] and "RUNNING" in shown["jobs"]
     assert all(f"TrialTrainable(shown:stage1:t{number})" in shown["actors"] for number in range(4))
+    names = [group["name"] for group in groups if group["state"] == "CREATED"]
+    assert sorted(name.rsplit(":", 1)[0] for name in names) == [f"shown:stage1:t{number}" for number in range(4)]
     assert all(address in shown["actors"] for address in (HEAD, WORKER))
     assert (pictures / "cluster.png").stat().st_size > 10_000

@@ -1,5 +1,6 @@
 """Hosts that do not see what a job is about to use, or have other versions: told in one line before anything trains."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from cluster_hosts import HEAD, RUNS, SHARED, STORE, WORKER, Hosts, until
-from slow_studies import JOBS, put_study, put_workload, study_command
+from slow_studies import JOBS, attempts, num_epochs, put_study, put_workload, study_command, submitted
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -43,14 +44,14 @@ def changed(hosts: Hosts, place: str, file: str, change: str) -> Iterator[None]:
         hosts.must(place, f"cp -p {kept} {file}")
 
 
-def test_a_store_that_only_the_head_has(slow: Hosts) -> None:
-    slow.must("head", "mkdir -p ~/store && echo 1 >~/store/manifest.parquet")
+def test_a_store_that_only_the_head_has(slow: Hosts, prepared: Hosts) -> None:
+    slow.must("head", f"cp -r {SHARED}/store ~/store")
     told = refusal(slow, study_command("unlike", store="/root/store"))
     assert told.startswith(f"error: host worker1 ({WORKER}): /root/store/manifest.parquet is not there; {ADVICE}")
 
 
-def test_a_store_that_is_another_on_each_host(slow: Hosts) -> None:
-    slow.must("head", "mkdir -p ~/mine && echo 1 >~/mine/manifest.parquet")
+def test_a_store_that_is_another_on_each_host(slow: Hosts, prepared: Hosts) -> None:
+    slow.must("head", f"cp -r {SHARED}/store ~/mine")
     slow.must("worker1", "mkdir -p ~/mine && echo 2 >~/mine/manifest.parquet")
     told = refusal(slow, study_command("unlike", store="/root/mine"))
     assert f"host worker1 ({WORKER}): /root/mine/manifest.parquet is another than on the host that asks" in told
@@ -87,6 +88,26 @@ def test_another_state_of_the_project(slow: Hosts, prepared: Hosts) -> None:
     assert done.stderr.startswith(
         f"error: host worker1 ({WORKER}): has other files of the project than this job (training/loop.py): "
     )
+
+
+def test_a_host_that_joins_a_study_with_another_version_gets_no_trial(slow: Hosts) -> None:
+    """The study has all workers of the head, of which there is one; with the other host it would have four."""
+    put_study(slow, "grows", 2, 0.3)
+    found = slow.must("worker1", f"echo {PROJECT}/.venv/lib/python3*/site-packages/torch-*.dist-info/METADATA").strip()
+    with changed(slow, "worker1", found, "s/^Version: .*/Version: 1.0.0/"):
+        slow.must("worker1", "ray stop --grace-period 20 >/dev/null 2>&1")
+        nodes = "ray list nodes --format json --filter state=ALIVE"
+        until(lambda: len(json.loads(slow.must("head", nodes))) == 1, 90)
+        with submitted(slow, study_command("grows", workers=1)) as job:
+            until(lambda: num_epochs(slow, "grows", "t0") >= 2, 120, job.told)
+            slow.must("client", "python jobs/cluster.py up", 300)
+            told = rf"^host worker1 \({re.escape(WORKER)}\): has torch 1\.0\.0, .* It has joined, but gets no trial$"
+            until(lambda: re.search(told, job.told(), re.M), 60, job.told)
+            assert job.ends(200) == 0, job.told()
+    assert "grows: 2 of 2 trials finished" in job.told() and "trials at a time" not in job.told()
+    (head,) = {node for trial in ("t0", "t1") for start in attempts(slow, "grows", trial) for node in start["nodes"]}
+    names = {node["node_id"]: node["node_ip"] for node in json.loads(slow.must("head", nodes))}
+    assert names[head] == HEAD and WORKER in names.values()
 
 
 def test_another_version_of_ray_does_not_join_and_cluster_up_says_why(slow: Hosts) -> None:

@@ -134,8 +134,8 @@ def test_a_process_that_ends_with_an_open_iterator_ends(tmp_path: Path) -> None:
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 from app.data.samples.feeding import StepReader
-from app.data.ray_feeding import ray_steps
-from app.execution.cluster import start_local
+from app.data.samples.ray_feeding import ray_steps
+from app.execution.cluster.connection import start_local
 
 class Samples:
     def __len__(self): return 10

@@ -26,7 +26,7 @@ cluster.wait_for_nodes()
 os.environ["RAY_ADDRESS"] = cluster.address
 
 from toy import toy_experiment
-from app.execution import nodes
+from app.execution.cluster import nodes
 from app.execution.studies.study import StudySetting, run_study
 from app.experiment import Study
 from app.planning.plan import plan_of_strategy
@@ -70,5 +70,5 @@ def test_a_lost_host_is_one_line(tmp_path: Path, short_path: Path) -> None:
     (lost,) = re.findall(r"^host .* is gone.*$", log, re.M)
     assert re.search(r"is gone, and with it t\d(, t\d)?: each goes on from its last checkpoint on another host", lost)
     assert lost.endswith("workers in all: 0; trials at a time: 1, until now 2"), "a CPU, and two that reading needs"
-    ours = re.compile(r"(t\d: |host |s: |ended: )")
+    ours = re.compile(r"(t\d: |host |no sign of host |s: |ended: )")
     assert [line for line in log.splitlines() if line.strip() and not ours.match(line)] == [], log

@@ -5,8 +5,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -21,6 +21,8 @@ from app.training.order import Feeding
 SPARE_CPUS = 2
 """Logical CPUs that a local Ray gets beyond the workers: training must never hold every CPU, or Ray Data's tasks wait
 for ever (measured). They are a count, not a core."""
+CORE = "core"
+"""The resource by which a local Ray notes how many cores this machine has."""
 WAIT_FOR_RESOURCES_S = 45.0
 """How long another job may take to free what is asked for before this one gives up; a minute in all, with start-up."""
 
@@ -90,7 +92,7 @@ def start_local(num_logical_cpus: int) -> None:
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
-        resources={"core": num_cores},
+        resources={CORE: num_cores},
     )
 
 
@@ -99,9 +101,14 @@ def count_slots() -> Slots:
     resources = ray.cluster_resources()
     if resources.get("GPU"):
         return Slots("GPU", int(resources["GPU"]))
-    if "core" in resources:
-        return Slots("CPU core", int(resources["core"]))
+    if CORE in resources:
+        return Slots("CPU core", int(resources[CORE]))
     return Slots("CPU", max(0, int(resources.get("CPU", 0)) - SPARE_CPUS))
+
+
+def is_local() -> bool:
+    """A Ray of `start_local`, which no host joins."""
+    return CORE in ray.cluster_resources()
 
 
 def worker_kind(slots: Slots) -> WorkerKind:
@@ -161,11 +168,25 @@ class Sight:
     hosts: Mapping[str, str]
     """Names of the nodes that are alive, by Ray's ids."""
     num_slots: int
+    addresses: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """Of Ray on each of them."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Why nodes that are alive too get no work (app.execution.cluster.host_watch)."""
 
 
 def look() -> Sight:
-    hosts = {node["NodeID"]: _host(node) for node in ray.nodes() if node["Alive"]}
-    return Sight(hosts, count_slots().total)
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    hosts = {node["NodeID"]: _host(node) for node in alive}
+    addresses = {node["NodeID"]: (node["NodeManagerAddress"], node["NodeManagerPort"]) for node in alive}
+    return Sight(hosts, count_slots().total, addresses)
+
+
+def num_slots_of(nodes: Collection[str]) -> int:
+    """How many of all slots are theirs."""
+    name = "GPU" if count_slots().kind == "GPU" else "CPU"
+    return int(
+        sum(node["Resources"].get(name, 0.0) for node in ray.nodes() if node["Alive"] and node["NodeID"] in nodes)
+    )
 
 
 def _host(node: Mapping[str, Any]) -> str:

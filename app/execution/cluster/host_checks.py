@@ -7,7 +7,7 @@ of a process where none runs yet); a Ray of one host is not asked.
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -64,13 +64,20 @@ def check_hosts(reads: Sequence[str] = (), writes: str | None = None) -> None:
     others = _others()
     if not others:
         return
-    paths = sorted({witness(path) for path in reads if not files.is_url(path)})
-    look = _looker()
+    mine = own_answer(reads)
     with _token(writes) as token:
-        mine = Answer(**look(PACKAGES, paths, token, 0.0))
-        found = problems(mine, _ask(look, others, (PACKAGES, paths, token, SEEN_WITHIN_S)))
+        found = problems(mine, _ask(others, list(mine.read), token))
     if found:
         raise ResourceError("; ".join(found))
+
+
+def own_answer(reads: Sequence[str]) -> Answer:
+    """What this process's host has, and sees at these paths; addresses of object stores are left out."""
+    return answer_here(sorted({witness(path) for path in reads if not files.is_url(path)}), None)
+
+
+def answer_here(paths: Sequence[str], token: str | None) -> Answer:
+    return Answer(**_looker()(PACKAGES, paths, token, SEEN_WITHIN_S))
 
 
 def named_paths(experiment: Experiment) -> list[str]:
@@ -170,15 +177,21 @@ def _others() -> dict[str, str]:
     return {node: host for node, host in connection.look().hosts.items() if node in able and node != own}
 
 
-def _ask(look: Any, hosts: Mapping[str, str], arguments: tuple[Any, ...]) -> dict[str, Answer | str]:
-    """By host, what each says; of one that does not, the reason."""
+def asked(nodes: Iterable[str], paths: Sequence[str], token: str | None) -> dict[Any, str]:
+    """References to the answers of nodes, and whose each is."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    task, waiting = ray.remote(look), {}
-    for node in hosts:
+    task, waiting = ray.remote(_looker()), {}
+    for node in nodes:
         there = NodeAffinitySchedulingStrategy(node, soft=False)
-        asked = task.options(num_cpus=0, max_retries=0, scheduling_strategy=there, name="host-check")
-        waiting[asked.remote(*arguments)] = node
+        asks = task.options(num_cpus=0, max_retries=0, scheduling_strategy=there, name="host-check")
+        waiting[asks.remote(PACKAGES, paths, token, SEEN_WITHIN_S)] = node
+    return waiting
+
+
+def _ask(hosts: Mapping[str, str], paths: Sequence[str], token: str | None) -> dict[str, Answer | str]:
+    """By host, what each says; of one that does not, the reason."""
+    waiting = asked(hosts, paths, token)
     answers: dict[str, Answer | str] = {}
     began_s, told = time.monotonic(), False
     while waiting:
@@ -186,7 +199,7 @@ def _ask(look: Any, hosts: Mapping[str, str], arguments: tuple[Any, ...]) -> dic
         alive = connection.look().hosts
         for reference in done:
             node = waiting.pop(reference)
-            if (answer := _answer(reference)) is not None and (isinstance(answer, Answer) or node in alive):
+            if (answer := answer_of(reference)) is not None and (isinstance(answer, Answer) or node in alive):
                 answers[hosts[node]] = answer
         waiting = {reference: node for reference, node in waiting.items() if node in alive}
         waited_s = time.monotonic() - began_s
@@ -198,7 +211,8 @@ def _ask(look: Any, hosts: Mapping[str, str], arguments: tuple[Any, ...]) -> dic
     return answers
 
 
-def _answer(reference: Any) -> Answer | str:
+def answer_of(reference: Any) -> Answer | str:
+    """What a host said, or why it did not."""
     try:
         return Answer(**ray.get(reference))
     except Exception as error:  # whatever the host has against it

@@ -6,6 +6,7 @@ say which machine has not joined, takes in no machine that is added later, and `
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -35,10 +36,14 @@ POLL_S = 3.0
 CHECKS = {
     "rsync": "command -v rsync",
     "make": "command -v make",
+    "pgrep (package procps)": "command -v pgrep",
     "Python 3.11 or newer": "python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || command -v python3.11",
 }
 """What a machine must have, and the command that tells."""
 RAY_RUNS = "pgrep -x raylet"
+RAYLETS = "pgrep -x -a raylet"
+"""Of Ray on a machine, the process that makes it part of a cluster, with its flags."""
+NODE_ID = re.compile(r"--node_id=([0-9a-f]+)")
 OTHER_VERSIONS = "Version mismatch:"
 """How `ray start` begins its lines when Ray or Python has another version than on the head."""
 
@@ -141,12 +146,12 @@ def status(hosts: HostsFile) -> None:
     """Raises:
     ResourceError: the head does not answer, or a machine has not joined.
     """
-    alive = _alive(hosts)
+    absent = _absent(hosts)
     for host in hosts.hosts:
-        say(f"{host}: {'joined' if host in alive else 'NOT joined'}{' (head)' if host == hosts.head else ''}")
-    missing = [host for host in hosts.hosts if host not in alive]
-    if missing:
-        raise ResourceError(f"{', '.join(missing)} not in the cluster: `make cluster-up` takes in what is missing")
+        how = f"NOT joined: {absent[host]}" if host in absent else "joined"
+        say(f"{host}: {how}{' (head)' if host == hosts.head else ''}")
+    if absent:
+        raise ResourceError(f"{', '.join(absent)} not in the cluster: `make cluster-up` takes in what is missing")
 
 
 def make_token() -> None:
@@ -176,8 +181,8 @@ def check_hosts(hosts: HostsFile) -> None:
 def _wait_for_all(hosts: HostsFile, timeout_s: float) -> None:
     began_s, missing = time.monotonic(), list(hosts.workers)
     while True:
-        alive = _alive(hosts)
-        for host in [host for host in missing if host in alive]:
+        absent = _absent(hosts)
+        for host in [host for host in missing if host not in absent]:
             say(f"{host}: joined after {time.monotonic() - began_s:.0f} s")
             missing.remove(host)
         if not missing:
@@ -188,8 +193,8 @@ def _wait_for_all(hosts: HostsFile, timeout_s: float) -> None:
     for host in missing:
         say(f"{host}: not started by the head; it is set up and started from here")
     failed = _each(missing, lambda host: _join(hosts, host))
-    alive = _alive(hosts)
-    problems = [f"{host}: {_reason(failed[host], 'has not joined')}" for host in missing if host not in alive]
+    absent = _absent(hosts)
+    problems = [f"{host}: {_reason(failed[host], absent[host])}" for host in missing if host in absent]
     if problems:
         raise ResourceError("; ".join(problems))
 
@@ -214,13 +219,29 @@ def _join(hosts: HostsFile, host: str) -> "subprocess.CompletedProcess[str]":
     return done
 
 
+def _absent(hosts: HostsFile) -> dict[str, str]:
+    """Of each machine that is not in the cluster, why. It is there when its own Ray runs and the head knows this Ray:
+    the head's list alone has machines on it whose Ray ended a minute ago."""
+    alive = _alive(hosts)
+    asked = _each(hosts.hosts, lambda host: _ssh(hosts, host, RAYLETS))
+    found: dict[str, str] = {}
+    for host, done in asked.items():
+        ids = set(NODE_ID.findall(done.stdout))
+        if not ids:
+            found[host] = _reason(done, "Ray does not run there")
+        elif not ids & alive:
+            found[host] = f"Ray runs there, but not in the cluster of {hosts.head}"
+    return found
+
+
 def _alive(hosts: HostsFile) -> set[str]:
+    """Ids of the nodes that the head has not given up."""
     done = _ssh(hosts, hosts.head, "ray list nodes --format json --limit 10000")
     try:
         nodes = json.loads(done.stdout[done.stdout.index("[") :])
     except ValueError as error:
         raise ResourceError(f"{hosts.head}: {_reason(done, 'no list of nodes')}; Ray does not run there") from error
-    return {node["node_ip"] for node in nodes if node["state"] == "ALIVE"}
+    return {node["node_id"] for node in nodes if node["state"] == "ALIVE"}
 
 
 def _ray(hosts: HostsFile, command: str, *flags: str) -> None:

@@ -3,12 +3,16 @@ time follow from that."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from app.execution.cluster import connection
+from app.execution.cluster.signs import Signs
 from app.planning.plan import Plan, Stage, num_places
 
 LOOK_EVERY_S = 5.0
 """Assumed: Ray takes longer to notice that a host is gone."""
+NO_SIGN_S = 15.0
+"""Assumed: three looks; a lost packet is sent again sooner."""
 
 
 class Nodes:
@@ -27,6 +31,8 @@ class Nodes:
         self._where: dict[str, tuple[str, ...]] = {}
         self._explained: set[str] = set()
         self._lost_places = 0
+        self._signs = Signs()
+        self._silent: set[str] = set()
 
     @property
     def num_slots(self) -> int:
@@ -53,6 +59,13 @@ class Nodes:
         if num_live < self.num_places(stage):
             self._lost_places += 1
 
+    def silent_hosts(self, live: Collection[str]) -> dict[str, str]:
+        """By trial under way, the first of its hosts that gives no sign; those whose hosts all do are left out."""
+        if self._now is None:
+            return {}
+        silent = {name: [n for n in self._where.get(name, ()) if n in self._silent] for name in live}
+        return {name: self._now.hosts[nodes[0]] for name, nodes in silent.items() if nodes}
+
     def is_due(self) -> bool:
         return time.monotonic() - self._looked_s >= LOOK_EVERY_S
 
@@ -60,15 +73,18 @@ class Nodes:
         """Look, and what there is to tell, with the trials and the stage that are under way."""
         before, num_before = self._now, self.num_places(stage)
         self._now, self._looked_s = self._look(), time.monotonic()
+        is_first = before is None
         if before is None:
-            self._first, before = self._now, self._now
+            self._first, before = self._now, replace(self._now, refused={})
         if self._now.num_slots != before.num_slots:
             self._lost_places = 0  # what the cluster's size does not say is found out again
-        lines = [*self._places(live), *self._lost(before, live)]
+        lines = [*self._places(live), *self._lost(before, live), *self._signs_of(live)]
         come = [host for node, host in self._now.hosts.items() if node not in before.hosts]
+        refused = [why for node, why in self._now.refused.items() if node not in before.refused]
+        lines += [f"{why}. It has joined, but gets no trial" for why in refused]
         lines += [f"host {host} has joined" for host in come]
         num = self.num_places(stage)
-        if num != num_before and before is not self._now:
+        if num != num_before and not is_first:
             room = f"workers in all: {self._now.num_slots}; trials at a time: {num}, until now {num_before}"
             lines = [*lines[:-1], f"{lines[-1]}; {room}"] if lines else [room]
         return lines
@@ -81,7 +97,7 @@ class Nodes:
             starts = [] if name in self._where or name not in self._num_starts else self._starts_of(name)
             if len(starts) > self._num_starts.get(name, 0):
                 self._where[name] = tuple(starts[-1])
-                hosts = [self._now.hosts.get(node, "that is gone") for node in starts[-1]]
+                hosts = [self._now.hosts.get(node, "that has just joined or is gone") for node in starts[-1]]
                 if len(self._now.hosts) > 1 and hosts:
                     lines.append(f"{name}: on host{'s' if len(hosts) > 1 else ''} {', '.join(hosts)}")
         return lines
@@ -96,4 +112,20 @@ class Nodes:
             self._explained.update(had)
             what = "each goes on from its last checkpoint on another host" if had else "no trial ran there"
             lines.append(f"host {host} is gone{', and with it ' if had else ''}{', '.join(had)}: {what}")
+        return lines
+
+    def _signs_of(self, live: Collection[str]) -> list[str]:
+        """Hosts that have fallen silent, and those that are back."""
+        assert self._now is not None
+        self._signs.look(self._now.addresses if len(self._now.hosts) > 1 else {})
+        silent = {node for node in self._now.hosts if self._signs.silent_s(node) > NO_SIGN_S}
+        lines = []
+        for node in sorted(silent - self._silent):
+            had = [name for name in live if node in self._where.get(name, ())]
+            waits = f", which has {', '.join(had)}" if had else ""
+            told = f"no sign of host {self._now.hosts[node]} for {self._signs.silent_s(node):.0f} s{waits}"
+            lines.append(f"{told}: it may come back, or Ray takes it for lost in a minute or so")
+        back = sorted((self._silent - silent) & set(self._now.hosts))
+        lines += [f"host {self._now.hosts[node]} answers again" for node in back]
+        self._silent = silent
         return lines

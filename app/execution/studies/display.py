@@ -29,6 +29,8 @@ class StudyDisplay:
         self._live = Live(console=out, refresh_per_second=2) if out.is_terminal else None
         self._shown_s = time.monotonic()
         self._told: set[str] = set()
+        self.silent: Mapping[str, str] = {}
+        """By trial under way, a host of it that gives no sign."""
 
     def __enter__(self) -> "StudyDisplay":
         if self._live is not None:
@@ -66,28 +68,32 @@ class StudyDisplay:
             return
         for name, status in statuses.items():
             cells = status_cells(status)
-            say(f"{name}: " + ("  ".join(f"{key} {value}" for key, value in cells.items()) or "starting"))
-        say(f"{self._state.study.name}: {summary(self._state, len(running), eta_s)}")
+            known = "  ".join(f"{key} {value}" for key, value in cells.items()) or "starting"
+            say(f"{name}: {known}{f'  (no sign of {self.silent[name]})' if name in self.silent else ''}")
+        say(f"{self._state.study.name}: {summary(self._state, len(running), eta_s, len(self.silent))}")
 
     def _table(self, statuses: Mapping[str, Mapping[str, Any]], eta_s: float | None = None) -> Table:
         state = self._state
-        table = Table(title=f"{state.study.name}, {state.plan.strategy}: {summary(state, len(statuses), eta_s)}")
+        table = Table(
+            title=f"{state.study.name}, {state.plan.strategy}: {summary(state, len(statuses), eta_s, len(self.silent))}"
+        )
         for column in COLUMNS:
             table.add_column(column, justify="left" if column in ("trial", "state") else "right")
         order = sorted(state.trials.values(), key=lambda t: (t.name not in statuses, t.status == "waiting"))
         for trial in order[:NUM_ROWS]:
-            cells = row(trial, statuses.get(trial.name))
+            cells = row(trial, statuses.get(trial.name), self.silent.get(trial.name))
             table.add_row(*(cells.get(column, "") for column in COLUMNS))
         if len(order) > NUM_ROWS:
             table.caption = f"and {len(order) - NUM_ROWS} more"
         return table
 
 
-def row(trial: StudyTrial, status: Mapping[str, Any] | None) -> dict[str, str]:
-    """Cells of the table by column."""
+def row(trial: StudyTrial, status: Mapping[str, Any] | None, silent: str | None = None) -> dict[str, str]:
+    """Cells of the table by column; `silent`: a host of it that gives no sign."""
     cells = {"trial": trial.name, "stage": str(trial.stage + 1), "k": str(trial.workers_per_trial)}
     if status is not None:
-        return {**cells, "state": "running" if status else "starting", **status_cells(status)}
+        how = f"no sign of {silent}" if silent else "running" if status else "starting"
+        return {**cells, "state": how, **status_cells(status)}
     cells["state"] = trial.status
     if trial.record is not None and trial.end_s is not None and trial.start_s is not None:
         cells["state"] = f"finished in {trial.end_s - trial.start_s:.0f} s"
@@ -110,9 +116,11 @@ def status_cells(status: Mapping[str, Any]) -> dict[str, str]:
     return cells | {name: form.format(value) for name, (value, form) in known.items() if value is not None}
 
 
-def summary(state: StudyState, num_running: int, eta_s: float | None) -> str:
+def summary(state: StudyState, num_running: int, eta_s: float | None, num_silent: int = 0) -> str:
+    """`num_silent`: of those that run, how many have a host that gives no sign."""
     parts = [f"{state.num_of('finished')}/{len(state.trials)} finished"]
-    parts += [f"{num_running} running"] if num_running else []
+    silent = f" ({num_silent} without a sign)" if num_silent else ""
+    parts += [f"{num_running} running{silent}"] if num_running else []
     parts += [f"{state.num_of('failed')} failed"] if state.num_of("failed") else []
     return ", ".join(parts) + ("" if eta_s is None else f", ETA {eta_s:.0f} s")
 

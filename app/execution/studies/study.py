@@ -10,6 +10,7 @@ from app.data import files
 from app.data.store.ownership import held
 from app.errors import DataError, UsageError
 from app.execution.cluster import connection, host_checks
+from app.execution.cluster.host_watch import HostWatch
 from app.execution.studies.ledger import Ledger
 from app.execution.studies.state import StudyState
 from app.execution.studies.store_flags import UNNAMED, stores_of
@@ -66,10 +67,12 @@ def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | 
             choices.take_over(setting.numerics, setting.folder)
         slots = connection.connect(plan.num_workers)
         named = {path for experiment in study.experiments for path in host_checks.named_paths(experiment)}
-        host_checks.check_hosts([*stores.values(), *named], setting.folder)
+        reads = [*stores.values(), *named]
+        host_checks.check_hosts(reads, setting.folder)
+        watch = None if connection.is_local() else HostWatch(setting.folder, reads)
         kind = connection.worker_kind(slots)
         state = StudyState(study, plan, finished, before, start_s, kind)
-        return _run(state, ledger, stores, setting, start_s)
+        return _run(state, ledger, stores, setting, start_s, watch)
 
 
 def _check_trials(
@@ -92,7 +95,12 @@ def _is_all(before: StudyRecord, finished: Mapping[str, TrialRecord]) -> bool:
 
 
 def _run(
-    state: StudyState, ledger: Ledger, stores: Mapping[str, str], setting: StudySetting, start_s: float
+    state: StudyState,
+    ledger: Ledger,
+    stores: Mapping[str, str],
+    setting: StudySetting,
+    start_s: float,
+    watch: HostWatch | None,
 ) -> StudyRecord:
     use_gpu = state.worker_kind == "GPU"
     per_worker = {"CPU": 1.0, **({"GPU": 1.0} if use_gpu else {})}
@@ -100,7 +108,7 @@ def _run(
     connection.check_room(state.plan, per_worker, "ray" in feedings.values())
     from app.execution.studies.trials import StudyTrials
 
-    trials = StudyTrials(state, ledger, stores, per_worker, feedings, setting.loggers, start_s)
+    trials = StudyTrials(state, ledger, stores, per_worker, feedings, setting.loggers, start_s, watch)
     try:
         with trials.display:
             trials.complete_notes()

@@ -8,6 +8,7 @@ from typing import Any
 from app.data import files
 from app.errors import ResourceError
 from app.execution.cluster import connection
+from app.execution.cluster.host_watch import HostWatch
 from app.execution.cluster.nodes import Nodes
 from app.execution.studies import past_trials
 from app.execution.studies.display import StudyDisplay, listed, scores
@@ -44,10 +45,10 @@ class StudyTrials:
         feedings: Mapping[int, Feeding],
         loggers: Loggers,
         start_s: float,
+        watch: HostWatch | None = None,
     ) -> None:
         self.state, self.ledger, self._stores = state, ledger, stores
-        self.name = files.name_of(ledger.folder)
-        self._loggers = loggers
+        self.name, self._loggers = files.name_of(ledger.folder), loggers
         self.per_worker, self._feedings, self._start_s = dict(per_worker), feedings, start_s
         self.experiments = {experiment.name: experiment for experiment in state.study.experiments}
         self.suggestions, self.takeovers = Suggestions(state, ledger), Takeovers(state, ledger)
@@ -57,12 +58,10 @@ class StudyTrials:
         """What trials had reported, and was decided on, before this start of the command."""
         self.live: dict[str, float] = {}
         """Trials under way and since when."""
-        self._nodes = Nodes(state.plan, lambda name: nodes_of_starts(ledger.trial_folder(name)))
-        self._placed: set[str] = set()
-        self._logged: set[str] = set()
-        self._paused: set[str] = set()
-        self.groups = StartedGroups()
-        self._num_begun = 0
+        self._watch, look = watch, () if watch is None else (watch.look,)
+        self._nodes = Nodes(state.plan, lambda name: nodes_of_starts(ledger.trial_folder(name)), *look)
+        self._placed, self._logged, self._paused = set[str](), set[str](), set[str]()
+        self.groups, self._num_begun = StartedGroups(), 0
         self._noted_s, self._noting_s, self._changed = time.monotonic(), 0.0, False
 
     def next_configuration(self) -> dict[str, Any] | None:
@@ -180,8 +179,7 @@ class StudyTrials:
         record = self.state.record(time.time(), ended)
         self.ledger.write_record(record)
         self._noted_s = time.monotonic()
-        self._noting_s = self._noted_s - began_s
-        self._changed = False
+        self._noting_s, self._changed = self._noted_s - began_s, False
         return record
 
     def look_around(self, now: bool = False) -> None:
@@ -191,6 +189,7 @@ class StudyTrials:
         stage = self.state.stage()
         for line in self._nodes.changes(self.live, stage):
             self.display.event(line)
+        self.display.silent = self._nodes.silent_hosts(self.live)
         self.state.use(stage.workers_per_trial * self._nodes.num_places(stage))
         for status, number in self.state.counts(len(self.live)).items():
             gauges.show("trials", number, {"study": self.name, "state": status})
@@ -234,6 +233,7 @@ class StudyTrials:
             numerics_folder=self.ledger.folder,
             changing=() if self._population is None else ("optimizer",),
             known_epochs=self._known_epochs(name),
+            asked=() if self._watch is None else self._watch.asked,
         )
         return {
             "name": name,
@@ -251,8 +251,8 @@ class StudyTrials:
         """Every option that may change in a member of a population, with its value now."""
         if self._population is None:
             return {}
-        listed_values = self.experiments[name].to_dict()
-        mine = {path: value_at(listed_values, path) for path in self._population.hyperparam_mutations}
+        given, changing = self.experiments[name].to_dict(), self._population.hyperparam_mutations
+        mine = {path: value_at(given, path) for path in changing}
         return {**mine, **self.takeovers.values(name)}
 
     def _known_epochs(self, name: str) -> int | None:

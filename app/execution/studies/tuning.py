@@ -21,6 +21,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.util.placement_group import placement_group
 
 from app.errors import ResourceError
+from app.execution.cluster.host_watch import place_elsewhere
 from app.execution.studies.plan_searcher import PlanSearcher
 from app.execution.studies.population import PopulationTraining
 from app.execution.studies.results import FAILURE, ORDER, SHAPE
@@ -91,20 +92,21 @@ class NamedPlace(tune.PlacementGroupFactory):
     """Bears the name of the first trial that it is made for. Those of one width stay alike: Tune hands a process from
     one trial to the next only if they ask for the same."""
 
-    def __init__(self, bundle: dict[str, float], name: str) -> None:
+    def __init__(self, bundle: dict[str, float], name: str, study: str | None) -> None:
         super().__init__([bundle])
-        self._name = name
+        self._name, self._study = name, study
 
     def to_placement_group(self) -> Any:
         name = f"{self._name}:{uuid4().hex[:6]}"  # Ray refuses a name that another group still has
-        return placement_group(self.bundles, self.strategy, name=name)
+        where = place_elsewhere(self._study)
+        return placement_group(self.bundles, self.strategy, name=name, bundle_label_selector=[where] if where else None)
 
 
 def _resources(config: dict[str, Any]) -> NamedPlace:
     shape = config[SHAPE]
     alone = shape.num_workers == 1
     bundle = shape.per_worker if alone else {"memory": DRIVER_BYTES * shape.num_workers}
-    return NamedPlace(bundle, config[ORDER].label)
+    return NamedPlace(bundle, config[ORDER].label, config[ORDER].numerics_folder)
 
 
 def _scheduler(trials: StudyTrials, callback: "StudyCallback") -> TrialScheduler:
@@ -207,5 +209,6 @@ class StudyCallback(Callback):
 
 
 def _reason(trial: Trial) -> str:
-    """Why the attempt that just ended failed."""
-    return failures_so_far(trial.config[ORDER])[-1].reason
+    """Why the attempt that just ended failed; a host that does not share the folder cannot note it there."""
+    failures = failures_so_far(trial.config[ORDER])
+    return failures[-1].reason if failures else "its host could not train it"

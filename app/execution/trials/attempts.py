@@ -50,6 +50,10 @@ class AttemptFailed(Exception):
         return AttemptFailed, (self.failure, self.workers_stay)
 
 
+class HostRefused(Exception):
+    """The host of this process does not see what the study uses, or has other versions."""
+
+
 def is_worth_another(failures: Sequence[Failure], max_retries: int) -> bool:
     """Whether a trial whose attempts failed so, in this order, is tried again. The same error twice in a row will come
     a third time; a death says nothing about the trial."""
@@ -126,7 +130,10 @@ def write_failure(folder: str, name: str, message: str) -> None:
 
 def failure_of(error: Exception, order: Order) -> Failure:
     """What an attempt's error says. Trying again would only repeat errors of ours and bugs; a RuntimeError is what the
-    others see when a worker dies, an OSError what a network does."""
+    others see when a worker dies, an OSError what a network does. Of a host that cannot train it, the trial knows as
+    little as of one that died."""
+    if isinstance(error, HostRefused):
+        return Failure("death", str(error))
     found = find_user_error(error) or out_of_memory(error, order)  # Ray Data wraps what reading a sample raised
     if found is not None:
         return Failure("final", str(found), type(found).__name__)

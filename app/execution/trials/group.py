@@ -13,6 +13,7 @@ from typing import Any
 import ray
 
 from app.data import files
+from app.execution.cluster.host_watch import place_elsewhere
 from app.execution.trials.attempts import AttemptFailed, Failure, failure_of
 from app.execution.trials.desk import ADVANCE, BEGIN, CLOSE, END, FINISH, Desk
 from app.training.order import Order
@@ -163,11 +164,12 @@ class GroupStart:
             worker_loop,
             train_loop_config={"desk": self.desk, "is_kept": self._is_kept},
             torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo", timeout_s=GROUP_TIMEOUT_S),
-            scaling_config=ray.train.ScalingConfig(
+            scaling_config=ray.train.ScalingConfig(  # type: ignore[call-arg]
                 num_workers=self._shape.num_workers,
                 use_gpu=use_gpu,
                 resources_per_worker=self._shape.per_worker,
                 placement_strategy="STRICT_PACK" if self._shape.one_node else "PACK",
+                label_selector=place_elsewhere(files.parent_of(self._folder) if self._is_kept else None),
             ),
             run_config=ray.train.RunConfig(
                 name=self._name,

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from app.errors import UsageError
+from app.execution.cluster.host_watch import check_own_host
 from app.execution.trials.attempts import count_restarts, note_attempt, note_progress
 from app.execution.trials.record import claim_folder, note_origin, resolve, write_record
 from app.training.context import WorkerContext
@@ -30,6 +31,7 @@ class TrialWorker:
     def begin(self, order: Order) -> int:
         """Open a training, from its checkpoint where there is one; the epochs that it has behind it."""
         self.end()
+        check_own_host(order)
         if self._has_trained and gc.get_freeze_count() == 0:
             # What outlives the first trial is modules and the like: to look through them after each took most of a
             # trivial one. Not before there is a second: what is frozen at its process's end is reported as leaked.

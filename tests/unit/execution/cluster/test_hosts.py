@@ -1,5 +1,6 @@
 """A cluster.yaml as it is delivered and filled in; what is told of machines, with ssh played."""
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,37 @@ def test_a_machine_on_which_ray_goes_on_is_named(tmp_path: Path, monkeypatch: py
     played(monkeypatch, {"10.0.0.1": (0, "", ""), "10.0.0.2": (1, "", ""), "10.0.0.3": (0, "", "")})
     with pytest.raises(ResourceError, match=r"^10\.0\.0\.2: Ray still runs$"):
         hosts.down(read(tmp_path, FILLED))
+
+
+def test_a_machine_is_there_when_its_own_ray_runs_and_the_head_knows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The head's list has a machine on it for a minute after its Ray has ended."""
+    nodes = [{"node_id": name, "state": state} for name, state in [("a1", "ALIVE"), ("b2", "ALIVE"), ("c3", "DEAD")]]
+    raylet = "71 /x/raylet --node_manager_port=0 --node_id={} --head"
+    answers = {
+        "10.0.0.1": (0, raylet.format("a1"), ""),
+        "10.0.0.2": (1, "", ""),
+        "10.0.0.3": (0, raylet.format("c3"), ""),
+    }
+
+    def ssh(_: HostsFile, host: str, command: str, timeout_s: float = 0.0) -> Any:
+        lists = command.startswith("ray list nodes")
+        return subprocess.CompletedProcess([command], *((0, json.dumps(nodes), "") if lists else answers[host]))
+
+    monkeypatch.setattr(hosts, "_ssh", ssh)
+    with pytest.raises(ResourceError, match=r"^10\.0\.0\.2, 10\.0\.0\.3 not in the cluster"):
+        hosts.status(read(tmp_path, FILLED))
+    assert capsys.readouterr().out.splitlines() == [
+        "10.0.0.1: joined (head)",
+        "10.0.0.2: NOT joined: Ray does not run there",
+        "10.0.0.3: NOT joined: Ray runs there, but not in the cluster of 10.0.0.1",
+    ]
+    answers["10.0.0.2"] = (0, raylet.format("b2"), "")
+    answers["10.0.0.3"] = (255, "", "ssh: connect to host 10.0.0.3 port 22: Connection timed out")
+    with pytest.raises(ResourceError, match=r"^10\.0\.0\.3 not in"):
+        hosts.status(read(tmp_path, FILLED))
+    assert "10.0.0.3: NOT joined: ssh: connect to host" in capsys.readouterr().out
 
 
 def test_a_token_that_is_made_is_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,8 +45,11 @@ def test_a_row_says_what_is_known() -> None:
     assert running["samples/s"] == "3.46" and running["waiting"] == "2%" and running["ETA"] == "61 s"
     assert "score" not in running
     assert row(s.trials["t0"], None)["state"] == "waiting"
+    silent = row(s.trials["t0"], status(61.4), "w1 (10.0.0.2)")
+    assert silent == {**running, "state": "no sign of w1 (10.0.0.2)"}
 
 
 def test_the_summary_counts() -> None:
     assert summary(state(), 2, None) == "0/6 finished, 2 running"
+    assert summary(state(), 2, None, 1) == "0/6 finished, 2 running (1 without a sign)"
     assert summary(state(), 0, 12.3) == "0/6 finished, ETA 12 s"

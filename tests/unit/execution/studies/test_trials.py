@@ -7,6 +7,7 @@ import pytest
 from app.errors import ResourceError
 from app.execution.cluster.connection import Sight
 from app.execution.cluster.nodes import Nodes
+from app.execution.cluster.signs import Signs
 from app.execution.studies.ledger import Ledger
 from app.execution.studies.results import FAILURE, PLACE
 from app.execution.studies.state import StudyState
@@ -104,3 +105,37 @@ def test_a_host_that_is_gone_is_told_once_with_its_trials(
         "host delta has joined; " + ROOM.format(3, 3, 1),
     ]
     assert trials.note().num_workers == 3, "the report has a row for each worker"
+
+
+def test_a_host_that_gives_no_sign_is_told_before_ray_gives_it_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gauges, "show", lambda *_: None)
+    hosts = {"n1": "alpha", "n2": "beta"}
+    sight = Sight(hosts, 2, {"n1": ("10.0.0.1", 7), "n2": ("10.0.0.2", 7)})
+    monkeypatch.setattr(Nodes.__init__, "__defaults__", (lambda: sight,))
+    silent_s: dict[str, float] = {}
+    asked: list[set[str]] = []
+    monkeypatch.setattr(Signs, "look", lambda _, addresses: asked.append(set(addresses)))
+    monkeypatch.setattr(Signs, "silent_s", lambda _, node: silent_s.get(node, 0.0))
+    trials = opened(tmp_path)
+    trials.look_around(now=True)
+    for name, node in (("a", "n1"), ("b", "n2")):
+        trials.begin(name)
+        note_attempt(Order(trials.experiments[name], "", trials.ledger.trial_folder(name), 0.0), [node])
+    trials.look_around(now=True)
+    capsys.readouterr()
+    silent_s["n2"] = 16.0
+    for _ in range(2):
+        trials.look_around(now=True)
+    assert capsys.readouterr().out.splitlines() == [
+        "no sign of host beta for 16 s, which has b: it may come back, or Ray takes it for lost in a minute or so"
+    ]
+    assert trials.display.silent == {"b": "beta"}
+    silent_s.clear()
+    trials.look_around(now=True)
+    assert capsys.readouterr().out.splitlines() == ["host beta answers again"]
+    assert trials.display.silent == {} and asked == [{"n1", "n2"}] * 5
+    sight = Sight({"n1": "alpha"}, 1, {"n1": ("10.0.0.1", 7)})
+    trials.look_around(now=True)
+    assert asked[-1] == set(), "of one host there is nothing to ask"
