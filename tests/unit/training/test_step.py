@@ -12,7 +12,7 @@ from toy import MeanWorkload, ToyTask, ToyWorkload, toy_experiment
 from app.experiment import OptimizerConfig
 from app.training.context import LocalContext
 from app.training.numerics import Numerics, candidates, choose, has_bf16
-from app.training.step import StepFunction, make_optimizer, parameter_groups, without_trace
+from app.training.step import StepFunction, make_optimizer, parameter_groups, seed_dropout, without_trace
 
 CPU = torch.device("cpu")
 
@@ -79,6 +79,19 @@ class NormWorkload(ToyWorkload):
         output = super().forward(task, model, inputs)
         self.outputs.append(output.detach().clone())
         return output
+
+
+def drawn(seed: int, step: int, rank: int) -> float:
+    seed_dropout(seed, step, rank)
+    return float(torch.rand(1))
+
+
+def test_dropout_is_a_function_of_seed_step_and_rank() -> None:
+    """Workers, steps and trainings of other seeds draw anew each; a resumed training draws what it would have drawn."""
+    places = [(seed, step, rank) for seed in (0, 1, 7) for step in (0, 1, 500) for rank in (0, 1, 63)]
+    first = [drawn(*place) for place in places]
+    assert len(set(first)) == len(places)
+    assert [drawn(*place) for place in reversed(places)] == first[::-1]
 
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
