@@ -12,7 +12,7 @@ setup: ## .venv with the exact versions of constraints.txt, and the Debian packa
 	@sh scripts/setup.sh
 
 demo: setup ## Volumes in, a trained and evaluated model, a report out: runs/demo/report.html
-	@$(PY) jobs/demo.py
+	@$(PY) jobs/demo
 
 test: lint ## Lint, then every test: unit, on Ray, end to end
 	@$(PY) -m pytest tests/unit tests/ray tests/e2e

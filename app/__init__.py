@@ -1,0 +1,1 @@
+"""Twofold: many models trained on one cluster in the least time."""

@@ -13,7 +13,7 @@ class Scheduler:
     """Who goes on, and with what: trials that fall behind end early, or take over from others."""
 
     name: str
-    """A name of app.execution.schedulers."""
+    """A name of app.execution.studies.schedulers."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Its own, as Tune names them; times are epochs."""
 

@@ -216,7 +216,7 @@ class Search:
     """Trials whose values are chosen when they begin, from how those before did."""
 
     algorithm: str
-    """A name of app.execution.searchers."""
+    """A name of app.execution.studies.searchers."""
     parameters: Mapping[str, Choice]
     """What is chosen."""
     trials: tuple[str, ...]

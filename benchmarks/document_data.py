@@ -67,8 +67,8 @@ def make_tiffs(setting: Setting, pages: Pages) -> dict[str, list[Path]]:
 
 def add_texts(pages: Pages) -> None:
     """Give every page of the store a text of as many words as OCR finds on such pages."""
-    from app.workloads.documents.ocr import missing_pages
-    from app.workloads.documents.texts import PageText, write_part
+    from app.workloads.documents.ocr.recognition import missing_pages
+    from app.workloads.documents.ocr.texts import PageText, write_part
 
     missing = missing_pages(str(pages.store))
     texts = draw_texts(len(missing))

@@ -23,7 +23,7 @@ for less, as in a set of thousands."""
 
 
 def run(setting: Setting) -> Report:
-    from app.workloads.documents.ocr_engines import OcrOptions, check_engine
+    from app.workloads.documents.ocr.engines import OcrOptions, check_engine
 
     check_engine(OcrOptions())
     pages = document_data.make(setting)

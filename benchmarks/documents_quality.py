@@ -180,7 +180,7 @@ def train_partition(size: Size, store: Path, runs: Path, bert: Path, number: int
 
 def train(folder: Path, store: Path, workload: str, task: Mapping[str, Any], epochs: int) -> None:
     """As jobs/train.py with --launcher local would, in this process: its start would take as long as the training."""
-    from app.execution.trial import run_trial
+    from app.execution.trials.trial import run_trial
     from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
     from app.training.order import Order
 
@@ -203,9 +203,9 @@ def train(folder: Path, store: Path, workload: str, task: Mapping[str, Any], epo
 
 def evaluate(folder: Path, store: Path) -> dict[str, tuple[Hits, list[str]]]:
     """Which pages of each split are right, and their ids, in the order of the store's pages."""
-    from app.execution.evaluate import evaluate_run
-    from app.workloads.documents.ensemble import read_predictions
-    from app.workloads.documents.store import DocumentStore
+    from app.execution.models.evaluate import evaluate_run
+    from app.workloads.documents.ensemble.methods import read_predictions
+    from app.workloads.documents.store.prepared import DocumentStore
 
     opened, found = DocumentStore(str(store)), {}
     for split in ("validation", "test"):
@@ -219,7 +219,7 @@ def evaluate(folder: Path, store: Path) -> dict[str, tuple[Hits, list[str]]]:
 
 
 def ensemble_of(found: Sequence[Mapping[str, Any]], store: Path) -> dict[str, Any]:
-    from app.workloads.documents.ensembling import ensemble_runs, table
+    from app.workloads.documents.ensemble.runs import ensemble_runs, table
 
     summary = ensemble_runs([f["transfer_run"] for f in found], [f["text_run"] for f in found], str(store))
     for line in table(summary):
@@ -228,7 +228,7 @@ def ensemble_of(found: Sequence[Mapping[str, Any]], store: Path) -> dict[str, An
 
 
 def compare_hits(ours: Sequence[Hits], other: Sequence[Hits], pages: Sequence[Sequence[str]]) -> dict[str, Any]:
-    from app.workloads.documents.ensemble import compare as paired
+    from app.workloads.documents.ensemble.methods import compare as paired
 
     found = paired(ours, other, pages)
     return {**vars(found), "verdict": found.verdict}

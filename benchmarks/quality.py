@@ -84,7 +84,7 @@ def difference(ours: Cases, peer: Cases) -> Cases:
 
 def interval(cases: Cases) -> dict[str, float | None]:
     """Mean of the cases' means with its 95 % bootstrap interval over cases."""
-    from app.execution.evaluate import bootstrap_interval
+    from app.execution.models.evaluate import bootstrap_interval
 
     values = [fmean(scores.values()) for scores in cases.values()]
     low, high = bootstrap_interval(values)
@@ -165,7 +165,7 @@ def _train_peer(setting: Setting, found: data.Data, runs: Path, minutes: float) 
 
 
 def _peer_config(setting: Setting, found: data.Data) -> dict[str, Any]:
-    from app.workloads.brats.store import BratsStore
+    from app.workloads.brats.store.prepared import BratsStore
 
     store = BratsStore(str(found.store))
     splits = {name: [case.id for case in store.split(name)] for name in ("train", "validation")}

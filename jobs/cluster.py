@@ -34,7 +34,7 @@ class Down:
 
 
 def main(arguments: Up | Status | Down) -> None:
-    from app.execution import hosts
+    from app.execution.cluster import hosts
 
     found = hosts.read_hosts_file(arguments.file)
     if isinstance(arguments, Up):

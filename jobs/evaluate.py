@@ -44,7 +44,7 @@ class EvaluateBrats(Common):
         return {**overlap, **({"mirror": True} if self.flips else {}), **as_it_is}
 
     def conventions(self) -> tuple[str, ...]:
-        from app.workloads.brats.evaluation import CONVENTIONS
+        from app.workloads.brats.inference.evaluation import CONVENTIONS
 
         return CONVENTIONS
 
@@ -93,7 +93,7 @@ def main(arguments: Any) -> None:
 
 def evaluate(arguments: Any) -> None:
     from app.console import say
-    from app.execution.evaluate import evaluate_run
+    from app.execution.models.evaluate import evaluate_run
 
     start_s = time.monotonic()
     check_workers(arguments.workers)
@@ -127,8 +127,8 @@ def table(evaluation: Any) -> list[str]:
 def evaluate_ensemble(arguments: EvaluateEnsemble) -> None:
     from app.console import say
     from app.data import files
-    from app.execution.evaluate import check_run, evaluate_run, is_evaluated
-    from app.workloads.documents.ensembling import check_pairs, ensemble_runs, table
+    from app.execution.models.evaluate import check_run, evaluate_run, is_evaluated
+    from app.workloads.documents.ensemble.runs import check_pairs, ensemble_runs, table
     from app.workloads.documents.scoring import CONVENTIONS
 
     check_workers(arguments.workers)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.data.download import Checksum
+    from app.data.fetch.download import Checksum
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def main(arguments: FetchMsdBrain | FetchRvlCdip | FetchTobacco3482) -> None:
 
 def fetch_msd_brain(arguments: FetchMsdBrain) -> None:
     from app.console import say
-    from app.data.archive import extract_tar
-    from app.data.download import Checksum, download, local_path
+    from app.data.fetch.archive import extract_tar
+    from app.data.fetch.download import Checksum, download, local_path
     from app.errors import DataError
 
     folder = Path(arguments.out)
@@ -109,10 +109,10 @@ def fetch_documents(arguments: FetchRvlCdip | FetchTobacco3482) -> None:
     """Bring a document data set to <out>/<name>, as files in its own layout or as a mirror's Parquet files."""
     from app.console import say
     from app.data import files
-    from app.data.download import Checksum
-    from app.data.hub import is_hub_id
-    from app.data.unpacking import extract_data_set
-    from app.workloads.documents.classes import TOBACCO
+    from app.data.fetch.download import Checksum
+    from app.data.fetch.hub import is_hub_id
+    from app.data.fetch.unpacking import extract_data_set
+    from app.workloads.documents.source.classes import TOBACCO
 
     is_rvl = isinstance(arguments, FetchRvlCdip)
     target = Path(arguments.out) / ("rvl-cdip" if is_rvl else "tobacco3482")
@@ -139,7 +139,7 @@ def fetch_mirror(hub_id: str, revision: str | None, target: Path, checksum: "Che
         DataError: it has several archives or none, or the one is not what the checksum is of.
         UsageError: a checksum for Parquet files, of which there are several.
     """
-    from app.data.hub import fetch_snapshot
+    from app.data.fetch.hub import fetch_snapshot
     from app.errors import DataError, UsageError
 
     staging = target.with_name(f".{target.name}.hub")
@@ -167,7 +167,7 @@ def fetch_archive(source: str, target: Path, checksum: "Checksum") -> Path:
     from urllib.parse import urlsplit
 
     from app.console import say
-    from app.data.download import download, local_path
+    from app.data.fetch.download import download, local_path
     from app.errors import DataError
 
     archive = local_path(source)

@@ -10,9 +10,9 @@ import tyro
 from app.command_line import absolute
 
 if TYPE_CHECKING:
-    from app.workloads.documents.ocr import OcrTask
-    from app.workloads.documents.ocr_engines import OcrOptions
-    from app.workloads.documents.texts import PageText
+    from app.workloads.documents.ocr.engines import OcrOptions
+    from app.workloads.documents.ocr.recognition import OcrTask
+    from app.workloads.documents.ocr.texts import PageText
 
 NUM_TASKS_PER_RUN = 1000
 """Ray Data plans all tasks of a run before the first starts: 1000 take well under a second."""
@@ -58,9 +58,9 @@ class Ocr:
 
 def main(arguments: Ocr) -> None:
     from app.data import files
-    from app.data.manifest import read_manifest_table
-    from app.data.ownership import held
-    from app.workloads.documents.store import OCR_FOLDER
+    from app.data.store.manifest import read_manifest_table
+    from app.data.store.ownership import held
+    from app.workloads.documents.store.prepared import OCR_FOLDER
 
     read_manifest_table(absolute(arguments.store))  # before anything is made in a store that is none
     # Beside preparing, which has the store itself: they write different files.
@@ -75,9 +75,9 @@ def _read(arguments: Ocr) -> None:
     from app.data import files
     from app.data.text import is_encoding
     from app.errors import UsageError
-    from app.workloads.documents.ocr import check_read, keep, missing_pages
-    from app.workloads.documents.store import OCR_FOLDER
-    from app.workloads.documents.texts import IMPORTED, read_notes
+    from app.workloads.documents.ocr.recognition import check_read, keep, missing_pages
+    from app.workloads.documents.ocr.texts import IMPORTED, read_notes
+    from app.workloads.documents.store.prepared import OCR_FOLDER
 
     start_s = time.monotonic()
     if arguments.num_cpus is not None and arguments.num_cpus < 1:
@@ -120,8 +120,8 @@ def _recognised(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[
     """Batches of pages read by OCR. Raises before the first when this machine lacks the engine."""
     from app.data import files
     from app.errors import DataError, UsageError
-    from app.workloads.documents.ocr import plan_tasks
-    from app.workloads.documents.ocr_engines import check_engine
+    from app.workloads.documents.ocr.engines import check_engine
+    from app.workloads.documents.ocr.recognition import plan_tasks
 
     if arguments.source is None:
         raise UsageError("got neither --source (the data set to read) nor --import (text to take over); wanted one")
@@ -131,13 +131,13 @@ def _recognised(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[
     if not files.is_folder(source):
         raise DataError(f"the source {source} is no folder that exists; wanted the data set that the store was made of")
     if arguments.launcher == "local":
-        from app.execution import local
-        from app.workloads.documents.ocr import read_batch
+        from app.execution.parallel import in_process
+        from app.workloads.documents.ocr.recognition import read_batch
 
         tasks = plan_tasks(source, pages, options, 1)  # a page a task: no core waits at the end
         num_threads = 1 if arguments.engine == "tesserocr" else arguments.num_cpus  # it has one reader a process
-        return local.run_cases(read_batch, tasks, num_threads)
-    from app.execution.gauges import with_rate
+        return in_process.run_cases(read_batch, tasks, num_threads)
+    from app.execution.trials.gauges import with_rate
 
     store = files.name_of(arguments.store)
     texts = _run(plan_tasks(source, pages, options), arguments.num_cpus, store, source)
@@ -145,7 +145,7 @@ def _recognised(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[
 
 
 def _options(arguments: Ocr) -> "OcrOptions":
-    from app.workloads.documents.ocr_engines import OcrOptions
+    from app.workloads.documents.ocr.engines import OcrOptions
 
     return OcrOptions(
         arguments.engine,
@@ -159,8 +159,8 @@ def _options(arguments: Ocr) -> "OcrOptions":
 
 
 def _run(tasks: "list[OcrTask]", num_cpus: int | None, store: str, source: str) -> "Iterator[list[PageText]]":
-    from app.execution.prepare import run_cases
-    from app.workloads.documents.ocr import read_batch
+    from app.execution.parallel.tasks import run_cases
+    from app.workloads.documents.ocr.recognition import read_batch
 
     for start in range(0, len(tasks), NUM_TASKS_PER_RUN):
         reads = [] if start else [source]
@@ -168,7 +168,7 @@ def _run(tasks: "list[OcrTask]", num_cpus: int | None, store: str, source: str) 
 
 
 def _ready(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[PageText]]":
-    from app.workloads.documents.text_import import find_texts, import_texts
+    from app.workloads.documents.ocr.text_import import find_texts, import_texts
 
     assert arguments.ready is not None
     return import_texts(find_texts(absolute(arguments.ready), pages), arguments.encoding)

@@ -21,7 +21,7 @@ class Arguments:
     study: str | None = None
     """JSON file of the study, as jobs/study.py takes it."""
     recipe: str | None = None
-    """Name of a study of app/recipes.py, in place of a file."""
+    """Name of a study of app/recipes/catalog.py, in place of a file."""
     options: tuple[str, ...] = ()
     """Of the recipe, as NAME=VALUE."""
     profile: str | None = None
@@ -105,7 +105,7 @@ def read_study_record(folder: str) -> "StudyRecord":
 
     from app.data import files
     from app.planning.search import study_of
-    from app.reporting.study_files import read_study as read_run
+    from app.reporting.study.study_files import read_study as read_run
 
     asked = {one.name: one for one in study_of(files.read_json(files.join(folder, "study.json"))).experiments}
     record = read_run(folder, study_files(folder)).record

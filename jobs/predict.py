@@ -81,11 +81,12 @@ def export(model: str, workload: str, folder: str) -> None:
 
     from app.console import say
     from app.data import files
-    from app.execution.model import export_facts, load_model_of, weights_file
+    from app.execution.models.model import export_facts, load_model_of, weights_file
     from app.workloads.exporting import export_model
+    from app.workloads.registry import EXPORTS
 
     opened = load_model_of(model, workload)
-    form = import_module(f"app.workloads.{workload}.export").form(opened.task)
+    form = import_module(EXPORTS[workload]).form(opened.task)
     say(f"exporting {model} ({sum(p.numel() for p in opened.network.parameters()):,} parameters)")
     weights = files.read_bytes(weights_file(model))
     difference = export_model(form, opened.network, weights, export_facts(opened), folder)
@@ -95,13 +96,13 @@ def export(model: str, workload: str, folder: str) -> None:
 def predict(model: str, arguments: PredictBrats) -> None:
     """Raises DataError when not one case could be segmented."""
     from app.console import progress, say
-    from app.data.quarantine import Quarantined, write_quarantine
+    from app.data.store.quarantine import Quarantined, write_quarantine
     from app.errors import DataError
-    from app.execution.model import load_model_of
-    from app.workloads.brats.label_choice import LabelOptions
-    from app.workloads.brats.label_names import parse_codes
-    from app.workloads.brats.notes import grouped, write_notes
-    from app.workloads.brats.prediction import plan_predictions, summarize_ml, truth_line, written_codes
+    from app.execution.models.model import load_model_of
+    from app.workloads.brats.inference.prediction import plan_predictions, summarize_ml, truth_line, written_codes
+    from app.workloads.brats.source.label_choice import LabelOptions
+    from app.workloads.brats.source.label_names import parse_codes
+    from app.workloads.brats.volume.notes import grouped, write_notes
 
     start_s = time.monotonic()
     if load_model_of(model, "brats").task.spacing_mm is None:
@@ -138,8 +139,8 @@ def predict(model: str, arguments: PredictBrats) -> None:
 
 
 def _results(model: str, tasks: list[Any], arguments: PredictBrats) -> Iterator[Any]:
-    from app.execution.predict import map_with_model
-    from app.workloads.brats.prediction import predict_case
+    from app.execution.models.predict import map_with_model
+    from app.workloads.brats.inference.prediction import predict_case
 
     options: dict[str, Any] = {} if arguments.overlap is None else {"final_overlap": arguments.overlap}
     if arguments.flips:

@@ -55,10 +55,10 @@ def predict_documents(arguments: PredictDocuments) -> None:
     """Raises DataError when not one page could be read."""
     from app.console import say
     from app.data import files
-    from app.data.quarantine import write_quarantine
+    from app.data.store.quarantine import write_quarantine
     from app.errors import DataError
-    from app.workloads.documents.pages import find_pages
-    from app.workloads.documents.prediction_table import PredictionTable
+    from app.workloads.documents.pages.files import find_pages
+    from app.workloads.documents.predict.table import PredictionTable
 
     start_s = time.monotonic()
     stored_size, ocr = _check_models(arguments)
@@ -90,8 +90,8 @@ def _predict(
     found: list[Any], stored_size: int, ocr: Any, arguments: PredictDocuments
 ) -> tuple[list[Any], list[Any], list[Any]]:
     """PagePrediction of some pages, these pages decoded, and those that are bad."""
-    from app.data.quarantine import Quarantined
-    from app.workloads.documents.texts import UNREAD
+    from app.data.store.quarantine import Quarantined
+    from app.workloads.documents.ocr.texts import UNREAD
 
     pages, bad = _read_pages(found, stored_size, arguments)
     texts = _read_texts([page.file for page in pages], ocr, arguments) if arguments.text_model is not None else {}
@@ -107,7 +107,7 @@ def _write_sheet(arguments: PredictDocuments, out: str, shown: list[Any], stored
     from app import records
     from app.data import files
     from app.data.names import as_text
-    from app.reporting.page_sheet import build_sheet, sheet_data
+    from app.reporting.run.page_sheet import build_sheet, sheet_data
 
     sheet = files.join(out, "sheet.html")
     title = ", ".join(as_text(files.name_of(absolute(path))) for path in arguments.input)
@@ -128,9 +128,9 @@ def _check_models(arguments: PredictDocuments) -> tuple[int, Any]:
         ResourceError: text is asked for, and this machine has no Tesseract or not the language.
     """
     from app.console import say
-    from app.execution.model import load_model_of
-    from app.workloads.documents.ocr_engines import check_engine
-    from app.workloads.documents.prediction import check_same_classes
+    from app.execution.models.model import load_model_of
+    from app.workloads.documents.ocr.engines import check_engine
+    from app.workloads.documents.predict.prediction import check_same_classes
 
     image, text = arguments.image_model, arguments.text_model
     by_image = None if image is None else load_model_of(absolute(image), "document_image").task
@@ -150,7 +150,7 @@ def _check_models(arguments: PredictDocuments) -> tuple[int, Any]:
 def _ocr_options(asked: str, arguments: PredictDocuments) -> Any:
     """As the pages of the text model were read, but for what is given."""
     from app.errors import UsageError
-    from app.workloads.documents.ocr_engines import OcrOptions
+    from app.workloads.documents.ocr.engines import OcrOptions
 
     given = {name: getattr(arguments, name) for name in ("language", "psm", "oem", "time_limit_s", "num_retries")}
     turn = None if arguments.orientation is None else arguments.orientation == "yes"
@@ -165,8 +165,8 @@ def _read_pages(found: list[Any], stored_size: int, arguments: PredictDocuments)
     from functools import partial
 
     from app.console import progress, say
-    from app.data.quarantine import Quarantined
-    from app.workloads.documents.pages import read_for_prediction
+    from app.data.store.quarantine import Quarantined
+    from app.workloads.documents.pages.files import read_for_prediction
 
     read = partial(read_for_prediction, stored_size=stored_size)
     pages, bad = [], []
@@ -188,8 +188,8 @@ def _read_texts(found: list[Any], options: Any, arguments: PredictDocuments) -> 
     from functools import partial
 
     from app.console import progress, say
-    from app.workloads.documents.prediction import read_text
-    from app.workloads.documents.texts import WITHOUT_TEXT
+    from app.workloads.documents.ocr.texts import WITHOUT_TEXT
+    from app.workloads.documents.predict.prediction import read_text
 
     texts = {}
     with progress("ocr", len(found)) as advance:
@@ -206,8 +206,8 @@ def _read_texts(found: list[Any], options: Any, arguments: PredictDocuments) -> 
 def _predictions(pages: list[Any], texts: dict[str, Any], arguments: PredictDocuments) -> list[Any]:
     """What the models say of each page, in their order; the image alone where OCR found nothing or failed."""
     from app.data.names import as_text
-    from app.workloads.documents.prediction import PagePrediction, combine
-    from app.workloads.documents.texts import UNREAD, WITHOUT_TEXT
+    from app.workloads.documents.ocr.texts import UNREAD, WITHOUT_TEXT
+    from app.workloads.documents.predict.prediction import PagePrediction, combine
 
     by_image: list[Any] = [None] * len(pages)
     by_text: dict[str, dict[str, float]] = {}
@@ -231,9 +231,9 @@ def _predictions(pages: list[Any], texts: dict[str, Any], arguments: PredictDocu
 def _classify(run: str, workload: str, contents: list[Any], arguments: PredictDocuments) -> list[dict[str, float]]:
     """Probabilities of each content by class."""
     from app.console import progress
-    from app.execution.model import load_model_of
-    from app.execution.predict import map_with_model
-    from app.workloads.documents.prediction import NUM_PAGES_AT_ONCE, classify_numbered
+    from app.execution.models.model import load_model_of
+    from app.execution.models.predict import map_with_model
+    from app.workloads.documents.predict.prediction import NUM_PAGES_AT_ONCE, classify_numbered
 
     classes = load_model_of(absolute(run), workload).task.classes
     starts = range(0, len(contents), NUM_PAGES_AT_ONCE)
@@ -250,18 +250,18 @@ def _classify(run: str, workload: str, contents: list[Any], arguments: PredictDo
 
 def _each(function: Any, items: list[Any], arguments: PredictDocuments) -> Iterator[Any]:
     if arguments.launcher == "local":
-        from app.execution import local
+        from app.execution.parallel import in_process
 
-        return local.run_cases(function, items)
-    from app.execution import prepare
+        return in_process.run_cases(function, items)
+    from app.execution.parallel import tasks
 
-    return prepare.run_cases(function, items, name="pages", reads=[absolute(path) for path in arguments.input])
+    return tasks.run_cases(function, items, name="pages", reads=[absolute(path) for path in arguments.input])
 
 
 def _shown(arguments: PredictDocuments, predictions: list[Any], pages: list[Any]) -> list[Any]:
     """The pages as the sheet shows them."""
-    from app.reporting.page_sheet import NUM_CHARACTERS, SheetPage
-    from app.workloads.documents.texts import UNREAD
+    from app.reporting.run.page_sheet import NUM_CHARACTERS, SheetPage
+    from app.workloads.documents.ocr.texts import UNREAD
 
     shown = []
     for one, page in zip(predictions, pages, strict=True):

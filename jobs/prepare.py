@@ -10,9 +10,9 @@ from app.command_line import absolute
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from app.data.quarantine import Quarantined
-    from app.workloads.brats.patients import SplitOptions
-    from app.workloads.documents.store import DocumentStore
+    from app.data.store.quarantine import Quarantined
+    from app.workloads.brats.source.patients import SplitOptions
+    from app.workloads.documents.store.prepared import DocumentStore
 
 MAX_BAD_SAID = 20
 """Bad cases or pages shown one by one; of 400,000 too many may be bad to read."""
@@ -98,7 +98,7 @@ class PrepareDocuments:
 
 
 def main(arguments: PrepareBrats | PrepareDocuments) -> None:
-    from app.data.ownership import held
+    from app.data.store.ownership import held
 
     _check(arguments)
     with held(absolute(arguments.store), "the store"):
@@ -111,13 +111,13 @@ def main(arguments: PrepareBrats | PrepareDocuments) -> None:
 def prepare_brats(arguments: PrepareBrats) -> None:
     from app.console import progress, say
     from app.data import files
-    from app.data.quarantine import QUARANTINE_NAME, Quarantined, summary_lines
-    from app.workloads.brats.building import VoxelOptions, find_labelled, finish_store, plan_store
-    from app.workloads.brats.label_choice import LabelOptions, choose_codes
-    from app.workloads.brats.label_names import parse_codes
-    from app.workloads.brats.notes import grouped
-    from app.workloads.brats.prepare import prepare_or_keep
-    from app.workloads.brats.sources import unlabelled_lines
+    from app.data.store.quarantine import QUARANTINE_NAME, Quarantined, summary_lines
+    from app.workloads.brats.source.contents import unlabelled_lines
+    from app.workloads.brats.source.label_choice import LabelOptions, choose_codes
+    from app.workloads.brats.source.label_names import parse_codes
+    from app.workloads.brats.store.build_store import VoxelOptions, find_labelled, finish_store, plan_store
+    from app.workloads.brats.store.prepare import prepare_or_keep
+    from app.workloads.brats.volume.notes import grouped
 
     start_s = time.monotonic()
     store = absolute(arguments.store)
@@ -154,7 +154,7 @@ def prepare_brats(arguments: PrepareBrats) -> None:
 
 
 def split_options(arguments: PrepareBrats) -> "SplitOptions":
-    from app.workloads.brats.patients import EACH_CASE, SplitOptions
+    from app.workloads.brats.source.patients import EACH_CASE, SplitOptions
 
     patients = arguments.patients
     return SplitOptions(
@@ -170,12 +170,12 @@ def split_options(arguments: PrepareBrats) -> "SplitOptions":
 def prepare_documents(arguments: PrepareDocuments) -> None:
     from app.console import progress, say
     from app.data import files
-    from app.data.quarantine import QUARANTINE_NAME, summary_lines
-    from app.data.splits import TEST
-    from app.workloads.documents.building import finish_store, plan_store
-    from app.workloads.documents.grouping import BY_NAMES, NONE
-    from app.workloads.documents.listing import SourceOptions
-    from app.workloads.documents.prepare import prepare_or_keep
+    from app.data.samples.splits import TEST
+    from app.data.store.quarantine import QUARANTINE_NAME, summary_lines
+    from app.workloads.documents.source.grouping import BY_NAMES, NONE
+    from app.workloads.documents.source.listing import SourceOptions
+    from app.workloads.documents.store.build_store import finish_store, plan_store
+    from app.workloads.documents.store.prepare import prepare_or_keep
 
     start_s = time.monotonic()
     plan = plan_store(
@@ -226,12 +226,12 @@ def results_of(
 ) -> "Iterator[Any]":
     """The function's result of each task; `count`: cases in a result."""
     if launcher == "local":
-        from app.execution import local
+        from app.execution.parallel import in_process
 
-        return local.run_cases(function, tasks, arguments.num_cpus)
+        return in_process.run_cases(function, tasks, arguments.num_cpus)
     from app.data import files
-    from app.execution.gauges import with_rate
-    from app.execution.prepare import run_cases
+    from app.execution.parallel.tasks import run_cases
+    from app.execution.trials.gauges import with_rate
 
     store, places = files.name_of(arguments.store), ([absolute(arguments.source)], absolute(arguments.store))
     cases = run_cases(function, tasks, arguments.num_cpus, f"prepare:{store}", *places)
@@ -261,7 +261,7 @@ def _say_notes(notes: "Sequence[str]", num_before: int) -> None:
 
 
 def _splits(store: "DocumentStore") -> str:
-    from app.data.splits import SPLITS
+    from app.data.samples.splits import SPLITS
 
     partition = 0 if store.options.num_partitions else None
     counts = ", ".join(f"{len(store.rows(split, partition))} {split}" for split in SPLITS)

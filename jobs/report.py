@@ -9,7 +9,7 @@ from app.command_line import absolute
 
 if TYPE_CHECKING:
     from app.records import TrialRecord
-    from app.reporting.report import Report
+    from app.reporting.run.report import Report
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def check(arguments: Args) -> None:
 def run_report(run: str, predictions: str | None, made: str) -> "Report":
     """Of one training."""
     from app.data import files
-    from app.reporting.report import build_report
+    from app.reporting.run.report import build_report
 
     found = run_files(run)
     return build_report(files.name_of(run), found, prediction_pictures(run, predictions), case_counts(found), made)
@@ -75,7 +75,7 @@ def run_report(run: str, predictions: str | None, made: str) -> "Report":
 
 def study_report(arguments: Args, made: str) -> "Report":
     """Of one study, run once or more."""
-    from app.reporting.study_report import TOLERANCE, build_study_report
+    from app.reporting.study.report import TOLERANCE, build_study_report
 
     tolerance = TOLERANCE if arguments.tolerance is None else arguments.tolerance
     folders = {path: study_files(absolute(path)) for path in arguments.study}
@@ -89,7 +89,7 @@ def study_files(folder: str) -> dict[str, bytes]:
         DataError: the folder is missing.
     """
     from app.data import files
-    from app.reporting.study_files import is_wanted
+    from app.reporting.study.study_files import is_wanted
 
     root = folder.rstrip("/") + "/"
     names = [path.removeprefix(root) for path in files.list_files(folder)]
@@ -104,7 +104,7 @@ def run_files(run: str) -> dict[str, bytes]:
     """
     from app.data import files
     from app.errors import DataError
-    from app.reporting.run_files import is_wanted
+    from app.reporting.run.run_files import is_wanted
 
     root = run.rstrip("/") + "/"
     names = [path.removeprefix(root) for path in files.list_files(run)]
@@ -129,10 +129,10 @@ def case_counts(found: dict[str, bytes]) -> dict[str, int]:
     """Cases of the store by split; empty where the run does not say which store, or it is gone since."""
     from collections import Counter
 
-    from app.data.manifest import read_manifest_table
-    from app.data.splits import SPLITS, UNLABELLED
+    from app.data.samples.splits import SPLITS, UNLABELLED
+    from app.data.store.manifest import read_manifest_table
     from app.errors import DataError, UsageError
-    from app.reporting.run_files import DamagedFileError, read_record
+    from app.reporting.run.run_files import DamagedFileError, read_record
 
     try:
         record = read_record(found)
@@ -153,8 +153,8 @@ def page_counts(record: "TrialRecord") -> dict[str, int]:
         DataError: the store is gone.
         UsageError: it has no such partition.
     """
-    from app.data.splits import SPLITS
-    from app.workloads.documents.store import open_store
+    from app.data.samples.splits import SPLITS
+    from app.workloads.documents.store.prepared import open_store
 
     store, task = open_store(record.store), record.experiment.get("task", {})
     rows = {s: store.rows(s, task.get("partition"), bool(task.get("with_excluded", False))) for s in SPLITS}

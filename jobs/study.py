@@ -21,7 +21,7 @@ class Arguments:
     """JSON file with `name` and `experiments`, or a `search` that makes them (app/planning/search.py), and perhaps a
     `scheduler`; docs/schedulers-and-searches.md has their names."""
     recipe: str | None = None
-    """Name of a study of app/recipes.py, in place of a file."""
+    """Name of a study of app/recipes/catalog.py, in place of a file."""
     options: tuple[str, ...] = ()
     """Of the recipe, as NAME=VALUE: epochs=3 model=efficientnet_b1 text_model=models/bert."""
     store: tuple[str, ...]
@@ -47,11 +47,11 @@ def main(arguments: Arguments) -> None:
     start_s = time.time()
     from app.console import say
     from app.errors import TrainingError
-    from app.execution.loggers import open_loggers
-    from app.execution.schedulers import check_scheduler
-    from app.execution.searchers import check_search
-    from app.execution.stores import parse_stores, stores_of
-    from app.execution.study import StudySetting, run_study
+    from app.execution.studies.schedulers import check_scheduler
+    from app.execution.studies.searchers import check_search
+    from app.execution.studies.store_flags import parse_stores, stores_of
+    from app.execution.studies.study import StudySetting, run_study
+    from app.execution.trials.loggers import open_loggers
 
     study = read_study(arguments.study, arguments.recipe, arguments.options)
     check_scheduler(study.scheduler)
@@ -91,7 +91,7 @@ def read_study(path: str | None, recipe: str | None, options: tuple[str, ...] = 
             raise ValueError("--options are a recipe's; what a file says stands in the file")
         return study_of(files.read_json(path))
     from app.configuration import nearest
-    from app.recipes import RECIPES
+    from app.recipes.catalog import RECIPES
 
     if recipe not in RECIPES:
         raise ValueError(f"--recipe: got {recipe!r}; {nearest(str(recipe), list(RECIPES))}")
@@ -133,10 +133,10 @@ def make_plan(study: Any, strategy: str, num_workers: int | None) -> Any:
         plan.check(found, study)
         return found
     if num_workers is None:
-        from app.execution import cluster
+        from app.execution.cluster import connection
 
         plan.workers_per_trial(strategy, 1_000_000)  # a misspelt name needs no cluster
-        num_workers = cluster.connect(1).total
+        num_workers = connection.connect(1).total
     if num_workers < 1:
         raise ValueError(f"--workers: got {num_workers}, wanted 1 or more")
     return plan.plan_of_strategy(study, strategy, num_workers)
@@ -167,7 +167,7 @@ def closing_lines(record: Any, folder: str) -> list[str]:
 def lost_line(record: Any, folder: str) -> str | None:
     """What interruptions cost: steps that were done again, and the time in which trials had no workers; None: nothing.
     A pause between two starts of the command is not counted."""
-    from app.execution.earlier import waited_s
+    from app.execution.trials.earlier import waited_s
 
     again = [trial for trial in record.trials if trial.record is not None and trial.record.num_restarts]
     lost_s = sum(trial.record.timings.lost_s for trial in again)

@@ -26,7 +26,7 @@ def main(arguments: Args) -> None:
     from app.command_line import fail
     from app.console import say
     from app.errors import UsageError
-    from app.execution.submit import connect, follow, submit
+    from app.execution.cluster.submit import connect, follow, submit
 
     for name in ("ray", "ray.dashboard"):
         logging.getLogger(name).setLevel(logging.ERROR)  # which files of the folder stay, that a socket closed

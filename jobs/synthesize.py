@@ -77,28 +77,28 @@ def main(arguments: SynthesizeBrats | SynthesizeRvlCdip | SynthesizeTobacco) -> 
 
 def synthesize_brats(arguments: SynthesizeBrats) -> None:
     from app.console import say
-    from app.workloads.brats import synthetic
+    from app.workloads.brats.synthetic import data_sets
 
     start_s = time.monotonic()
     num_processes = checked_processes(arguments.num_processes)
-    which = synthetic.SyntheticSet(
+    which = data_sets.SyntheticSet(
         arguments.layout, arguments.num_cases, arguments.num_test_cases, arguments.shape, arguments.seed
     )
-    missing = synthetic.open_set(arguments.out, which)
-    done = synthetic.write_cases(arguments.out, which, missing, num_processes)
+    missing = data_sets.open_set(arguments.out, which)
+    done = data_sets.write_cases(arguments.out, which, missing, num_processes)
     show(arguments.out, done, len(missing), which.num_cases + which.num_test_cases, "cases")
-    synthetic.finish_set(arguments.out, which)
+    data_sets.finish_set(arguments.out, which)
     counts = f"{which.num_cases} cases with a label, {which.num_test_cases} without"
     say(f"{arguments.out}: layout {which.layout}, {counts}, {time.monotonic() - start_s:.1f} s")
 
 
 def synthesize_documents(arguments: SynthesizeRvlCdip | SynthesizeTobacco) -> None:
     from app.console import say
-    from app.workloads.documents import synthetic
+    from app.workloads.documents.synthetic import data_sets
 
     start_s = time.monotonic()
     num_processes = checked_processes(arguments.num_processes)
-    which = synthetic.SyntheticDocuments(
+    which = data_sets.SyntheticDocuments(
         "tobacco" if isinstance(arguments, SynthesizeTobacco) else "rvl-cdip",
         arguments.num_pages,
         arguments.per_class if isinstance(arguments, SynthesizeTobacco) else 0,
@@ -106,13 +106,13 @@ def synthesize_documents(arguments: SynthesizeRvlCdip | SynthesizeTobacco) -> No
         arguments.num_corrupt,
         arguments.seed,
     )
-    missing = synthetic.open_set(arguments.out, which, arguments.texts)
-    done = synthetic.write_pages(arguments.out, which, missing, num_processes, arguments.texts)
+    missing = data_sets.open_set(arguments.out, which, arguments.texts)
+    done = data_sets.write_pages(arguments.out, which, missing, num_processes, arguments.texts)
     show(arguments.out, done, len(missing), which.num_pages, "pages")
-    synthetic.finish_set(arguments.out, which)
+    data_sets.finish_set(arguments.out, which)
     duration_s = time.monotonic() - start_s
     rate = f"{len(missing)} made in {duration_s:.1f} s, {len(missing) / duration_s:.1f} a second"
-    say(f"{arguments.out}: {which.name}, {which.num_pages} pages; {rate}; its leaks are in {synthetic.TRUTH}")
+    say(f"{arguments.out}: {which.name}, {which.num_pages} pages; {rate}; its leaks are in {data_sets.TRUTH}")
 
 
 def checked_processes(asked: int | None) -> int:

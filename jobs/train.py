@@ -4,12 +4,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from app import recipes_documents as recipes
 from app.command_line import absolute
 from app.experiment import Experiment, OptimizerConfig, ScheduleConfig, TrainingOptions
+from app.recipes import documents as recipes
 from app.workloads.brats.task import BratsTask
-from app.workloads.document_image.task import DocumentImageTask
-from app.workloads.document_text.task import DocumentTextTask
+from app.workloads.documents.image.task import DocumentImageTask
+from app.workloads.documents.text.task import DocumentTextTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +71,9 @@ def main(arguments: Any) -> None:
     start_s = time.time()
     from app.configuration import to_dict
     from app.console import say
-    from app.execution.cluster import default_feeding
-    from app.execution.loggers import open_loggers
-    from app.execution.trial import run_trial
+    from app.execution.cluster.connection import default_feeding
+    from app.execution.trials.loggers import open_loggers
+    from app.execution.trials.trial import run_trial
     from app.training.order import Order
 
     own = {"store", "runs", "workers", "launcher", "feeding", "log", "task"}

@@ -29,10 +29,10 @@ def main(arguments: Vocabulary) -> None:
     import numpy as np
 
     from app.console import say
-    from app.data.splits import TRAIN
+    from app.data.samples.splits import TRAIN
     from app.errors import UsageError
-    from app.workloads.document_text.small import SmallBert, make_small_bert
-    from app.workloads.documents.store import DocumentStore
+    from app.workloads.documents.store.prepared import DocumentStore
+    from app.workloads.documents.text.tiny_bert import SmallBert, make_small_bert
 
     start_s = time.monotonic()
     if "://" in arguments.out:

@@ -60,7 +60,9 @@ def ray_cluster() -> Iterator[str]:
             address="local",
             num_cpus=NUM_LOGICAL_CPUS,
             num_gpus=0,
-            resources={"core": NUM_WORKER_SLOTS},  # as app.execution.cluster notes a local machine's worker slots
+            resources={
+                "core": NUM_WORKER_SLOTS
+            },  # as app.execution.cluster.connection notes a local machine's worker slots
             object_store_memory=OBJECT_STORE_BYTES,
             include_dashboard=False,
             log_to_driver=False,

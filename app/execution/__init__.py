@@ -1,0 +1,1 @@
+"""Trainings, studies and uses of models on Ray."""

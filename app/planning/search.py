@@ -11,7 +11,7 @@ from app.planning.names import names_of
 from app.search_space import Choice, applicable, applies, check_choices, draw, listed, parents_first
 
 GRID, RANDOM = "grid", "random"
-"""Written out before the study runs; any other algorithm is one of app.execution.searchers."""
+"""Written out before the study runs; any other algorithm is one of app.execution.studies.searchers."""
 MOVED = {
     "method": '"algorithm": "grid", "random" or a searcher of Ray Tune; "tpe" is "optuna"',
     "num_random": '"n_startup_trials" (of algorithm optuna)',
@@ -73,7 +73,7 @@ def study_of(values: Mapping[str, Any]) -> Study:
 
 def read(values: Mapping[str, Any]) -> tuple[Request, dict[str, Any]]:
     """A file's search, and the algorithm's own options; whether it has them is checked where it is known
-    (app.execution.searchers).
+    (app.execution.studies.searchers).
 
     Raises:
         ValueError: an unknown key or a wrong value; names it.

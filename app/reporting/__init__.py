@@ -1,0 +1,1 @@
+"""Pages for people, from files that training and studies left; without torch or Ray."""

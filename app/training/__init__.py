@@ -1,0 +1,1 @@
+"""The training of one model on k workers: plain torch, without Ray."""

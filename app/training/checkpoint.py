@@ -116,7 +116,7 @@ def progress_of(saved: dict[str, Any] | None, folder: str, score: str) -> Progre
 
 def offset_of(progress: Progress, experiment: Experiment, batch_size: int, grouped: bool, folder: str) -> int:
     """Samples seen beyond those that as many steps of this batch see: 0, or the batch grows with the workers and there
-    were others before. `grouped`: the order of samples depends on the batch (app.data.grouped_order).
+    were others before. `grouped`: the order of samples depends on the batch (app.data.samples.grouped_order).
 
     Raises:
         UsageError: what follows the samples seen can not be told.

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 import torch.distributed as dist
 
-from app.data.feeding import HostBatch, Prefetcher, StepReader, read_steps
+from app.data.samples.feeding import HostBatch, Prefetcher, StepReader, read_steps
 
 
 class WorkerContext(Protocol):

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from app.data.feeding import SEEDS, Prefetcher, StepReader
-from app.data.sample_order import end_step_of_epoch, num_steps
-from app.data.splits import VALIDATION
+from app.data.samples.feeding import SEEDS, Prefetcher, StepReader
+from app.data.samples.order import end_step_of_epoch, num_steps
+from app.data.samples.splits import VALIDATION
 from app.errors import TrainingError, UsageError
 from app.records import Timings
 from app.training import checkpoint, numerics

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from app.configuration import nearest
-from app.data.splits import VALIDATION
+from app.data.samples.splits import VALIDATION
 from app.errors import UsageError
 
 if TYPE_CHECKING:
@@ -13,16 +13,22 @@ if TYPE_CHECKING:
 
 WORKLOADS = {
     "brats": "app.workloads.brats.workload:BratsWorkload",
-    "document_image": "app.workloads.document_image.workload:DocumentImageWorkload",
-    "document_text": "app.workloads.document_text.workload:DocumentTextWorkload",
+    "document_image": "app.workloads.documents.image.workload:DocumentImageWorkload",
+    "document_text": "app.workloads.documents.text.workload:DocumentTextWorkload",
 }
 
 CHECKS = {
     "brats": "app.workloads.brats.checks",
-    "document_image": "app.workloads.document_image.checks",
-    "document_text": "app.workloads.document_text.checks",
+    "document_image": "app.workloads.documents.image.checks",
+    "document_text": "app.workloads.documents.text.checks",
 }
 """What each can tell without torch, so that a job with a wrong input ends at once."""
+
+EXPORTS = {
+    "brats": "app.workloads.brats.inference.export",
+    "document_image": "app.workloads.documents.image.export",
+}
+"""How each is exported: a module with `form(task)`."""
 
 LATER_FACTS = ("stored_size", "ocr", "spacing_mm", "resampling")
 """Options of tasks that the store fills in, and that runs lack which are older than they are."""

@@ -22,8 +22,8 @@ def prepare(paths: list[str], image_size: int, store: str, num_tasks: int, num_c
 
 def read_texts(source: str, names: list[str], num_pages_per_task: int, num_cpus: int) -> dict[str, Any]:
     """OCR of these pages as jobs/ocr.py does it."""
-    from app.workloads.documents.ocr import OcrTask
-    from app.workloads.documents.ocr_engines import OcrOptions
+    from app.workloads.documents.ocr.engines import OcrOptions
+    from app.workloads.documents.ocr.recognition import OcrTask
 
     parts = [names[i : i + num_pages_per_task] for i in range(0, len(names), num_pages_per_task)]
     tasks = [OcrTask(source, tuple((name, name) for name in part), OcrOptions()) for part in parts]
@@ -32,14 +32,14 @@ def read_texts(source: str, names: list[str], num_pages_per_task: int, num_cpus:
 
 def texts(source: str, names: list[str]) -> dict[str, Any]:
     """What our OCR reads on these pages."""
-    from app.workloads.documents.ocr import read_text
-    from app.workloads.documents.ocr_engines import OcrOptions
+    from app.workloads.documents.ocr.engines import OcrOptions
+    from app.workloads.documents.ocr.recognition import read_text
 
     return {"texts": [read_text(source, name, name, OcrOptions()).text for name in names]}
 
 
 def _run(function: Callable[[Any], Stamps], tasks: Sequence[Any], num_cpus: int) -> dict[str, Any]:
-    from app.execution.prepare import run_cases
+    from app.execution.parallel.tasks import run_cases
 
     stamps = list(run_cases(function, tasks, num_cpus))  # the functions of __main__ are pickled by value
     elapsed = max(end for _, end, _ in stamps) - min(begin for begin, _, _ in stamps)
@@ -49,7 +49,7 @@ def _run(function: Callable[[Any], Stamps], tasks: Sequence[Any], num_cpus: int)
 def _prepare(task: Any) -> Stamps:
     import shutil
 
-    from app.workloads.documents.prepare import prepare_or_keep
+    from app.workloads.documents.store.prepare import prepare_or_keep
 
     shutil.rmtree(task.store, ignore_errors=True)
     began = time.time()
@@ -60,7 +60,7 @@ def _prepare(task: Any) -> Stamps:
 
 
 def _read_texts(task: Any) -> Stamps:
-    from app.workloads.documents.ocr import read_batch
+    from app.workloads.documents.ocr.recognition import read_batch
 
     began = time.time()
     pages = read_batch(task)

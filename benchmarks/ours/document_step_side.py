@@ -25,8 +25,8 @@ class Steps:
 
     def open(self, model: str, image_size: int, batch_size: int, store: str) -> dict[str, Any]:
         """Build the network (the same weights on both sides) and read a batch."""
-        from app.workloads.document_image.task import DocumentImageTask
-        from app.workloads.document_image.workload import DocumentImageWorkload
+        from app.workloads.documents.image.task import DocumentImageTask
+        from app.workloads.documents.image.workload import DocumentImageWorkload
 
         torch.set_num_threads(len(os.sched_getaffinity(0)))
         workload = DocumentImageWorkload()

@@ -22,10 +22,10 @@ class Steps:
     def open(self, model: str, store: str, batch_size: int) -> dict[str, Any]:
         """Build the network and open the store; the record of the numerics chosen."""
         from app.configuration import to_dict
-        from app.data.feeding import StepReader
+        from app.data.samples.feeding import StepReader
         from app.experiment import Experiment, OptimizerConfig
-        from app.workloads.document_text.task import DocumentTextTask
-        from app.workloads.document_text.workload import DocumentTextWorkload
+        from app.workloads.documents.text.task import DocumentTextTask
+        from app.workloads.documents.text.workload import DocumentTextWorkload
         from benchmarks.ours.training import open_training
 
         workload = _padded_workload() if self._padded else DocumentTextWorkload()
@@ -75,7 +75,7 @@ class Steps:
 
 def make_bert(folder: str, sizes: dict[str, int], texts: list[str]) -> dict[str, Any]:
     """A tokenizer learned from these texts and random weights; its note."""
-    from app.workloads.document_text.small import SmallBert, make_small_bert
+    from app.workloads.documents.text.tiny_bert import SmallBert, make_small_bert
 
     return make_small_bert(texts, folder, SmallBert(**sizes))
 
@@ -94,7 +94,7 @@ class _Ungrouped:
 
 
 def _padded_workload() -> Any:
-    from app.workloads.document_text.workload import DocumentTextWorkload
+    from app.workloads.documents.text.workload import DocumentTextWorkload
 
     class Padded(DocumentTextWorkload):
         """The workload, with batches as wide as the longest text may be."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from app.workloads.documents.listing import PageSource
-from app.workloads.documents.prepare import ShardTask
+from app.workloads.documents.source.listing import PageSource
+from app.workloads.documents.store.prepare import ShardTask
 from benchmarks.side import serve
 
 ROWS_AT_ONCE = 32
@@ -18,7 +18,7 @@ ROWS_AT_ONCE = 32
 
 def prepare(paths: list[str], image_size: int, store: str) -> dict[str, Any]:
     """Pages a second, all that stands between the files and a store: read, decode, shrink, hash, compress, write."""
-    from app.workloads.documents.prepare import prepare_or_keep
+    from app.workloads.documents.store.prepare import prepare_or_keep
 
     task = shard_task(paths, image_size, store)
     shutil.rmtree(store, ignore_errors=True)
@@ -40,7 +40,7 @@ def profile(paths: list[str], image_size: int, store: str) -> dict[str, Any]:
 
 def read_rows(store: str, count: int, in_order: bool, seed: int) -> dict[str, Any]:
     """Pages a second of a prepared store, a training batch at a time, rows in order or at random; verified, decoded."""
-    from app.workloads.documents.store import DocumentStore
+    from app.workloads.documents.store.prepared import DocumentStore
 
     opened = DocumentStore(store)
     rows = np.arange(count) % len(opened)

@@ -63,15 +63,15 @@ class Feeding:
 
         import ray
 
-        from app.execution.cluster import start_local
+        from app.execution.cluster.connection import start_local
 
         start_local(len(os.sched_getaffinity(0)))
         return {"ray": ray.__version__}
 
     def load_through_ray(self, num_tasks: int, warmup_s: float, duration_s: float) -> dict[str, Any]:
         """Patches a second that arrive here through Ray Data, after `warmup_s` of the same stream."""
-        from app.data.feeding import StepReader
-        from app.data.ray_feeding import ray_steps
+        from app.data.samples.feeding import StepReader
+        from app.data.samples.ray_feeding import ray_steps
 
         num_steps = int((warmup_s + duration_s) * MAX_STEPS_PER_S)
         reader = StepReader(self._samples, 0, LOCAL_BATCH_SIZE, 0, 1)
@@ -85,8 +85,8 @@ class Feeding:
 
 
 def open_samples(store: str, patch: tuple[int, int, int]) -> Any:
-    from app.workloads.brats.samples import BratsSamples
-    from app.workloads.brats.store import BratsStore
+    from app.workloads.brats.store.prepared import BratsStore
+    from app.workloads.brats.store.samples import BratsSamples
 
     return BratsSamples(BratsStore(store), patch, samples_per_case=1, foreground_share=1 / 3)
 

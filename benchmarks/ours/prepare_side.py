@@ -19,7 +19,7 @@ GZIP = 31
 
 class Preparation:
     def __init__(self, source: str, store: str) -> None:
-        from app.workloads.brats.sources import detect_layout
+        from app.workloads.brats.source.contents import detect_layout
 
         self._layout, cases = detect_layout(source)
         self._cases = {case.id: case for case in cases}
@@ -27,8 +27,8 @@ class Preparation:
 
     def prepare(self, case: str) -> dict[str, Any]:
         """Verify, reorient, crop, measure, write: all that stands between a raw case and training."""
-        from app.workloads.brats.cases import Case
-        from app.workloads.brats.prepare import prepare_case
+        from app.workloads.brats.store.cases import Case
+        from app.workloads.brats.store.prepare import prepare_case
 
         began = time.perf_counter()
         row = prepare_case(self._cases[case], self._layout, "train", self._store)
@@ -56,7 +56,7 @@ class Limits:
 
     def limit(self, case: str) -> dict[str, Any]:
         """Seconds to inflate image and label with the fastest inflater, and to compress the prepared voxels."""
-        from app.workloads.brats.prepare import encode
+        from app.workloads.brats.store.prepare import encode
 
         contents = [(self._source / folder / f"{case}.nii.gz").read_bytes() for folder in ("imagesTr", "labelsTr")]
         voxels = self._voxels(case)

@@ -21,7 +21,7 @@ class Steps:
 
     def open(self, task: dict[str, Any], store: str, batch_size: int) -> dict[str, Any]:
         """Build the network (the same weights on both sides) and read the first batch."""
-        from app.data.feeding import StepReader
+        from app.data.samples.feeding import StepReader
         from app.workloads.brats.workload import BratsWorkload
 
         self._workload = BratsWorkload()

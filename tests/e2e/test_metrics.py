@@ -22,7 +22,7 @@ from running import ROOT
 from test_submit import BIN, free_port
 
 from app.command_line import ENVIRONMENT
-from app.execution.gauges import GAUGES
+from app.execution.trials.gauges import GAUGES
 
 VALUES = {"study": "s", "trial": "t", "rank": "0", "state": "running", "store": "pages"}
 DRIVER = f"""

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from app.data.quarantine import read_quarantine
+from app.data.store.quarantine import read_quarantine
 from app.errors import DataError, ResourceError
-from app.execution.predict import map_with_model
+from app.execution.models.predict import map_with_model
 from app.experiment import Experiment
 from app.training.checkpoint import save_best
-from app.workloads.brats.building import finish_store, plan_store
-from app.workloads.brats.networks import build_network
-from app.workloads.brats.prepare import prepare_or_keep
+from app.workloads.brats.network.networks import build_network
+from app.workloads.brats.store.build_store import finish_store, plan_store
+from app.workloads.brats.store.prepare import prepare_or_keep
 from app.workloads.brats.task import BratsTask
 from jobs import evaluate, predict
 

@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 import ray
 
-from app.data import ray_feeding
-from app.data.feeding import Prefetcher, StepReader, read_steps
-from app.data.ray_feeding import PAUSE_S, Pace, ray_steps, task_bounds
+from app.data.samples import ray_feeding
+from app.data.samples.feeding import Prefetcher, StepReader, read_steps
+from app.data.samples.ray_feeding import PAUSE_S, Pace, ray_steps, task_bounds
 from app.errors import DataError, find_user_error
-from app.workloads.brats.building import finish_store, plan_store
-from app.workloads.brats.prepare import prepare_or_keep
-from app.workloads.brats.samples import BratsSamples
-from app.workloads.brats.store import BratsStore
-from app.workloads.brats.synthetic import SyntheticSet, finish_set, open_set, write_case
+from app.workloads.brats.store.build_store import finish_store, plan_store
+from app.workloads.brats.store.prepare import prepare_or_keep
+from app.workloads.brats.store.prepared import BratsStore
+from app.workloads.brats.store.samples import BratsSamples
+from app.workloads.brats.synthetic.data_sets import SyntheticSet, finish_set, open_set, write_case
 
 pytestmark = pytest.mark.ray
 
@@ -133,7 +133,7 @@ def test_a_process_that_ends_with_an_open_iterator_ends(tmp_path: Path) -> None:
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
-from app.data.feeding import StepReader
+from app.data.samples.feeding import StepReader
 from app.data.ray_feeding import ray_steps
 from app.execution.cluster import start_local
 

@@ -17,7 +17,7 @@ from toy import toy_experiment  # noqa: E402
 
 from app.experiment import Experiment  # noqa: E402
 from app.training.checkpoint import save_best  # noqa: E402
-from app.workloads.brats.networks import build_network  # noqa: E402
+from app.workloads.brats.network.networks import build_network  # noqa: E402
 from app.workloads.brats.task import BratsTask  # noqa: E402
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
@@ -79,7 +79,7 @@ def test_what_a_study_lacks_ends_it_before_anything_runs(
 @pytest.mark.parametrize("strategy", ["experiment-parallel", "data-parallel"])
 def test_a_study_told_to_end_goes_on(ending: Ending, stop_at: StopAt, tmp_path: Path, strategy: str) -> None:
     command = study(tmp_path, strategy, a={"epochs": 5}, b={"epochs": 5, "seed": 8})
-    reached = stop_at("app.execution.study_trials.StudyTrials.tell")
+    reached = stop_at("app.execution.studies.trials.StudyTrials.tell")
     assert ending(*command) == (130, STOPPED)
     assert len(reached) == 1
     record = json.loads((tmp_path / "runs" / "toys" / "record.json").read_text())
@@ -95,7 +95,7 @@ def test_a_study_told_to_end_goes_on(ending: Ending, stop_at: StopAt, tmp_path: 
     [
         ("prepare", ("brats", "--source", "{}/scans", "--store", "{}/new", "--split", "in-order"), ADVANCE),
         ("train", ("brats", "--store", "{}/store", "--runs", "{}/runs", "--workers", "2", *SMALL),
-         "app.execution.loggers.Loggers.line"),
+         "app.execution.trials.loggers.Loggers.line"),
         ("evaluate", ("brats", "--run", "{}/run", "--store", "{}/store", "--split", "train"), ADVANCE),
         ("predict", ("brats", "--model", "{}/run", "--input", "{}/scans", "--out", "{}/masks"), ADVANCE),
     ],

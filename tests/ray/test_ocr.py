@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from app.data.manifest import write_manifest
-from app.workloads.documents.ocr import NUM_PAGES_PER_TASK
-from app.workloads.documents.ocr_engines import OcrOptions
-from app.workloads.documents.texts import read_notes, read_texts
+from app.data.store.manifest import write_manifest
+from app.workloads.documents.ocr.engines import OcrOptions
+from app.workloads.documents.ocr.recognition import NUM_PAGES_PER_TASK
+from app.workloads.documents.ocr.texts import read_notes, read_texts
 from jobs.ocr import Ocr, main
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]

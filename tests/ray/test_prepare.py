@@ -8,11 +8,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from app.data.quarantine import read_quarantine
+from app.data.store.quarantine import read_quarantine
 from app.errors import DataError
-from app.execution.prepare import run_cases
-from app.workloads.brats.store import BratsStore
-from app.workloads.documents.store import DocumentStore
+from app.execution.parallel.tasks import run_cases
+from app.workloads.brats.store.prepared import BratsStore
+from app.workloads.documents.store.prepared import DocumentStore
 from jobs.prepare import PrepareBrats, PrepareDocuments, main
 
 

@@ -15,8 +15,8 @@ sys.path.insert(0, str(TOY))  # Ray's workers get the driver's path
 from toy import toy_experiment  # noqa: E402
 
 from app.errors import DataError, ResourceError, UsageError  # noqa: E402
-from app.execution.study import StudySetting, run_study  # noqa: E402
-from app.execution.trial import run_trial  # noqa: E402
+from app.execution.studies.study import StudySetting, run_study  # noqa: E402
+from app.execution.trials.trial import run_trial  # noqa: E402
 from app.experiment import Experiment, Study  # noqa: E402
 from app.planning.plan import Plan, Stage, plan_of_strategy  # noqa: E402
 from app.records import StudyRecord  # noqa: E402

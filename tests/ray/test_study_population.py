@@ -13,13 +13,13 @@ sys.path.insert(0, str(TOY))  # Ray's workers get the driver's path
 
 from toy import toy_experiment  # noqa: E402
 
-from app.execution.study import StudySetting, run_study  # noqa: E402
-from app.execution.takeovers import Takeovers  # noqa: E402
+from app.execution.studies.study import StudySetting, run_study  # noqa: E402
+from app.execution.studies.takeovers import Takeovers  # noqa: E402
 from app.experiment import OptimizerConfig, Study  # noqa: E402
 from app.planning.plan import Plan, Stage, plan_of_strategy  # noqa: E402
 from app.records import StudyRecord, Takeover  # noqa: E402
-from app.reporting.study_files import is_wanted  # noqa: E402
-from app.reporting.study_report import build_study_report  # noqa: E402
+from app.reporting.study.report import build_study_report  # noqa: E402
+from app.reporting.study.study_files import is_wanted  # noqa: E402
 from app.scheduling import Scheduler  # noqa: E402
 
 pytestmark = pytest.mark.ray

@@ -13,12 +13,12 @@ sys.path.insert(0, str(TOY))  # Ray's workers get the driver's path
 
 from toy import toy_experiment  # noqa: E402
 
-from app.execution.study import StudySetting, run_study  # noqa: E402
+from app.execution.studies.study import StudySetting, run_study  # noqa: E402
 from app.experiment import OptimizerConfig, Study  # noqa: E402
 from app.planning.plan import plan_of_strategy  # noqa: E402
 from app.records import StudyRecord  # noqa: E402
-from app.reporting.study_files import is_wanted  # noqa: E402
-from app.reporting.study_report import build_study_report  # noqa: E402
+from app.reporting.study.report import build_study_report  # noqa: E402
+from app.reporting.study.study_files import is_wanted  # noqa: E402
 from app.scheduling import Scheduler  # noqa: E402
 from app.search_space import Range, Search  # noqa: E402
 
@@ -89,7 +89,7 @@ class Display:
         self._name, self._patch = name, pytest.MonkeyPatch()
 
     def __enter__(self) -> None:
-        from app.execution.study_trials import StudyTrials
+        from app.execution.studies.trials import StudyTrials
 
         begin = StudyTrials.begin
 

@@ -15,8 +15,8 @@ sys.path.insert(0, str(TOY))  # Ray's workers get the driver's path
 from toy import toy_experiment  # noqa: E402
 
 from app.errors import DataError, ResourceError, TrainingError  # noqa: E402
-from app.execution import cluster  # noqa: E402
-from app.execution.trial import run_trial  # noqa: E402
+from app.execution.cluster import connection  # noqa: E402
+from app.execution.trials.trial import run_trial  # noqa: E402
 from app.experiment import Experiment  # noqa: E402
 from app.training.order import Order  # noqa: E402
 
@@ -73,5 +73,5 @@ def test_more_workers_than_the_cluster_has_fail_before_anything_starts(ray_clust
 def test_what_others_hold_is_waited_for_and_then_named(ray_cluster: None) -> None:
     began = time.monotonic()
     with pytest.raises(ResourceError, match=r"not free within 1 s: 1000 CPU \([\d.]+ of \d+ free\)"):
-        cluster.wait_for({"CPU": 1000.0}, wait_s=1.0)
+        connection.wait_for({"CPU": 1000.0}, wait_s=1.0)
     assert time.monotonic() - began < 30

@@ -15,11 +15,11 @@ from small_scans import write_scans
 
 from app.command_line import run
 from app.errors import DataError, ResourceError
-from app.execution import predict as mapping
-from app.execution.predict import map_with_model
+from app.execution.models import predict as mapping
+from app.execution.models.predict import map_with_model
 from app.experiment import Experiment
 from app.training.checkpoint import save_best
-from app.workloads.brats.networks import build_network
+from app.workloads.brats.network.networks import build_network
 from app.workloads.brats.task import BratsTask
 from jobs import evaluate, ocr, predict, prepare
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(TOY))  # Ray's workers get the driver's path
 
 from toy import toy_experiment  # noqa: E402
 
-from app.execution.study import StudySetting, run_study  # noqa: E402
+from app.execution.studies.study import StudySetting, run_study  # noqa: E402
 from app.experiment import Study  # noqa: E402
 from app.planning.plan import Plan, Stage  # noqa: E402
 from app.records import StudyRecord  # noqa: E402

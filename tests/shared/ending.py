@@ -28,10 +28,11 @@ def ending(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
     before = signal.getsignal(signal.SIGTERM)
 
     def call(name: str, *flags: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", [f"jobs/{name}.py", *map(str, flags)])
+        path = next(path for path in (JOBS / f"{name}.py", JOBS / name) if path.exists())
+        monkeypatch.setattr(sys, "argv", [f"jobs/{path.name}", *map(str, flags)])
         capfd.readouterr()
         try:
-            runpy.run_path(str(JOBS / f"{name}.py"), run_name="__main__")
+            runpy.run_path(str(path), run_name="__main__")
         except SystemExit as ended:
             return int(str(ended.code)), capfd.readouterr().err
         return 0, capfd.readouterr().err

@@ -21,10 +21,10 @@ def write_scans(folder: Path, num_cases: int) -> np.random.Generator:
 
 def make_store(folder: Path) -> Path:
     """A store of eight of them."""
-    from app.workloads.brats import building
-    from app.workloads.brats.prepare import prepare_or_keep
+    from app.workloads.brats.store import build_store
+    from app.workloads.brats.store.prepare import prepare_or_keep
 
     write_scans(folder / "scans", 8)
-    _, tasks = building.plan_store(str(folder / "scans"), str(folder / "store"), "in-order")
-    building.finish_store(str(folder / "store"), [prepare_or_keep(task) for task in tasks], 0.0)
+    _, tasks = build_store.plan_store(str(folder / "scans"), str(folder / "store"), "in-order")
+    build_store.finish_store(str(folder / "store"), [prepare_or_keep(task) for task in tasks], 0.0)
     return folder / "store"

@@ -24,22 +24,21 @@ LEAVES = {
 
 MAY_IMPORT: dict[str, set[str]] = {
     "app.experiment": set(),
-    "app.recipes": {"app.experiment", "app.recipes_documents"},
-    "app.recipes_documents": {"app.experiment"},
+    "app.recipes": {"app.experiment"},
     "app.planning": {"app.experiment"},
     "app.data": {"app.experiment"},
     "app.workloads": {"app.experiment", "app.data"},
     "app.training": {
         "app.experiment",
         "app.workloads.base",
-        "app.data.sample_order",
-        "app.data.feeding",  # LocalContext reads samples in the process, by the same function that Ray Data calls
-        "app.data.splits",  # the names of the splits
+        "app.data.samples.order",
+        "app.data.samples.feeding",  # LocalContext reads samples by the same function that Ray Data calls
+        "app.data.samples.splits",  # the names of the splits
         "app.data.files",  # checkpoints go where stores go, object stores included
     },
     "app.execution": {
         "app.experiment",
-        "app.recipes",
+        "app.recipes.catalog",
         "app.planning",
         "app.data",
         "app.workloads.base",
@@ -52,7 +51,13 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """The longest name that a module's own name starts with is its row. The engine never names a workload."""
 
-WITHOUT_TORCH = ("app.experiment", "app.recipes", "app.recipes_documents", "app.planning", "app.data", "app.reporting")
+WITHOUT_TORCH = (
+    "app.experiment",
+    "app.recipes",
+    "app.planning",
+    "app.data",
+    "app.reporting",
+)
 HEAVY = {"monai", "transformers", "timm", "pytesseract", "matplotlib", "onnx", "onnxruntime", "onnxscript"}
 """Imported in functions only: a process pays for what it uses (byte-compiled, monai and transformers 2.4 s each)."""
 
@@ -157,6 +162,10 @@ def domain(name: str) -> str | None:
     return "brats" if parts[2] == "brats" else "document" if parts[2].startswith("document") else None
 
 
+def test_every_package_and_module_says_first_what_it_holds() -> None:
+    assert [module.at(1) for module in MODULES if not (ast.get_docstring(module.tree) or "").strip()] == []
+
+
 def test_every_module_has_a_row() -> None:
     without = [m.name for m in MODULES if row(m.name) is None]
     assert not without, f"give these a row in MAY_IMPORT, and the design one too: {without}"
@@ -195,7 +204,7 @@ def test_the_two_domains_do_not_know_each_other() -> None:
 
 
 def may_use_ray(name: str) -> bool:
-    return is_within(name, "app.execution") or name.startswith("app.data.ray_") or is_within(name, "jobs")
+    return is_within(name, "app.execution") or name == "app.data.samples.ray_feeding" or is_within(name, "jobs")
 
 
 def test_ray_stays_at_the_edges() -> None:
@@ -289,7 +298,7 @@ LIGHT = [name for name in names_of(*WITHOUT_TORCH) if not may_use_ray(name)] + s
     [
         pytest.param(LIGHT, {"torch", "ray"} | HEAVY, id="planning, data and leaves"),
         pytest.param(
-            names_of("app.experiment", "app.planning", "app.recipes", "app.recipes_documents"),
+            names_of("app.experiment", "app.planning", "app.recipes"),
             {"numpy", "rich", "tyro"},
             id="planning",
         ),
@@ -313,12 +322,12 @@ def test_importing_loads_no_more_than_it_needs(names: list[str], absent: set[str
         ("app.planning.cost", "app.experiment", True),
         ("app.planning.cost", "app.planning.profile", True),
         ("app.planning.cost", "app.records", True),
-        ("app.planning.cost", "app.data.sample_order", False),
-        ("app.data.manifest", "app.workloads.base", False),
+        ("app.planning.cost", "app.data.samples.order", False),
+        ("app.data.store.manifest", "app.workloads.base", False),
         ("app.training.loop", "app.workloads.base", True),
         ("app.training.loop", "app.workloads.registry", False),
-        ("app.execution.trial", "app.workloads.registry", True),
-        ("app.execution.trial", "app.workloads.brats.workload", False),
+        ("app.execution.trials.trial", "app.workloads.registry", True),
+        ("app.execution.trials.trial", "app.workloads.brats.workload", False),
         ("app.errors", "app.experiment", False),
         ("app.novelty.thing", "app.experiment", False),
         ("jobs.train", "app.workloads.brats.task", True),

@@ -1,4 +1,4 @@
-"""What the README says of the repository is so: its file tree, its links, its commands' flags."""
+"""What the README says of the repository is so: its links, its commands' flags."""
 
 import json
 import re
@@ -13,31 +13,6 @@ from app.planning.search import study_of
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-
-
-def tree() -> list[str]:
-    """Paths of the file tree, folders with a slash at their end."""
-    block = README.split("## Files")[1].split("```")[1]
-    folders: list[str] = []
-    found = []
-    for line in block.strip().splitlines():
-        depth = (len(line) - len(line.lstrip())) // 2
-        name = line.split()[0]
-        found.append("".join(folders[:depth]) + name)
-        folders[depth:] = [name]
-    return found
-
-
-def test_everything_in_the_tree_exists() -> None:
-    assert len(tree()) > 50
-    assert [path for path in tree() if not (ROOT / path).exists()] == []
-
-
-def test_every_module_is_in_the_tree() -> None:
-    modules = [
-        path for folder in ("app", "jobs") for path in (ROOT / folder).rglob("*.py") if path.name != "__init__.py"
-    ]
-    assert {str(path.relative_to(ROOT)) for path in modules} - set(tree()) == set()
 
 
 def test_links_inside_the_repository_lead_somewhere() -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 from app.configuration import from_dict
 from app.data import files
-from app.data.manifest import MANIFEST_NAME
-from app.data.splits import TRAIN, VALIDATION
+from app.data.samples.splits import TRAIN, VALIDATION
+from app.data.store.manifest import MANIFEST_NAME
 from app.errors import DataError, UsageError
 from app.workloads.brats.spacing import in_words
-from app.workloads.brats.store import BratsStore, store_labels, store_spacing
+from app.workloads.brats.store.prepared import BratsStore, store_labels, store_spacing
 from app.workloads.brats.task import BratsTask
-from app.workloads.weights_place import find_weights
+from app.workloads.initial_weights_place import find_weights
 
 
 def check(options: Mapping[str, Any], store: str) -> BratsTask:

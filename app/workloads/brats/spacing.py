@@ -12,9 +12,9 @@ import numpy as np
 
 from app.data import files
 from app.errors import DataError
-from app.workloads.brats.headers import find_place
-from app.workloads.brats.layouts import CaseFiles
-from app.workloads.brats.reading import spacing_zyx
+from app.workloads.brats.source.layouts import CaseFiles
+from app.workloads.brats.volume.headers import find_place
+from app.workloads.brats.volume.reading import spacing_zyx
 
 Spacing = tuple[float, float, float]
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.configuration import from_dict, to_dict
-from app.workloads.brats import cases, labels, spacing
+from app.workloads.brats import labels, spacing
+from app.workloads.brats.store import cases
 
 Outputs = Literal["whole", "regions"]
 Network = Literal["unet3d", "dynunet", "segresnet"]

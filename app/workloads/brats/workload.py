@@ -11,10 +11,11 @@ import torch
 from app.configuration import from_dict
 from app.errors import DataError
 from app.workloads.base import Batch, HostBatch
-from app.workloads.brats import augment, evaluation, losses, networks
-from app.workloads.brats.inputs import normalize, region_targets
-from app.workloads.brats.samples import BratsSamples
-from app.workloads.brats.store import BratsStore, store_labels, store_spacing
+from app.workloads.brats.inference import evaluation
+from app.workloads.brats.network import augment, losses, networks
+from app.workloads.brats.network.inputs import normalize, region_targets
+from app.workloads.brats.store.prepared import BratsStore, store_labels, store_spacing
+from app.workloads.brats.store.samples import BratsSamples
 from app.workloads.brats.task import NUM_MODALITIES, BratsTask
 
 

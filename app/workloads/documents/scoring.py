@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from app.workloads.documents.store import DocumentStore
+from app.workloads.documents.store.prepared import DocumentStore
 
 Scores = dict[str, float | None]
 

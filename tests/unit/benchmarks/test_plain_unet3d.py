@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from app.workloads.brats.networks import build_network
+from app.workloads.brats.network.networks import build_network
 from app.workloads.brats.task import BratsTask
 from benchmarks.peers.plain_unet3d import PlainUNet3d
 

@@ -9,8 +9,8 @@ import pytest
 
 from app.command_line import run
 from app.errors import UsageError
-from app.workloads.brats.building import VoxelOptions
-from app.workloads.brats.patients import SplitOptions
+from app.workloads.brats.source.patients import SplitOptions
+from app.workloads.brats.store.build_store import VoxelOptions
 
 OpenJob = Callable[[str], ModuleType]
 
@@ -46,9 +46,9 @@ def test_prepare(
         seen.extend([split, options["voxels"]])
         raise UsageError("enough")
 
-    monkeypatch.setattr("app.workloads.brats.building.plan_store", plan_store)
-    monkeypatch.setattr("app.workloads.brats.building.find_labelled", lambda *_: None)
-    monkeypatch.setattr("app.workloads.brats.label_choice.choose_codes", lambda *_: None)
+    monkeypatch.setattr("app.workloads.brats.store.build_store.plan_store", plan_store)
+    monkeypatch.setattr("app.workloads.brats.store.build_store.find_labelled", lambda *_: None)
+    monkeypatch.setattr("app.workloads.brats.source.label_choice.choose_codes", lambda *_: None)
     with pytest.raises(SystemExit):
         run(job.PrepareBrats, job.main, ["--source", "/s", "--store", "/t", *flags], job.__doc__)
     assert seen == [split, voxels]
@@ -79,8 +79,8 @@ def test_evaluate_and_predict(
         seen.append(arguments[5])
         return []
 
-    monkeypatch.setattr("app.execution.evaluate.evaluate_run", evaluate_run)
-    monkeypatch.setattr("app.execution.predict.map_with_model", map_with_model)
+    monkeypatch.setattr("app.execution.models.evaluate.evaluate_run", evaluate_run)
+    monkeypatch.setattr("app.execution.models.predict.map_with_model", map_with_model)
     job = open_job("evaluate")
     with pytest.raises(SystemExit):
         run(job.EvaluateBrats, job.main, ["--run", "/r", "--store", "/t", *flags], job.__doc__)

@@ -14,14 +14,14 @@ import ray
 from PIL import Image
 from small_scans import write_scans
 
-from app.data.manifest import MANIFEST_NAME, read_manifest, write_manifest
+from app.data.store.manifest import MANIFEST_NAME, read_manifest, write_manifest
 from app.experiment import Experiment
 from app.training.checkpoint import save_best
-from app.workloads.brats.networks import build_network
+from app.workloads.brats.network.networks import build_network
 from app.workloads.brats.task import BratsTask
-from app.workloads.document_image.networks import build_network as build_image_network
-from app.workloads.document_image.task import DocumentImageTask
-from app.workloads.documents.texts import PageText, write_part
+from app.workloads.documents.image.networks import build_network as build_image_network
+from app.workloads.documents.image.task import DocumentImageTask
+from app.workloads.documents.ocr.texts import PageText, write_part
 
 JOBS = Path(__file__).parents[3] / "jobs"
 
@@ -75,10 +75,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_stores(root: Path) -> None:
-    from app.workloads.brats import building as scans
-    from app.workloads.brats.prepare import prepare_or_keep as prepare_scan
-    from app.workloads.documents import building as pages
-    from app.workloads.documents.prepare import prepare_or_keep as prepare_pages
+    from app.workloads.brats.store import build_store as scans
+    from app.workloads.brats.store.prepare import prepare_or_keep as prepare_scan
+    from app.workloads.documents.store import build_store as pages
+    from app.workloads.documents.store.prepare import prepare_or_keep as prepare_pages
 
     _, tasks = scans.plan_store(str(root / "scans"), str(root / "store"), "in-order")
     scans.finish_store(str(root / "store"), [prepare_scan(task) for task in tasks], 0.0)
@@ -195,7 +195,7 @@ def test_a_wrong_input_is_told_before_ray_is_started(
 def test_a_training_is_checked_without_torch() -> None:
     """A study's driver asks, which never needs it."""
     code = (
-        "import sys; from app.execution.checks import check_order; from app.experiment import Experiment\n"
+        "import sys; from app.execution.trials.checks import check_order; from app.experiment import Experiment\n"
         "for name in ('brats', 'document_image', 'document_text'):\n"
         "    try: check_order(Experiment(name='a', workload=name), '/nowhere', '/tmp/a', 1)\n"
         "    except Exception as error: print(type(error).__name__, 'torch' in sys.modules, 'ray' in sys.modules)"

@@ -29,12 +29,12 @@ def test_what_an_ensemble_lacks_is_scored_first(
     def evaluate_run(run: str, store: str, split: str, workers: int, launcher: str, *_: Any) -> None:
         scored.append((Path(run).name, split, launcher))
 
-    monkeypatch.setattr("app.execution.evaluate.evaluate_run", evaluate_run)
-    monkeypatch.setattr("app.execution.evaluate.check_run", check_run)
-    monkeypatch.setattr("app.workloads.documents.ensembling.ensemble_runs", lambda *_: {"accuracy": 1})
-    monkeypatch.setattr("app.workloads.documents.ensembling.table", lambda _: [])
+    monkeypatch.setattr("app.execution.models.evaluate.evaluate_run", evaluate_run)
+    monkeypatch.setattr("app.execution.models.evaluate.check_run", check_run)
+    monkeypatch.setattr("app.workloads.documents.ensemble.runs.ensemble_runs", lambda *_: {"accuracy": 1})
+    monkeypatch.setattr("app.workloads.documents.ensemble.runs.table", lambda _: [])
     monkeypatch.setattr(
-        "app.execution.evaluate.is_evaluated", lambda run, _, split: (Path(run).name, split) == ("image", "test")
+        "app.execution.models.evaluate.is_evaluated", lambda run, _, split: (Path(run).name, split) == ("image", "test")
     )
     flags = ["--image", str(tmp_path / "image"), "--text", str(tmp_path / "text"), "--launcher", "local"]
     flags += ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "both")]

@@ -53,7 +53,7 @@ def test_a_training_that_can_not_go_on(ending: Ending, store: Path, tmp_path: Pa
 def test_a_machine_without_the_program_that_reads_text(
     ending: Ending, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.data.manifest import write_manifest
+    from app.data.store.manifest import write_manifest
 
     (tmp_path / "source").mkdir()
     write_manifest(str(tmp_path / "store"), [{"id": "a", "source": "a.png", "label": 0, "crc32": 0}])

@@ -12,11 +12,11 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from app.command_line import run
-from app.data import hub
+from app.data.fetch import hub
 from app.errors import DataError
-from app.workloads.brats.sources import detect_layout
-from app.workloads.brats.synthetic import SyntheticSet, finish_set, open_set, write_cases
-from app.workloads.documents.classes import TOBACCO
+from app.workloads.brats.source.contents import detect_layout
+from app.workloads.brats.synthetic.data_sets import SyntheticSet, finish_set, open_set, write_cases
+from app.workloads.documents.source.classes import TOBACCO
 
 JOB = Path(__file__).parents[3] / "jobs" / "fetch.py"
 

@@ -9,14 +9,14 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from app.command_line import run
-from app.data.manifest import write_manifest
-from app.workloads.documents.texts import read_texts
+from app.data.store.manifest import write_manifest
+from app.workloads.documents.ocr.texts import read_texts
 
 
 @pytest.fixture
 def job(open_job: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = open_job("ocr")
-    monkeypatch.setattr("app.execution.prepare.run_cases", lambda function, items, *_: map(function, items))
+    monkeypatch.setattr("app.execution.parallel.tasks.run_cases", lambda function, items, *_: map(function, items))
     return module
 
 
@@ -68,7 +68,7 @@ def test_pages_are_read_once(job: ModuleType, store: str, tmp_path: Path, capsys
 def test_pages_are_read_without_ray_where_asked(
     job: ModuleType, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.execution.prepare.run_cases", None)
+    monkeypatch.setattr("app.execution.parallel.tasks.run_cases", None)
     half = ("--max-bad-fraction", "0.5")
     call(job, "--store", store, "--source", str(tmp_path / "source"), "--launcher", "local", *half)
     assert read_texts(store, ["good", "bad"]) == ["total amount due", ""]
@@ -76,10 +76,10 @@ def test_pages_are_read_without_ray_where_asked(
 
 def read_as(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Every page that can be decoded reads as this; no Tesseract is asked."""
-    monkeypatch.setattr("app.workloads.documents.ocr_engines.check_engine", lambda _: None)
-    monkeypatch.setattr("app.workloads.documents.ocr.check_engine", lambda _: None)
+    monkeypatch.setattr("app.workloads.documents.ocr.engines.check_engine", lambda _: None)
+    monkeypatch.setattr("app.workloads.documents.ocr.recognition.check_engine", lambda _: None)
     monkeypatch.setattr(
-        "app.workloads.documents.ocr.recognise", lambda _, options: (f"{text} {options.language}", 90.0)
+        "app.workloads.documents.ocr.recognition.recognise", lambda _, options: (f"{text} {options.language}", 90.0)
     )
 
 

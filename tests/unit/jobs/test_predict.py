@@ -25,8 +25,8 @@ def test_models_of_different_classes_are_refused(
         )
         return SimpleNamespace(workload=SimpleNamespace(name=f"document_{name}"), task=task)
 
-    monkeypatch.setattr("app.execution.model.load_model", load_model)
-    monkeypatch.setattr("app.workloads.documents.ocr_engines.check_engine", lambda _: None)
+    monkeypatch.setattr("app.execution.models.model.load_model", load_model)
+    monkeypatch.setattr("app.workloads.documents.ocr.engines.check_engine", lambda _: None)
     flags = ["--input", str(tmp_path / "nothing there"), "--out", str(tmp_path / "out")]
     with pytest.raises(SystemExit) as ended:
         run(job.PredictDocuments, job.main, [*flags, "--image-model", "image", "--text-model", "text"], job.__doc__)

@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 
 from app.command_line import run
-from app.data.quarantine import read_quarantine
+from app.data.store.quarantine import read_quarantine
 from app.experiment import Experiment
 from app.training.checkpoint import save_best
-from app.workloads.document_image.networks import PageNetwork, build_network
-from app.workloads.document_image.task import DocumentImageTask
-from app.workloads.document_text.small import SmallBert, make_small_bert
-from app.workloads.documents.ocr_engines import OcrOptions, OcrTimeout
+from app.workloads.documents.image.networks import PageNetwork, build_network
+from app.workloads.documents.image.task import DocumentImageTask
+from app.workloads.documents.ocr.engines import OcrOptions, OcrTimeout
+from app.workloads.documents.text.tiny_bert import SmallBert, make_small_bert
 from app.workloads.registry import find_workload
 
 CLASSES = ("form", "memo")
@@ -72,8 +72,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[OcrOptions]:
             raise OcrTimeout
         return ("dear sir" if grey > 200 else "the total amount"), 90.0
 
-    monkeypatch.setattr("app.workloads.documents.ocr.recognise", recognise)
-    monkeypatch.setattr("app.workloads.documents.ocr_engines.check_engine", lambda _: None)
+    monkeypatch.setattr("app.workloads.documents.ocr.recognition.recognise", recognise)
+    monkeypatch.setattr("app.workloads.documents.ocr.engines.check_engine", lambda _: None)
     return seen
 
 
@@ -160,9 +160,11 @@ def test_a_page_without_text_counts_for_its_image_alone_and_options_of_ocr_are_t
 ) -> None:
     turned: list[OcrOptions] = []
     monkeypatch.setattr(
-        "app.workloads.documents.ocr.recognise", lambda image, options: asked.append(options) or ("", None)
+        "app.workloads.documents.ocr.recognition.recognise", lambda image, options: asked.append(options) or ("", None)
     )
-    monkeypatch.setattr("app.workloads.documents.ocr.find_rotation", lambda image, options: turned.append(options) or 0)
+    monkeypatch.setattr(
+        "app.workloads.documents.ocr.recognition.find_rotation", lambda image, options: turned.append(options) or 0
+    )
     models = ("--image-model", str(folder / "image"), "--text-model", str(folder / "text"))
     rows = predict(*models, "--orientation", "yes", "--psm", "4", "--time-limit-s", "7", "--byte-order-mark")
     for name, row in rows.items():

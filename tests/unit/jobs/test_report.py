@@ -40,7 +40,7 @@ class Pages:
 def test_pages_that_training_left_out_are_not_counted(
     job: ModuleType, monkeypatch: pytest.MonkeyPatch, with_excluded: bool, num_trained: int
 ) -> None:
-    monkeypatch.setattr("app.workloads.documents.store.open_store", lambda _: Pages())
+    monkeypatch.setattr("app.workloads.documents.store.prepared.open_store", lambda _: Pages())
     found = job.case_counts(record("/store", partition=3, with_excluded=with_excluded))
     assert found == {"train": num_trained, "validation": 2}
 

@@ -14,10 +14,10 @@ import pytest
 from ending import ADVANCE, STOPPED, Ending, StopAt
 from small_scans import make_store
 
-from app.data.manifest import write_manifest
+from app.data.store.manifest import write_manifest
 from app.experiment import Experiment
 from app.training.checkpoint import save_best
-from app.workloads.brats.networks import build_network
+from app.workloads.brats.network.networks import build_network
 from app.workloads.brats.task import BratsTask
 
 SMALL = ("--task.filters", "4", "8", "--task.patch-size", "8", "8", "8", "--batch-size", "1", "--epochs", "2")
@@ -53,13 +53,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("synthesize", ("brats", "--out", "{}/made", "--num-cases", "2", "--num-test-cases", "1",
                         "--shape", "40", "40", "32", "--num-processes", "1"), ADVANCE),
         ("fetch", ("msd-brain", "--out", "{}/fetched", "--source", "file://{}/task.tar"),
-         "app.data.archive.extract_tar"),
+         "app.data.fetch.archive.extract_tar"),
         ("ocr", ("--store", "{}/pages", "--import", "{}/texts"), ADVANCE),
         ("train", ("brats", "--store", "{}/store", "--runs", "{}/runs", *SMALL, *LOCAL),
          "app.training.loop.Training._end_epoch"),
         ("evaluate", ("brats", "--run", "{}/run", "--store", "{}/store", "--split", "train", *LOCAL), ADVANCE),
         ("predict", ("brats", "--model", "{}/run", "--input", "{}/scans", "--out", "{}/masks", *LOCAL), ADVANCE),
-        ("report", ("--run", "{}/run"), "app.reporting.report.build_report"),
+        ("report", ("--run", "{}/run"), "app.reporting.run.report.build_report"),
     ],
 )  # fmt: skip
 def test_told_to_end_it_says_how_to_go_on_and_goes_on(
@@ -75,8 +75,8 @@ def test_told_to_end_it_says_how_to_go_on_and_goes_on(
 @pytest.mark.parametrize(
     ("name", "flags", "place"),
     [
-        ("cluster", ("status",), "app.execution.hosts.read_hosts_file"),
-        ("vocabulary", ("--store", "s", "--out", "o"), "app.workloads.documents.store.DocumentStore"),
+        ("cluster", ("status",), "app.execution.cluster.hosts.read_hosts_file"),
+        ("vocabulary", ("--store", "s", "--out", "o"), "app.workloads.documents.store.prepared.DocumentStore"),
         ("plan", ("--study", "s", "--workers", "2", "--profile", "p"), "app.data.files.read_json"),
     ],
 )

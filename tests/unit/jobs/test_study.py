@@ -79,9 +79,9 @@ def test_numerics_of_another_run_are_taken_before_anything_starts(
         assert choices.read(str(tmp_path / "b"), "k") == chosen
         raise Started
 
-    monkeypatch.setattr("app.execution.cluster.connect", start)
-    monkeypatch.setattr("app.execution.study._check_trials", lambda *_: None)
-    monkeypatch.setattr("app.execution.study.claim_stores", lambda *_: None)
+    monkeypatch.setattr("app.execution.cluster.connection.connect", start)
+    monkeypatch.setattr("app.execution.studies.study._check_trials", lambda *_: None)
+    monkeypatch.setattr("app.execution.studies.study.claim_stores", lambda *_: None)
     with pytest.raises(UsageError, match=r"/a has chosen no numerics"):
         main(arguments)
     choices.keep(str(source), "k", chosen)
@@ -97,7 +97,7 @@ def test_numerics_of_another_run_are_taken_before_anything_starts(
 def test_the_demo_s_second_strategy_takes_the_numerics_of_the_first(
     tmp_path: Path, open_job: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "jobs"))
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "jobs" / "demo"))
     demo, shown = open_job("demo_study"), []
 
     class Shown:

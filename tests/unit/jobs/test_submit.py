@@ -19,9 +19,9 @@ def test_interrupted_it_says_that_the_job_goes_on(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("app.execution.submit.connect", lambda _: None)
-    monkeypatch.setattr("app.execution.submit.submit", lambda *_: "raysubmit_1")
-    monkeypatch.setattr("app.execution.submit.follow", interrupted)
+    monkeypatch.setattr("app.execution.cluster.submit.connect", lambda _: None)
+    monkeypatch.setattr("app.execution.cluster.submit.submit", lambda *_: "raysubmit_1")
+    monkeypatch.setattr("app.execution.cluster.submit.follow", interrupted)
     with pytest.raises(SystemExit) as ended:
         run(job.Args, job.main, ["--", "python", "job.py"], job.__doc__)
     assert ended.value.code == 130

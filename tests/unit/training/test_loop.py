@@ -13,7 +13,7 @@ import torch
 import torch.multiprocessing
 from toy import ToyWorkload, toy_experiment
 
-from app.data.sample_order import sample_order
+from app.data.samples.order import sample_order
 from app.errors import TrainingError, UsageError
 from app.experiment import Experiment, OptimizerConfig
 from app.training import checkpoint

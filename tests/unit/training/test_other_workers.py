@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy import ToySamples, ToyTask, ToyWorkload, toy_experiment
 
-from app.data.feeding import HostBatch, Prefetcher, StepReader
+from app.data.samples.feeding import HostBatch, Prefetcher, StepReader
 from app.errors import UsageError
 from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
 from app.training.context import LocalContext

@@ -64,8 +64,8 @@ def experiment(name: str, workload: str, task: dict[str, Any]) -> Experiment:
 
 def brats_store(folder: Path) -> str:
     """Eight volumes with a bright box as tumour."""
-    from app.workloads.brats.building import finish_store, plan_store
-    from app.workloads.brats.prepare import prepare_or_keep
+    from app.workloads.brats.store.build_store import finish_store, plan_store
+    from app.workloads.brats.store.prepare import prepare_or_keep
 
     source = folder / "raw" / "Task01_BrainTumour"
     names = [f"BRATS_{number:03d}" for number in range(1, 9)]
@@ -93,9 +93,9 @@ def brats_store(folder: Path) -> str:
 
 def document_store(folder: Path) -> str:
     """40 pages of two classes with their texts."""
-    from app.workloads.documents.building import finish_store, plan_store
-    from app.workloads.documents.prepare import prepare_or_keep
-    from app.workloads.documents.texts import PageText, write_part
+    from app.workloads.documents.ocr.texts import PageText, write_part
+    from app.workloads.documents.store.build_store import finish_store, plan_store
+    from app.workloads.documents.store.prepare import prepare_or_keep
 
     for number in range(40):
         rng = np.random.default_rng(number)
@@ -116,7 +116,7 @@ def document_store(folder: Path) -> str:
 
 def small_bert(folder: Path) -> str:
     """Without dropout within the model."""
-    from app.workloads.document_text.small import SmallBert, make_small_bert
+    from app.workloads.documents.text.tiny_bert import SmallBert, make_small_bert
 
     sizes = SmallBert(vocabulary_size=100, hidden_size=32, num_layers=2, num_heads=2, max_length=32)
     make_small_bert(WORDS, str(folder), sizes)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from toy import ToyWorkload, toy_experiment
 
-from app.execution.trial_worker import TrialWorker
+from app.execution.trials.trial_worker import TrialWorker
 from app.training.context import LocalContext
 from app.training.order import Order
 
@@ -30,7 +30,7 @@ class Slow(ToyWorkload):
 def test_the_record_has_the_time_of_all_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three epochs; the second is trained twice, for the checkpoint after it is gone."""
     for module in ("trial_worker", "record"):
-        monkeypatch.setattr(f"app.execution.{module}.find_workload", lambda _: Slow())
+        monkeypatch.setattr(f"app.execution.trials.{module}.find_workload", lambda _: Slow())
     monkeypatch.setattr("gc.freeze", lambda: None)  # of a worker’s process, not of this one
     worker = TrialWorker(lambda _: LocalContext(torch.device("cpu")))
     began_s = time.time()

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from app.workloads.brats import evaluation
-from app.workloads.brats.building import finish_store, plan_store
-from app.workloads.brats.evaluation import evaluate_case
-from app.workloads.brats.networks import build_network
-from app.workloads.brats.prediction import Predicted, plan_predictions, predict_case
-from app.workloads.brats.prepare import prepare_or_keep
+from app.workloads.brats.inference import evaluation
+from app.workloads.brats.inference.evaluation import evaluate_case
+from app.workloads.brats.inference.prediction import Predicted, plan_predictions, predict_case
+from app.workloads.brats.network.networks import build_network
+from app.workloads.brats.store.build_store import finish_store, plan_store
+from app.workloads.brats.store.prepare import prepare_or_keep
 from app.workloads.brats.task import BratsTask
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from app.workloads.brats.layouts import CaseFiles
+from app.workloads.brats.source.layouts import CaseFiles
 from app.workloads.brats.spacing import Spacing, common_spacing, differs, in_words, read_spacings
 
 ONE = (1.0, 1.0, 1.0)

@@ -12,20 +12,21 @@ import pytest
 import torch
 
 from app.data import files
-from app.data.manifest import STORE_NAME
-from app.data.quarantine import Quarantined
+from app.data.store.manifest import STORE_NAME
+from app.data.store.quarantine import Quarantined
 from app.errors import DataError, UsageError
-from app.workloads.brats import checks, resampling
-from app.workloads.brats.building import VoxelOptions, finish_store, plan_store
-from app.workloads.brats.cases import Case
-from app.workloads.brats.evaluation import evaluate_case, remarks
-from app.workloads.brats.inference import predict_label
+from app.workloads.brats import checks
+from app.workloads.brats.inference.evaluation import evaluate_case, remarks
+from app.workloads.brats.inference.metrics import dice
+from app.workloads.brats.inference.prediction import Predicted, plan_predictions, predict_case, summarize_ml
+from app.workloads.brats.inference.segment import predict_label
 from app.workloads.brats.labels import region_masks, to_internal
-from app.workloads.brats.metrics import dice
-from app.workloads.brats.prediction import Predicted, plan_predictions, predict_case, summarize_ml
-from app.workloads.brats.prepare import prepare_or_keep
-from app.workloads.brats.store import BratsStore, store_spacing
+from app.workloads.brats.store.build_store import VoxelOptions, finish_store, plan_store
+from app.workloads.brats.store.cases import Case
+from app.workloads.brats.store.prepare import prepare_or_keep
+from app.workloads.brats.store.prepared import BratsStore, store_spacing
 from app.workloads.brats.task import BratsTask
+from app.workloads.brats.volume import resampling
 from app.workloads.brats.workload import BratsWorkload
 
 MakeMsd = Callable[..., Path]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from app.workloads.brats.inputs import normalize, region_targets
 from app.workloads.brats.labels import region_masks
+from app.workloads.brats.network.inputs import normalize, region_targets
 from app.workloads.brats.task import BratsTask
 from app.workloads.brats.workload import BratsWorkload
 from app.workloads.registry import find_workload

@@ -8,9 +8,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from app.workloads.documents.building import finish_store, plan_store
-from app.workloads.documents.prepare import prepare_or_keep
-from app.workloads.documents.store import DocumentStore
+from app.workloads.documents.store.build_store import finish_store, plan_store
+from app.workloads.documents.store.prepare import prepare_or_keep
+from app.workloads.documents.store.prepared import DocumentStore
 
 
 @pytest.fixture

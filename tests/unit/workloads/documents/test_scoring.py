@@ -9,7 +9,7 @@ import torch
 from drawn_sets import save_rvl
 
 from app.workloads.documents.scoring import page_scores, summarize
-from app.workloads.documents.store import DocumentStore
+from app.workloads.documents.store.prepared import DocumentStore
 
 LOGITS = torch.tensor([[math.log(2), 0.0]] * 3)
 """Probabilities 2/3 and 1/3."""

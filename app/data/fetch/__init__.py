@@ -1,0 +1,1 @@
+"""Data sets from elsewhere: downloaded, checked, unpacked."""

@@ -1,0 +1,98 @@
+"""Unpack a tar that came from elsewhere: only plain files below one folder, whole or not at all.
+
+The standard library's extraction filters are missing in Python 3.11.2, which Debian 12 has; so members are written
+here, by names that are checked first, and nothing but folders and plain files is made.
+"""
+
+import lzma
+import os
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from app.console import progress
+from app.data.fetch.download import require_space
+from app.errors import DataError
+
+
+def extract_tar(archive: Path, folder: Path, name: str, must_hold: str) -> Path:
+    """Unpack the archive's folder `name` as folder/name, which must hold a file `must_hold`; skipped if it is there.
+
+    Files gather in a hidden folder beside it; an interrupted call goes on with the file that it was at.
+
+    Raises:
+        DataError: the archive is damaged, holds something else, or a name or link that leads out of the folder.
+        ResourceError: the disk has too little room.
+    """
+    target = folder / name
+    if target.exists():
+        return target
+    staging = folder / f".{name}.extracting"
+    with explained(archive), tarfile.open(archive) as tar:
+        members = [member for member in tar.getmembers() if not _is_resource_fork(member)]
+        paths = [_safe_path(member, archive, name) for member in members]
+        if PurePosixPath(name, must_hold) not in paths:
+            raise DataError(f"{archive} has no {name}/{must_hold}: it is not the archive that was wanted")
+        todo = [(m, staging / p) for m, p in zip(members, paths, strict=True) if m.isfile()]
+        todo = [(member, path) for member, path in todo if not _is_done(member, path)]
+        staging.mkdir(parents=True, exist_ok=True)
+        require_space(folder, sum(member.size for member, _ in todo), f"unpacking {archive.name}")
+        with progress(f"unpack {archive.name}", len(todo)) as advance:
+            for member, path in todo:
+                _write_member(tar, member, path, archive)
+                advance()
+    os.replace(staging / name, target)
+    shutil.rmtree(staging)
+    return target
+
+
+def _is_resource_fork(member: tarfile.TarInfo) -> bool:
+    """macOS writes `._x` beside each x; the Decathlon's archives are full of them."""
+    return PurePosixPath(member.name).name.startswith("._")
+
+
+def _safe_path(member: tarfile.TarInfo, archive: Path, name: str) -> PurePosixPath:
+    path = PurePosixPath(member.name)
+    if not (member.isfile() or member.isdir()):
+        raise DataError(f"{archive}: {member.name} is neither a file nor a folder; nothing was unpacked from it")
+    if path.parts and (path.is_absolute() or ".." in path.parts or path.parts[0] != name):
+        raise DataError(f"{archive}: {member.name} is outside the folder {name}; it is not the archive that was wanted")
+    return path
+
+
+def _is_done(member: tarfile.TarInfo, path: Path) -> bool:
+    """The time is set last, so a file that has it is whole."""
+    if not path.is_file():
+        return False
+    facts = path.stat()
+    return facts.st_size == member.size and int(facts.st_mtime) == int(member.mtime)
+
+
+def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, archive: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = tar.extractfile(member)
+    assert content is not None, member.name
+    with content, path.open("wb") as file:
+        shutil.copyfileobj(content, file, 2**20)
+        file.flush()
+        os.fsync(file.fileno())
+    if path.stat().st_size != member.size:
+        raise DataError(f"{archive} is damaged: {member.name} ends early; delete it and fetch it again")
+    os.utime(path, (member.mtime, member.mtime))
+
+
+@contextmanager
+def explained(archive: Path) -> Iterator[None]:
+    """Whatever goes wrong with an archive or the folder that it is unpacked into becomes a DataError."""
+    try:
+        yield
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise DataError(f"{archive} is damaged or no archive ({error}); delete it and fetch it again") from error
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {archive}") from error
+    except OSError as error:
+        raise DataError(f"{archive}: can not unpack {error.filename or 'it'}: {error.strerror or error}") from error

@@ -1,0 +1,1 @@
+"""What every prepared store has: its manifest, its quarantine, the process that works in it."""

@@ -1,0 +1,210 @@
+"""Connecting to Ray: the cluster there is, or a local one; and whether what is asked for fits into it."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from app.console import say
+from app.errors import ResourceError
+from app.execution.cluster.on_demand import ask_for_gpus
+from app.planning.plan import Plan
+from app.records import WorkerKind
+from app.training.order import Feeding
+
+SPARE_CPUS = 2
+"""Logical CPUs that a local Ray gets beyond the workers: training must never hold every CPU, or Ray Data's tasks wait
+for ever (measured). They are a count, not a core."""
+WAIT_FOR_RESOURCES_S = 45.0
+"""How long another job may take to free what is asked for before this one gives up; a minute in all, with start-up."""
+
+
+def default_feeding(use_gpu: bool, num_workers: int = 2) -> Feeding:
+    """Ray Data feeds GPUs and the workers of a TorchTrainer; a Tune actor that trains on a CPU of its own reads for
+    itself."""
+    return "ray" if use_gpu or num_workers > 1 else "worker"
+
+
+@dataclass(frozen=True)
+class Slots:
+    """What training workers can hold: GPUs where the cluster has any, else CPU cores."""
+
+    kind: str
+    total: int
+
+
+def connect(num_workers: int) -> Slots:
+    """Join the cluster of RAY_ADDRESS (set by `ray job submit`), or start Ray in this process.
+
+    Raises:
+        ResourceError: the cluster has fewer slots than `num_workers`.
+    """
+    if not ray.is_initialized():
+        if os.environ.get("RAY_ADDRESS"):
+            ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
+        else:
+            start_local(num_workers + SPARE_CPUS)
+    _stop_on_sigterm()
+    _keep_quiet()
+    ask_for_gpus(num_workers)
+    slots = count_slots()
+    if num_workers > slots.total:
+        raise ResourceError(
+            f"{num_workers} workers asked for, but the cluster has {slots.total} {slots.kind}s: "
+            f"take --workers {slots.total} or fewer, or a larger cluster"
+        )
+    return slots
+
+
+def _stop_on_sigterm() -> None:
+    """A job that is told to end does so as on Ctrl-C. Set after Ray's own handler, which prints a trace of C++."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _keep_quiet() -> None:
+    """Ray's nodes tell drivers what no user can act on: how many processes they started, that one died, and of a lost
+    host the last 20 lines of its log in C++. What it means for the job the job says."""
+    from ray._private import worker
+
+    worker._worker_logs_enabled = False  # what its debugger sets, too; the only switch that errors of nodes heed
+
+
+def start_local(num_logical_cpus: int) -> None:
+    """An embedded Ray on this machine alone, reachable by loopback only."""
+    os.environ.setdefault(
+        "RAY_AUTH_MODE", "disabled"
+    )  # else the first local run writes a token that later heads ask for
+    for watcher in ("RAY_TRAIN_ENABLE_STATE_TRACKING", "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"):
+        os.environ.setdefault(watcher, "0")  # processes of Ray Train for a dashboard and for nodes of a cloud
+    num_cores = len(os.sched_getaffinity(0))
+    ray.init(
+        address="local",  # else a head on this machine, or what one that was killed has left behind, is tried first
+        num_cpus=max(num_logical_cpus, num_cores + SPARE_CPUS),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        resources={"core": num_cores},
+    )
+
+
+def count_slots() -> Slots:
+    """GPUs, or the cores that local Ray noted at its start, or a cluster's CPUs less those reserved for data."""
+    resources = ray.cluster_resources()
+    if resources.get("GPU"):
+        return Slots("GPU", int(resources["GPU"]))
+    if "core" in resources:
+        return Slots("CPU core", int(resources["core"]))
+    return Slots("CPU", max(0, int(resources.get("CPU", 0)) - SPARE_CPUS))
+
+
+def worker_kind(slots: Slots) -> WorkerKind:
+    return "GPU" if slots.kind == "GPU" else "CPU"
+
+
+def check_room(plan: Plan, per_worker: Mapping[str, float], ray_reads: bool) -> None:
+    """Return once all that the plan ever holds at a time is free.
+
+    Raises:
+        ResourceError: the cluster will never have it, or it does not come free; says how it adds up.
+    """
+    num_workers, number = max((s.workers_per_trial * s.concurrent_trials, n) for n, s in enumerate(plan.stages))
+    stage = plan.stages[number]
+    workers = f"{stage.concurrent_trials} trials at a time x {stage.workers_per_trial} workers"
+    check_workers(num_workers, per_worker, ray_reads, f"stage {number + 1} of the plan does not fit: {workers} need")
+
+
+def check_workers(num_workers: int, per_worker: Mapping[str, float], ray_reads: bool, told: str) -> None:
+    """Return once so many workers, and what reads for them, have room; raises ResourceError, whose text begins with
+    `told`."""
+    needed = resources_needed(num_workers, per_worker, ray_reads)
+    lacking = missing(needed, num_workers, per_worker, ray.cluster_resources())
+    if lacking:
+        raise ResourceError(f"{told} {lacking}")
+    wait_for(needed)
+
+
+def resources_needed(num_workers: int, per_worker: Mapping[str, float], ray_reads: bool) -> dict[str, float]:
+    """What the workers hold, and the CPUs with which Ray Data reads for them: were those all held, its tasks would wait
+    for ever, without a word."""
+    needed = {name: amount * num_workers for name, amount in per_worker.items()}
+    if ray_reads:
+        needed["CPU"] = needed.get("CPU", 0.0) + SPARE_CPUS
+    return needed
+
+
+def missing(
+    needed: Mapping[str, float], num_workers: int, per_worker: Mapping[str, float], there: Mapping[str, float]
+) -> str | None:
+    """How what is needed adds up to more than is `there`, and what to do; None: it fits."""
+    if all(there.get(name, 0.0) >= amount for name, amount in needed.items()):
+        return None
+    sums = []
+    for name, amount in needed.items():
+        for_reading = amount - num_workers * per_worker.get(name, 0.0)
+        reading = f" + {for_reading:g} for reading data" if for_reading else ""
+        sums.append(f"{num_workers} x {per_worker.get(name, 0.0):g} {name}{reading} of {there.get(name, 0.0):g}")
+    hint = ", or let each worker read for itself (--feeding worker)" if " + " in "".join(sums) else ""
+    return f"{', '.join(sums)}; plan fewer workers{hint}"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The cluster at one time."""
+
+    hosts: Mapping[str, str]
+    """Names of the nodes that are alive, by Ray's ids."""
+    num_slots: int
+
+
+def look() -> Sight:
+    hosts = {node["NodeID"]: _host(node) for node in ray.nodes() if node["Alive"]}
+    return Sight(hosts, count_slots().total)
+
+
+def _host(node: Mapping[str, Any]) -> str:
+    name, address = node["NodeManagerHostname"], node["NodeManagerAddress"]
+    return str(name) if name == address else f"{name} ({address})"
+
+
+def num_nodes() -> int:
+    """Nodes that are alive and can hold a worker."""
+    return max(1, sum(bool(node["Alive"] and node["Resources"].get("CPU")) for node in ray.nodes()))
+
+
+def all_fit_on_single_nodes(workers_per_trial: int, concurrent_trials: int, per_worker: Mapping[str, float]) -> bool:
+    """Whether each of the trials can have all its workers on one node."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    places = [min(int(node.get(name, 0.0) // amount) for name, amount in per_worker.items()) for node in nodes]
+    return sum(place // workers_per_trial for place in places) >= concurrent_trials
+
+
+def wait_for(needed: dict[str, float], wait_s: float = WAIT_FOR_RESOURCES_S) -> None:
+    """Return once `needed` is free; what other jobs hold may take a while to come free.
+
+    Raises:
+        ResourceError: it is not free in time; says what is, and what the whole cluster has.
+    """
+    deadline = time.monotonic() + wait_s
+    told = False
+    while True:
+        free = ray.available_resources()
+        missing = {name: amount for name, amount in needed.items() if free.get(name, 0.0) < amount}
+        if not missing:
+            return
+        if time.monotonic() > deadline:
+            wanted = ", ".join(
+                f"{needed[name]:g} {name} ({free.get(name, 0):g} of {ray.cluster_resources().get(name, 0):g} free)"
+                for name in missing
+            )
+            raise ResourceError(f"not free within {wait_s:.0f} s: {wanted}; stop other jobs or ask for fewer workers")
+        if not told:
+            say(f"waiting for {missing} to come free")
+            told = True
+        time.sleep(0.5)

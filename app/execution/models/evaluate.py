@@ -1,0 +1,201 @@
+"""The final evaluation of a run: every case of a split exactly once over k workers, written as a table and a summary.
+
+The result does not depend on k: each case is scored by itself, and cases are put back into their order.
+"""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from app import records
+from app.configuration import to_dict
+from app.console import progress
+from app.data import files
+from app.errors import UsageError
+from app.execution.models.model import TrainedModel, load_model, weights_file
+from app.execution.models.predict import Launcher, map_with_model
+from app.training.context import device_name
+from app.training.evaluation import chunks
+
+NUM_RESAMPLES = 10_000
+"""Of the bootstrap; assumed: the ends of a 95 % interval then move by about 1 % of its width between seeds."""
+CONFIDENCE = 0.95
+
+Scores = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """One score over the cases for which it is defined."""
+
+    mean: float | None
+    low: float | None
+    """Ends of the bootstrap interval; None with fewer than two cases."""
+    high: float | None
+    num_cases: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What evaluation/<split>/summary.json holds, but for the cases' own scores (cases.csv)."""
+
+    model: str
+    store: str
+    split: str
+    num_cases: int
+    scores: dict[str, Mean]
+    task: Mapping[str, Any]
+    """The task's options that were replaced for this evaluation."""
+    of: str = ""
+    """Digest of all that the scores depend on: weights, options, cases and what the store has of them."""
+    numerics: Sequence[Mapping[str, Any]] = ()
+    """In which the cases were scored: precision, memory layout and device; several where workers differ."""
+    interval: str = f"{CONFIDENCE:.0%} percentile bootstrap over cases, {NUM_RESAMPLES} resamples"
+    conventions: Sequence[str] = ()
+    best_validation: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def evaluate_run(
+    run: str,
+    store: str,
+    split: str,
+    num_workers: int = 1,
+    launcher: Launcher = "ray",
+    task_options: Mapping[str, Any] | None = None,
+    conventions: Sequence[str] = (),
+    workloads: Sequence[str] = (),
+) -> Evaluation:
+    """Score every labelled case of the split; writes <run>/evaluation/<split>/cases.csv and summary.json.
+
+    Raises:
+        DataError: as `check_run`.
+        UsageError: as `check_run`.
+        ResourceError: the cluster has fewer slots than `num_workers`.
+    """
+    model, case_ids = check_run(run, store, split, task_options, workloads)
+    done: dict[str, Scores] = {}
+    numerics: list[dict[str, Any]] = []
+    with progress(f"evaluate {split}", len(case_ids)) as advance:
+        score = partial(_score_cases, store=store)
+        items = chunks(case_ids, model.workload.cases_at_once)
+        for scored, used in map_with_model(run, score, items, num_workers, launcher, task_options, [store]):
+            done.update(scored)
+            numerics += [] if used in numerics else [used]
+            advance(len(scored), list(scored)[-1])
+    assert sorted(done) == sorted(case_ids), "every case is scored exactly once"
+    cases = {case_id: done[case_id] for case_id in case_ids}
+    evaluation = Evaluation(
+        model=run,
+        store=store,
+        split=split,
+        num_cases=len(cases),
+        scores=summarize(list(cases.values()), model.workload.summarize(model.task, [dict(c) for c in cases.values()])),
+        task=dict(task_options or {}),
+        of=_digest(model, store, case_ids),
+        numerics=numerics,
+        conventions=(*conventions, *_remarks(model, store, case_ids)),
+        best_validation=dict(model.metrics),
+        versions=records.versions(),
+    )
+    folder = files.join(run, "evaluation", split)
+    files.write_bytes_atomic(files.join(folder, "cases.csv"), cases_csv(cases).encode())
+    files.write_json(files.join(folder, "summary.json"), asdict(evaluation))
+    return evaluation
+
+
+def check_run(
+    run: str, store: str, split: str, task_options: Mapping[str, Any] | None = None, workloads: Sequence[str] = ()
+) -> tuple[TrainedModel, list[str]]:
+    """The run's model and the cases to score; all that is wrong with either is said here, before Ray is started.
+
+    Raises:
+        DataError: the run has no model or can not be written, or the store no case in the split.
+        UsageError: the model is of none of the `workloads`, where these are given, or does not fit the store.
+    """
+    model = load_model(run, task_options=task_options)
+    if workloads and model.workload.name not in workloads:
+        wanted = " or ".join(workloads)
+        raise UsageError(f"{run} is a model of the workload {model.workload.name!r}, wanted one of {wanted}")
+    model.workload.resolve_task(model.task, store)  # says when the store has other classes
+    case_ids = model.workload.validation_ids(model.task, store, split)
+    files.check_folder(files.join(run, "evaluation", split))
+    return model, case_ids
+
+
+def is_evaluated(run: str, store: str, split: str, task_options: Mapping[str, Any] | None = None) -> bool:
+    """Whether the evaluation that the run has is what it would be now: of this store, its cases and what they hold, of
+    these options, and of the weights that the run has. One that does not say so is not.
+
+    Raises:
+        DataError: the run has no model, the store no case in the split, or a file is damaged.
+    """
+    path = files.join(run, "evaluation", split, "summary.json")
+    if not files.exists(path):
+        return False
+    found = files.read_json(path)
+    model = load_model(run, task_options=task_options)
+    case_ids = model.workload.validation_ids(model.task, store, split)
+    return bool((found.get("store"), found.get("of")) == (store, _digest(model, store, case_ids)))
+
+
+def _digest(model: TrainedModel, store: str, case_ids: list[str]) -> str:
+    told = getattr(model.workload, "contents", lambda *_: "")(model.task, store, case_ids)
+    digest = hashlib.sha256(files.read_bytes(weights_file(model.path)))
+    digest.update(json.dumps([to_dict(model.task), asdict(model.numerics), sorted(case_ids), told]).encode())
+    return digest.hexdigest()
+
+
+def _remarks(model: TrainedModel, store: str, case_ids: list[str]) -> tuple[str, ...]:
+    found: tuple[str, ...] = getattr(model.workload, "remarks", lambda *_: ())(model.task, store, case_ids)
+    return found
+
+
+def _score_cases(model: TrainedModel, case_ids: list[str], store: str) -> tuple[dict[str, Scores], dict[str, Any]]:
+    """By case, and in which numerics."""
+    scores = model.workload.evaluate_cases(model.task, model.network, store, case_ids, model.device, thorough=True)
+    return dict(zip(case_ids, scores, strict=True)), {**asdict(model.numerics), "device": device_name(model.device)}
+
+
+def summarize(cases: Sequence[Scores], means: Mapping[str, float]) -> dict[str, Mean]:
+    """The workload's means with an interval and a count each; scores that it does not average are left out."""
+    found = {}
+    for name, mean in means.items():
+        values = [value for case in cases if (value := case.get(name)) is not None]
+        low, high = bootstrap_interval(values)
+        found[name] = Mean(mean if values else None, low, high, len(values))
+    return found
+
+
+def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float | None, float | None]:
+    """Ends of the percentile bootstrap interval of the mean (Efron and Tibshirani 1993, chapter 13).
+
+    (None, None) for fewer than two values: one says nothing about spread.
+    """
+    if len(values) < 2:
+        return None, None
+    rng = np.random.default_rng(seed)
+    sample = np.asarray(values, np.float64)
+    means = [sample[rng.integers(0, len(sample), len(sample))].mean() for _ in range(NUM_RESAMPLES)]
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(means, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def cases_csv(cases: Mapping[str, Scores]) -> str:
+    """One row a case, an empty cell where a score is not defined."""
+    names = list(dict.fromkeys(name for scores in cases.values() for name in scores))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["case", *names])
+    for case_id, scores in cases.items():
+        values = [scores.get(name) for name in names]
+        writer.writerow([case_id, *("" if v is None else f"{v:.6g}" for v in values)])
+    return text.getvalue()

@@ -1,0 +1,1 @@
+"""One function over many items: on Ray Data, or in this process."""

@@ -1,0 +1,300 @@
+"""The trials of a running study: what each is given when it begins, and what is noted when it ends."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from app.data import files
+from app.errors import ResourceError
+from app.execution.cluster import connection
+from app.execution.cluster.nodes import Nodes
+from app.execution.studies import past_trials
+from app.execution.studies.display import StudyDisplay, listed, scores
+from app.execution.studies.ledger import Ledger
+from app.execution.studies.results import DESK, EPOCH, FAILURE, ORDER, PLACE, SCORE, SHAPE, VALUES
+from app.execution.studies.state import StudyState
+from app.execution.studies.suggestions import Suggestions
+from app.execution.studies.takeovers import Takeovers
+from app.execution.trials import gauges
+from app.execution.trials.attempts import nodes_of_starts, write_failure
+from app.execution.trials.group import GroupShape, StartedGroups
+from app.execution.trials.loggers import Loggers
+from app.execution.trials.record import told_origin
+from app.planning.plan import next_trial
+from app.records import StudyRecord, Takeover
+from app.search_space import value_at
+from app.training.order import Feeding, Order
+
+NOTE_EVERY_S = 15.0
+"""Assumed: what a study that is killed may lose of its own length; trials lose nothing by it."""
+NOTE_SHARE = 0.05
+"""Of the time, at most, goes into noting events: a record of many short trials is long."""
+
+
+class StudyTrials:
+    """Knows of every trial what state, folder and place it has; Tune asks and tells (app.execution.studies.tuning)."""
+
+    def __init__(
+        self,
+        state: StudyState,
+        ledger: Ledger,
+        stores: Mapping[str, str],
+        per_worker: Mapping[str, float],
+        feedings: Mapping[int, Feeding],
+        loggers: Loggers,
+        start_s: float,
+    ) -> None:
+        self.state, self.ledger, self._stores = state, ledger, stores
+        self.name = files.name_of(ledger.folder)
+        self._loggers = loggers
+        self.per_worker, self._feedings, self._start_s = dict(per_worker), feedings, start_s
+        self.experiments = {experiment.name: experiment for experiment in state.study.experiments}
+        self.suggestions, self.takeovers = Suggestions(state, ledger), Takeovers(state, ledger)
+        self.display = StudyDisplay(state, ledger.status)
+        self._population = state.study.scheduler.population() if state.study.scheduler is not None else None
+        self.past = {name: past_trials.past_results(state, ledger, name) for name in self.experiments}
+        """What trials had reported, and was decided on, before this start of the command."""
+        self.live: dict[str, float] = {}
+        """Trials under way and since when."""
+        self._nodes = Nodes(state.plan, lambda name: nodes_of_starts(ledger.trial_folder(name)))
+        self._placed: set[str] = set()
+        self._logged: set[str] = set()
+        self._paused: set[str] = set()
+        self.groups = StartedGroups()
+        self._num_begun = 0
+        self._noted_s, self._noting_s, self._changed = time.monotonic(), 0.0, False
+
+    def next_configuration(self) -> dict[str, Any] | None:
+        """Of the trial that begins now, for Tune, which asks at each of its turns."""
+        if len(self.live) >= max(self._nodes.num_places(stage) for stage in self.state.plan.stages):
+            return None
+        for failed in self.state.fail_without_origin():
+            self._note_failure(failed)
+        waiting = {trial.name for trial in self.state.trials.values() if trial.status == "waiting"} - set(self.live)
+        waiting -= self._paused
+        name = next_trial(self.state.plan, waiting, self._stages(), self._nodes.num_places, self._is_ready)
+        return None if name is None else self._configuration(name)
+
+    def resume(self, paused: Sequence[str]) -> str | None:
+        """Which member of a population goes on now."""
+        name = next_trial(self.state.plan, paused, self._stages(), self._nodes.num_places, lambda _: True)
+        if name is not None:
+            self._paused.discard(name)
+            self.live[name] = time.time()
+        return name
+
+    def pause(self, name: str) -> None:
+        """A member waits for the others at the end of a round."""
+        self._leave(name)
+        self._paused.add(name)
+        self.state.pause(name, self.ledger.spans(name), time.time())
+
+    def take_over(self, epoch: int, takeovers: Sequence[Takeover]) -> None:
+        self.takeovers.carry_out(epoch, takeovers)
+        for takeover in takeovers:
+            what = f"takes over the network of {takeover.origin} after epoch {takeover.epoch}"
+            self.display.event(f"{takeover.member}: {what}{listed(takeover.values)}")
+
+    def is_over(self) -> bool:
+        return not any(trial.status == "waiting" for trial in self.state.trials.values())
+
+    def start_groups(self) -> None:
+        """Those of the first stage that has trials to run: they come up while Tune does."""
+        stages = [t.stage for t in self.state.trials.values() if t.status == "waiting"]
+        if not stages:
+            return
+        stage = self.state.plan.stages[min(stages)]
+        k, c = stage.workers_per_trial, stage.concurrent_trials
+        if k > 1:
+            folder = files.parent_of(self.ledger.trial_folder("any"))
+            self.groups.start(min(c, stages.count(min(stages))), self._shape(k, c), folder)
+
+    def begin(self, name: str) -> None:
+        """Its workers are there."""
+        if name not in self.live:
+            self.live[name] = time.time()
+        taken = {self.state.trials[other].lane for other in self.live if other != name and other in self._placed}
+        lane = next(number for number in range(len(taken) + 1) if number not in taken)
+        self._placed.add(name)
+        self._nodes.begins(name)
+        self.state.begin(name, lane, self.live[name])
+        self._changed = True
+        trial = self.state.trials[name]
+        if name not in self._logged:
+            self._logged.add(name)
+            options = self._experiment(name).with_values(self._chosen(name)).to_dict()
+            self._loggers.begin(name, options, self.ledger.trial_folder(name))
+        k, chosen = trial.workers_per_trial, listed(self._chosen(name))
+        workers = f"{k} worker{'s' if k > 1 else ''}"
+        self.display.event(f"{name}: begins on {workers} (stage {trial.stage + 1}, lane {lane + 1}){chosen}")
+
+    def tell(self, name: str, metrics: Mapping[str, Any]) -> None:
+        """An evaluation was reported."""
+        self.display.once(name, lambda: told_origin(name, self.ledger.trial_folder(name)))
+        self._loggers.line(name, metrics)
+
+    def retry(self, name: str, reason: str) -> None:
+        self.state.retry(name, time.time())
+        self.look_around(now=True)
+        if not self._nodes.explains(name):
+            self.display.event(f"{name}: {reason}; it goes on from its last checkpoint")
+
+    def end(self, name: str, result: Mapping[str, Any]) -> None:
+        """A trial has returned its last result, or was stopped after it."""
+        self._leave(name)
+        spans, now_s = self.ledger.spans(name), time.time()
+        record = self.ledger.finished(name) if FAILURE not in result else None
+        if PLACE in result:
+            self._give_back(name, result[PLACE])
+        elif FAILURE in result:
+            self.state.fail(name, result[FAILURE].reason, spans, now_s)
+            self._note_failure(name)
+        elif record is not None:
+            self.state.finish(name, record, spans, now_s)
+            done = f"{self.state.num_of('finished')}/{len(self.state.trials)}"
+            self.display.event(f"{name}: finished, {scores(record.metrics)} ({done})")
+        else:
+            reason = self.ledger.stop_reason(name) or "by the scheduler"
+            self.state.stop(name, reason, spans, now_s)
+            self.display.event(f"{name}: stopped early, {reason}")
+        self._close(name)
+
+    def fail(self, name: str, reason: str) -> None:
+        """A trial whose last attempt could not say so itself."""
+        self._leave(name)
+        self.state.fail(name, reason, self.ledger.spans(name), time.time())
+        self._note_failure(name)
+        self._close(name)
+
+    def tick(self) -> None:
+        """Called often: the display and the record are kept fresh."""
+        since_s = time.monotonic() - self._noted_s
+        if since_s > NOTE_EVERY_S or (self._changed and since_s * NOTE_SHARE > self._noting_s):
+            self.note()
+        self.display.update(self.live, max(1, len(self.live)))
+
+    def note(self, ended: bool = False) -> StudyRecord:
+        """Write down where the study stands."""
+        began_s = time.monotonic()
+        record = self.state.record(time.time(), ended)
+        self.ledger.write_record(record)
+        self._noted_s = time.monotonic()
+        self._noting_s = self._noted_s - began_s
+        self._changed = False
+        return record
+
+    def look_around(self, now: bool = False) -> None:
+        """Called often: what has become of the cluster's hosts is told, and charts see how many trials stand where."""
+        if not now and not self._nodes.is_due():
+            return
+        stage = self.state.stage()
+        for line in self._nodes.changes(self.live, stage):
+            self.display.event(line)
+        self.state.use(stage.workers_per_trial * self._nodes.num_places(stage))
+        for status, number in self.state.counts(len(self.live)).items():
+            gauges.show("trials", number, {"study": self.name, "state": status})
+
+    def complete_notes(self) -> None:
+        """What was finished before is said once."""
+        if num_finished := past_trials.complete(self.state, self.ledger):
+            self.display.event(f"{num_finished} trials were finished before and are not run again")
+
+    def note_stop(self, name: str, result: Mapping[str, Any]) -> None:
+        """A scheduler ends a trial early: on disk before it happens."""
+        reason = f"after {result[EPOCH]} epochs with {result[SCORE]:.4f}"
+        self.ledger.write_stop(name, result[EPOCH], result[SCORE], reason)
+
+    def _stages(self) -> dict[str, int]:
+        return {name: self.state.trials[name].stage for name in self.live}
+
+    def _is_ready(self, name: str) -> bool:
+        origin = self.experiments[name].starts_from
+        return origin is None or self.state.trials[origin].status in ("finished", "stopped")
+
+    def _configuration(self, name: str) -> dict[str, Any] | None:
+        if self.suggestions.choose(name) is None:
+            return None  # what chooses them waits for results
+        trial = self.state.trials[name]
+        stage = self.state.plan.stages[trial.stage]
+        k, c = stage.workers_per_trial, self._nodes.num_places(stage)
+        # The workers that the command starts with have waited since it began.
+        self._num_begun += 1
+        self.live[name] = start_s = self._start_s if self._num_begun <= c else time.time()
+        order = Order(
+            experiment=self._experiment(name),
+            store=self._stores[name],
+            folder=self.ledger.trial_folder(name),
+            start_s=start_s,
+            study=self.name,
+            stage=trial.stage,
+            num_workers=k,
+            workers_on_node=-(-k * c // connection.num_nodes()),
+            feeding=self._feedings[k],
+            numerics_folder=self.ledger.folder,
+            changing=() if self._population is None else ("optimizer",),
+            known_epochs=self._known_epochs(name),
+        )
+        return {
+            "name": name,
+            ORDER: order,
+            SHAPE: self._shape(k, c),
+            VALUES: self._changing(name),
+            DESK: self.groups.take() if k > 1 else None,
+        }
+
+    def _chosen(self, name: str) -> dict[str, Any]:
+        """Options that are not its experiment's."""
+        return {**self.suggestions.of(name), **self.takeovers.values(name)}
+
+    def _changing(self, name: str) -> dict[str, Any]:
+        """Of a member of a population, every option that may change, as it is now."""
+        if self._population is None:
+            return {}
+        listed_values = self.experiments[name].to_dict()
+        mine = {path: value_at(listed_values, path) for path in self._population.hyperparam_mutations}
+        return {**mine, **self.takeovers.values(name)}
+
+    def _known_epochs(self, name: str) -> int | None:
+        if self.state.study.scheduler is None:
+            return None
+        return int(self.past[name][-1][EPOCH]) if self.past[name] else 0
+
+    def _shape(self, k: int, c: int) -> GroupShape:
+        return GroupShape(k, self.per_worker, connection.all_fit_on_single_nodes(k, c, self.per_worker))
+
+    def _experiment(self, name: str) -> Any:
+        values = self.suggestions.of(name)
+        experiment = self.experiments[name].with_values(values) if values else self.experiments[name]
+        if experiment.starts_from is not None:
+            task = {**experiment.task, "weights": self.ledger.trial_folder(experiment.starts_from)}
+            experiment = replace(experiment, task=task)
+        return experiment
+
+    def _close(self, name: str) -> None:
+        """Whoever learns from a trial's end hears of it, unless it waits for other workers."""
+        status = self.state.trials[name].status
+        if status != "waiting":
+            self.suggestions.complete(name)
+            self._loggers.end(name, status)
+
+    def _leave(self, name: str) -> None:
+        self.live.pop(name, None)
+        self._placed.discard(name)
+        self._changed = True
+
+    def _give_back(self, name: str, reason: str) -> None:
+        """The workers of a trial never came; it waits for those of the others.
+
+        Raises:
+            ResourceError: there are no others.
+        """
+        self.state.give_back(name)
+        self._nodes.lose_place(self.state.stage(), len(self.live))
+        if not self.live:
+            raise ResourceError(f"{reason}. What is finished is kept: the same command goes on from there")
+        self.display.event(f"{name}: {reason}; it waits for the workers of another trial")
+
+    def _note_failure(self, name: str) -> None:
+        write_failure(self.ledger.trial_folder(name), name, str(self.state.trials[name].failure))
+        self.display.event(f"{name}: failed: {self.state.trials[name].failure}")

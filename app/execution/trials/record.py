@@ -1,0 +1,148 @@
+"""A trial's folder from its experiment to its record."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from app import records
+from app.configuration import to_dict
+from app.data import files
+from app.data.store.manifest import fingerprint, has_manifest
+from app.errors import UsageError
+from app.execution.trials.attempts import FAILURE_FILE
+from app.execution.trials.earlier import with_earlier
+from app.experiment import Experiment
+from app.records import TrialRecord
+from app.training.order import Order
+from app.workloads.registry import LATER_FACTS, find_workload
+
+ORIGIN_FILE = "origin.json"
+STORES_FILE = "stores.json"
+NUM_NAMES = 4
+"""Of tensors in a line."""
+
+if TYPE_CHECKING:  # drivers claim folders without torch
+    from app.training.loop import TrainingResult
+
+
+def resolve(experiment: Experiment, store: str) -> Experiment:
+    """The experiment with all that its task takes from the store written out.
+
+    Raises:
+        ValueError: the task has a wrong option.
+        DataError: the store can not be opened.
+    """
+    workload = find_workload(experiment.workload)
+    task = workload.resolve_task(workload.parse_task(experiment.task), store)
+    return dataclasses.replace(experiment, task=to_dict(task))
+
+
+def note_origin(folder: str, origin: Mapping[str, Any]) -> None:
+    """Keep in a trial's folder where its first weights came from, for whoever shows the trial."""
+    files.write_json(files.join(folder, ORIGIN_FILE), dict(origin))
+
+
+def told_origin(name: str, folder: str) -> str | None:
+    """What the network began with besides its first weights, as a line; None where these were all of it, or none."""
+    path = files.join(folder, ORIGIN_FILE)
+    origin = files.read_json(path) if files.exists(path) else {}
+    new = origin.get("new") or origin.get("random") or []
+    if not new:
+        return None
+    num_loaded = origin["num_loaded"]
+    shown = ", ".join(new[:NUM_NAMES]) + (f" and {len(new) - NUM_NAMES} more" if len(new) > NUM_NAMES else "")
+    return f"{name}: {num_loaded} of {num_loaded + len(new)} tensors are from {origin['source']}; random: {shown}"
+
+
+def claim_folder(order: Order) -> TrialRecord | None:
+    """The record of a finished trial; else the folder is this experiment's from now on.
+
+    Raises:
+        UsageError: it is another's.
+    """
+    config_path = files.join(order.folder, "config.json")
+    config = order.experiment.to_dict()
+    if files.exists(config_path):
+        found = _as_now(files.read_json(config_path), config)
+        keys = sorted(key for key in {**found, **config} if key not in order.changing)
+        changed = [key for key in keys if found.get(key) != config.get(key)]
+        if changed:
+            raise UsageError(
+                f"{order.folder} holds another experiment (different: {', '.join(changed)}); "
+                "give this one another --name or --runs folder, or delete that folder"
+            )
+    files.write_json(config_path, config)
+    files.remove(files.join(order.folder, FAILURE_FILE))
+    record_path = files.join(order.folder, "record.json")
+    if files.exists(record_path):
+        record = TrialRecord.from_json(files.read_bytes(record_path).decode())
+        return record if record.status == "finished" else None
+    return None
+
+
+def claim_stores(folder: str, stores: Mapping[str, str]) -> None:
+    """The folder of a run or study is trained on these stores, by name, from now on. What a workload of one's own reads
+    may have no manifest, and is not told apart.
+
+    Raises:
+        UsageError: what is in it comes from a store with other contents.
+        DataError: a store is damaged.
+    """
+    path = files.join(folder, STORES_FILE)
+    before = files.read_json(path) if files.exists(path) else {}
+    told = {name: fingerprint(store) for name, store in stores.items() if has_manifest(store)}
+    now = {name: {"store": stores[name], "fingerprint": found} for name, found in told.items()}
+    for name, found in now.items():
+        known = before.get(name, found)
+        if known["fingerprint"] != found["fingerprint"]:
+            changed = "has changed since" if known["store"] == found["store"] else f"is not {known['store']}"
+            raise UsageError(
+                f"{folder} was begun on other data: the store {found['store']} {changed}; give the store that it was "
+                "begun on, or take another --name to train on this one"
+            )
+    if now != before:
+        files.write_json(path, {**before, **now})
+
+
+def _as_now(found: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """What an older folder holds with the options that have come since, at what they were before there was a choice;
+    what a store now says of itself was so then too."""
+    try:
+        found = Experiment.from_dict(found).to_dict()
+    except ValueError:
+        return found
+    told = {key: config["task"][key] for key in LATER_FACTS if key in config["task"]}
+    return {**found, "task": {**told, **found["task"]}}
+
+
+def write_record(order: Order, result: "TrainingResult", num_restarts: int) -> TrialRecord:
+    """The record of a finished training, which is in its folder when this returns."""
+    rate = result.timings.samples_per_s(order.batch_size)
+    timings = with_earlier(result.timings, order.folder)
+    record = TrialRecord(
+        name=order.experiment.name,
+        status="finished",
+        experiment=order.experiment.to_dict(),
+        store=order.store,
+        num_workers=order.num_workers,
+        launcher=order.launcher,
+        device=result.device,
+        global_batch_size=order.batch_size,
+        num_steps=result.num_steps,
+        num_parameters=result.num_parameters,
+        numerics=result.numerics,
+        timings=timings,
+        samples_per_s=rate,
+        samples_per_s_per_worker=None if rate is None else rate / order.num_workers,
+        waiting_share=result.timings.waiting_share(),
+        binding_limit=timings.binding_limit(),
+        metrics=result.best,
+        score=find_workload(order.experiment.workload).score,
+        origin=result.origin,
+        num_restarts=num_restarts,
+        versions=records.versions(),
+        host=records.host(),
+    )
+    files.write_bytes_atomic(files.join(order.folder, "record.json"), record.to_json().encode())
+    files.remove(files.join(order.folder, FAILURE_FILE))
+    return record

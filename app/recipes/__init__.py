@@ -1,0 +1,1 @@
+"""Complete studies by name."""

@@ -1,0 +1,1 @@
+"""What every page is made of: markup, charts, style, numbers in words."""

@@ -1,0 +1,1 @@
+"""The report on a study under one strategy or several."""

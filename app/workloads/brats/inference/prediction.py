@@ -1,0 +1,255 @@
+"""One raw case segmented: read and verified as preparation does it, predicted, written as NIfTI and as a picture.
+
+Memory of the process for a case of 4 x 512^3 voxels stays below 5.5 GB from int16 files and below 6 GB from float32
+ones, besides the network's own activations for one window: measured 4.9 and 5.5 GB with a brain that fills the volume,
+0.6 GB of them libraries and 1.5 GB freed memory that a worker keeps for speed (app.training.process). With I = 1.07 GB,
+the image in int16, reading holds the source (I or 2 I), the box cut out of it (I) and one modality in float64 (I).
+"""
+
+import ctypes
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from app.data import files
+from app.data.store.quarantine import Quarantined
+from app.errors import DataError, UsageError
+from app.workloads.brats.inference.overlay import Picture, draw_overlay, volumes_ml
+from app.workloads.brats.inference.segment import predict_label
+from app.workloads.brats.labels import FILE_CODES, describe, lacking_meanings
+from app.workloads.brats.source.contents import MAX_NAMED, find_inputs
+from app.workloads.brats.source.label_choice import LabelChoice, LabelOptions, choose_codes, described_by
+from app.workloads.brats.source.layouts import CaseFiles, Source, is_nifti
+from app.workloads.brats.spacing import Spacing, in_words
+from app.workloads.brats.store.cases import input_factors
+from app.workloads.brats.task import BratsTask
+from app.workloads.brats.volume.preprocessing import Conditioned, condition
+from app.workloads.brats.volume.reading import BadVolume
+from app.workloads.brats.volume.resampling import TooManyVoxels
+from app.workloads.brats.volume.writing import LabelArray, write_label
+
+AUTO = "auto"
+"""Write a label in the codes of its input's own."""
+
+TRUTH_ENDINGS = ("", "_seg", "-seg")
+"""What may follow a case's id in the name of its true label."""
+
+
+class OpenModel(Protocol):
+    """A trained model, as app.execution.models.model opens it."""
+
+    @property
+    def task(self) -> BratsTask: ...
+
+    @property
+    def network(self) -> torch.nn.Module:
+        """In evaluation mode, on `device`."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+
+@dataclass(frozen=True)
+class PredictTask:
+    """One case to segment: what a worker is sent."""
+
+    files: CaseFiles
+    """With the true label as its label, if the picture shall show it."""
+    truth_codes: LabelChoice
+    """Of the true label."""
+    codes: LabelChoice
+    """Of the label to write."""
+    out: str
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A case that was segmented."""
+
+    id: str
+    label: str
+    """The label's file."""
+    picture: str
+    volumes_ml: dict[str, float]
+    voxels: str = ""
+    """What became of voxels that are not the training's, in words."""
+    notes: tuple[str, ...] = ()
+    """What was changed or assumed in reading it (app.workloads.brats.volume.notes)."""
+
+
+def predict_case(model: OpenModel, item: PredictTask) -> Predicted | Quarantined:
+    """Segment one case; writes <out>/<id>.nii.gz and <out>/<id>.png, each replaced as a whole.
+
+    A bad case never raises: it comes back as Quarantined, with the file at fault and the reason.
+
+    Raises:
+        DataError: the outputs can not be written.
+    """
+    case = item.files
+    try:
+        conditioned = condition(case, item.truth_codes.codes)
+    except BadVolume as bad:
+        return Quarantined(case.id, bad.file, bad.reason)
+    release_freed_memory()  # what reading took would stay with the process, and the windows' memory come on top of it
+    try:
+        label = predict_conditioned(model, conditioned)
+    except TooManyVoxels as error:
+        return Quarantined(case.id, case.images[0], str(error))
+    label_file, picture_file = output_files(item)
+    write_label(label_file, label, conditioned, item.codes.codes)
+    picture = Picture(case.id, conditioned.image, label, conditioned.label, conditioned.spacing_mm, model.task.outputs)
+    files.write_bytes_atomic(picture_file, draw_overlay(picture))
+    volumes = volumes_ml(label, conditioned.spacing_mm, model.task.outputs)
+    voxels = describe_voxels(model.task, conditioned.spacing_mm)
+    return Predicted(case.id, label_file, picture_file, volumes, voxels, conditioned.notes)
+
+
+def predict_conditioned(model: OpenModel, case: Conditioned) -> LabelArray:
+    """Internal codes [D, H, W] in the case's box, with the final overlap and flips of the task."""
+    gain, bias = input_factors(case.scale, case.mean, case.std)
+    task = model.task
+    overlap, mirror = task.final_overlap, task.mirror
+    return predict_label(
+        task,
+        model.network,
+        case.image,
+        gain,
+        bias,
+        model.device,
+        overlap=overlap,
+        mirror=mirror,
+        spacing_mm=case.spacing_mm,
+    )
+
+
+def describe_voxels(task: BratsTask, spacing_mm: Spacing) -> str:
+    """Whether a scan of these voxels is resampled, or should have been; "" where it has the training's."""
+    if task.spacing_mm is None or not task.differs(spacing_mm):
+        return ""
+    own, training = in_words(spacing_mm), in_words(task.spacing_mm)
+    if task.resampling:
+        return f"resampled from {own} to the training's {training} and back"
+    return f"voxels of {own} are not the training's {training} and were not resampled"
+
+
+def plan_predictions(
+    inputs: Sequence[str],
+    out: str,
+    codes: str,
+    truth: str | None,
+    labels: LabelOptions | None = None,
+    allow_outside: bool = False,
+) -> list[PredictTask]:
+    """The cases of all inputs, each with its true label where `truth` (a file, or a folder of them) has one.
+
+    Args:
+        inputs: files and folders.
+        out: folder for what is written.
+        codes: of the labels to write: a challenge's name, or AUTO.
+        truth: file, or folder of them.
+        labels: what is said of the codes of the inputs' own labels, and so of the truth's.
+        allow_outside: read files that lie outside of the inputs' folders.
+
+    Raises:
+        DataError: an input holds no case, or the truth does not exist, or nothing tells what its codes mean.
+        UsageError: two cases have one id, an output would overwrite an input, or the codes lack a kind of tumour.
+    """
+    truths = _list_truths(truth)
+    tasks: dict[str, PredictTask] = {}
+    for path in inputs:
+        source = find_inputs(path, allow_outside)
+        own = _codes_of_input(source, LabelOptions() if labels is None else labels, needed=bool(truths))
+        written = own if codes == AUTO else LabelChoice(FILE_CODES[codes], f"--label-codes {codes}")
+        if lacking := lacking_meanings(written.codes):
+            raise UsageError(
+                f"labels can not be written as {describe(written.codes)}: no code for {' and '.join(lacking)}; choose "
+                "others with --label-codes"
+            )
+        for case in source.cases:
+            if case.id in tasks:
+                first = tasks[case.id].files.images[0]
+                raise UsageError(
+                    f"two inputs are named {case.id}: {first} and {case.images[0]}; predict them one by one"
+                )
+            label = _truth_of(case, truths, alone=len(inputs) == len(source.cases) == 1 and truths == [truth])
+            tasks[case.id] = PredictTask(CaseFiles(case.id, case.images, label), own, written, out)
+    sources = {path for task in tasks.values() for path in (*task.files.images, *truths)}
+    for task in tasks.values():
+        if sources.intersection(output_files(task)):
+            raise UsageError(f"{output_files(task)[0]} is an input: take another --out folder")
+    return list(tasks.values())
+
+
+def written_codes(tasks: Sequence[PredictTask]) -> str:
+    """What the codes of the written labels mean, and who says so; several where the inputs' own differ."""
+    return "; ".join(dict.fromkeys(str(task.codes) for task in tasks))
+
+
+def truth_line(tasks: Sequence[PredictTask]) -> str:
+    """Which cases have no true label, and what the codes of others were taken to mean; several where they differ."""
+    codes = "; ".join(dict.fromkeys(str(task.truth_codes) for task in tasks if task.files.label))
+    without = [task.files.id for task in tasks if task.files.label is None]
+    if not without:
+        return f"true labels for all {len(tasks)} cases: {codes}"
+    more = f" and {len(without) - MAX_NAMED} more" if len(without) > MAX_NAMED else ""
+    counted = f"true labels for {len(tasks) - len(without)} of {len(tasks)} cases, none for "
+    return f"{counted}{', '.join(without[:MAX_NAMED])}{more}" + (f": {codes}" if codes else "")
+
+
+def _codes_of_input(source: Source, labels: LabelOptions, needed: bool) -> LabelChoice:
+    """What the codes of an input's own labels mean; where nothing tells and no truth is read, what most have.
+
+    A 4D file that comes alone, without a dataset.json, has MSD's.
+    """
+    if source.layout == "msd" and source.label_names is None and labels == LabelOptions():
+        return LabelChoice(FILE_CODES["msd"], "msd, as 4D files have them")
+    try:
+        return choose_codes(source, labels)
+    except DataError:
+        if needed or labels != LabelOptions():
+            raise
+    likely, silent = (
+        ("brats2023", "the cases' names") if source.layout == "brats2023" else ("msd", described_by(source))
+    )
+    return LabelChoice(FILE_CODES[likely], f"{likely}, for want of any in {silent}")
+
+
+def output_files(task: PredictTask) -> tuple[str, str]:
+    """The label's and the picture's file."""
+    return files.join(task.out, f"{task.files.id}.nii.gz"), files.join(task.out, f"{task.files.id}.png")
+
+
+def _list_truths(truth: str | None) -> list[str]:
+    if truth is None:
+        return []
+    if not files.exists(truth):
+        raise DataError(f"the truth {truth} does not exist; wanted a label file or a folder of them")
+    found = files.list_files(truth) if files.is_folder(truth) else [truth]
+    return [path for path in found if is_nifti(path)]
+
+
+def _truth_of(case: CaseFiles, truths: list[str], alone: bool) -> str | None:
+    """The label named like the case; of one input and one label any name will do."""
+    if alone:
+        return truths[0]
+    if case.label in truths:
+        return case.label
+    names = {f"{case.id}{ending}{suffix}".lower() for ending in TRUTH_ENDINGS for suffix in (".nii.gz", ".nii")}
+    return next((p for p in truths if files.name_of(p).lower() in names and p not in case.images), None)
+
+
+def release_freed_memory() -> None:
+    """Give freed memory back to the system where the C library keeps it (app.training.process sets it to)."""
+    if sys.platform.startswith("linux"):
+        with suppress(AttributeError):  # not glibc: it has no malloc_trim, and does not keep it either
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def summarize_ml(predicted: Predicted) -> str:
+    """Such as `WT 31.0 ml, TC 12.3 ml, ET 8.1 ml`, and what became of its voxels."""
+    volumes = ", ".join(f"{region} {ml:.1f} ml" for region, ml in predicted.volumes_ml.items())
+    return f"{volumes}; {predicted.voxels}" if predicted.voxels else volumes

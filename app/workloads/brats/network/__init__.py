@@ -1,0 +1,1 @@
+"""What is trained: networks, losses, what goes in on the device."""

@@ -1,0 +1,1 @@
+"""One scan: read without trust, brought to one orientation, written back."""

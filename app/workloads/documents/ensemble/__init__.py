@@ -1,0 +1,1 @@
+"""What image and text say together."""

@@ -1,0 +1,1 @@
+"""Pages classified by their image: timm's networks."""

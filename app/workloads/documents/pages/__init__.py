@@ -1,0 +1,1 @@
+"""One page: decoded as a viewer shows it, or refused by the property."""

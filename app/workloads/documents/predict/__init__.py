@@ -1,0 +1,1 @@
+"""Classes of new pages, and the table they are written to."""

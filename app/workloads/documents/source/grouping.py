@@ -1,0 +1,77 @@
+"""Which pages are of one document, so that no document is in two splits: by common names, or as a file says.
+
+The rule for names: `acme_p1.png`, `acme-page-02.png`, `acme (page 3).png`, `acme 1of3.png` are pages of `acme`; files
+that are named by a number alone, in a folder below that of their class, are pages of that folder (`letter/acme/1.png`).
+A bare number at the end (`letter-1.png`) says nothing.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from app.data import files
+from app.data.samples.split_files import check_groups, read_groups
+from app.workloads.documents.source.listing import PageSource, document_id, stem
+
+BY_NAMES, NONE = "names", "none"
+
+_PAGE = re.compile(
+    r"^(?P<name>.*?\w)[\s_.(-]+(?:(?:p|pg|pp|page|seite|blatt)[\s_.-]*\d{1,4}(?:[\s_-]*of[\s_-]*\d+)?"
+    r"|\d{1,4}[\s_-]*of[\s_-]*\d+)\)?$",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"^(?:(?:p|pg|page|seite|blatt|scan|img|image)[\s_.-]*)?\d{1,4}$", re.IGNORECASE)
+
+
+def documents_of(ids: Sequence[str], below: Sequence[tuple[str, ...]], stamped: bool = False) -> list[str]:
+    """The document of each page.
+
+    Args:
+        ids: paths without ending, distinct.
+        below: the folders between that of the class and each file.
+        stamped: file names begin with the number stamped on the first page, as RVL-CDIP's and Tobacco3482's do.
+    """
+    if stamped:
+        return [document_id(page) for page in ids]
+    found = [_by_name(page, folders) for page, folders in zip(ids, below, strict=True)]
+    names = Counter(files.name_of(page).lower() for page, own in zip(ids, found, strict=True) if own is None)
+    alone = [name if names[name := files.name_of(page).lower()] == 1 else page.lower() for page in ids]
+    return [own or other for own, other in zip(found, alone, strict=True)]
+
+
+def _by_name(page: str, folders: tuple[str, ...]) -> str | None:
+    name = files.name_of(page)
+    if marked := _PAGE.match(name):
+        return "/".join((*folders, marked["name"])).lower()
+    return files.parent_of(page).lower() if folders and _NUMBER.match(name) else None
+
+
+def group_pages(pages: Sequence[PageSource], groups: str) -> tuple[tuple[PageSource, ...], str]:
+    """The pages with the documents that `groups` says: `names`, `none`, or a CSV table of pages and documents; and a
+    word for store.json that tells one such file from another.
+
+    Raises:
+        DataError: the file is not understood, or does not name every page once.
+    """
+    if groups in (BY_NAMES, NONE):
+        return tuple(pages), groups
+    by_name = {name: page.id for page in pages for name in (stem(page.source), page.source, page.id)}
+    read = read_groups(groups)
+    named = {by_name.get(name, name): document for name, document in read.items()}
+    check_groups(named, {page.id for page in pages}, groups)
+    listed = "".join(f"{page}\t{document}\n" for page, document in sorted(named.items()))
+    return (
+        tuple(replace(page, document_id=named[page.id]) for page in pages),
+        f"file {hashlib.sha256(listed.encode()).hexdigest()[:16]}",
+    )
+
+
+def shared_documents(ids: Sequence[str], documents: Sequence[str], groups: str) -> Mapping[str, str]:
+    """id -> document of the pages that are not alone in theirs: what splits keep together. Empty without groups, as in
+    stores of before."""
+    if groups in ("", NONE):
+        return {}
+    counts = Counter(documents)
+    return {page: document for page, document in zip(ids, documents, strict=True) if counts[document] > 1}

@@ -1,0 +1,1 @@
+"""The prepared store of pages: made from a source, opened for training."""

@@ -1,0 +1,1 @@
+"""Pages classified by their text: BERT."""

@@ -1,0 +1,153 @@
+import tracemalloc
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+
+from app.data.samples.order import end_step_of_epoch, num_steps, sample_order, sample_seeds, worker_slice
+
+SEEDS = st.integers(0, 2**64 - 1)
+
+
+def stream(seed: int, size: int, batch: int, steps: int) -> np.ndarray:
+    return np.concatenate([sample_order(seed, step, size, batch) for step in range(steps)])
+
+
+@given(SEEDS, st.integers(1, 300), st.integers(1, 40), st.integers(1, 3))
+def test_every_row_comes_once_an_epoch(seed: int, size: int, batch: int, epochs: int) -> None:
+    rows = stream(seed, size, batch, num_steps(epochs, size, batch))
+    assert len(rows) >= epochs * size
+    for epoch in range(epochs):
+        assert sorted(rows[epoch * size : (epoch + 1) * size].tolist()) == list(range(size))
+
+
+@given(SEEDS, st.integers(1, 50), st.integers(1, 5))
+def test_a_batch_larger_than_the_data_set_holds_whole_epochs(seed: int, size: int, times: int) -> None:
+    rows = sample_order(seed, 0, size, size * times)
+    assert np.bincount(rows, minlength=size).tolist() == [times] * size
+
+
+@given(SEEDS, st.integers(0, 10**6), st.integers(1, 500), st.integers(1, 48))
+def test_slices_of_any_number_of_workers_make_the_same_batch(seed: int, step: int, size: int, batch: int) -> None:
+    whole = sample_order(seed, step, size, batch)
+    for num_workers in (k for k in range(1, batch + 1) if batch % k == 0):
+        parts = [whole[worker_slice(rank, num_workers, batch)] for rank in range(num_workers)]
+        assert {len(part) for part in parts} == {batch // num_workers}
+        assert np.concatenate(parts).tolist() == whole.tolist()
+
+
+@given(SEEDS, st.integers(1, 200), st.integers(1, 20))
+def test_the_stream_does_not_depend_on_the_batch_size(seed: int, size: int, batch: int) -> None:
+    """So a training can go on with another batch size where it stopped, and no step depends on the ones before."""
+    ones = stream(seed, size, 1, 3 * batch)
+    assert stream(seed, size, batch, 3).tolist() == ones.tolist()
+    assert sample_order(seed, 2, size, batch).tolist() == ones[2 * batch :].tolist()
+
+
+@given(SEEDS, st.integers(1, 200), st.integers(1, 20), st.integers(0, 60))
+def test_an_offset_moves_along_the_stream(seed: int, size: int, batch: int, start: int) -> None:
+    ones = stream(seed, size, 1, start + 2 * batch)
+    step, offset = 5, start - 5 * batch  # the sixth step begins at `start`
+    for taken, places in ((step, ones[start : start + batch]), (step + 1, ones[start + batch :])):
+        assert sample_order(seed, taken, size, batch, offset).tolist() == places.tolist()
+    wanted = [int(sample_seeds(seed, start + i, size, 1)[0]) for i in range(batch)]
+    assert sample_seeds(seed, step, size, batch, offset).tolist() == wanted
+
+
+def test_epochs_and_seeds_differ() -> None:
+    first, second = sample_order(0, 0, 100, 100), sample_order(0, 1, 100, 100)
+    other = sample_order(1, 0, 100, 100)
+    assert (first != second).mean() > 0.9
+    assert (first != other).mean() > 0.9
+    assert (first != np.arange(100)).mean() > 0.9
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5])
+def test_all_permutations_of_a_small_set_are_about_as_likely(size: int) -> None:
+    index = {order: i for i, order in enumerate(permutations(range(size)))}
+    counts = np.zeros(len(index), int)
+    for seed in range(60 * len(index)):
+        counts[index[tuple(sample_order(seed, 0, size, size).tolist())]] += 1
+    assert chisquare(counts).pvalue > 1e-4
+
+
+def test_rows_are_uniform_over_the_places_of_an_epoch() -> None:
+    """Where row 0 of 40 lands over many epochs; and no row tends to follow its neighbour."""
+    orders = np.stack([sample_order(7, step, 40, 40) for step in range(4000)])
+    for row in (0, 17, 39):
+        assert chisquare(np.bincount((orders == row).argmax(axis=1), minlength=40)).pvalue > 1e-4
+    steps = np.diff(orders, axis=1)
+    assert (steps == 1).mean() == pytest.approx(1 / 40, abs=0.003)  # 39 of the 40 * 39 ordered pairs are neighbours
+
+
+@given(SEEDS, st.integers(2**14 - 2, 2**14 + 3000))
+def test_every_row_comes_once_in_a_set_too_large_for_a_table(seed: int, size: int) -> None:
+    assert np.bincount(sample_order(seed, 1, size, size), minlength=size).tolist() == [1] * size
+
+
+def test_rows_of_a_large_set_are_uniform_over_an_epoch() -> None:
+    """Neither places and rows nor a row and the next are related; sums of the table are given, hence 81 degrees."""
+    size = 30_000
+    assert is_independent(np.arange(size), sample_order(11, 0, size, size))
+    order = sample_order(11, 0, size, size)
+    assert is_independent(order[:-1], order[1:])
+    for no_shuffle in (np.arange(size), np.arange(size) * 7919 % size, np.arange(size).reshape(100, 300).T.ravel()):
+        assert not is_independent(no_shuffle[:-1], no_shuffle[1:])
+
+
+def is_independent(a: np.ndarray, b: np.ndarray) -> bool:
+    """Nor spread more evenly than chance does."""
+    table = np.histogram2d(a, b, bins=10)[0].ravel()
+    return 1e-4 < float(chisquare(table, ddof=18).pvalue) < 1 - 1e-4
+
+
+def test_a_hundred_million_rows_need_no_table() -> None:
+    size = 10**8
+    sample_order(3, 0, 10, 2)  # what a first call loads is not counted
+    tracemalloc.start()
+    rows = np.concatenate([sample_order(3, step, size, 1024) for step in (0, 1, 50_000)])
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 2 * 2**20
+    assert len(set(rows.tolist())) == len(rows)
+    assert rows.min() >= 0
+    assert rows.max() < size
+    assert abs(rows.mean() / size - 0.5) < 0.05
+
+
+def test_one_row_is_repeated() -> None:
+    assert sample_order(5, 3, 1, 4).tolist() == [0, 0, 0, 0]
+
+
+@given(SEEDS, st.integers(0, 1000), st.integers(1, 100), st.integers(1, 30))
+def test_a_sample_has_the_same_seed_whatever_the_batch(seed: int, step: int, size: int, batch: int) -> None:
+    whole = sample_seeds(seed, step, size, batch)
+    ones = [int(sample_seeds(seed, step * batch + i, size, 1)[0]) for i in range(batch)]
+    assert whole.tolist() == ones
+
+
+def test_seeds_of_samples_differ_by_row_epoch_and_training() -> None:
+    seeds = [sample_seeds(seed, step, 500, 500) for seed in (0, 1) for step in (0, 1)]
+    assert len(set(np.concatenate(seeds).tolist())) == 4 * 500
+
+
+def test_steps_cover_the_epochs_and_no_more() -> None:
+    assert num_steps(1, 338, 2) == 169  # the seed study on one GPU
+    assert num_steps(3, 10, 4) == 8  # 30 samples in batches of 4
+    assert [end_step_of_epoch(e, 10, 4) for e in range(3)] == [3, 5, 8]
+    # After two steps of 3 samples, steps of 4 end at 10, 14, 18, 22: step s at 4 s - 2.
+    assert [end_step_of_epoch(e, 10, 4, offset=-2) for e in range(2)] == [3, 6]
+
+
+@pytest.mark.parametrize(("step", "size", "batch"), [(0, 0, 1), (0, 1, 0), (-1, 1, 1)])
+def test_nonsense_is_refused(step: int, size: int, batch: int) -> None:
+    with pytest.raises(ValueError, match="wanted at least 1 row"):
+        sample_order(0, step, size, batch)
+
+
+def test_workers_that_do_not_divide_the_batch_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 workers do not divide a global batch of 8"):
+        worker_slice(0, 3, 8)

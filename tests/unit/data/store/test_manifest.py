@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+
+from app.data import files
+from app.data.store.manifest import (
+    MANIFEST_NAME,
+    fingerprint,
+    read_manifest,
+    read_manifest_table,
+    read_table,
+    write_manifest,
+    write_table,
+)
+from app.errors import DataError
+
+ROWS = [
+    {"id": "a", "split": "train", "crc32": 2**32 - 1, "mean": [0.1, -2.5], "codes": [1, 2, 3], "has_label": True},
+    {"id": "b", "split": "test", "crc32": 0, "mean": [3.0, 4.0], "codes": [], "has_label": False},
+]
+
+
+@pytest.mark.parametrize("root", ["{tmp}/store", "memory://{name}/manifest"])
+def test_rows_come_back_exactly(root: str, tmp_path: Path) -> None:
+    store = root.format(tmp=tmp_path, name=tmp_path.name)
+    write_manifest(store, ROWS)
+    assert read_manifest(store) == ROWS
+
+
+def test_a_store_that_is_not_there_is_told_from_one_that_was_never_finished(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere does not exist .*jobs/prepare\.py"):
+        read_manifest(str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="was never finished"):
+        read_manifest(str(tmp_path))
+
+
+@pytest.mark.parametrize("keep", [0, 10, -20])
+def test_a_damaged_manifest_is_named(tmp_path: Path, keep: int) -> None:
+    write_manifest(str(tmp_path), ROWS)
+    path = tmp_path / MANIFEST_NAME
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(DataError, match=r"manifest\.parquet is damaged"):
+        read_manifest(str(tmp_path))
+
+
+def test_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    write_manifest(str(tmp_path), ROWS)
+    assert files.list_files(str(tmp_path)) == [str(tmp_path / MANIFEST_NAME)]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_columns_are_those_of_the_rows(tmp_path: Path) -> None:
+    write_manifest(str(tmp_path), ROWS)
+    table = read_manifest_table(str(tmp_path))
+    assert table["id"].to_pylist() == ["a", "b"]
+    write_table(str(tmp_path / "more.parquet"), table)
+    assert read_table(str(tmp_path / "more.parquet")).equals(table)
+    with pytest.raises(DataError, match=r"nothing\.parquet: not found"):
+        read_table(str(tmp_path / "nothing.parquet"))
+
+
+def test_a_fingerprint_tells_cases_apart_and_not_copies_nor_notes(tmp_path: Path) -> None:
+    def of(name: str, rows: list[dict[str, object]]) -> str:
+        write_manifest(str(tmp_path / name), rows)
+        return fingerprint(str(tmp_path / name))
+
+    first, second = ROWS
+    known = of("first", ROWS)
+    assert of("copy", [second, first]) == known
+    assert of("with notes", [{**row, "notes": "resampled"} for row in ROWS]) == known
+    others = [
+        of("fewer", [first]),
+        of("split", [{**first, "split": "test"}, second]),
+        of("pixels", [first, {**second, "crc32": 1}]),
+        of("label", [{**row, "label": 0} for row in ROWS]),
+    ]
+    assert len({known, *others}) == 5
+
+
+def test_a_fingerprint_is_of_the_store_as_it_is_now(tmp_path: Path) -> None:
+    write_manifest(str(tmp_path), ROWS)
+    before = fingerprint(str(tmp_path))
+    write_manifest(str(tmp_path), ROWS[:1])
+    assert fingerprint(str(tmp_path)) != before
+    with pytest.raises(DataError, match="does not exist"):
+        fingerprint(str(tmp_path / "nowhere"))

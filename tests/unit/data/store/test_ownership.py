@@ -1,0 +1,102 @@
+"""One process at a time in a folder."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from app.data import files
+from app.data.store.ownership import LOCK_NAME, held
+from app.errors import DataError, UsageError
+
+HOLD = """
+import sys
+from app.data import files
+from app.data.store.ownership import held
+with held(sys.argv[1], "the run"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_second_is_told_who_and_a_killed_one_lets_go(tmp_path: Path) -> None:
+    folder = str(tmp_path / "run")
+    command = [sys.executable, "-c", HOLD, folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        told = rf"the run {re.escape(folder)} is in use by process {holder.pid} on {os.uname().nodename} since \d{{4}}-"
+        with pytest.raises(UsageError, match=told), held(folder, "the run"):
+            pass
+        holder.kill()
+        holder.wait()
+    with held(folder, "the run"):
+        pass
+
+
+def test_nothing_is_left_behind_but_what_was_made(tmp_path: Path) -> None:
+    with held(str(tmp_path / "runs" / "empty"), "the run"):
+        assert (tmp_path / "runs" / "empty" / LOCK_NAME).exists()
+    assert list(tmp_path.iterdir()) == []
+    with held(str(tmp_path / "run"), "the run"):
+        (tmp_path / "run" / "config.json").write_text("{}")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.json"]
+
+
+def test_a_damaged_lock_file_does_not_matter(tmp_path: Path) -> None:
+    (tmp_path / LOCK_NAME).write_bytes(b"\xff{")
+    run = str(tmp_path)
+    with held(run, "the run"), pytest.raises(UsageError, match="in use by process"), held(run, "the run"):
+        pass
+
+
+def test_never_two_at_a_time_though_each_removes_its_lock(tmp_path: Path) -> None:
+    inside, most = 0, 0
+    guard = threading.Lock()
+
+    def work() -> None:
+        nonlocal inside, most
+        for _ in range(200):
+            try:
+                with held(str(tmp_path), "the run"):
+                    with guard:
+                        inside += 1
+                        most = max(most, inside)
+                    with guard:
+                        inside -= 1
+            except UsageError:
+                pass
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="file is no folder"), held(str(tmp_path / "file" / "run"), "the run"):
+        pass
+
+
+def test_an_object_store_lets_everybody_in() -> None:
+    with held("memory://runs/a", "the run"), held("memory://runs/a", "the run"):
+        assert not files.exists("memory://runs/a")  # no lock that a killed process would leave
+
+
+def test_what_a_killed_process_left_half_written_goes_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").mkdir()
+    left, young, own = (tmp_path / "checkpoint" / name for name in (".a1b2.part", ".c3d4.part", "model.part"))
+    for path in (left, young, own):
+        path.write_bytes(b"half")
+    hour_ago_s = time.time() - 3600
+    for path in (left, own):
+        os.utime(path, (hour_ago_s, hour_ago_s))
+    with held(str(tmp_path), "the run"):
+        assert sorted(path.name for path in (tmp_path / "checkpoint").iterdir()) == [".c3d4.part", "model.part"]

@@ -1,0 +1,89 @@
+"""A trained model is found in its run's folder or an exported one; what is wrong is said in one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from app.errors import DataError
+from app.execution.models.model import load_model, weights_file
+from app.experiment import Experiment
+from app.training.checkpoint import Progress, save_best, save_last
+from app.workloads.brats.network.networks import build_network
+from app.workloads.brats.task import BratsTask
+
+OPTIONS = {"filters": [4, 8], "patch_size": [8, 8, 8]}
+EXPERIMENT = Experiment(name="a", workload="brats", task=OPTIONS)
+
+
+def write_run(folder: Path, options: dict[str, object] = OPTIONS) -> torch.nn.Module:
+    network = build_network(BratsTask.from_dict(OPTIONS))
+    experiment = {**EXPERIMENT.to_dict(), "task": options}
+    save_best(str(folder / "checkpoint"), network, experiment, {"dice": 0.5, "epoch": 3})
+    return network
+
+
+def test_the_best_weights_of_a_run(tmp_path: Path) -> None:
+    network = write_run(tmp_path)
+    model = load_model(str(tmp_path))
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(model.network.state_dict()[name], value)
+    assert not model.network.training
+    assert model.metrics == {"dice": 0.5, "epoch": 3}
+    assert model.task.filters == (4, 8)
+
+
+def test_options_of_the_task_can_be_replaced_and_are_checked(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    assert load_model(str(tmp_path), task_options={"final_overlap": 0.7}).task.final_overlap == 0.7
+    with pytest.raises(ValueError, match="final_overlap"):
+        load_model(str(tmp_path), task_options={"final_overlap": 1.5})
+
+
+def test_an_exported_folder_has_its_weights_at_the_top(tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    (tmp_path / "export").mkdir()
+    (tmp_path / "run/checkpoint/best.pt").rename(tmp_path / "export/weights.pt")
+    assert weights_file(str(tmp_path / "export")).endswith("weights.pt")
+    assert load_model(str(tmp_path / "export")).metrics["epoch"] == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen", "expected"),
+    [
+        ("fp32", None, "fp32"),
+        ("bf16", None, "bf16"),
+        ("auto", None, "bf16"),
+        ("auto", "fp32", "fp32"),
+        ("auto", "bf16", "bf16"),
+    ],
+)
+@pytest.mark.parametrize("place", ["record.json", "model.json", "checkpoint/last.pt"])
+def test_the_numerics_are_those_of_the_validation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, chosen: str | None, expected: str, place: str
+) -> None:
+    network = build_network(BratsTask.from_dict(OPTIONS))
+    experiment = {**EXPERIMENT.to_dict(), "precision": asked}
+    save_best(str(tmp_path / "checkpoint"), network, experiment, {})
+    numerics = {"precision": chosen, "channels_last": False}
+    if chosen is not None and place.endswith(".json"):
+        (tmp_path / place).write_text(json.dumps({"numerics": numerics}))
+    elif chosen is not None:
+        optimizer = torch.optim.SGD(network.parameters())
+        save_last(str(tmp_path / "checkpoint"), network, optimizer, Progress(), experiment, numerics)
+    monkeypatch.setattr("app.execution.models.model.has_bf16", lambda _: True)
+    found = load_model(str(tmp_path)).numerics
+    assert (found.precision, found.channels_last) == (expected, chosen is None)
+    monkeypatch.setattr("app.execution.models.model.has_bf16", lambda _: False)
+    assert load_model(str(tmp_path)).numerics.precision == "fp32"
+
+
+def test_what_is_no_model_is_said_clearly(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        load_model(str(tmp_path / "nothing"))
+    with pytest.raises(DataError, match=r"holds no model.*first evaluation"):
+        load_model(str(tmp_path))
+    write_run(tmp_path, {**OPTIONS, "filters": [8, 8]})
+    with pytest.raises(DataError, match="weights do not fit"):
+        load_model(str(tmp_path))

@@ -1,0 +1,52 @@
+"""What a study shows of itself: cells of the table and when it will end."""
+
+from typing import Any
+
+import pytest
+
+from app.execution.studies.display import row, study_eta_s, summary
+from app.execution.studies.state import StudyState
+from app.experiment import Experiment, Study
+from app.planning.plan import plan_of_strategy
+
+
+def state(num_trials: int = 6) -> StudyState:
+    study = Study("s", tuple(Experiment(name=f"t{i}", workload="w") for i in range(num_trials)))
+    return StudyState(study, plan_of_strategy(study, "experiment-parallel", 2), {}, None, 0.0, "CPU")
+
+
+def status(eta_s: float | None) -> dict[str, Any]:
+    return {
+        "epoch": 2,
+        "epochs": 5,
+        "loss": 0.25,
+        "best_score": None,
+        "samples_per_s": 3.456,
+        "waiting_share": 0.021,
+        "eta_s": eta_s,
+    }
+
+
+def test_eta_takes_the_mean_trial_for_those_to_come() -> None:
+    s = state()
+    assert study_eta_s(s, {"t0": 0.0, "t1": 0.0}, {"t0": {}, "t1": {}}, 2, now_s=10.0) is None
+    # t0 has run 10 s and will run 30 more: 40 s a trial. t1 says nothing yet: 30 s left. Four to come: 160 s on 2.
+    statuses = {"t0": status(30.0), "t1": {}}
+    assert study_eta_s(s, {"t0": 0.0, "t1": 0.0}, statuses, 2, now_s=10.0) == pytest.approx((30 + 30 + 160) / 2)
+    one = state(1)
+    assert study_eta_s(one, {"t0": 0.0}, {"t0": status(30.0)}, 2, now_s=10.0) == 30.0, "the last trial is not shared"
+
+
+def test_a_row_says_what_is_known() -> None:
+    s = state()
+    assert row(s.trials["t0"], {}) == {"trial": "t0", "stage": "1", "k": "1", "state": "starting"}
+    running = row(s.trials["t0"], status(61.4))
+    assert running["state"] == "running" and running["epoch"] == "2/5" and running["loss"] == "0.2500"
+    assert running["samples/s"] == "3.46" and running["waiting"] == "2%" and running["ETA"] == "61 s"
+    assert "score" not in running
+    assert row(s.trials["t0"], None)["state"] == "waiting"
+
+
+def test_the_summary_counts() -> None:
+    assert summary(state(), 2, None) == "0/6 finished, 2 running"
+    assert summary(state(), 0, 12.3) == "0/6 finished, ETA 12 s"

@@ -1,0 +1,143 @@
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from app.errors import UsageError
+from app.workloads.brats.network import layers
+from app.workloads.brats.network.networks import build_network
+from app.workloads.brats.task import BratsTask
+
+CHANNELS_LAST = torch.channels_last_3d
+
+
+def test_parameters_of_the_seed_study() -> None:
+    network = build_network(BratsTask(outputs="whole", norm="batch"))
+    assert sum(p.numel() for p in network.parameters()) == 351_809
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"norm": "batch"},
+        {"norm": "group"},
+        {"norm": "instance", "outputs": "whole"},
+        {"network": "dynunet"},
+        {"network": "dynunet", "norm": "batch", "filters": (4, 8, 16)},
+        {"network": "segresnet"},
+    ],
+)
+def test_logits_have_the_inputs_size_in_both_modes(options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    task = BratsTask(**options)
+    network = build_network(task)
+    x = torch.randn(2, 4, 16, 32, 16)
+    heads = network(x)
+    assert isinstance(heads, list)
+    assert len(heads) == (2 if task.network == "dynunet" and len(task.filters) == 4 else 1)
+    assert all(head.shape == (2, len(task.regions), 16, 32, 16) for head in heads)
+    sum(head.square().mean() for head in heads).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+    network.eval()
+    with torch.no_grad():
+        assert network(x).shape == (2, len(task.regions), 16, 32, 16)
+
+
+def _as_the_library(network: nn.Module) -> nn.Module:
+    """The same weights in plain torch.nn layers."""
+    twin = copy.deepcopy(network)
+    for module in list(twin.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, layers.InstanceNorm):
+                plain: nn.Module = nn.InstanceNorm3d(len(child.weight), affine=True)
+            elif isinstance(child, layers.ConvBeforeNorm | layers.PointwiseConv):
+                plain = nn.Conv3d(child.in_channels, child.out_channels, child.kernel_size, padding=child.padding)
+            else:
+                continue
+            plain.load_state_dict(child.state_dict())
+            setattr(module, name, plain)
+    return twin
+
+
+@pytest.mark.parametrize("norm", ["batch", "group", "instance"])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, CHANNELS_LAST])
+def test_our_layers_compute_what_the_librarys_do(
+    norm: Any, layout: torch.memory_format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "MIN_SLICED_EDGE", 8)  # small planes take the sliced weight gradient too
+    torch.manual_seed(0)
+    network = build_network(BratsTask(norm=norm, filters=(4, 8, 12)))
+    plain = _as_the_library(network)
+    network.to(memory_format=layout)
+    x = torch.randn(2, 4, 8, 12, 16)
+    target = torch.randn(2, 3, 8, 12, 16)
+    ours, theirs = network(x.contiguous(memory_format=layout))[0], plain(x)[0]
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    for logits in (ours, theirs):
+        F.mse_loss(logits, target).backward()
+    for (name, mine), (_, other) in zip(network.named_parameters(), plain.named_parameters(), strict=True):
+        assert mine.grad is not None
+        assert other.grad is not None
+        torch.testing.assert_close(mine.grad, other.grad, rtol=1e-3, atol=2e-6, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_a_bias_that_cancels_has_no_gradient_and_one_that_does_not_has() -> None:
+    x = torch.randn(2, 4, 4, 4, 4)
+    for cancels in (True, False):
+        conv = layers.ConvBeforeNorm(4, 8, bias_cancels=cancels)
+        conv(x).sum().backward()
+        assert conv.bias is not None
+        assert conv.bias.grad is not None
+        assert conv.bias.grad.tolist() == [0.0 if cancels else 128.0] * 8
+
+
+def test_sliced_weight_gradient_is_the_weight_gradient_in_double_precision() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 5, 6, 7, dtype=torch.float64).contiguous(memory_format=CHANNELS_LAST)
+    weight = torch.randn(4, 3, 3, 3, 3, dtype=torch.float64, requires_grad=True)
+    out = F.conv3d(x, weight, padding=1)
+    grad = torch.randn_like(out)
+    (expected,) = torch.autograd.grad(out, weight, grad)
+    torch.testing.assert_close(layers._sliced_weight_gradient(grad, x, weight.detach()), expected)
+
+
+def test_group_norm_is_over_channels_of_one_sample() -> None:
+    """The seed's code normalised over the wrong axis: a second sample must not change the first one's result."""
+    torch.manual_seed(0)
+    network = build_network(BratsTask(norm="group"))
+    x = torch.randn(2, 4, 8, 8, 8)
+    alone = network(x[:1])[0]
+    torch.testing.assert_close(network(x)[0][:1], alone, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+def test_activations_stay_channels_last(norm: Any) -> None:
+    """A layer that loses the layout makes every later one convert: a third of the step's time."""
+    network = build_network(BratsTask(norm=norm)).to(memory_format=CHANNELS_LAST)
+    seen = []
+    for module in network.modules():
+        if not isinstance(module, layers.PointwiseConv) and not list(module.children()):
+            module.register_forward_hook(
+                lambda _m, _i, out: seen.append(out.is_contiguous(memory_format=CHANNELS_LAST))
+            )
+    network(torch.randn(2, 4, 16, 16, 16).contiguous(memory_format=CHANNELS_LAST))
+    assert len(seen) > 40
+    assert all(seen)
+
+
+def test_weights_of_a_run_are_loaded_but_for_a_head_of_other_outputs(tmp_path: Path) -> None:
+    source = build_network(BratsTask(filters=(4, 8), outputs="whole"))
+    (tmp_path / "checkpoint").mkdir()
+    torch.save({"model": source.state_dict()}, tmp_path / "checkpoint" / "best.pt")
+    task = BratsTask(filters=(4, 8), weights=str(tmp_path))
+    found = build_network(task)
+    assert found.origin["new"] == ["head.bias", "head.weight"]  # type: ignore[index]
+    theirs, ours = source.state_dict(), found.state_dict()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours if not key.startswith("head."))
+    assert not hasattr(build_network(task, with_weights=False), "origin")
+    with pytest.raises(UsageError, match="another network"):
+        build_network(BratsTask(network="segresnet", filters=(8, 16), weights=str(tmp_path)))

@@ -1,0 +1,60 @@
+"""The ensemble from runs' files to its summary, with a page whose OCR failed."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from app.workloads.documents.ensemble import runs
+
+LABELS = {"v1": 0, "v2": 1, "v3": 0, "t1": 0, "t2": 1, "t3": 1}
+
+
+def write(run: Path, split: str, memo: dict[str, float]) -> None:
+    """The probability of the first of two classes, by page."""
+    folder = run / "evaluation" / split
+    folder.mkdir(parents=True)
+    rows = [f"{page},{share},{1 - share}\n" for page, share in memo.items()]
+    (folder / "cases.csv").write_text("case,p_memo,p_note\n" + "".join(rows))
+
+
+def test_a_page_without_text_is_the_images_alone_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image, text = tmp_path / "image", tmp_path / "text"
+    write(image, "validation", {"v1": 0.9, "v2": 0.1, "v3": 0.1})
+    write(text, "validation", {"v2": 0.4, "v1": 0.6})  # v3, on which the image errs, teaches nothing
+    write(image, "test", {"t1": 0.9, "t2": 0.2, "t3": 0.6})
+    write(text, "test", {"t3": 0.1, "t1": 0.8})
+    store = SimpleNamespace(root="store", labels=np.array([*LABELS.values()]), row_of=[*LABELS].index)
+    monkeypatch.setattr(runs, "DocumentStore", lambda _: store)
+    monkeypatch.setattr(runs, "unread_pages", lambda _: frozenset({"v3", "t2"}))
+    monkeypatch.setattr(runs, "blank_pages", lambda _: frozenset())
+    found = runs.ensemble_runs([str(image)], [str(text)], "store")
+    assert found["num_pages"] == [3] and found["num_without_text"] == [1]
+    accuracy = {name: spread["mean"] for name, spread in found["accuracy"].items()}
+    assert accuracy["image"] == pytest.approx(2 / 3)  # t3 is wrong
+    assert accuracy["text"] == pytest.approx(2 / 3)  # t2, which it can not read
+    assert accuracy["average"] == 1  # of t3: (0.6 + 0.1) / 2
+    assert found["image_weight"] == [1.0]
+    assert "(1 of them have no text, as OCR failed: the image decides there" in "\n".join(runs.table(found))
+
+
+def test_a_blank_page_is_the_image_s_alone_in_the_ensemble_and_teaches_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Text says of the blank v3 and t2 what it says of every blank page, surely and wrongly; the image is right."""
+    image, text = tmp_path / "image", tmp_path / "text"
+    write(image, "validation", {"v1": 0.9, "v2": 0.1, "v3": 0.9})
+    write(text, "validation", {"v1": 0.6, "v2": 0.4, "v3": 0.01})
+    write(image, "test", {"t1": 0.9, "t2": 0.4, "t3": 0.6})
+    write(text, "test", {"t1": 0.8, "t2": 0.99, "t3": 0.1})
+    store = SimpleNamespace(root="store", labels=np.array([*LABELS.values()]), row_of=[*LABELS].index)
+    monkeypatch.setattr(runs, "DocumentStore", lambda _: store)
+    monkeypatch.setattr(runs, "unread_pages", lambda _: frozenset())
+    monkeypatch.setattr(runs, "blank_pages", lambda _: frozenset({"v3", "t2"}))
+    found = runs.ensemble_runs([str(image)], [str(text)], "store")
+    accuracy = {name: spread["mean"] for name, spread in found["accuracy"].items()}
+    assert accuracy["text"] == pytest.approx(2 / 3), "it answers, and errs"
+    assert accuracy["average"] == 1, "(0.4 + 0.99) / 2 would be wrong"
+    assert found["num_blank"] == [1] and found["num_without_text"] == [0]
+    assert "(on 1 of them OCR found no text: the image decides there)" in runs.table(found)

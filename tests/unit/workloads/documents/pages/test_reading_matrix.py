@@ -1,0 +1,130 @@
+"""A page comes out as a viewer shows it, or is refused by its property: files made byte by byte from known pixels."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from drawn_sets import encoded
+from made_files import COMPRESSED, GREY, LEVELS, chunk, exif_orientation, png, tiff, turned
+from PIL import Image
+
+from app.workloads.documents.pages.reading import BadPage, read_page
+
+
+def shown(content: bytes) -> np.ndarray:
+    return np.asarray(read_page(content))
+
+
+def codes_of(bits: int, white_is_0: bool) -> np.ndarray:
+    """LEVELS as a file of so many bits has them; of 1 bit, black and white."""
+    codes = LEVELS // 2 if bits == 1 else LEVELS * ((2**bits - 1) // 3)
+    return 2**bits - 1 - codes if white_is_0 else codes
+
+
+REFUSED = {(12, 1, ">"), (12, 0, ">")}
+"""Bits, PhotometricInterpretation and byte order that are not read."""
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("photometric", [0, 1])
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 12, 16])
+def test_grey_tiffs(bits: int, photometric: int, order: str) -> None:
+    codes = codes_of(bits, photometric == 0)
+    expected = GREY if bits > 1 else LEVELS // 2 * 255
+    for compression, layout, orientation in product(COMPRESSED, ("strip", "strips", "tiles"), (1, 3, 6)):
+        page = {"codes": codes, "bits": bits, "photometric": photometric, "t274": orientation}
+        content = tiff(page | {"compression": compression, "layout": layout}, order=order)
+        cell = f"compression {compression}, {layout}, orientation {orientation}"
+        if (bits, photometric, order) in REFUSED:
+            with pytest.raises(BadPage, match=rf"TIFF of {bits} bits a sample.*byte order MM"):
+                read_page(content)
+            continue
+        np.testing.assert_array_equal(shown(content), turned(expected, orientation), err_msg=cell)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_way_up_in_every_container(orientation: int) -> None:
+    expected = turned(GREY, orientation)
+    exif = Image.Exif()
+    exif[274] = orientation
+    ink = Image.fromarray(GREY)
+    clear = Image.merge("LA", [ink, Image.new("L", ink.size, 255)])
+    for name, content in {
+        "TIFF": tiff({"codes": GREY, "bits": 8, "t274": orientation}),
+        "PNG": png(GREY, 8, turned=orientation),
+        "PNG, EXIF after the pixels": png(GREY, 8, after=chunk(b"eXIf", exif_orientation(orientation))),
+        "PNG with alpha": png(np.dstack([GREY, np.full_like(GREY, 255)]), 8, kind=4, turned=orientation),
+        "PNG of 1 bit": png(GREY // 170, 1, turned=orientation),
+        "WebP with alpha": encoded(clear.convert("RGBA"), "WEBP", lossless=True, exif=exif.tobytes()),
+    }.items():
+        wanted = turned(GREY // 170 * 255, orientation) if name == "PNG of 1 bit" else expected
+        np.testing.assert_array_equal(shown(content), wanted, err_msg=name)
+    smooth = Image.fromarray(GREY).resize((240, 200))
+    content = encoded(smooth, "JPEG", quality=95, exif=exif.tobytes())
+    assert np.abs(shown(content).astype(int) - turned(np.asarray(smooth).astype(int), orientation)).max() <= 12
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_a_grey_that_is_transparent_is_paper(bits: int) -> None:
+    """By tRNS, which has the grey in the file's own bits; here a third of the range, or black where there is 1 bit."""
+    codes = codes_of(bits, white_is_0=False)
+    clear = 0 if bits == 1 else int((2**bits - 1) // 3)
+    expected = np.where(codes == clear, 255, LEVELS // 2 * 255 if bits == 1 else GREY)
+    np.testing.assert_array_equal(shown(png(codes, bits, before=chunk(b"tRNS", clear.to_bytes(2, "big")))), expected)
+
+
+def test_alpha_in_tiff_however_it_is_stored() -> None:
+    """Half transparent black is grey: 255 - 128 = 127; ink multiplied by its alpha before, or not."""
+    for extra, ink in ((1, 0), (2, 0)):
+        samples = np.dstack([np.full((8, 8), ink), np.full((8, 8), 128)]).astype(np.uint8)
+        page = {"codes": samples.reshape(8, 16), "bits": 8, "t256": 8, "t277": 2, "t258": [8, 8], "t338": extra}
+        assert np.abs(shown(tiff(page)).astype(int) - 127).max() <= 1, extra
+
+
+@pytest.mark.parametrize("scale", [1, 257])
+def test_colour_maps_of_8_and_of_16_bits(scale: int) -> None:
+    """TIFF 6.0 wants 16 bits; some write 8, which viewers take so where no value is above 255."""
+    ramp = [0, 85, 170, 255]
+    colours = [value * scale for value in ramp + [0] * 252] * 3
+    np.testing.assert_array_equal(shown(tiff({"codes": LEVELS, "bits": 8, "photometric": 3, "t320": colours})), GREY)
+
+
+@pytest.mark.parametrize(
+    ("page", "property_"),
+    [
+        ({"codes": GREY, "bits": 8, "t339": 2}, "8 bits a signed sample"),
+        ({"codes": LEVELS * 9, "bits": 16, "t339": 2}, "16 bits a signed sample"),
+        ({"codes": LEVELS * 9, "bits": 32}, "TIFF of 32 bits"),
+        ({"codes": LEVELS * 1365, "bits": 16, "t281": 4095}, "MaxSampleValue says 4095"),
+        ({"codes": LEVELS * 341, "bits": 10}, "TIFF of 10 bits"),
+        ({"codes": LEVELS * 9, "bits": 32, "t339": 3}, "32-bit floats"),
+        ({"codes": GREY, "bits": 8, "photometric": 4}, r"PhotometricInterpretation 4 \(mask\)"),
+        ({"codes": GREY, "bits": 8, "t259": 34712}, "compression 34712"),
+        ({"codes": np.tile(GREY, 3), "bits": 8, "photometric": 8, "t256": 24, "t258": [8] * 3, "t277": 3}, "CIELab"),
+        (
+            {"codes": np.tile(GREY, 3), "bits": 8, "photometric": 6, "t256": 24, "t258": [8] * 3, "t277": 3},
+            "YCbCr with subsampled colours",
+        ),
+    ],
+)
+def test_what_is_not_understood_is_refused_by_its_property(page: dict[str, object], property_: str) -> None:
+    with pytest.raises(BadPage, match=property_):
+        read_page(tiff(page))
+
+
+def test_a_jpeg_within_an_old_tiff_is_read() -> None:
+    jpeg = encoded(Image.fromarray(np.full((20, 24), 77, np.uint8)), "JPEG")
+    head = tiff({"codes": GREY, "bits": 8, "t259": 6, "t513": 0, "t514": len(jpeg)})
+    content = tiff({"codes": GREY, "bits": 8, "t259": 6, "t513": len(head), "t514": len(jpeg)}) + jpeg
+    assert np.abs(shown(content).astype(int) - 77).max() <= 1
+    with pytest.raises(BadPage, match=r"compression 6 \(old-style JPEG\)"):
+        read_page(tiff({"codes": GREY, "bits": 8, "t259": 6}))
+    other = encoded(Image.fromarray(np.full((20, 25), 77, np.uint8)), "JPEG")  # not the page, which is 24 wide
+    with pytest.raises(BadPage, match="compression 6"):
+        read_page(content[: len(head)] + other)
+
+
+def test_jpeg_2000_is_read() -> None:
+    np.testing.assert_array_equal(shown(encoded(Image.fromarray(GREY), "JPEG2000")), GREY)
+    deep = Image.fromarray(GREY.astype(np.uint16) * 257)
+    assert np.abs(shown(encoded(deep, "JPEG2000")).astype(int) - GREY).max() <= 1
