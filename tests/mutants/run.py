@@ -77,10 +77,15 @@ def find_mutants(path: str) -> list[Mutant]:
         kind = get_operator(name)
         if any(argument.name for argument in kind.arguments()):
             continue  # wants to be told names of variables
+        if name.endswith(("_Is", "_IsNot")):
+            continue  # of equal small numbers and words CPython most often has one
         operator = kind()
         num_places = sum(len(list(operator.mutation_positions(node))) for node in ast_nodes(get_ast(source)))
         for place in range(num_places):
-            changed = mutate_code(source, operator, place)
+            try:
+                changed = mutate_code(source, operator, place)
+            except AttributeError:  # it finds no name in `except module.Error`
+                continue
             if changed is None:
                 continue
             try:
@@ -94,11 +99,15 @@ def find_mutants(path: str) -> list[Mutant]:
 
 
 def meaning(source: str) -> str:
-    """The syntax tree without annotations, which change nothing that runs."""
+    """The syntax tree without what changes no result of a call that is right: annotations, what results are cached, and
+    whether zip minds that one is longer."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             node.returns = None
+            node.decorator_list = [kept for kept in node.decorator_list if "lru_cache" not in ast.dump(kept)]
+        if isinstance(node, ast.Call):
+            node.keywords = [kept for kept in node.keywords if kept.arg != "strict"]
         if isinstance(node, ast.arg):
             node.annotation = None
         if isinstance(node, ast.AnnAssign):

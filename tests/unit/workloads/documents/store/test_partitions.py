@@ -3,11 +3,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from app.workloads.documents.store.partitions import check_classes, partition_splits
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import UsageError
+from app.workloads.documents.store.partitions import check_classes, partition_splits
 
 
 @st.composite
