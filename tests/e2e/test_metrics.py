@@ -27,7 +27,7 @@ from app.execution.trials.gauges import GAUGES
 VALUES = {"study": "s", "trial": "t", "rank": "0", "state": "running", "store": "pages"}
 DRIVER = f"""
 import sys, ray
-from app.execution import gauges
+from app.execution.trials import gauges
 from app.experiment import Experiment
 from app.training.order import Order
 ray.init(address="auto", log_to_driver=False)

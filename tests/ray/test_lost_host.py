@@ -26,7 +26,7 @@ cluster.wait_for_nodes()
 os.environ["RAY_ADDRESS"] = cluster.address
 
 from toy import toy_experiment
-from app.execution import nodes
+from app.execution.cluster import nodes
 from app.execution.studies.study import StudySetting, run_study
 from app.experiment import Study
 from app.planning.plan import plan_of_strategy
