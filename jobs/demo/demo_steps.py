@@ -2,11 +2,13 @@
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 STOP_S = 30.0
 """Assumed: what a job needs to end Ray."""
@@ -59,6 +61,12 @@ class Steps:
 def run_process(command: list[str]) -> int:
     """Its exit code; its output goes where ours goes. Stopped by the user, it gets the time to stop well."""
     with subprocess.Popen(command) as process:
+
+        def hand_on(number: int, frame: FrameType | None) -> None:
+            process.terminate()  # a terminal's signal reaches both, that of `kill` this process alone
+            raise KeyboardInterrupt
+
+        signal.signal(signal.SIGTERM, hand_on)
         try:
             return process.wait()
         except KeyboardInterrupt:

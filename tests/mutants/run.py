@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 TESTED = Path(__file__).parent / "modules.toml"
 LISTED = Path(__file__).parent / "survivors.toml"
 WANTED_SHARE = 0.9
-"""Killed, of the mutants that are not listed as equivalent."""
+"""Killed, of a module's mutants that are not listed as equivalent."""
 LIBRARIES = ("torch", "numpy", "scipy.ndimage", "scipy.stats", "hypothesis", "pytest", "pyarrow.parquet", "rich")
 SLACK = 4
 """A mutant that takes as many times as long as the module itself, and 10 s, hangs: killed."""
@@ -77,10 +77,15 @@ def find_mutants(path: str) -> list[Mutant]:
         kind = get_operator(name)
         if any(argument.name for argument in kind.arguments()):
             continue  # wants to be told names of variables
+        if name.endswith(("_Is", "_IsNot")):
+            continue  # of equal small numbers and words CPython most often has one
         operator = kind()
         num_places = sum(len(list(operator.mutation_positions(node))) for node in ast_nodes(get_ast(source)))
         for place in range(num_places):
-            changed = mutate_code(source, operator, place)
+            try:
+                changed = mutate_code(source, operator, place)
+            except AttributeError:  # it finds no name in `except module.Error`
+                continue
             if changed is None:
                 continue
             try:
@@ -94,11 +99,15 @@ def find_mutants(path: str) -> list[Mutant]:
 
 
 def meaning(source: str) -> str:
-    """The syntax tree without annotations, which change nothing that runs."""
+    """The syntax tree without what changes no result of a call that is right: annotations, what results are cached, and
+    whether zip minds that one is longer."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             node.returns = None
+            node.decorator_list = [kept for kept in node.decorator_list if "lru_cache" not in ast.dump(kept)]
+        if isinstance(node, ast.Call):
+            node.keywords = [kept for kept in node.keywords if kept.arg != "strict"]
         if isinstance(node, ast.arg):
             node.annotation = None
         if isinstance(node, ast.AnnAssign):
@@ -183,7 +192,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", nargs="*", help="paths; none: all of modules.toml")
     parser.add_argument("--all", action="store_true", help="every mutant")
-    parser.add_argument("--sample", type=int, default=60, help="mutants of a module, of more")
+    parser.add_argument("--sample", type=int, default=30, help="mutants of a module, of more")
     parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     os.chdir(ROOT)
@@ -199,9 +208,13 @@ def main() -> None:
     found = [judge(path, tested[path], options, equivalent, listed) for path in options.modules or tested]
     num_tried, num_killed = (sum(column) for column in zip(*((row[0], row[1]) for row in found), strict=True))
     new = [mutant for row in found for mutant in row[2]]
-    print(f"killed {num_killed} of {num_tried} ({num_killed / num_tried:.1%}, wanted {WANTED_SHARE:.0%}); ", end="")
-    print(f"{len(new)} survivors are not listed in {LISTED.relative_to(ROOT)}")
-    raise SystemExit(num_killed < WANTED_SHARE * num_tried or bool(new))
+    least = min(row[1] / row[0] for row in found)
+    print(
+        f"killed {num_killed} of {num_tried} ({num_killed / num_tried:.1%}), of each module {least:.1%} or more; ",
+        end="",
+    )
+    print(f"wanted {WANTED_SHARE:.0%}. {len(new)} survivors are not listed in {LISTED.relative_to(ROOT)}")
+    raise SystemExit(least < WANTED_SHARE or bool(new))
 
 
 if __name__ == "__main__":

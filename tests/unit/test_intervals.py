@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from app.intervals import holm, mean_interval, p_value
+from app.intervals import MAX_ERROR, holm, mean_interval, p_value
 
 
 @pytest.mark.parametrize("num_cases", [2, 3, 20, 400])
@@ -34,3 +34,4 @@ def test_holm_by_hand() -> None:
     # in rising order 0.005 x 4, 0.01 x 3, 0.03 x 2, 0.04 x 1, and none below the one before
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.6, 0.7]) == [1.0, 1.0] and holm([]) == []
+    assert pytest.approx(0.05) == MAX_ERROR, "of what is held against it"

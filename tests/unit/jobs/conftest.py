@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from ending import ending, stop_at  # noqa: F401
 
 JOBS = Path(__file__).parents[3] / "jobs"
 

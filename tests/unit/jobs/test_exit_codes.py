@@ -1,34 +1,14 @@
 """Each job ends with the exit code that the README names for what went wrong, told in one line."""
 
 import json
-import runpy
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ending import Ending
 from small_scans import make_store
 
-JOBS = Path(__file__).parents[3] / "jobs"
 USAGE, DATA, RESOURCES, TRAINING = 2, 3, 4, 5
 SMALL = ("--task.filters", "4", "8", "--task.patch-size", "8", "8", "8", "--batch-size", "1", "--epochs", "1")
-
-Ending = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def ending(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ending:
-    """Runs a job as its command line does: its exit code, and what it wrote to stderr."""
-
-    def call(job: str, *flags: object) -> tuple[int, str]:
-        monkeypatch.delenv("RAY_ADDRESS", raising=False)
-        monkeypatch.syspath_prepend(str(JOBS))
-        monkeypatch.setattr(sys, "argv", [f"jobs/{job}.py", *(str(flag) for flag in flags)])
-        with pytest.raises(SystemExit) as ended:
-            runpy.run_path(str(JOBS / f"{job}.py"), run_name="__main__")
-        return int(str(ended.value.code)), capsys.readouterr().err
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,8 @@ def test_stages_of_one_width_follow_without_a_pause_and_of_another_wait() -> Non
         (2, 2, 4, 4, 7, 3),  # three more: one more trial of two
         (4, 1, 4, 4, 8, 2),  # data-parallel on twice as many: two at a time
         (1, 2, 4, 4, 6, 4),  # a plan that leaves two alone still does
+        (2, 1, 4, 4, 8, 3),
+        (1, 2, 8, 8, 7, 2),  # what a plan leaves alone may go
         (1, 4, 4, 8, 12, 4),  # --workers 4 of 8: no more than that
         (1, 4, 4, 8, 3, 3),
         (2, 2, 4, 4, 3, 1),

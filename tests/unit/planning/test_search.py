@@ -45,6 +45,8 @@ def test_draws_are_in_range_even_in_their_logarithm_and_the_same_each_time() -> 
     assert min(rates) >= 1e-4 and max(rates) <= 1.0
     assert abs(sum(math.log10(rate) for rate in rates) / 400 + 2) < 0.2, "the middle of 1e-4 and 1 is 1e-2"
     assert {e.seed for e in study.experiments} == {1, 2}
+    first, second = (study_of({**values, "seed": seed}).experiments for seed in (0, 1))
+    assert study_of({key: value for key, value in values.items() if key != "seed"}).experiments == first != second
 
 
 def test_listed_experiments_stay_beside_the_search() -> None:
@@ -130,9 +132,10 @@ def test_a_condition_changes_no_other_draw() -> None:
 
 
 def test_a_scheduler_has_its_options_beside_its_name() -> None:
-    study = study_of({**file(parameters={"seed": [1]}), "scheduler": {"name": "asha", "grace_period": 2}})
+    options = {"grace_period": 2, "reduction_factor": 3}
+    study = study_of({**file(parameters={"seed": [1]}), "scheduler": {"name": "asha", **options}})
     assert study.scheduler is not None
-    assert (study.scheduler.name, study.scheduler.options) == ("asha", {"grace_period": 2})
+    assert (study.scheduler.name, study.scheduler.options) == ("asha", options)
     assert Study.from_dict(json.loads(json.dumps(study.to_dict()))) == study
     with pytest.raises(ValueError, match=r"missing key 'scheduler\.name'"):
         study_of({**file(parameters={"seed": [1]}), "scheduler": {"grace_period": 2}})
@@ -167,6 +170,8 @@ def test_a_folder_of_an_older_study_without_them_is_read() -> None:
         ({"parameters": {"x": {"low": 0, "high": 1}}}, "x: a grid takes values, not a range"),
         ({"parameters": {"x": {"low": 2, "high": 1}}, "algorithm": "random", "num_trials": 1}, "low below high"),
         ({"parameters": {"x": [1]}, "algorithm": "random"}, "num_trials: got None, wanted 1 or more"),
+        ({"parameters": {"x": [1]}, "algorithm": "random", "num_trials": 0}, "num_trials: got 0, wanted 1 or more"),
+        ({"parameters": {"x": [1]}, "algorithm": "optuna", "num_trials": -1}, "num_trials: got -1, wanted 1 or more"),
         ({"parameters": {"x": [1]}, "num_trials": 3}, "num_trials: got 3"),
         ({"parameters": {"x": [1]}, "algorithm": "optuna"}, "num_trials: got None, wanted 1 or more"),
         ({"parameters": {"x": [1]}, "n_startup_trials": 3}, "unknown key 'search.n_startup_trials'"),

@@ -12,7 +12,7 @@ from toy import MeanWorkload, ToyTask, ToyWorkload, toy_experiment
 from app.experiment import OptimizerConfig
 from app.training.context import LocalContext
 from app.training.numerics import Numerics, candidates, choose, has_bf16
-from app.training.step import StepFunction, make_optimizer, parameter_groups, without_trace
+from app.training.step import StepFunction, make_optimizer, parameter_groups, seed_dropout, without_trace
 
 CPU = torch.device("cpu")
 
@@ -79,6 +79,19 @@ class NormWorkload(ToyWorkload):
         output = super().forward(task, model, inputs)
         self.outputs.append(output.detach().clone())
         return output
+
+
+def drawn(seed: int, step: int, rank: int) -> float:
+    seed_dropout(seed, step, rank)
+    return float(torch.rand(1))
+
+
+def test_dropout_is_a_function_of_seed_step_and_rank() -> None:
+    """Workers, steps and trainings of other seeds draw anew each; a resumed training draws what it would have drawn."""
+    places = [(seed, step, rank) for seed in (0, 1, 7) for step in (0, 1, 500) for rank in (0, 1, 63)]
+    first = [drawn(*place) for place in places]
+    assert len(set(first)) == len(places)
+    assert [drawn(*place) for place in reversed(places)] == first[::-1]
 
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
@@ -200,11 +213,35 @@ def test_numerics_are_those_that_measured_fastest() -> None:
     assert set(record["measured_s"]) == {"fp32", "fp32+channels_last"}
 
 
-def test_bf16_is_no_candidate_where_the_device_emulates_it() -> None:
+@pytest.mark.parametrize(("in_hardware", "expected"), [(True, {"fp32", "bf16"}), (False, {"fp32"})])
+def test_bf16_is_no_candidate_where_the_device_emulates_it(
+    monkeypatch: pytest.MonkeyPatch, in_hardware: bool, expected: set[str]
+) -> None:
+    monkeypatch.setattr("app.training.numerics.has_bf16", lambda device: in_hardware)
     found = {option.precision for option in candidates(toy_experiment(precision="auto", channels_last="auto"), CPU)}
-    assert found == ({"fp32", "bf16"} if has_bf16(CPU) else {"fp32"})
+    assert found == expected
     asked = candidates(toy_experiment(precision="bf16", channels_last="yes"), CPU)
     assert asked == [Numerics("bf16", True)]
+
+
+@pytest.mark.parametrize(
+    ("is_supported", "capability", "expected"),
+    [(True, "AVX512", True), (True, "AVX2", False), (True, "DEFAULT", False), (False, "AVX512", False)],
+)
+def test_a_cpu_has_bf16_by_its_instructions(
+    monkeypatch: pytest.MonkeyPatch, is_supported: bool, capability: str, expected: bool
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: is_supported)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert has_bf16(CPU) is expected
+
+
+@pytest.mark.parametrize(("capability", "expected"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_a_gpu_has_bf16_from_ampere_on(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], expected: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert has_bf16(torch.device("cuda", 0)) is expected
 
 
 def test_channels_last_reaches_weights_and_inputs() -> None:

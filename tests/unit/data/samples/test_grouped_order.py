@@ -6,7 +6,7 @@ from scipy.stats import chisquare
 
 from app.data.samples import grouped_order
 from app.data.samples.grouped_order import grouped_sample_order, grouped_sample_seeds
-from app.data.samples.order import num_steps, sample_order, sample_seeds, worker_slice
+from app.data.samples.order import draw, num_steps, sample_order, sample_seeds, worker_slice
 
 SEEDS = st.integers(0, 2**64 - 1)
 
@@ -54,6 +54,58 @@ def test_a_step_is_a_pure_function_that_seed_and_epoch_change() -> None:
     assert len(first & second) < 10  # other rows meet in the next epoch
 
 
+def regrouped(seed: int, epoch: int, lengths: np.ndarray, batch: int, pool: int) -> dict[int, list[int]]:
+    """By step, the rows of an epoch in the order of their lengths, put together list by list as the module's first
+    lines have it."""
+
+    def taken(rows: list[int], count: int, next_epoch: int) -> list[int]:
+        place = int(draw(seed, (2, next_epoch), 1)[0]) / 2**64
+        start = int(place * (len(rows) - count + 1))
+        found = rows[start : start + count]
+        del rows[start : start + count]
+        return found
+
+    size = len(lengths)
+    stream = sample_order(seed, epoch, size, size).tolist()
+    whole = [step for step in range(epoch * size // batch, (epoch + 1) * size // batch) if step * batch >= epoch * size]
+    first = whole[0] if whole else -(-epoch * size // batch)
+    num_head = min(first * batch - epoch * size, size)
+    num_tail = size - num_head - len(whole) * batch
+    num_pools = max(1, round(len(whole) / pool))
+    steps: dict[int, list[int]] = {}
+    for number in range(num_pools):
+        of_pool = whole[number * len(whole) // num_pools : (number + 1) * len(whole) // num_pools]
+        is_last = number == num_pools - 1
+        num_rows = len(of_pool) * batch + (num_head if number == 0 else 0) + (num_tail if is_last else 0)
+        rows = sorted(stream[:num_rows], key=lambda row: lengths[row])
+        del stream[:num_rows]
+        if number == 0 and num_head:
+            steps[first - 1] = taken(rows, num_head, epoch)
+        last = taken(rows, num_tail, epoch + 1) if is_last else []
+        ranks = draw(seed, (1, epoch, number), len(of_pool))
+        for step, chosen in zip(of_pool, np.argsort(ranks), strict=True):
+            steps[step] = rows[chosen * batch : (chosen + 1) * batch]
+        if last:
+            steps[first + len(whole)] = last
+    return steps
+
+
+@given(SEEDS, st.integers(0, 3), st.integers(2, 80), st.integers(1, 12), st.integers(1, 4))
+def test_a_step_has_the_rows_that_older_runs_had(seed: int, epoch: int, size: int, batch: int, pool: int) -> None:
+    """An order is a promise: a training that goes on with a newer version sees the next batch."""
+    if size < batch:
+        return
+    lengths = lengths_of(size)
+    before, here, after = (
+        regrouped(seed, max(0, number), lengths, batch, pool) for number in (epoch - 1, epoch, epoch + 1)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grouped_order, "NUM_POOL_BATCHES", pool)
+        for step in here:
+            expected = [*(before.get(step, []) if epoch else []), *here[step], *after.get(step, [])]
+            assert sorted(grouped_sample_order(seed, step, lengths, batch).tolist()) == sorted(expected)
+
+
 @pytest.mark.parametrize(("size", "batch"), [(800, 6), (800, 16), (2000, 64), (20_000, 64)])
 def test_padding_is_less_than_a_tenth(size: int, batch: int) -> None:
     lengths = lengths_of(size)
@@ -68,6 +120,13 @@ def test_a_batch_over_two_epochs_holds_like_lengths_too() -> None:
     assert max(spans) < 12
     means = [lengths[grouped_sample_order(seed, 16, lengths, 6)].mean() for seed in range(20)]
     assert min(means) < 25 and max(means) > 75  # of short and of long ones, by chance
+
+
+def test_the_rows_of_a_batch_are_spread_by_van_der_corput() -> None:
+    """Of eight lengths the places are 0, 4, 2, 6, 1, 5, 3, 7: each half, quarter and eighth covers them all; of six the
+    same order of what is there."""
+    assert grouped_sample_order(0, 0, np.arange(8, dtype=np.int32), 8).tolist() == [0, 4, 2, 6, 1, 5, 3, 7]
+    assert grouped_sample_order(0, 0, np.arange(6, dtype=np.int32), 6).tolist() == [0, 3, 2, 5, 1, 4]
 
 
 def test_slices_of_a_batch_have_like_lengths() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from app.data.samples.order import end_step_of_epoch, num_steps, sample_order, sample_seeds, worker_slice
+from app.data.samples.order import draw, end_step_of_epoch, num_steps, sample_order, sample_seeds, worker_slice
 
 SEEDS = st.integers(0, 2**64 - 1)
 
@@ -151,3 +151,51 @@ def test_nonsense_is_refused(step: int, size: int, batch: int) -> None:
 def test_workers_that_do_not_divide_the_batch_are_refused() -> None:
     with pytest.raises(ValueError, match="3 workers do not divide a global batch of 8"):
         worker_slice(0, 3, 8)
+
+
+def splitmix(state: int) -> int:
+    """SplitMix64 as its authors have it (Steele, Lea and Flood 2014), in Python's own integers."""
+    z = (state + 0x9E3779B97F4A7C15) % 2**64
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) % 2**64
+    return z ^ (z >> 31)
+
+
+def test_the_reference_is_the_published_generator() -> None:
+    assert [splitmix(n * 0x9E3779B97F4A7C15 % 2**64) for n in range(3)] == [
+        0xE220A8397B1DCDAF,
+        0x6E789E6AA1B965F4,
+        0x06C45D188009454F,
+    ]
+
+
+@given(SEEDS, st.integers(0, 9))
+def test_seeds_and_draws_are_what_older_runs_had(seed: int, epoch: int) -> None:
+    """An order is a promise: a training that goes on with a newer version sees the next sample."""
+    of_epoch = splitmix((splitmix(seed) + epoch) % 2**64)
+    by_row = sorted(range(30), key=lambda row: splitmix((of_epoch + row) % 2**64))
+    assert sample_order(seed, epoch, 30, 30).tolist() == by_row
+    assert sample_seeds(seed, epoch, 30, 30).tolist() == [splitmix((of_epoch + row) % 2**64) for row in by_row]
+    key = splitmix(splitmix(splitmix(seed) ^ 7) ^ epoch)
+    assert draw(seed, (7, epoch), 4).tolist() == [splitmix((key + n) % 2**64) for n in range(4)]
+
+
+def feistel(seed: int, epoch: int, position: int, size: int) -> int:
+    """Six rounds on the smallest even number of bits that count to `size`, again until the image is below it."""
+    half = next(bits for bits in range(1, 33) if 4**bits >= size)
+    of_epoch = splitmix((splitmix(seed) + epoch) % 2**64)
+    left, right = divmod(position, 2**half)
+    for number in range(6):
+        key = splitmix((of_epoch + number) % 2**64)
+        left, right = right, left ^ (splitmix((right + key) % 2**64) % 2**half)
+    image = left * 2**half + right
+    return image if image < size else feistel(seed, epoch, image, size)
+
+
+@given(
+    SEEDS, st.integers(0, 9), st.sampled_from([2**14 + 1, 2**16 - 1, 2**16, 2**16 + 1, 10**8]), st.integers(4, 2**14)
+)
+def test_so_is_the_order_of_a_large_set(seed: int, epoch: int, size: int, start: int) -> None:
+    first = epoch * size + start - 4
+    wanted = [feistel(seed, *divmod(first + number, size), size) for number in range(4)]
+    assert sample_order(seed, 0, size, 4, offset=first).tolist() == wanted

@@ -1,5 +1,7 @@
 """Whether a plan fits into a cluster, the CPUs with which Ray Data reads among what it needs."""
 
+from typing import Any
+
 import pytest
 
 from app.errors import ResourceError
@@ -47,3 +49,55 @@ def test_the_widest_stage_of_a_plan_decides(monkeypatch: pytest.MonkeyPatch) -> 
         ResourceError, match="stage 2 of the plan does not fit: 2 trials at a time x 1 workers need 2 x 1"
     ):
         check_room(plan, GPU_TRIAL, ray_reads=True)
+
+
+def nodes(*resources: dict[str, float], dead: int = 0) -> list[dict[str, Any]]:
+    """As Ray lists them; so many of the last are gone."""
+    alive = [number < len(resources) - dead for number in range(len(resources))]
+    return [{"Alive": a, "Resources": r} for a, r in zip(alive, resources, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("there", "k", "concurrent", "per_worker", "fit"),
+    [
+        (nodes({"CPU": 4.0}, {"CPU": 2.0}, {"CPU": 1.0}), 2, 3, {"CPU": 1.0}, True),  # 2 on the first, 1 on the second
+        (nodes({"CPU": 4.0}, {"CPU": 2.0}, {"CPU": 1.0}), 2, 4, {"CPU": 1.0}, False),
+        (nodes({"CPU": 4.0}, {"CPU": 2.0}, {"CPU": 1.0}), 3, 2, {"CPU": 1.0}, False),  # 7 CPUs, 3 of them on one node
+        (nodes({"CPU": 4.0}, {"CPU": 2.0}, {"CPU": 1.0}), 3, 1, {"CPU": 1.0}, True),
+        (nodes({"CPU": 4.0}, {"CPU": 4.0}), 8, 1, {"CPU": 1.0}, False),
+        (nodes({"CPU": 4.0}, {"CPU": 2.0}, dead=1), 2, 3, {"CPU": 1.0}, False),
+        (nodes({"CPU": 64.0, "GPU": 1.0}, {"CPU": 2.0, "GPU": 8.0}), 2, 1, {"CPU": 1.0, "GPU": 1.0}, True),
+        (nodes({"CPU": 64.0, "GPU": 1.0}, {"CPU": 2.0, "GPU": 8.0}), 2, 2, {"CPU": 1.0, "GPU": 1.0}, False),
+        (nodes({"CPU": 64.0}, {"GPU": 8.0, "CPU": 8.0}), 4, 2, {"GPU": 1.0}, True),  # a head without GPUs
+        (nodes({"CPU": 3.0}, {"CPU": 3.0}), 1, 3, {"CPU": 2.0}, False),  # a CPU of each is left over
+    ],
+)
+def test_a_trial_s_workers_share_a_node_where_each_trial_finds_one(
+    monkeypatch: pytest.MonkeyPatch,
+    there: list[dict[str, Any]],
+    k: int,
+    concurrent: int,
+    per_worker: dict[str, float],
+    fit: bool,
+) -> None:
+    monkeypatch.setattr(connection.ray, "nodes", lambda: there)
+    assert connection.all_fit_on_single_nodes(k, concurrent, per_worker) is fit
+
+
+def test_nodes_that_hold_a_worker_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        connection.ray, "nodes", lambda: nodes({"CPU": 4.0}, {"memory": 1.0}, {"CPU": 1.0}, {"CPU": 8.0}, dead=1)
+    )
+    assert connection.num_nodes() == 2
+    monkeypatch.setattr(connection.ray, "nodes", lambda: nodes({"memory": 1.0}))
+    assert connection.num_nodes() == 1
+
+
+def test_room_is_counted_over_all_nodes_and_cpus_for_reading_beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nodes of 4 and 3 CPUs: five workers fit beside the two that read, six do not."""
+    monkeypatch.setattr(connection.ray, "cluster_resources", lambda: {"CPU": 7.0})
+    monkeypatch.setattr(connection.ray, "available_resources", lambda: {"CPU": 7.0})
+    assert connection.count_slots() == connection.Slots("CPU", 5)
+    connection.check_workers(5, {"CPU": 1.0}, True, "no room:")
+    with pytest.raises(ResourceError, match=r"no room: 6 x 1 CPU \+ 2 for reading data of 7; plan fewer workers"):
+        connection.check_workers(6, {"CPU": 1.0}, True, "no room:")

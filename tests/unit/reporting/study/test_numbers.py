@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from drawn_study import any_study
 from hypothesis import given
-from made_study import START_S, experiment, study, timings_of, trial_name
+from made_study import START_S, experiment, study, trial_name
 
 from app.records import Session, StudyRecord, StudyTrial
 from app.reporting.study.numbers import cost_of, flattened, one_worker_s, varied_options, worker_seconds
@@ -113,13 +113,11 @@ def test_worker_seconds_add_up_to_workers_times_makespan(made: StudyRecord) -> N
     assert all(seconds >= 0 for seconds in found.values())
 
 
-def test_timings_hold_what_the_test_says() -> None:
-    assert timings_of(5.0, 30.0, 1).total_s == 48.0
-
-
 def test_options_that_vary_are_found_at_any_depth() -> None:
     assert flattened({"a": {"b": {"c": 1}}, "d": [1, 2], "e": {}}) == {"a.b.c": 1, "d": [1, 2], "e": {}}
     found = varied_options({trial_name(number): experiment(number) for number in range(8)})
     assert found == ["task.norm", "optimizer.learning_rate"]
     assert varied_options({"a": experiment(0)}) == []
     assert varied_options({"a": {"x": 1}, "b": {"y": 1}}) == ["x", "y"]
+    named = {name: {"batch_size": size, "name": name, "seed": 7} for name, size in (("a", 2), ("b", 4), ("c", 2))}
+    assert varied_options(named) == ["batch_size"]

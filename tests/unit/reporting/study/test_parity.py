@@ -33,6 +33,9 @@ def test_without_cases_the_values_decide(values: list[float | None], verdict: st
 
 
 def test_the_difference_is_that_of_the_farthest_two() -> None:
+    assert compare("t", "validation", "dice", [0.5, 0.75], tolerance=0.25).verdict == "equivalent", (
+        "the tolerance itself"
+    )
     found = compare("t", "validation", "dice", [0.75, None, 0.8, 0.7], tolerance=0.2)
     assert found.difference == pytest.approx(0.1) and found.verdict == "equivalent"
 
@@ -58,6 +61,7 @@ def test_few_cases_are_no_agreement_and_a_difference_without_weight_is_no_disagr
     assert fifty.verdict == "equivalent" and fifty.low is not None and fifty.low > 0
     assert compared([0.3, 0.28, 0.32, 0.29]).verdict == "differ"
     assert compared([0.0] * 3).verdict == "identical"
+    assert compared([-0.002, 0.002, 0.001, -0.001]).p_value == 1.0
 
 
 def test_the_interval_is_scipy_s() -> None:

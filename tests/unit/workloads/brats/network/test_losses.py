@@ -113,5 +113,6 @@ def test_sums_are_float32_whatever_the_logits_are() -> None:
 
 def test_another_shape_is_refused() -> None:
     logits, targets = _volumes()
-    with pytest.raises(ValueError, match="wanted the same"):
-        loss_sums(BratsTask(), logits, targets[:, :1])
+    for head, labels in ((logits, targets[:, :1]), (logits[:, :1], targets)):
+        with pytest.raises(ValueError, match="wanted the same"):
+            loss_sums(BratsTask(), head, labels)

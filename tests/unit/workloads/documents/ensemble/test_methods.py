@@ -142,6 +142,21 @@ def test_where_ocr_failed_the_image_decides_and_text_alone_is_wrong() -> None:
         align(image, Predictions((*text.ids, "d"), text.classes, np.vstack([text.shares, [[0.5, 0.5]]])), {"b", "d"})
 
 
+def test_where_a_page_is_blank_the_image_decides_and_text_alone_says_what_it_says() -> None:
+    """The text is right on validation; of the test's four pages the second and third have no word."""
+    validation = (np.tile([[0.1, 0.9]], (4, 1)), np.tile([[0.9, 0.1]], (4, 1)), np.zeros(4, np.int64))
+    image, text = np.tile([[0.3, 0.7]], (4, 1)), np.tile([[0.9, 0.1]], (4, 1))
+    is_blank = np.array([False, True, True, False])
+    found = fit(validation, (image, text, np.array([0, 1, 0, 1])), is_blank=is_blank)
+    assert {name: found.hits[name].tolist() for name in ("image", "text", "average", "weighted")} == {
+        "image": [False, True, False, True],
+        "text": [True, False, True, False],
+        "average": [True, True, False, False],  # of those with words 0.6 for the first class
+        "weighted": [True, True, False, False],
+    }
+    assert found.hits["stacking"][1:3].tolist() == [True, False]
+
+
 def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
     one = Predictions(("a",), ("memo",), np.ones((1, 1)))
     with pytest.raises(UsageError, match="different pages"):

@@ -1,6 +1,5 @@
 """Files of several pages, files that are no pages, and pages of great size."""
 
-import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -171,7 +170,6 @@ def pdf_of(box: str, operators: bytes, more: str = "") -> bytes:
     return content + b"xref\n0 5\n0000000000 65535 f \n" + table + end
 
 
-@pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="poppler-utils is not installed; make setup does it")
 def test_a_pdf_page_is_what_a_viewer_shows(tmp_path: Path) -> None:
     """The crop box alone, turned as the page says: a box at the left of what is shown comes to the top by a quarter."""
     path = tmp_path / "a.pdf"
@@ -185,7 +183,6 @@ def test_a_pdf_page_is_what_a_viewer_shows(tmp_path: Path) -> None:
         assert page.pixels.min() > 100 and page.pixels[-1, -1] == 255
 
 
-@pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="poppler-utils is not installed; make setup does it")
 def test_a_pdf_page_of_meters_is_drawn_smaller(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(pdf, "MAX_DRAWN", 250_000)
     (tmp_path / "a.pdf").write_bytes(pdf_of("0 0 3000 4000", b"0 g 0 2000 3000 2000 re f"))

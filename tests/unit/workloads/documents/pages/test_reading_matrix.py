@@ -75,11 +75,12 @@ def test_a_grey_that_is_transparent_is_paper(bits: int) -> None:
 
 
 def test_alpha_in_tiff_however_it_is_stored() -> None:
-    """Half transparent black is grey: 255 - 128 = 127; ink multiplied by its alpha before, or not."""
-    for extra, ink in ((1, 0), (2, 0)):
+    """On paper half of a grey of 100 is 100 x 128 / 255 + 255 - 128 = 177; it is multiplied by its alpha before (TIFF's
+    ExtraSamples 1), or not (2)."""
+    for extra, ink in ((1, 50), (2, 100)):
         samples = np.dstack([np.full((8, 8), ink), np.full((8, 8), 128)]).astype(np.uint8)
         page = {"codes": samples.reshape(8, 16), "bits": 8, "t256": 8, "t277": 2, "t258": [8, 8], "t338": extra}
-        assert np.abs(shown(tiff(page)).astype(int) - 127).max() <= 1, extra
+        assert np.abs(shown(tiff(page)).astype(int) - 177).max() <= 1, extra
 
 
 @pytest.mark.parametrize("scale", [1, 257])

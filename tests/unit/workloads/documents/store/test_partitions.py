@@ -1,3 +1,6 @@
+import hashlib
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -49,6 +52,26 @@ def test_a_lost_page_moves_no_more_than_its_follower() -> None:
     split = partition_splits(ids, labels, 0, 0, 20)
     without = partition_splits(ids[1:], labels[1:], 0, 0, 20)
     assert (split[1:] != without).sum() <= 2
+
+
+def test_whole_documents_fill_the_splits_in_the_order_of_their_hashes() -> None:
+    """Of class 0 every document has two pages, so that of the five to train four are taken and the one to validate
+    stays free; the pages of class 1 are alone."""
+    names = [f"pair{number}" for number in range(10) for _ in range(2)]
+    ids = [f"{name}-{number % 2}" for number, name in enumerate(names)] + [f"single{number}" for number in range(12)]
+    labels = np.array([0] * 20 + [1] * 10 + [-1] * 2)
+    split = partition_splits(ids, labels, 3, 4, 6, dict(zip(ids, names, strict=False)))
+    ranked = sorted(dict.fromkeys(names), key=lambda name: hashlib.sha256(f"3:4:{name}".encode()).digest())
+    assert {name for name, where in zip(names, split, strict=False) if where == "train"} == set(ranked[:2])
+    counts = [Counter(split[labels == label].tolist()) for label in (0, 1, -1)]
+    assert counts == [{"train": 4, "test": 16}, {"train": 5, "validation": 1, "test": 4}, {"unlabelled": 2}]
+
+
+def test_the_pages_with_the_lowest_hashes_are_drawn() -> None:
+    ids = [f"page{number}" for number in range(20)]
+    split = partition_splits(ids, np.zeros(20, np.int64), 3, 4, 5)
+    ranked = sorted(range(20), key=lambda row: hashlib.sha256(f"3:4:page{row}".encode()).digest())
+    assert split[ranked].tolist() == ["train"] * 4 + ["validation"] + ["test"] * 15
 
 
 def test_unlabelled_pages_are_in_no_split() -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ NUM_PAGES = 48
 class FakeStore:
     """What DocumentStore promises, in memory; OCR text is read from the root. Row r is of class r % 3."""
 
+    excluded: ClassVar[frozenset[str]] = frozenset()
     root: str
     options: StoreOptions = field(
         default_factory=lambda: StoreOptions(
@@ -41,7 +42,8 @@ class FakeStore:
 
     def rows(self, split: str, partition: int | None = None, with_excluded: bool = False) -> npt.NDArray[np.int64]:
         start, end = {"train": (0, 30), "validation": (30, 39), "test": (39, 48)}[split]
-        return (np.arange(start, end, dtype=np.int64) + (partition or 0)) % NUM_PAGES
+        found = (np.arange(start, end, dtype=np.int64) + (partition or 0)) % NUM_PAGES
+        return found if with_excluded else found[[self.ids[row] not in self.excluded for row in found]]
 
     def row_of(self, page_id: str) -> int:
         return self.ids.index(page_id)

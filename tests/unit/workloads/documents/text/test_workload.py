@@ -18,6 +18,7 @@ from app.training.order import Order
 from app.training.step import make_optimizer
 from app.workloads.documents.ocr.engines import OcrOptions
 from app.workloads.documents.ocr.texts import PageText, write_part
+from app.workloads.documents.store import prepared as documents_store
 from app.workloads.documents.text import checks
 from app.workloads.documents.text.pretrained import load_tokenizer
 from app.workloads.documents.text.samples import load_pages
@@ -82,6 +83,16 @@ def test_pages_whose_ocr_failed_are_left_out_and_told(
     write_part(store, [PageText(f"page-{row:02d}", "", None, "failed", "x") for row in range(30)])
     with pytest.raises(DataError, match="OCR failed on all 30 labelled pages of the 'train' split"):
         checks.check(options, store)
+
+
+def test_pages_that_the_store_excludes_are_neither_trained_on_nor_judged(
+    options: dict[str, Any], store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents_store.DocumentStore, "excluded", frozenset({"page-03", "page-31"}))
+    task = resolved(options, store)
+    assert WORKLOAD.open_samples(task, store).store_rows.tolist() == [row for row in range(30) if row != 3]
+    judged = WORKLOAD.validation_ids(task, store, "validation")
+    assert sorted(judged) == [f"page-{row}" for row in (30, *range(32, 39))]
 
 
 def test_a_model_knows_how_its_texts_were_read(options: dict[str, Any], store: str) -> None:
