@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from app.command_line import absolute
 
 if TYPE_CHECKING:
-    from app.records import TrialRecord
     from app.reporting.run.report import Report
 
 
@@ -133,33 +132,18 @@ def case_counts(found: dict[str, bytes]) -> dict[str, int]:
     from app.data.store.manifest import read_manifest_table
     from app.errors import DataError, UsageError
     from app.reporting.run.run_files import DamagedFileError, read_record
+    from app.workloads.registry import find_num_cases
 
     try:
         record = read_record(found)
         if record is None:
             return {}
-        if str(record.experiment.get("workload")).startswith("document"):
-            return page_counts(record)
+        if (counted := find_num_cases(str(record.experiment.get("workload")))) is not None:
+            return counted(record.experiment.get("task", {}), record.store)
         counts = Counter(read_manifest_table(record.store)["split"].to_pylist())
     except (DamagedFileError, DataError, UsageError):
         return {}
     return {split: counts[split] for split in (*SPLITS, UNLABELLED) if split in counts}
-
-
-def page_counts(record: "TrialRecord") -> dict[str, int]:
-    """Labelled pages of the training's partition by split, as it took them: without those that it left out.
-
-    Raises:
-        DataError: the store is gone.
-        UsageError: it has no such partition.
-    """
-    from app.data.samples.splits import SPLITS
-    from app.workloads.documents.store.prepared import open_store
-
-    store, task = open_store(record.store), record.experiment.get("task", {})
-    rows = {s: store.rows(s, task.get("partition"), bool(task.get("with_excluded", False))) for s in SPLITS}
-    counts = {split: int((store.labels[found] >= 0).sum()) for split, found in rows.items()}
-    return {split: count for split, count in counts.items() if count}
 
 
 if __name__ == "__main__":

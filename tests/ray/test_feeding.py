@@ -16,7 +16,7 @@ import pytest
 import ray
 
 from app.data.samples import ray_feeding
-from app.data.samples.feeding import Prefetcher, StepReader, read_steps
+from app.data.samples.feeding import Prefetcher, Samples, StepReader, read_steps
 from app.data.samples.ray_feeding import PAUSE_S, Pace, ray_steps, task_bounds
 from app.errors import DataError, find_user_error
 from app.workloads.brats.store.build_store import finish_store, plan_store
@@ -134,15 +134,16 @@ def test_a_process_that_ends_with_an_open_iterator_ends(tmp_path: Path) -> None:
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 from app.data.samples.feeding import StepReader
-from app.data.ray_feeding import ray_steps
-from app.execution.cluster import start_local
+from app.data.samples.ray_feeding import ray_steps
+from app.data.samples.feeding import Samples
+from app.execution.cluster.connection import start_local
 
-class Samples:
+class Threes(Samples):
     def __len__(self): return 10
     def load(self, rows, seeds): return {"row": rows * 0 + 3}
 
 start_local(2)
-stream = ray_steps(StepReader(Samples(), 0, 1, 0, 1), 0, 1000)
+stream = ray_steps(StepReader(Threes(), 0, 1, 0, 1), 0, 1000)
 print(next(stream)["row"])
 """
 
@@ -178,7 +179,7 @@ def _until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
         time.sleep(0.1)
 
 
-class LargeSamples:
+class LargeSamples(Samples):
     """Samples of some MB, so that few of them fill what Ray Data reads ahead."""
 
     def __init__(self, samples: BratsSamples, notes: str | None = None) -> None:

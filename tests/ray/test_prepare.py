@@ -11,9 +11,11 @@ import pytest
 from app.data.store.quarantine import read_quarantine
 from app.errors import DataError
 from app.execution.parallel.tasks import run_cases
+from app.workloads.brats.commands.flags import PrepareBrats
 from app.workloads.brats.store.prepared import BratsStore
+from app.workloads.documents.commands.flags import PrepareDocuments
 from app.workloads.documents.store.prepared import DocumentStore
-from jobs.prepare import PrepareBrats, PrepareDocuments, main
+from jobs.prepare import main
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app.recipes": {"app.experiment"},
     "app.planning": {"app.experiment"},
     "app.data": {"app.experiment"},
-    "app.workloads": {"app.experiment", "app.data"},
+    "app.workloads": {
+        "app.experiment",
+        "app.data",
+        "app.recipes.documents",  # the defaults of flags are a study's
+        "app.reporting.run.page_sheet",  # a prediction of pages ends in one
+    },
     "app.training": {
         "app.experiment",
         "app.workloads.base",
@@ -43,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "app.data",
         "app.workloads.base",
         "app.workloads.registry",
+        "app.workloads.declaration",
         "app.training",
         "app.reporting",
     },

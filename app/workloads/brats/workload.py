@@ -10,7 +10,7 @@ import torch
 
 from app.configuration import from_dict
 from app.errors import DataError
-from app.workloads.base import Batch, HostBatch
+from app.workloads.base import Batch, HostBatch, Workload
 from app.workloads.brats.inference import evaluation
 from app.workloads.brats.network import augment, losses, networks
 from app.workloads.brats.network.inputs import normalize, region_targets
@@ -19,7 +19,7 @@ from app.workloads.brats.store.samples import BratsSamples
 from app.workloads.brats.task import NUM_MODALITIES, BratsTask
 
 
-class BratsWorkload:
+class BratsWorkload(Workload):
     name = "brats"
     score = "dice"
     loss_is_mean = False

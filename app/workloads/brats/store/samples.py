@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from app.data.samples.feeding import Samples
 from app.data.samples.splits import TRAIN
 from app.errors import DataError
 from app.workloads.brats.store.cases import NUM_MODALITIES, Case
@@ -20,7 +21,7 @@ assumed: it keeps the voxel well inside."""
 
 
 @dataclass(frozen=True)
-class BratsSamples:
+class BratsSamples(Samples):
     """Implements app.workloads.base.Samples: row -> case `row // samples_per_case` of the training split, by id.
 
     `patch`: a box of `patch_size` (z, y, x) in the stored box, around a tumour voxel with probability
