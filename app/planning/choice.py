@@ -15,7 +15,8 @@ NUM_MIXED = 5
 """Mixtures that are kept, the fastest."""
 
 Seconds = Callable[[str, int, int], tuple[float, float] | None]
-"""Of a trial's name, its workers and how many run side by side: start-up once a lane, and run. None: can not be."""
+"""What a trial takes, from its name, its workers and how many trials run side by side: start-up once a lane, and run.
+None: impossible."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Candidate:
 
 def makespan_s(stages: Sequence[Stage], seconds: Seconds) -> float | None:
     """As studies run: each trial begins on the first free lane; lanes of another width wait for all before. None where
-    a trial can not run so."""
+    a trial cannot run so."""
     total_s, lanes, width = 0.0, [0.0], (0, 0)
     started: set[int] = set()
     for stage in stages:

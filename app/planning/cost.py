@@ -19,7 +19,7 @@ SPREAD_UNMEASURED = 0.15
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one trial on k workers, in seconds."""
+    """What one trial takes on k workers, in seconds."""
 
     start_s: float
     """Once a lane."""
@@ -49,7 +49,7 @@ class CostModel:
         return CostModel(self._profile, random.Random(seed))
 
     def cost(self, experiment: Experiment, k: int, side_by_side: int) -> Cost:
-        """Of a trial on k workers beside others, `side_by_side` in all.
+        """What a trial takes on k workers beside others, `side_by_side` in all.
 
         Raises:
             ValueError: k does not divide the batch, or nothing of the experiment's kind was measured.

@@ -45,8 +45,8 @@ class Forecast:
 
 
 def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast]:
-    """Of every candidate on so many workers, the fastest first. Every trial is taken to run all its epochs: what stops
-    some early makes a study shorter than is said here.
+    """What every candidate takes on so many workers, the fastest first. Every trial is taken to run all its epochs:
+    early stopping makes a study shorter than is said here.
 
     Raises:
         ValueError: there are no workers, or the profile knows nothing of a trial; names it.

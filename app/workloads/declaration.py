@@ -194,7 +194,7 @@ class Declaration:
     """`module:function` of (options, store): the task, resolved, which the store can train and validate, told without
     torch so that a job with a wrong input ends at once. None: the workload itself is asked, which imports torch."""
     export: str | None = None
-    """`module:function` of a task: the app.workloads.exporting.Form of its export. None: it can not be exported."""
+    """`module:function` of a task: the app.workloads.exporting.Form of its export. None: it cannot be exported."""
     num_cases: str | None = None
     """`module:function` of (task's options, store): the cases by split that a training of them has, for reports. None:
     the rows of the store's manifest by their column `split`."""

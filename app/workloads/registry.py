@@ -69,7 +69,7 @@ def find_export(name: str) -> Callable[[Any], Any]:
     """`form(task)` of the workload of that name: the Form (app.workloads.exporting) of its export.
 
     Raises:
-        UsageError: there is no such workload, or it can not be exported.
+        UsageError: there is no such workload, or it cannot be exported.
     """
     declared = find_declaration(name)
     if declared is None or declared.export is None:

@@ -17,7 +17,7 @@ class PrepareBrats(PrepareFlags):
     """70/15/15 % of the patients: by a hash of each, or in the order of the data set (the seed study's way); `folds`:
     by the hash into --num-folds parts, of which --fold tests, the next validates and all others train."""
     seed: int = 0
-    """Of the seeded split and of folds."""
+    """Seed of the seeded split and of folds."""
     num_folds: int = 5
     fold: int = 0
     """Counted from 0; also of a file of --splits that has several."""

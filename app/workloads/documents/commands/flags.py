@@ -24,8 +24,8 @@ class PrepareDocuments(PrepareFlags):
     per_class: int = 100
     """Pages of each class that train (80 %) and validate (20 %) in a partition; all others test."""
     seed: int = 0
-    """Of the partitions; also of the 70/15/15 % split of sets that have no split and no partitions, and of the 10 % of
-    training pages that validate where a set has a test split alone."""
+    """Seed of the partitions; also of the 70/15/15 % split of sets that have no split and no partitions, and of the 10
+    % of training pages that validate where a set has a test split alone."""
     layout: Literal["rvl-cdip", "tobacco", "class-folders", "split-folders", "metadata", "parquet"] | None = None
     """How the source is to be read where it can be read in two ways; recognised if not given."""
     class_column: str | None = None
@@ -97,7 +97,7 @@ class EvaluateEnsemble:
     out: str
     """Folder for ensemble.json."""
     workers: int = 1
-    """Of each evaluation that is missing."""
+    """Workers of each evaluation that is missing."""
     launcher: Launcher = "ray"
     """`local` evaluates in this process, without Ray."""
 
@@ -124,7 +124,8 @@ class PredictDocuments(PredictFlags):
     byte_order_mark: bool = False
     """Begin the CSV with a mark by which Excel knows its umlauts; other readers may take it for a part of `id`."""
     language: str | None = None
-    """Of the text, Tesseract's code; that of the text model's own pages if not given, as with all of these:"""
+    """Language of the text, Tesseract's code; if not given, that of the text model's own pages, as with all of
+    these:"""
     psm: int | None = None
     """Page segmentation mode, as of jobs/ocr.py."""
     oem: int | None = None
@@ -132,7 +133,7 @@ class PredictDocuments(PredictFlags):
     orientation: Literal["yes", "no"] | None = None
     """Turn pages that come out as noise the way up that Tesseract thinks right, and read them again."""
     time_limit_s: float = 60.0
-    """Of one attempt of OCR at a page."""
+    """Time limit of one OCR attempt at a page."""
     num_retries: int = 1
     """Attempts of OCR after one that failed or ran out of time."""
     max_pixels: int = 200_000_000
