@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.command_line import absolute
 
 if TYPE_CHECKING:
+    from app.records import ScoreNames
     from app.reporting.run.report import Report
 
 
@@ -69,7 +70,9 @@ def run_report(run: str, predictions: str | None, made: str) -> "Report":
     from app.reporting.run.report import build_report
 
     found = run_files(run)
-    return build_report(files.name_of(run), found, prediction_pictures(run, predictions), case_counts(found), made)
+    return build_report(
+        files.name_of(run), found, prediction_pictures(run, predictions), case_counts(found), made, score_names()
+    )
 
 
 def study_report(arguments: Args, made: str) -> "Report":
@@ -78,7 +81,15 @@ def study_report(arguments: Args, made: str) -> "Report":
 
     tolerance = TOLERANCE if arguments.tolerance is None else arguments.tolerance
     folders = {path: study_files(absolute(path)) for path in arguments.study}
-    return build_study_report(folders, tolerance, arguments.price_per_hour, made)
+    return build_study_report(folders, tolerance, arguments.price_per_hour, made, score_names())
+
+
+def score_names() -> "ScoreNames":
+    """Of all workloads of the table: for runs that have no record, or one that is older than names in records."""
+    from app.workloads.registry import WORKLOADS, find_declaration
+
+    declared = [find_declaration(name) for name in WORKLOADS]
+    return tuple(family for one in declared if one is not None for family in one.scores)
 
 
 def study_files(folder: str) -> dict[str, bytes]:

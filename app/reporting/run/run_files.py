@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from app.records import TrialRecord
+from app.reporting.page.scores import ScoreTexts
 
 Files = Mapping[str, bytes]
 
@@ -117,6 +118,7 @@ class Run:
     counts: Mapping[str, int] = field(default_factory=dict)
     """Cases of the store by split."""
     problems: Sequence[Problem] = ()
+    scores: ScoreTexts = field(default_factory=ScoreTexts)
 
 
 def is_wanted(name: str) -> bool:
