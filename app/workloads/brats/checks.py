@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from app.configuration import from_dict
 from app.data import files
@@ -12,8 +12,10 @@ from app.data.store.manifest import MANIFEST_NAME
 from app.errors import DataError, UsageError
 from app.workloads.brats.spacing import in_words
 from app.workloads.brats.store.prepared import BratsStore, store_labels, store_spacing
-from app.workloads.brats.task import BratsTask
+from app.workloads.brats.task import BratsTask, VolumeTask
 from app.workloads.initial_weights_place import find_weights
+
+Task = TypeVar("Task", bound=VolumeTask)
 
 
 def check(options: Mapping[str, Any], store: str) -> BratsTask:
@@ -23,7 +25,11 @@ def check(options: Mapping[str, Any], store: str) -> BratsTask:
         ValueError: an option is unknown or wrong.
         DataError: the store is missing or damaged, or lacks cases to train or to validate on.
     """
-    task = from_dict(BratsTask, options, "task")
+    return check_task(from_dict(BratsTask, options, "task"), store)
+
+
+def check_task(task: Task, store: str) -> Task:
+    """As `check`, of a task of volumes of any anatomy."""
     if task.weights is not None:
         find_weights(task.weights)
     path = files.join(store, MANIFEST_NAME)
@@ -31,7 +37,7 @@ def check(options: Mapping[str, Any], store: str) -> BratsTask:
     return resolve(task, store)
 
 
-def resolve(task: BratsTask, store: str) -> BratsTask:
+def resolve(task: Task, store: str) -> Task:
     """The task with the voxel size that the store's training cases have, and with what the store's labels mean unless
     it says what those of its training meant.
 

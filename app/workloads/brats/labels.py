@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from app.workloads.brats.anatomy import Anatomy
+
 Layout = Literal["msd", "nnunet", "brats2021", "brats2023"]
 """How the files of a data set are named."""
 
@@ -29,8 +31,8 @@ INTERNAL: dict[Meaning, int] = {
 }
 TUMOUR: tuple[Meaning, ...] = ("core", "edema", "enhancing")
 
-Codes = Mapping[int, Meaning]
-"""File code -> what it stands for."""
+Codes = Mapping[int, str]
+"""File code -> what it stands for: a Meaning, or one of another Anatomy's."""
 
 FILE_CODES: dict[str, Codes] = {
     # MSD Task01's dataset.json: 1 edema, 2 non-enhancing tumour, 3 enhancing tumour
@@ -57,6 +59,15 @@ REGIONS: dict[str, tuple[int, ...]] = {
 OUTPUT_REGIONS: dict[str, tuple[str, ...]] = {"whole": ("WT",), "regions": ("WT", "TC", "ET")}
 """Output mode -> its channels. `whole` is the seed study's binary task."""
 
+BRAIN = Anatomy(
+    modalities=("FLAIR", "T1w", "T1gd", "T2w"),
+    meanings={str(meaning): code for meaning, code in INTERNAL.items()},
+    regions=REGIONS,
+    outputs=OUTPUT_REGIONS,
+    painted={"WT": EDEMA, "TC": CORE, "ET": ENHANCING},
+)
+"""Brain tumours, in scans whose skull was removed."""
+
 LABEL_ROUNDING = 1e-3
 """Values so near to a whole number are meant to be it. Assumed: far above what float32 and resaving make."""
 MAX_LABEL_ROUNDING = 0.05
@@ -75,7 +86,7 @@ def describe(codes: Codes) -> str:
     return " ".join(f"{code}={codes[code]}" for code in sorted(codes))
 
 
-def to_internal(label: npt.NDArray[Any], codes: str | Codes) -> npt.NDArray[np.uint8]:
+def to_internal(label: npt.NDArray[Any], codes: str | Codes, anatomy: Anatomy = BRAIN) -> npt.NDArray[np.uint8]:
     """Internal codes of a label as it is in its file; any shape, any numeric type.
 
     Raises:
@@ -90,7 +101,7 @@ def to_internal(label: npt.NDArray[Any], codes: str | Codes) -> npt.NDArray[np.u
             raise ValueError(_wrong_codes(label[~whole], known))
         small = label.astype(np.uint8)
     table = np.full(256, _NOT_A_CODE, np.uint8)
-    table[list(known)] = [INTERNAL[meaning] for meaning in known.values()]
+    table[list(known)] = [anatomy.meanings[meaning] for meaning in known.values()]
     internal: npt.NDArray[np.uint8] = table[small]
     wrong = internal == _NOT_A_CODE
     if wrong.any():
@@ -98,33 +109,39 @@ def to_internal(label: npt.NDArray[Any], codes: str | Codes) -> npt.NDArray[np.u
     return internal
 
 
-def to_file_codes(internal: npt.NDArray[np.uint8], codes: str | Codes) -> npt.NDArray[np.uint8]:
+def to_file_codes(
+    internal: npt.NDArray[np.uint8], codes: str | Codes, anatomy: Anatomy = BRAIN
+) -> npt.NDArray[np.uint8]:
     """The inverse of `to_internal`; of several codes with one meaning the lowest is written.
 
     Raises:
-        ValueError: a kind of tumour has no code.
+        ValueError: something but background has no code.
     """
     known = codes_of(codes)
-    if lacking := lacking_meanings(known):
+    if lacking := lacking_meanings(known, anatomy):
         raise ValueError(f"the codes {describe(known)} have none for {' and '.join(lacking)}")
-    table = np.zeros(NUM_CODES, np.uint8)
+    table = np.zeros(anatomy.num_codes, np.uint8)
     for code in sorted(known, reverse=True):
-        table[INTERNAL[known[code]]] = code
+        table[anatomy.meanings[known[code]]] = code
     table[BACKGROUND] = 0
     written: npt.NDArray[np.uint8] = table[internal]
     return written
 
 
-def lacking_meanings(codes: Codes) -> list[Meaning]:
-    """The kinds of tumour that no code stands for."""
-    return [meaning for meaning in TUMOUR if meaning not in codes.values()]
+def lacking_meanings(codes: Codes, anatomy: Anatomy = BRAIN) -> list[str]:
+    """What of the anatomy, but background, no code stands for: the kinds of tumour."""
+    wanted = [meaning for meaning, internal in anatomy.meanings.items() if internal != BACKGROUND]
+    return [meaning for meaning in wanted if meaning not in codes.values()]
 
 
-def region_masks(internal: npt.NDArray[np.uint8], outputs: str = "regions") -> npt.NDArray[np.bool_]:
-    """Membership of each voxel in each region: [...] -> [C, ...] bool, channels as in OUTPUT_REGIONS[outputs]."""
-    table = np.zeros((len(OUTPUT_REGIONS[outputs]), NUM_CODES), np.bool_)
-    for channel, region in enumerate(OUTPUT_REGIONS[outputs]):
-        table[channel, list(REGIONS[region])] = True
+def region_masks(
+    internal: npt.NDArray[np.uint8], outputs: str = "regions", anatomy: Anatomy = BRAIN
+) -> npt.NDArray[np.bool_]:
+    """Membership of each voxel in each region: [...] -> [C, ...] bool, channels as in the anatomy's outputs."""
+    regions = anatomy.region_codes(anatomy.outputs[outputs])
+    table = np.zeros((len(regions), anatomy.num_codes), np.bool_)
+    for row, codes in zip(table, regions, strict=True):
+        row[list(codes)] = True
     stack: npt.NDArray[np.bool_] = np.stack([row[internal] for row in table])
     return stack
 
@@ -156,15 +173,17 @@ def to_whole(label: npt.NDArray[Any], step: float = 0.0) -> tuple[npt.NDArray[An
     return whole, float(distance.max())
 
 
-def from_regions(regions: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """Internal codes of region masks [C, ...]; C = 3 (WT, TC, ET) or 1 (whole: every tumour voxel becomes edema).
+def from_regions(
+    regions: npt.NDArray[np.bool_], outputs: str = "regions", anatomy: Anatomy = BRAIN
+) -> npt.NDArray[np.uint8]:
+    """Internal codes of region masks [C, ...], channels as in the anatomy's outputs.
 
-    The inner region wins where masks disagree: a voxel in ET is enhancing even when WT misses it.
+    The later region wins where masks disagree, in brains the inner one: a voxel in ET is enhancing even when WT misses
+    it. Of `whole` every tumour voxel becomes edema.
     """
-    internal = np.where(regions[0], EDEMA, BACKGROUND).astype(np.uint8)
-    if len(regions) == 3:
-        internal[regions[1]] = CORE
-        internal[regions[2]] = ENHANCING
+    internal = np.full(regions.shape[1:], BACKGROUND, np.uint8)
+    for mask, name in zip(regions, anatomy.outputs[outputs], strict=True):
+        internal[mask] = anatomy.painted[name]
     return internal
 
 

@@ -1,20 +1,19 @@
-"""The options of the brain-tumour workload: plain values, checked here, passed to everything else."""
+"""The options of segmenting volumes, and those of brain tumours: plain values, checked here, passed to everything
+else."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from app.configuration import from_dict, to_dict
 from app.workloads.brats import labels, spacing
-from app.workloads.brats.store import cases
+from app.workloads.brats.anatomy import Anatomy
 
 Outputs = Literal["whole", "regions"]
 Network = Literal["unet3d", "dynunet", "segresnet"]
 Norm = Literal["batch", "group", "instance"]
 Loss = Literal["dice", "squared-dice", "dice-bce"]
 
-NUM_MODALITIES = cases.NUM_MODALITIES
-"""FLAIR, T1w, T1gd, T2w, in this order."""
 NUM_GROUPS = 4
 """Groups of group norm; divides every filter count of the seed's network (8 to 64)."""
 SEGRESNET_GROUPS = 8
@@ -51,11 +50,12 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True)
-class BratsTask:
-    """What is segmented, by which network, from which samples."""
+class VolumeTask:
+    """What is segmented, by which network, from which samples. A subclass says in what: its anatomy."""
 
-    outputs: Outputs = "regions"
-    """`whole`: one channel, the whole tumour (the seed's); `regions`: WT, TC and ET."""
+    anatomy: ClassVar[Anatomy]
+    outputs: str = "regions"
+    """Which regions are told apart: a key of the anatomy's outputs."""
     network: Network = "unet3d"
     filters: tuple[int, ...] = (8, 16, 32, 64)
     """Channels at each resolution, finest first; `segresnet` takes the first and doubles it."""
@@ -120,21 +120,30 @@ class BratsTask:
     @property
     def regions(self) -> tuple[str, ...]:
         """Names of the output channels."""
-        return labels.OUTPUT_REGIONS[self.outputs]
+        return self.anatomy.outputs[self.outputs]
 
     @property
     def divisor(self) -> int:
         """Every axis of the network's input must be a multiple of this: one halving a resolution."""
         return int(2 ** (len(self.filters) - 1))
 
-    @staticmethod
-    def from_dict(values: Mapping[str, Any]) -> "BratsTask":
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Raises ValueError for an unknown key, a wrong type or a value out of range."""
-        return from_dict(BratsTask, values)
+        return from_dict(cls, values)
 
     def to_dict(self) -> dict[str, Any]:
         plain: dict[str, Any] = to_dict(self)
         return plain
+
+
+@dataclass(frozen=True)
+class BratsTask(VolumeTask):
+    """Brain tumours."""
+
+    anatomy = labels.BRAIN
+    outputs: Outputs = "regions"
+    """`whole`: one channel, the whole tumour (the seed's); `regions`: WT, TC and ET."""
 
 
 def _require(holds: bool, name: str, seen: object, wanted: str) -> None:

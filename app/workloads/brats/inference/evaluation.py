@@ -20,7 +20,7 @@ from app.workloads.brats.labels import region_masks
 from app.workloads.brats.spacing import in_words
 from app.workloads.brats.store.cases import Case
 from app.workloads.brats.store.prepared import BratsStore
-from app.workloads.brats.task import BratsTask
+from app.workloads.brats.task import VolumeTask
 
 Scores = dict[str, float | None]
 
@@ -32,7 +32,7 @@ CONVENTIONS = (
 
 
 def evaluate_case(
-    task: BratsTask, network: torch.nn.Module, store: str, case_id: str, device: torch.device, thorough: bool
+    task: VolumeTask, network: torch.nn.Module, store: str, case_id: str, device: torch.device, thorough: bool
 ) -> Scores:
     """dice_WT, dice_TC, dice_ET (or dice_whole), their mean `dice`, and, if thorough, hd95_mm_* as well.
 
@@ -58,7 +58,8 @@ def evaluate_case(
         spacing_mm=case.spacing_mm,
     )
     names = ("whole",) if task.outputs == "whole" else task.regions
-    pairs = list(zip(names, region_masks(label, task.outputs), region_masks(truth, task.outputs), strict=True))
+    masks = [region_masks(one, task.outputs, task.anatomy) for one in (label, truth)]
+    pairs = list(zip(names, *masks, strict=True))
     scores: Scores = {f"dice_{name}": dice(predicted, true) for name, predicted, true in pairs}
     scores["dice"] = fmean(score for score in scores.values() if score is not None)
     if thorough:
@@ -66,7 +67,7 @@ def evaluate_case(
     return scores
 
 
-def remarks(task: BratsTask, cases: list[Case]) -> tuple[str, ...]:
+def remarks(task: VolumeTask, cases: list[Case]) -> tuple[str, ...]:
     """Lines on what becomes of voxel sizes when these cases are scored; none where all are of one size."""
     if task.spacing_mm is None:
         return ("the model says no voxel size of its training: every case went to the network as it is",)
@@ -84,7 +85,7 @@ def remarks(task: BratsTask, cases: list[Case]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def summarize(task: BratsTask, cases: list[Scores]) -> dict[str, float]:
+def summarize(task: VolumeTask, cases: list[Scores]) -> dict[str, float]:
     """Mean of each score over the cases for which it is defined; NaN where it is for none."""
     names = dict.fromkeys(name for scores in cases for name in scores)
     means = {}

@@ -26,7 +26,7 @@ from app.workloads.brats.source.label_choice import LabelChoice, LabelOptions, c
 from app.workloads.brats.source.layouts import CaseFiles, Source, is_nifti
 from app.workloads.brats.spacing import Spacing, in_words
 from app.workloads.brats.store.cases import input_factors
-from app.workloads.brats.task import BratsTask
+from app.workloads.brats.task import VolumeTask
 from app.workloads.brats.volume.preprocessing import Conditioned, condition
 from app.workloads.brats.volume.reading import BadVolume
 from app.workloads.brats.volume.resampling import TooManyVoxels
@@ -43,7 +43,7 @@ class OpenModel(Protocol):
     """A trained model, as app.execution.models.model opens it."""
 
     @property
-    def task(self) -> BratsTask: ...
+    def task(self) -> VolumeTask: ...
 
     @property
     def network(self) -> torch.nn.Module:
@@ -126,7 +126,7 @@ def predict_conditioned(model: OpenModel, case: Conditioned) -> LabelArray:
     )
 
 
-def describe_voxels(task: BratsTask, spacing_mm: Spacing) -> str:
+def describe_voxels(task: VolumeTask, spacing_mm: Spacing) -> str:
     """Whether a scan of these voxels is resampled, or should have been; "" where it has the training's."""
     if task.spacing_mm is None or not task.differs(spacing_mm):
         return ""

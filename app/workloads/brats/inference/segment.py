@@ -18,7 +18,7 @@ from app.workloads.brats.inference.sliding_window import Box, Slab, iterate_slab
 from app.workloads.brats.labels import from_regions
 from app.workloads.brats.network.inputs import normalize
 from app.workloads.brats.spacing import Spacing
-from app.workloads.brats.task import BratsTask
+from app.workloads.brats.task import VolumeTask
 from app.workloads.brats.volume.resampling import Shape, resample, resample_image, resampled_shape
 
 Int16Array = npt.NDArray[np.int16]
@@ -31,7 +31,7 @@ GPU_WINDOWS_AT_A_TIME = 4
 
 
 def predict_label(
-    task: BratsTask,
+    task: VolumeTask,
     network: torch.nn.Module,
     image: Int16Array,
     gain: FloatVector,
@@ -42,14 +42,14 @@ def predict_label(
     mirror: bool = False,
     spacing_mm: Spacing | None = None,
 ) -> LabelArray:
-    """Internal codes [D, H, W] of an image as stored, [4, D, H, W]; 0 outside the brain.
+    """Internal codes [D, H, W] of an image as stored, [M, D, H, W]; 0 outside the brain.
 
     An image of other voxels than the training's is resampled for the network. Probabilities are brought back onto the
     image's own grid, and thresholds are taken there.
 
     Args:
         network: in evaluation mode, on `device`.
-        gain, bias: [4], network input = image * gain + bias where any modality is not 0, else 0.
+        gain, bias: [M], network input = image * gain + bias where any modality is not 0, else 0.
         overlap: least share of a window that its neighbour covers.
         mirror: average over the eight flips: eight times the work.
         spacing_mm: of the image's voxels, z, y, x; None: as in training.
@@ -67,16 +67,16 @@ def predict_label(
             for slab in _slabs(task, network, inputs, brain_mask(inputs), gain, bias, device, overlap, mirror):
                 probabilities[(slice(None), *slab.box)] = torch.sigmoid(slab.logits).cpu().numpy()
             regions = np.stack([resample(region, shape, "probability") > 0.5 for region in probabilities])
-            label[box] = from_regions(regions) * brain[box]
+            label[box] = from_regions(regions, task.outputs, task.anatomy) * brain[box]
         return label
     for slab in _slabs(task, network, image, brain, gain, bias, device, overlap, mirror):
         regions = (slab.logits > 0).cpu().numpy()  # a logit over 0 is a probability over a half
-        label[slab.box] = from_regions(regions) * brain[slab.box]
+        label[slab.box] = from_regions(regions, task.outputs, task.anatomy) * brain[slab.box]
     return label
 
 
 def _slabs(
-    task: BratsTask,
+    task: VolumeTask,
     network: torch.nn.Module,
     image: Int16Array,
     brain: BoolArray,
@@ -109,7 +109,7 @@ def _shape(image: npt.NDArray[Any]) -> Shape:
 
 
 def brain_mask(image: Int16Array) -> BoolArray:
-    """[D, H, W]: where any modality of [4, D, H, W] is not 0."""
+    """[D, H, W]: where any modality of [M, D, H, W] is not 0."""
     mask: BoolArray = image[0] != 0
     for channel in image[1:]:
         mask |= channel != 0

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from app.workloads.brats.task import NUM_MODALITIES, AugmentConfig
+from app.workloads.brats.task import AugmentConfig
 
 STREAM = 0x6175676D656E74
 """Second word of the generator's key ("augment"): keeps these draws apart from those of the patch's position."""
@@ -30,13 +30,13 @@ class Changes:
     noise_seed: int
 
 
-def draw_changes(config: AugmentConfig, seed: int) -> Changes:
+def draw_changes(config: AugmentConfig, seed: int, num_modalities: int) -> Changes:
     """The changes of the sample with this seed. Every value is drawn whether used or not, so that changing one
     setting leaves the others' draws alone."""
     generator = np.random.Generator(np.random.Philox(key=np.array([seed, STREAM], dtype=np.uint64)))
     flips = generator.random(3) < config.flip_probability
-    scale = 1 + config.intensity_scale * generator.uniform(-1, 1, NUM_MODALITIES)
-    shift = config.intensity_shift * generator.uniform(-1, 1, NUM_MODALITIES)
+    scale = 1 + config.intensity_scale * generator.uniform(-1, 1, num_modalities)
+    shift = config.intensity_shift * generator.uniform(-1, 1, num_modalities)
     has_gamma, has_noise = generator.random(2) < (config.gamma_probability, config.noise_probability)
     gamma, noise_std = generator.uniform(*config.gamma_range), generator.uniform(0, config.noise_std)
     return Changes(
@@ -66,7 +66,7 @@ def augment(
         raise ValueError(f"got {len(seeds)} seeds for {len(image)} samples, wanted one for each")
     images, labels = torch.empty_like(image), torch.empty_like(label)
     for i, seed in enumerate(seeds):
-        changes = draw_changes(config, int(seed))
+        changes = draw_changes(config, int(seed), image.shape[1])
         inside = (image[i] != 0).any(0, keepdim=True)  # [1, D, H, W]
         sample = _change_intensities(changes, image[i], inside)
         images[i] = sample.flip([axis + 1 for axis in changes.flip_axes]) if changes.flip_axes else sample

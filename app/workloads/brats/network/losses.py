@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from app.workloads.brats.task import BratsTask
+from app.workloads.brats.task import VolumeTask
 
 SMOOTHING = 1e-5
 """Added to numerator and denominator of Dice, so that it is 1 where truth and prediction are empty (MONAI's value)."""
 
 
-def loss_sums(task: BratsTask, logits: Tensor | Sequence[Tensor], targets: Tensor) -> Tensor:
+def loss_sums(task: VolumeTask, logits: Tensor | Sequence[Tensor], targets: Tensor) -> Tensor:
     """Sums over the batch, shape [num_heads * (3 C + 2)], float32, differentiable in the logits.
 
     Args:
@@ -36,7 +36,7 @@ def loss_sums(task: BratsTask, logits: Tensor | Sequence[Tensor], targets: Tenso
     return torch.cat([_head_sums(task, head, targets_float) for head in heads])
 
 
-def loss_value(task: BratsTask, sums: Tensor) -> Tensor:
+def loss_value(task: VolumeTask, sums: Tensor) -> Tensor:
     """The scalar loss: 1 - mean Dice over the regions, plus the mean cross entropy over voxels with `dice-bce`.
 
     Dice is (2 sum(p t) + e) / (sum(p) + sum(t) + e), p being probabilities, squared in the denominator with
@@ -54,7 +54,7 @@ def loss_value(task: BratsTask, sums: Tensor) -> Tensor:
     return (losses * weights).sum() / weights.sum()
 
 
-def _head_sums(task: BratsTask, logits: Tensor, targets: Tensor) -> Tensor:
+def _head_sums(task: VolumeTask, logits: Tensor, targets: Tensor) -> Tensor:
     logits = logits.float()
     p, t = torch.sigmoid(logits), targets
     squared = task.loss == "squared-dice"

@@ -1,4 +1,4 @@
-"""Networks by name. Each takes [B, 4, D, H, W] and gives logits [B, C, D, H, W], C being the task's regions.
+"""Networks by name. Each takes [B, M, D, H, W] and gives logits [B, C, D, H, W], C being the task's regions.
 
 In training mode the result is a list of logits at full size, finest first: more than one with deep supervision.
 """
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from app.workloads import initial_weights
 from app.workloads.brats.network.layers import ConvBeforeNorm, InstanceNorm, PointwiseConv
-from app.workloads.brats.task import NUM_GROUPS, NUM_MODALITIES, BratsTask, Norm
+from app.workloads.brats.task import NUM_GROUPS, Norm, VolumeTask
 
 PRIOR = 0.01
 """Probability of every region at the start, about the share of voxels that belong to one (Lin et al. 2017, focal loss,
@@ -21,7 +21,7 @@ section 4.1). From a probability of 1/2 the first steps drive all weights of the
 not negative, regions then stay below 1/2 for long (measured: TC and ET not found once in 250 steps)."""
 
 
-def build_network(task: BratsTask, with_weights: bool = True) -> nn.Module:
+def build_network(task: VolumeTask, with_weights: bool = True) -> nn.Module:
     """The task's network with fresh weights from torch's global generator; then, `with_weights`, with the task's own.
 
     Raises:
@@ -90,11 +90,11 @@ def _norm(norm: Norm, num_channels: int) -> nn.Module:
     return nn.GroupNorm(NUM_GROUPS, num_channels) if norm == "group" else InstanceNorm(num_channels)
 
 
-def _build_unet3d(task: BratsTask) -> nn.Module:
-    return UNet3d(NUM_MODALITIES, len(task.regions), task.filters, task.norm)
+def _build_unet3d(task: VolumeTask) -> nn.Module:
+    return UNet3d(task.anatomy.num_modalities, len(task.regions), task.filters, task.norm)
 
 
-def _build_dynunet(task: BratsTask) -> nn.Module:
+def _build_dynunet(task: VolumeTask) -> nn.Module:
     """nnU-Net's network as MONAI builds it, with up to two deep supervision heads besides the output."""
     from monai.networks.nets.dynunet import DynUNet
 
@@ -103,7 +103,7 @@ def _build_dynunet(task: BratsTask) -> nn.Module:
     norm_name: Any = (task.norm, {"affine": True})
     network = DynUNet(
         spatial_dims=3,
-        in_channels=NUM_MODALITIES,
+        in_channels=task.anatomy.num_modalities,
         out_channels=len(task.regions),
         kernel_size=(3,) * levels,
         strides=strides,
@@ -116,7 +116,7 @@ def _build_dynunet(task: BratsTask) -> nn.Module:
     return _Listed(network)
 
 
-def _build_segresnet(task: BratsTask) -> nn.Module:
+def _build_segresnet(task: VolumeTask) -> nn.Module:
     """SegResNet (Myronenko 2018) with the paper's blocks a resolution: 1, 2, 2, ..., 4 down and 1 up."""
     from monai.networks.nets.segresnet import SegResNet
 
@@ -124,7 +124,7 @@ def _build_segresnet(task: BratsTask) -> nn.Module:
     network = SegResNet(
         spatial_dims=3,
         init_filters=task.filters[0],
-        in_channels=NUM_MODALITIES,
+        in_channels=task.anatomy.num_modalities,
         out_channels=len(task.regions),
         blocks_down=(1,) + (2,) * (levels - 2) + (4,),
         blocks_up=(1,) * (levels - 1),

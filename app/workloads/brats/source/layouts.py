@@ -13,9 +13,9 @@ from typing import Any
 
 from app.data import files
 from app.errors import DataError
-from app.workloads.brats.labels import Layout
+from app.workloads.brats.labels import BRAIN, Layout
 
-MODALITIES = ("FLAIR", "T1w", "T1gd", "T2w")
+MODALITIES = BRAIN.modalities
 
 SUFFIXES: dict[Layout, tuple[str, tuple[str, ...]]] = {
     "brats2021": ("_", ("flair", "t1", "t1ce", "t2")),
@@ -34,7 +34,7 @@ class CaseFiles:
 
     id: str
     images: tuple[str, ...]
-    """One 4D file, or four 3D files in the order of MODALITIES."""
+    """One file of all modalities, or one for each in their order."""
     label: str | None
 
 

@@ -10,7 +10,8 @@ from app.data.samples.splits import SplitRule
 from app.data.store.manifest import STORE_NAME, claim_store, write_manifest
 from app.data.store.quarantine import Quarantined, check_bad_share, write_quarantine
 from app.errors import DataError
-from app.workloads.brats.labels import Layout, describe
+from app.workloads.brats.anatomy import Anatomy
+from app.workloads.brats.labels import BRAIN, Codes, Layout, describe
 from app.workloads.brats.source.contents import find_source
 from app.workloads.brats.source.label_choice import LabelChoice, LabelOptions, choose_codes
 from app.workloads.brats.source.layouts import CaseFiles, Source
@@ -96,18 +97,33 @@ def plan_store(
     found = find_labelled(source) if isinstance(source, str) else source
     layout, cases = found.layout, found.cases
     codes = (choose_codes(found, LabelOptions()) if labels is None else labels).codes
-    files.check_folder(files.join(store, CASES_FOLDER))
     how = split if isinstance(split, SplitOptions) else SplitOptions(split, seed)
-    assigned = assign([case.id for case in cases], [case.id for case in cases if case.label], how)
+    return layout, plan_cases("brats", BRAIN, cases, layout, codes, store, how, voxels, say)
+
+
+def plan_cases(
+    workload: str,
+    anatomy: Anatomy,
+    cases: Sequence[CaseFiles],
+    layout: Layout,
+    codes: Codes,
+    store: str,
+    split: SplitOptions,
+    voxels: VoxelOptions = VoxelOptions(),
+    say: Callable[[str], None] = lambda _: None,
+) -> list[CaseTask]:
+    """As `plan_store`, of cases that were found already, whose labels have these codes."""
+    files.check_folder(files.join(store, CASES_FOLDER))
+    assigned = assign([case.id for case in cases], [case.id for case in cases if case.label], split)
     spacing_mm, told = _training_spacing([case for case in cases if case.label], store, voxels)
     facts: dict[str, Any] = {**assigned.facts, "spacing_mm": None if spacing_mm is None else list(spacing_mm)}
-    options = StoreOptions("brats", FORMAT, layout, describe(codes), resampling=voxels.resampling, **facts)
+    options = StoreOptions(workload, FORMAT, layout, describe(codes), resampling=voxels.resampling, **facts)
     claim_store(store, asdict(options))
     for line in (*assigned.told, told):
         say(line)
     target = spacing_mm if voxels.resampling else None
-    return layout, [
-        CaseTask(case, layout, assigned.splits[case.id], store, codes, assigned.patients[case.id], target)
+    return [
+        CaseTask(case, layout, assigned.splits[case.id], store, codes, assigned.patients[case.id], target, anatomy)
         for case in cases
     ]
 

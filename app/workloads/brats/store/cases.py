@@ -11,14 +11,12 @@ import numpy.typing as npt
 from app.errors import DataError
 from app.workloads.brats.labels import Layout
 
-NUM_MODALITIES = 4
-
 FLOAT_TUPLE = tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Order of axes is z, y, x unless said otherwise; of modalities FLAIR, T1w, T1gd, T2w."""
+    """Order of axes is z, y, x unless said otherwise; of modalities as the workload's Anatomy has them: M of them."""
 
     id: str
     patient: str
@@ -55,7 +53,7 @@ class Case:
     mean: FLOAT_TUPLE
     """Mean of the measured values inside the brain, for each modality."""
     std: FLOAT_TUPLE
-    num_voxels: tuple[int, int, int, int]
+    num_voxels: tuple[int, ...]
     """Stored voxels of each internal label code in the whole volume; zeros without a label."""
     num_bytes: int
     """Size of the frame."""
@@ -67,8 +65,12 @@ class Case:
     """What was changed or assumed in reading it (app.workloads.brats.volume.notes)."""
 
     @property
+    def num_modalities(self) -> int:
+        return len(self.scale)
+
+    @property
     def gain(self) -> npt.NDArray[np.float32]:
-        """[4]: network input = stored value * gain + bias inside the brain."""
+        """[M]: network input = stored value * gain + bias inside the brain."""
         return input_factors(self.scale, self.mean, self.std)[0]
 
     @property

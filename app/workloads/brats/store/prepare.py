@@ -1,6 +1,6 @@
 """Preparing one case: raw files in, one frame and one record in the store out. Pure Python, no cluster.
 
-A frame is one blosc2 array [C, D, H, W] of int16, C = 4 modalities and the label as a fifth where there is one, so that
+A frame is one blosc2 array [C, D, H, W] of int16, C = the modalities, then the label where there is one, so that
 a patch and its label are one read. The record (`cases/<id>.json`) is written after its frame; so whoever finds a record
 finds the frame whole, and an interrupted preparation goes on with what has none.
 """
@@ -18,7 +18,8 @@ from app.data import files
 from app.data.samples.splits import TRAIN
 from app.data.store.quarantine import Quarantined
 from app.errors import DataError
-from app.workloads.brats.labels import NUM_CODES, Codes, Layout, codes_of, describe
+from app.workloads.brats.anatomy import Anatomy
+from app.workloads.brats.labels import BRAIN, Codes, Layout, codes_of, describe
 from app.workloads.brats.source.layouts import CaseFiles
 from app.workloads.brats.spacing import Spacing, differs
 from app.workloads.brats.store.cases import Case
@@ -54,6 +55,7 @@ class CaseTask:
     """Who was scanned; None: someone who has no other scan."""
     spacing_mm: Spacing | None = None
     """z, y, x: what a training case is brought to; None: it stays as it is."""
+    anatomy: Anatomy = BRAIN
 
 
 def prepare_or_keep(task: CaseTask) -> Case | Quarantined:
@@ -61,7 +63,9 @@ def prepare_or_keep(task: CaseTask) -> Case | Quarantined:
     kept = _kept(task)
     if kept is not None:
         return kept
-    return prepare_case(task.files, task.layout, task.split, task.store, task.codes, task.patient, task.spacing_mm)
+    return prepare_case(
+        task.files, task.layout, task.split, task.store, task.codes, task.patient, task.spacing_mm, task.anatomy
+    )
 
 
 def prepare_case(
@@ -72,6 +76,7 @@ def prepare_case(
     codes: Codes | None = None,
     patient: str | None = None,
     spacing_mm: Spacing | None = None,
+    anatomy: Anatomy = BRAIN,
 ) -> Case | Quarantined:
     """Verify one case and write its frame and record into the store.
 
@@ -84,7 +89,7 @@ def prepare_case(
     known = codes_of(layout if codes is None else codes)
     try:
         stamps = _stamps(case)
-        own = condition(case, known)
+        own = condition(case, known, anatomy)
         conditioned = resample_case(own, spacing_mm if split == TRAIN else None)
     except BadVolume as bad:
         return Quarantined(case.id, bad.file, bad.reason)
@@ -113,10 +118,10 @@ def prepare_case(
         scale=conditioned.scale,
         mean=conditioned.mean,
         std=conditioned.std,
-        num_voxels=_num_voxels(conditioned),
+        num_voxels=_num_voxels(conditioned, anatomy.num_codes),
         num_bytes=len(frame),
         crc32=zlib.crc32(frame),
-        foreground=_foreground(conditioned, case.id),
+        foreground=_foreground(conditioned, case.id, anatomy.num_codes),
         notes=conditioned.notes,
     )
     files.write_bytes_atomic(files.join(store, name), frame)
@@ -177,16 +182,16 @@ def _record_path(store: str, case_id: str) -> str:
     return files.join(store, CASES_FOLDER, f"{case_id}.json")
 
 
-def _num_voxels(case: Conditioned) -> tuple[int, int, int, int]:
+def _num_voxels(case: Conditioned, num_codes: int) -> tuple[int, ...]:
     """Voxels of each code in the whole volume; what lies outside the box is background."""
     label = case.label
     if label is None:
-        return 0, 0, 0, 0
-    counts = [int(np.count_nonzero(label == code)) for code in range(1, NUM_CODES)]
-    return int(np.prod(case.shape_zyx, dtype=object)) - sum(counts), counts[0], counts[1], counts[2]
+        return (0,) * num_codes
+    counts = [int(np.count_nonzero(label == code)) for code in range(1, num_codes)]
+    return (int(np.prod(case.shape_zyx, dtype=object)) - sum(counts), *counts)
 
 
-def _foreground(case: Conditioned, case_id: str) -> npt.NDArray[np.int16]:
+def _foreground(case: Conditioned, case_id: str, num_codes: int) -> npt.NDArray[np.int16]:
     """[n, 4]: code, z, y, x of up to MAX_FOREGROUND voxels of each tumour code, drawn by the id alone."""
     label = case.label
     if label is None:
@@ -194,7 +199,7 @@ def _foreground(case: Conditioned, case_id: str) -> npt.NDArray[np.int16]:
     seed = int.from_bytes(hashlib.sha256(case_id.encode()).digest()[:8], "big")
     rng = np.random.Generator(np.random.Philox(key=seed))
     parts = []
-    for code in range(1, NUM_CODES):
+    for code in range(1, num_codes):
         found = np.flatnonzero(label == code)
         if len(found) > MAX_FOREGROUND:
             found = np.sort(rng.choice(found, MAX_FOREGROUND, replace=False))

@@ -16,7 +16,7 @@ from app.data import files
 from app.data.store.manifest import STORE_NAME, read_manifest
 from app.errors import DataError
 from app.workloads.brats.spacing import Spacing
-from app.workloads.brats.store.cases import NUM_MODALITIES, Case
+from app.workloads.brats.store.cases import Case
 
 Int16Array = npt.NDArray[np.int16]
 
@@ -50,19 +50,19 @@ class BratsStore:
         return self._by_id[case_id]
 
     def read_case(self, case: Case) -> tuple[Int16Array, npt.NDArray[np.uint8] | None]:
-        """The stored box: image [4, D, H, W] as stored, label [D, H, W] in internal codes. Its checksum is verified."""
+        """The stored box: image [M, D, H, W] as stored, label [D, H, W] in internal codes. Its checksum is verified."""
         voxels = _decode(_fetch_verified(self._path(case), case), self._path(case))[:]
-        label = voxels[NUM_MODALITIES].astype(np.uint8) if case.has_label else None
-        return voxels[:NUM_MODALITIES], label
+        label = voxels[case.num_modalities].astype(np.uint8) if case.has_label else None
+        return voxels[: case.num_modalities], label
 
     def read_patch(self, case: Case, start: tuple[int, int, int], shape: tuple[int, int, int]) -> Int16Array:
-        """Voxels [4 or 5, D, H, W] from `start` (z, y, x in the stored box); zeros where the patch leaves the box.
+        """Voxels [M or M + 1, D, H, W] from `start` (z, y, x in the stored box); zeros where the patch leaves the box.
 
-        The label, where the case has one, is the fifth channel.
+        The label, where the case has one, is the last channel.
         """
         frame = _FRAMES.get(self._path(case), case)
         inside = [(max(a, 0), min(a + n, size)) for a, n, size in zip(start, shape, case.crop_shape, strict=True)]
-        num_channels = NUM_MODALITIES + case.has_label
+        num_channels = case.num_modalities + case.has_label
         if any(low >= high for low, high in inside):
             return np.zeros((num_channels, *shape), np.int16)
         try:

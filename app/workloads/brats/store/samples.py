@@ -9,7 +9,7 @@ import numpy.typing as npt
 from app.data.samples.feeding import Samples
 from app.data.samples.splits import TRAIN
 from app.errors import DataError
-from app.workloads.brats.store.cases import NUM_MODALITIES, Case
+from app.workloads.brats.store.cases import Case
 from app.workloads.brats.store.prepared import BratsStore
 
 Mode = Literal["patch", "whole"]
@@ -57,17 +57,18 @@ class BratsSamples(Samples):
     def load(self, rows: npt.NDArray[np.int64], seeds: npt.NDArray[np.uint64]) -> dict[str, npt.NDArray[Any]]:
         """Read samples, B = len(rows), D H W = patch_size:
 
-        image int16 [B, 4, D, H, W] as stored, label uint8 [B, 1, D, H, W] in internal codes, gain and bias float32
-        [B, 4]: network input = image * gain + bias where any modality is not 0, else 0.
+        image int16 [B, M, D, H, W] as stored, label uint8 [B, 1, D, H, W] in internal codes, gain and bias float32
+        [B, M]: network input = image * gain + bias where any modality is not 0, else 0.
         """
         size = len(rows)
-        image = np.empty((size, NUM_MODALITIES, *self.patch_size), np.int16)
+        num = self.cases[0].num_modalities
+        image = np.empty((size, num, *self.patch_size), np.int16)
         label = np.empty((size, 1, *self.patch_size), np.uint8)
         cases = [self.cases[int(row) // self.samples_per_case] for row in rows]
         for i, (case, seed) in enumerate(zip(cases, seeds, strict=True)):
             voxels = self.store.read_patch(case, self.start_of(case, int(seed)), self.patch_size)
-            image[i] = voxels[:NUM_MODALITIES]
-            label[i, 0] = voxels[NUM_MODALITIES]
+            image[i] = voxels[:num]
+            label[i, 0] = voxels[num]
         return {
             "image": image,
             "label": label,

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.workloads.brats.labels import Codes, to_internal, to_whole
-from app.workloads.brats.source.layouts import MODALITIES, CaseFiles
-from app.workloads.brats.store.cases import FLOAT_TUPLE, NUM_MODALITIES
+from app.workloads.brats.anatomy import Anatomy
+from app.workloads.brats.labels import BRAIN, Codes, to_internal, to_whole
+from app.workloads.brats.source.layouts import CaseFiles
+from app.workloads.brats.store.cases import FLOAT_TUPLE
 from app.workloads.brats.volume.grids import common_grid
 from app.workloads.brats.volume.intensities import Stored, to_stored
 from app.workloads.brats.volume.notes import merged, note
@@ -33,7 +34,7 @@ class Conditioned:
     """A case ready for the network or the store. Axes z, y, x of the RAS+ volume."""
 
     voxels: Int16Array
-    """[4 or 5, D, H, W]: the modalities in the box around the brain, then the label (internal codes) if any."""
+    """[M or M + 1, D, H, W]: the modalities in the box around the brain, then the label (internal codes) if any."""
     has_label: bool
     file_shape: tuple[int, int, int]
     """x, y, z as in the source."""
@@ -52,37 +53,39 @@ class Conditioned:
 
     @property
     def image(self) -> Int16Array:
-        return self.voxels[:NUM_MODALITIES]
+        return self.voxels[: len(self.scale)]
 
     @property
     def label(self) -> npt.NDArray[np.uint8] | None:
-        return self.voxels[NUM_MODALITIES].astype(np.uint8) if self.has_label else None
+        return self.voxels[-1].astype(np.uint8) if self.has_label else None
 
 
-def condition(case: CaseFiles, codes: str | Codes) -> Conditioned:
+def condition(case: CaseFiles, codes: str | Codes, anatomy: Anatomy = BRAIN) -> Conditioned:
     """Read, verify, reorient and crop one case, whose label has these codes (or those of a challenge, by its name).
 
     Raises:
         BadVolume: which file is at fault, and why.
     """
-    volumes = _read_images(case)
+    volumes = _read_images(case, anatomy.modalities)
     label_volume = None if case.label is None else read_volume(case.label)
     affine, notes = _common_grid(case, volumes, label_volume)
     label, label_notes = (None, ()) if label_volume is None else _whole_label(label_volume, case)
-    stored = [_to_stored(*each) for each in zip(volumes, _file_of_modality(case), MODALITIES, strict=True)]
+    names = anatomy.modalities
+    paths = case.images * len(names) if len(case.images) == 1 else case.images
+    stored = [_to_stored(*each) for each in zip(volumes, paths, names, strict=True)]
     images = [to_ras(each.values, affine) for each in stored]
     label = None if label is None else to_ras(label, affine)
     start, shape = _bounding_box(images, label)
     box = tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))
-    voxels = np.empty((NUM_MODALITIES + (label is not None), *shape), np.int16)
+    voxels = np.empty((len(names) + (label is not None), *shape), np.int16)
     for channel, source in enumerate(images):
         voxels[channel] = source[box]
     if case.label is not None and label is not None:
-        voxels[NUM_MODALITIES] = _internal(label[box], codes, case.label)  # outside of the box it is 0
+        voxels[-1] = _internal(label[box], codes, case.label, anatomy)  # outside of the box it is 0
     scale = tuple(each.scale for each in stored)
-    mean, std, num_brain = _statistics(voxels[:NUM_MODALITIES], scale, case)
+    mean, std, num_brain = _statistics(voxels[: len(names)], scale, paths, names)
     share = num_brain / voxels[0].size
-    notes += (note(FULL_BOX, f"{share:.0%}"),) if share >= FULL_BOX_SHARE else ()
+    notes += (note(FULL_BOX, f"{share:.0%}"),) if anatomy.has_empty_background and share >= FULL_BOX_SHARE else ()
     z, y, x = volumes[0].shape_zyx
     return Conditioned(
         voxels=voxels,
@@ -100,14 +103,14 @@ def condition(case: CaseFiles, codes: str | Codes) -> Conditioned:
     )
 
 
-def _read_images(case: CaseFiles) -> list[Volume]:
-    """Four 3D volumes [Z, Y, X]."""
-    if len(case.images) == 1:
+def _read_images(case: CaseFiles, modalities: tuple[str, ...]) -> list[Volume]:
+    """A 3D volume [Z, Y, X] of each modality."""
+    if len(case.images) == 1 and len(modalities) > 1:
         path = case.images[0]
         whole = read_volume(path)
-        if whole.data.shape[:-3] != (NUM_MODALITIES,):
+        if whole.data.shape[:-3] != (len(modalities),):
             seen = whole.data.shape[0] if whole.data.ndim == 4 else 1
-            raise BadVolume(path, f"{seen} volumes, wanted {NUM_MODALITIES} ({', '.join(MODALITIES)})")
+            raise BadVolume(path, f"{seen} volumes, wanted {len(modalities)} ({', '.join(modalities)})")
         return [dataclasses.replace(whole, data=channel) for channel in whole.data]
     volumes: list[Volume] = []
     for path in case.images:
@@ -135,9 +138,9 @@ def _whole_label(volume: Volume, case: CaseFiles) -> tuple[npt.NDArray[Any], tup
     return whole, (note(ROUNDED_LABEL, f"by up to {largest:.2g}"),) if largest else ()
 
 
-def _internal(label: npt.NDArray[Any], codes: str | Codes, path: str) -> npt.NDArray[np.uint8]:
+def _internal(label: npt.NDArray[Any], codes: str | Codes, path: str, anatomy: Anatomy) -> npt.NDArray[np.uint8]:
     try:
-        return to_internal(label, codes)
+        return to_internal(label, codes, anatomy)
     except ValueError as error:
         raise BadVolume(path, str(error)) from error
 
@@ -165,13 +168,15 @@ def _bounding_box(
     return _triple(e[0] for e in ends), _triple(e[1] - e[0] + 1 for e in ends)
 
 
-def _statistics(image: Int16Array, scale: FLOAT_TUPLE, case: CaseFiles) -> tuple[FLOAT_TUPLE, FLOAT_TUPLE, int]:
+def _statistics(
+    image: Int16Array, scale: FLOAT_TUPLE, paths: tuple[str, ...], names: tuple[str, ...]
+) -> tuple[FLOAT_TUPLE, FLOAT_TUPLE, int]:
     """Mean and standard deviation of each modality inside the brain (any modality not 0), in measured units; the
     brain's voxels."""
     mask: BoolArray = (image != 0).any(axis=0)
     num_brain = int(np.count_nonzero(mask))
     means, stds = [], []
-    for channel, unit, path, name in zip(image, scale, _file_of_modality(case), MODALITIES, strict=True):
+    for channel, unit, path, name in zip(image, scale, paths, names, strict=True):
         if not channel.any():
             raise BadVolume(path, f"{name} is empty: every voxel is 0")
         values = channel.reshape(-1)  # exact sums of integers; outside the mask all values are 0 and add nothing
@@ -183,10 +188,6 @@ def _statistics(image: Int16Array, scale: FLOAT_TUPLE, case: CaseFiles) -> tuple
         means.append(mean * unit)
         stds.append(variance**0.5 * unit)
     return tuple(means), tuple(stds), num_brain
-
-
-def _file_of_modality(case: CaseFiles) -> tuple[str, ...]:
-    return case.images * NUM_MODALITIES if len(case.images) == 1 else case.images
 
 
 def _triple(values: Any) -> tuple[int, int, int]:

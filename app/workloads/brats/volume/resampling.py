@@ -12,9 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import DataError
-from app.workloads.brats.labels import NUM_CODES
 from app.workloads.brats.spacing import Spacing, differs, in_words
-from app.workloads.brats.store.cases import NUM_MODALITIES
 from app.workloads.brats.volume.preprocessing import Conditioned
 
 Shape = tuple[int, int, int]
@@ -97,7 +95,7 @@ def resample_label(label: LabelArray, shape: Shape) -> LabelArray:
     """Codes [D, H, W] on a grid of `shape`: of each new voxel the code of which it holds most."""
     best = np.zeros(shape, np.float32)
     result = np.zeros(shape, np.uint8)
-    for code in range(NUM_CODES):
+    for code in range(int(label.max(initial=0)) + 1):
         share = resample(label == code, shape, "label")
         larger = share > best
         best[larger] = share[larger]
@@ -117,9 +115,9 @@ def resample_case(case: Conditioned, target_mm: Spacing | None) -> Conditioned:
     box = (z, y, x)
     shape = resampled_shape(box, case.spacing_mm, target_mm)
     voxels = np.empty((len(case.voxels), *shape), np.int16)
-    voxels[:NUM_MODALITIES] = resample_image(case.image, shape)
+    voxels[: len(case.image)] = resample_image(case.image, shape)
     if case.label is not None:
-        voxels[NUM_MODALITIES] = resample_label(case.label, shape)
+        voxels[-1] = resample_label(case.label, shape)
     factors = [new / old for new, old in zip(shape, box, strict=True)]
     spacing = tuple(own / factor for own, factor in zip(case.spacing_mm, factors, strict=True))
     start = tuple(round(a * factor) for a, factor in zip(case.crop_start, factors, strict=True))

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.data import files
-from app.workloads.brats.labels import Codes, to_file_codes
+from app.workloads.brats.anatomy import Anatomy
+from app.workloads.brats.labels import BRAIN, Codes, to_file_codes
 from app.workloads.brats.volume.preprocessing import Conditioned
 from app.workloads.brats.volume.reading import from_ras
 
@@ -18,7 +19,7 @@ GZIP_LEVEL = 6
 """The format's default; a label of 240x240x155 takes 0.06 s (measured)."""
 
 
-def write_label(path: str, label: LabelArray, case: Conditioned, codes: str | Codes) -> None:
+def write_label(path: str, label: LabelArray, case: Conditioned, codes: str | Codes, anatomy: Anatomy = BRAIN) -> None:
     """Write `label` (internal codes, [D, H, W] in the case's box) as <path>, a .nii.gz on the source's whole grid.
 
     Shape, affine and header codes are those of the (first) source file; values are uint8 in these codes.
@@ -28,7 +29,7 @@ def write_label(path: str, label: LabelArray, case: Conditioned, codes: str | Co
     """
     coded = np.empty_like(label)
     for plane, target in zip(label, coded, strict=True):  # one by one: the look-up takes eight times its input's memory
-        target[:] = to_file_codes(plane, codes)
+        target[:] = to_file_codes(plane, codes, anatomy)
     grid = to_source_grid(coded, case)
     header = label_header(case.header, case.file_shape)
     num_before_voxels = int(header["vox_offset"])

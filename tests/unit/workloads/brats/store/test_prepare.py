@@ -295,7 +295,7 @@ def test_an_interrupted_preparation_finishes_only_what_is_missing(
         prepare_or_keep(task)
     (tmp_path / "store" / "cases" / "BRATS_002.json").unlink()  # as if stopped between frame and record
     anew: list[str] = []
-    monkeypatch.setattr(prepare, "condition", lambda c, layout: (anew.append(c.id), condition(c, layout))[1])
+    monkeypatch.setattr(prepare, "condition", lambda c, *how: (anew.append(c.id), condition(c, *how))[1])
     build(source, Path(store))
     assert anew == ["BRATS_002", "BRATS_003", "BRATS_004"]
     anew.clear()
