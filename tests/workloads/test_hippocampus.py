@@ -6,6 +6,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from contracts import check_contracts
+from hippocampus.workload import HippocampusWorkload
 from own_workloads import Jobs
 from synthetic_hippocampus import SHAPE, draw, write_task04
 
@@ -61,3 +63,7 @@ def test_labels_lie_on_the_scan_s_own_grid_in_the_file_s_codes(folder: Path) -> 
             / np.sum((predicted == code) + (truth == code).astype(int))
             > 0.6
         )
+
+
+def test_the_engine_can_rely_on_it(folder: Path) -> None:
+    check_contracts(HippocampusWorkload(), {"patch_size": [16, 16, 16]}, str(folder / "store"))

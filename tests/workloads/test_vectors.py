@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from contracts import check_contracts
 from own_workloads import Jobs
+from vectors.workload import VectorWorkload
 
 from app.data.store.manifest import read_manifest
 from app.data.store.quarantine import read_quarantine
@@ -63,3 +65,7 @@ def test_what_is_predicted_is_the_sum(folder: Path) -> None:
     rows = dict(line.split(",") for line in (folder / "predicted/predictions.csv").read_text().splitlines())
     assert float(rows["plus"]) == pytest.approx(1.0, abs=0.3)
     assert float(rows["minus"]) == pytest.approx(-1.0, abs=0.3)
+
+
+def test_the_engine_can_rely_on_it(folder: Path) -> None:
+    check_contracts(VectorWorkload(), {}, str(folder / "store"))
