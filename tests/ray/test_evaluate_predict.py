@@ -15,10 +15,11 @@ from app.execution.models.predict import map_with_model
 from app.experiment import Experiment
 from app.training.checkpoint import save_best
 from app.workloads.brats.commands.flags import EvaluateBrats, PredictBrats
-from app.workloads.brats.network.networks import build_network
-from app.workloads.brats.store.build_store import finish_store, plan_store
-from app.workloads.brats.store.prepare import prepare_or_keep
+from app.workloads.brats.store.plan import plan_store
 from app.workloads.brats.task import BratsTask
+from app.workloads.volumes.network.networks import build_network
+from app.workloads.volumes.store.build_store import finish_store
+from app.workloads.volumes.store.prepare import prepare_or_keep
 from jobs import evaluate, predict
 
 pytestmark = pytest.mark.ray

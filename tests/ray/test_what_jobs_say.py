@@ -20,9 +20,9 @@ from app.execution.models.predict import map_with_model
 from app.experiment import Experiment
 from app.training.checkpoint import save_best
 from app.workloads.brats.commands.flags import EvaluateBrats, PredictBrats, PrepareBrats
-from app.workloads.brats.network.networks import build_network
 from app.workloads.brats.task import BratsTask
 from app.workloads.documents.commands.flags import PrepareDocuments
+from app.workloads.volumes.network.networks import build_network
 from jobs import evaluate, ocr, predict, prepare
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]

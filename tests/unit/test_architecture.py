@@ -209,6 +209,16 @@ def test_the_two_domains_do_not_know_each_other() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_what_workloads_share_knows_none_of_them() -> None:
+    wrong = [
+        f"{m.at(i.line)} imports {i.target}"
+        for m in APP
+        for i in m.imports
+        if is_within(m.name, "app.workloads.volumes") and domain(i.target)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def may_use_ray(name: str) -> bool:
     return is_within(name, "app.execution") or name == "app.data.samples.ray_feeding" or is_within(name, "jobs")
 

@@ -11,7 +11,7 @@ from hippocampus.workload import HippocampusWorkload
 from own_workloads import Jobs
 from synthetic_hippocampus import SHAPE, draw, write_task04
 
-from app.workloads.brats.store.prepared import BratsStore
+from app.workloads.volumes.store.prepared import VolumeStore
 
 NUM_CASES = 10
 
@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_store_has_one_modality_two_parts_and_one_orientation(folder: Path) -> None:
-    store = BratsStore(str(folder / "store"))
+    store = VolumeStore(str(folder / "store"))
     assert len(store.cases) == NUM_CASES
     for number, case in enumerate(store.cases):
         image, label = store.read_case(case)

@@ -10,9 +10,9 @@ import pytest
 from app.command_line import run
 from app.errors import UsageError
 from app.workloads.brats.commands.flags import EvaluateBrats, PredictBrats, PrepareBrats
-from app.workloads.brats.source.patients import SplitOptions
-from app.workloads.brats.store.build_store import VoxelOptions
 from app.workloads.brats.task import BratsTask
+from app.workloads.volumes.source.patients import SplitOptions
+from app.workloads.volumes.store.build_store import VoxelOptions
 
 OpenJob = Callable[[str], ModuleType]
 
@@ -48,8 +48,8 @@ def test_prepare(
         seen.extend([split, options["voxels"]])
         raise UsageError("enough")
 
-    monkeypatch.setattr("app.workloads.brats.store.build_store.plan_store", plan_store)
-    monkeypatch.setattr("app.workloads.brats.store.build_store.find_labelled", lambda *_: None)
+    monkeypatch.setattr("app.workloads.brats.store.plan.plan_store", plan_store)
+    monkeypatch.setattr("app.workloads.brats.store.plan.find_labelled", lambda *_: None)
     monkeypatch.setattr("app.workloads.brats.source.label_choice.choose_codes", lambda *_: None)
     with pytest.raises(SystemExit):
         run(PrepareBrats, job.main, ["--source", "/s", "--store", "/t", *flags], job.__doc__)

@@ -6,8 +6,8 @@ from typing import Any
 
 from app.configuration import from_dict
 from app.records import ScoreFamily
-from app.workloads.brats.checks import check_task
 from app.workloads.declaration import Declaration, Engine, EvaluateFlags, PredictFlags, PrepareFlags, TrainFlags
+from app.workloads.volumes.checks import check_task
 from hippocampus.task import HippocampusTask
 
 
@@ -39,7 +39,7 @@ class EvaluateHippocampus(EvaluateFlags):
     workloads = ("hippocampus",)
 
     def conventions(self) -> tuple[str, ...]:
-        from app.workloads.brats.inference.evaluation import CONVENTIONS
+        from app.workloads.volumes.inference.evaluation import CONVENTIONS
 
         return CONVENTIONS
 

@@ -7,12 +7,12 @@ from app.command_line import absolute
 from app.console import say
 from app.data import files
 from app.data.store.quarantine import Quarantined, write_quarantine
-from app.workloads.brats.inference.prediction import predict_conditioned
-from app.workloads.brats.source.layouts import CaseFiles, is_nifti, stem_of
-from app.workloads.brats.volume.preprocessing import condition
-from app.workloads.brats.volume.reading import BadVolume
-from app.workloads.brats.volume.writing import write_label
 from app.workloads.declaration import Engine
+from app.workloads.volumes.inference.segment import predict_conditioned
+from app.workloads.volumes.scans.preprocessing import condition
+from app.workloads.volumes.scans.reading import BadVolume
+from app.workloads.volumes.scans.writing import write_label
+from app.workloads.volumes.source.case_files import CaseFiles, is_nifti, stem_of
 from hippocampus.declaration import PredictHippocampus
 from hippocampus.task import CODES, HIPPOCAMPUS
 

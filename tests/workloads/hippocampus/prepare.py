@@ -7,11 +7,11 @@ from app.console import progress, say
 from app.data import files
 from app.data.store.quarantine import Quarantined, say_bad
 from app.errors import DataError
-from app.workloads.brats.source.layouts import CaseFiles, distinct, stem_of
-from app.workloads.brats.source.patients import SplitOptions
-from app.workloads.brats.store.build_store import finish_store, plan_cases
-from app.workloads.brats.store.prepare import prepare_or_keep
 from app.workloads.declaration import Engine
+from app.workloads.volumes.source.case_files import CaseFiles, distinct, stem_of
+from app.workloads.volumes.source.patients import SplitOptions
+from app.workloads.volumes.store.build_store import finish_store, plan_cases
+from app.workloads.volumes.store.prepare import prepare_or_keep
 from hippocampus.declaration import PrepareHippocampus
 from hippocampus.task import CODES, HIPPOCAMPUS
 

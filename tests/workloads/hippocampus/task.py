@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from app.workloads.brats.anatomy import Anatomy
-from app.workloads.brats.task import VolumeTask
+from app.workloads.volumes.anatomy import Anatomy
+from app.workloads.volumes.task import VolumeTask
 
 HIPPOCAMPUS = Anatomy(
     modalities=("MRI",),

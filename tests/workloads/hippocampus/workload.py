@@ -1,6 +1,6 @@
 """The training is that of all volumes; only the task is another."""
 
-from app.workloads.brats.workload import VolumeWorkload
+from app.workloads.volumes.workload import VolumeWorkload
 from hippocampus.task import HippocampusTask
 
 

@@ -75,7 +75,7 @@ class EvaluateBrats(EvaluateFlags):
         return window_options(self.overlap, self.flips, self.resampling)
 
     def conventions(self) -> tuple[str, ...]:
-        from app.workloads.brats.inference.evaluation import CONVENTIONS
+        from app.workloads.volumes.inference.evaluation import CONVENTIONS
 
         return CONVENTIONS
 

@@ -16,8 +16,8 @@ from app.workloads.brats.inference.prediction import (
 )
 from app.workloads.brats.source.label_choice import LabelOptions
 from app.workloads.brats.source.label_names import parse_codes
-from app.workloads.brats.volume.notes import grouped, write_notes
 from app.workloads.declaration import Engine
+from app.workloads.volumes.scans.notes import grouped, write_notes
 
 
 def predict(arguments: PredictBrats, engine: Engine) -> None:

@@ -12,24 +12,25 @@ from app.workloads.brats.commands.flags import PrepareBrats
 from app.workloads.brats.source import label_choice
 from app.workloads.brats.source.contents import unlabelled_lines
 from app.workloads.brats.source.label_names import parse_codes
-from app.workloads.brats.source.patients import EACH_CASE, SplitOptions
-from app.workloads.brats.store import build_store
-from app.workloads.brats.store.prepare import prepare_or_keep
-from app.workloads.brats.volume.notes import grouped
+from app.workloads.brats.store import plan
 from app.workloads.declaration import Engine
+from app.workloads.volumes.scans.notes import grouped
+from app.workloads.volumes.source.patients import EACH_CASE, SplitOptions
+from app.workloads.volumes.store import build_store
+from app.workloads.volumes.store.prepare import prepare_or_keep
 
 
 def prepare(arguments: PrepareBrats, engine: Engine) -> None:
     start_s = time.monotonic()
     store = absolute(arguments.store)
-    source = build_store.find_labelled(absolute(arguments.source), arguments.allow_outside)
+    source = plan.find_labelled(absolute(arguments.source), arguments.allow_outside)
     labels = label_choice.choose_codes(
         source, label_choice.LabelOptions(arguments.challenge, parse_codes(arguments.labels))
     )
     told: list[str] = []
     spacing_mm = None if arguments.spacing_mm is None else arguments.spacing_mm[::-1]
     voxels = build_store.VoxelOptions(spacing_mm, arguments.resampling)
-    layout, tasks = build_store.plan_store(
+    layout, tasks = plan.plan_store(
         source, store, split_options(arguments), labels=labels, voxels=voxels, say=told.append
     )
     num_labelled = sum(task.files.label is not None for task in tasks)

@@ -8,8 +8,8 @@ import torch
 from app.workloads import exporting
 from app.workloads.brats.labels import BRAIN, FILE_CODES, OUTPUT_REGIONS, REGIONS
 from app.workloads.brats.source.layouts import MODALITIES
-from app.workloads.brats.spacing import TOLERANCE, in_words
 from app.workloads.brats.task import BratsTask
+from app.workloads.volumes.spacing import TOLERANCE, in_words
 
 MAX_BLOCKS = 512
 """Upper end of each exported axis, in units of the task's divisor; any volume fits."""

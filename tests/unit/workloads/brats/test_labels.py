@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from monai.transforms import ConvertToMultiChannelBasedOnBratsClasses
 
-from app.workloads.brats.labels import FILE_CODES, from_regions, region_masks, to_file_codes, to_internal, to_whole
+from app.workloads.brats.labels import FILE_CODES, from_regions, region_masks, to_file_codes, to_internal
+from app.workloads.volumes.labels import to_whole
 
 
 @pytest.mark.parametrize(

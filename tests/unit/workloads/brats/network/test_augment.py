@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.workloads.brats.network.augment import augment, draw_changes
-from app.workloads.brats.task import AugmentConfig
+from app.workloads.volumes.network.augment import augment, draw_changes
+from app.workloads.volumes.task import AugmentConfig
 
 NOTHING = AugmentConfig(
     flip_probability=0, intensity_scale=0, intensity_shift=0, noise_probability=0, gamma_probability=0

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from app.data import files
 from app.data.store.manifest import STORE_NAME, read_manifest
 from app.errors import DataError
-from app.workloads.brats.spacing import Spacing
-from app.workloads.brats.store.cases import Case
+from app.workloads.volumes.spacing import Spacing
+from app.workloads.volumes.store.cases import Case
 
 Int16Array = npt.NDArray[np.int16]
 
@@ -26,7 +26,7 @@ MAX_FETCHED_BYTES = 2**30
 """Size of the remote frames kept in the memory of a process; assumed: about 150 cases of full size."""
 
 
-class BratsStore:
+class VolumeStore:
     """The manifest of a store and access to its voxels. Pickles to little; open frames stay with the process.
 
     Raises:

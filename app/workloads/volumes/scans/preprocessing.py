@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.workloads.brats.anatomy import Anatomy
-from app.workloads.brats.labels import BRAIN, Codes, to_internal, to_whole
-from app.workloads.brats.source.layouts import CaseFiles
-from app.workloads.brats.store.cases import FLOAT_TUPLE
-from app.workloads.brats.volume.grids import common_grid
-from app.workloads.brats.volume.intensities import Stored, to_stored
-from app.workloads.brats.volume.notes import merged, note
-from app.workloads.brats.volume.reading import BadVolume, FloatArray, Volume, read_volume, spacing_zyx, to_ras
+from app.workloads.volumes.anatomy import Anatomy
+from app.workloads.volumes.labels import Codes, to_internal, to_whole
+from app.workloads.volumes.scans.grids import common_grid
+from app.workloads.volumes.scans.intensities import Stored, to_stored
+from app.workloads.volumes.scans.notes import merged, note
+from app.workloads.volumes.scans.reading import BadVolume, FloatArray, Volume, read_volume, spacing_zyx, to_ras
+from app.workloads.volumes.source.case_files import CaseFiles
+from app.workloads.volumes.store.cases import FLOAT_TUPLE
 
 Int16Array = npt.NDArray[np.int16]
 BoolArray = npt.NDArray[np.bool_]
@@ -49,7 +49,7 @@ class Conditioned:
     mean: FLOAT_TUPLE
     std: FLOAT_TUPLE
     notes: tuple[str, ...] = ()
-    """What was changed or assumed (app.workloads.brats.volume.notes)."""
+    """What was changed or assumed (app.workloads.volumes.scans.notes)."""
 
     @property
     def image(self) -> Int16Array:
@@ -60,7 +60,7 @@ class Conditioned:
         return self.voxels[-1].astype(np.uint8) if self.has_label else None
 
 
-def condition(case: CaseFiles, codes: str | Codes, anatomy: Anatomy = BRAIN) -> Conditioned:
+def condition(case: CaseFiles, codes: Codes, anatomy: Anatomy) -> Conditioned:
     """Read, verify, reorient and crop one case, whose label has these codes (or those of a challenge, by its name).
 
     Raises:
@@ -138,7 +138,7 @@ def _whole_label(volume: Volume, case: CaseFiles) -> tuple[npt.NDArray[Any], tup
     return whole, (note(ROUNDED_LABEL, f"by up to {largest:.2g}"),) if largest else ()
 
 
-def _internal(label: npt.NDArray[Any], codes: str | Codes, path: str, anatomy: Anatomy) -> npt.NDArray[np.uint8]:
+def _internal(label: npt.NDArray[Any], codes: Codes, path: str, anatomy: Anatomy) -> npt.NDArray[np.uint8]:
     try:
         return to_internal(label, codes, anatomy)
     except ValueError as error:

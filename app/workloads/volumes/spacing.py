@@ -12,9 +12,9 @@ import numpy as np
 
 from app.data import files
 from app.errors import DataError
-from app.workloads.brats.source.layouts import CaseFiles
-from app.workloads.brats.volume.headers import find_place
-from app.workloads.brats.volume.reading import spacing_zyx
+from app.workloads.volumes.scans.headers import find_place
+from app.workloads.volumes.scans.reading import spacing_zyx
+from app.workloads.volumes.source.case_files import CaseFiles
 
 Spacing = tuple[float, float, float]
 

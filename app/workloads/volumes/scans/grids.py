@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.data import files
-from app.workloads.brats.volume.headers import MAX_MISALIGNMENT_MM, as_text, largest_distance_mm, spacing_xyz
-from app.workloads.brats.volume.notes import about, merged, note
-from app.workloads.brats.volume.reading import BadVolume, FloatArray, Volume
+from app.workloads.volumes.scans.headers import MAX_MISALIGNMENT_MM, as_text, largest_distance_mm, spacing_xyz
+from app.workloads.volumes.scans.notes import about, merged, note
+from app.workloads.volumes.scans.reading import BadVolume, FloatArray, Volume
 
 NO_PLACE = "qform and sform code are 0, so shape and spacing alone were compared with the other files"
 NO_PLACE_AT_ALL = "qform and sform code of all files are 0, x is taken to grow to the left as nibabel has it"

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from app.data import files
-from app.workloads.brats.anatomy import Anatomy
-from app.workloads.brats.labels import BRAIN, Codes, to_file_codes
-from app.workloads.brats.volume.preprocessing import Conditioned
-from app.workloads.brats.volume.reading import from_ras
+from app.workloads.volumes.anatomy import Anatomy
+from app.workloads.volumes.labels import Codes, to_file_codes
+from app.workloads.volumes.scans.preprocessing import Conditioned
+from app.workloads.volumes.scans.reading import from_ras
 
 LabelArray = npt.NDArray[np.uint8]
 
@@ -19,7 +19,7 @@ GZIP_LEVEL = 6
 """The format's default; a label of 240x240x155 takes 0.06 s (measured)."""
 
 
-def write_label(path: str, label: LabelArray, case: Conditioned, codes: str | Codes, anatomy: Anatomy = BRAIN) -> None:
+def write_label(path: str, label: LabelArray, case: Conditioned, codes: Codes, anatomy: Anatomy) -> None:
     """Write `label` (internal codes, [D, H, W] in the case's box) as <path>, a .nii.gz on the source's whole grid.
 
     Shape, affine and header codes are those of the (first) source file; values are uint8 in these codes.

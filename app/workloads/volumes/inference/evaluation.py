@@ -14,13 +14,13 @@ from statistics import fmean
 import torch
 
 from app.data import files
-from app.workloads.brats.inference.metrics import MISSED_HD95_MM, dice, hd95_mm
-from app.workloads.brats.inference.segment import predict_label
-from app.workloads.brats.labels import region_masks
-from app.workloads.brats.spacing import in_words
-from app.workloads.brats.store.cases import Case
-from app.workloads.brats.store.prepared import BratsStore
-from app.workloads.brats.task import VolumeTask
+from app.workloads.volumes.inference.metrics import MISSED_HD95_MM, dice, hd95_mm
+from app.workloads.volumes.inference.segment import predict_label
+from app.workloads.volumes.labels import region_masks
+from app.workloads.volumes.spacing import in_words
+from app.workloads.volumes.store.cases import Case
+from app.workloads.volumes.store.prepared import VolumeStore
+from app.workloads.volumes.task import VolumeTask
 
 Scores = dict[str, float | None]
 
@@ -96,6 +96,6 @@ def summarize(task: VolumeTask, cases: list[Scores]) -> dict[str, float]:
 
 
 @lru_cache(maxsize=2)
-def _open_store(store: str, manifest_stamp: str) -> BratsStore:
+def _open_store(store: str, manifest_stamp: str) -> VolumeStore:
     """A process scores many cases of one store; the stamp tells when it was prepared anew."""
-    return BratsStore(store)
+    return VolumeStore(store)

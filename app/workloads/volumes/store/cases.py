@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import DataError
-from app.workloads.brats.labels import Layout
 
 FLOAT_TUPLE = tuple[float, ...]
 
@@ -25,7 +24,7 @@ class Case:
     has_label: bool
     file: str
     """The frame, relative to the store."""
-    layout: Layout
+    layout: str
     """How the source's files are named."""
     labels: str
     """What its label's codes mean, such as `0=background 1=core 2=edema 4=enhancing`."""
@@ -62,7 +61,7 @@ class Case:
     foreground: npt.NDArray[np.int16] = field(repr=False)
     """[n, 4]: label code, then z, y, x in the stored box; at most 256 voxels of each tumour code, drawn by the id."""
     notes: tuple[str, ...]
-    """What was changed or assumed in reading it (app.workloads.brats.volume.notes)."""
+    """What was changed or assumed in reading it (app.workloads.volumes.scans.notes)."""
 
     @property
     def num_modalities(self) -> int:

@@ -6,20 +6,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.data import files
-from app.data.samples.splits import SplitRule
 from app.data.store.manifest import STORE_NAME, claim_store, write_manifest
 from app.data.store.quarantine import Quarantined, check_bad_share, write_quarantine
-from app.errors import DataError
-from app.workloads.brats.anatomy import Anatomy
-from app.workloads.brats.labels import BRAIN, Codes, Layout, describe
-from app.workloads.brats.source.contents import find_source
-from app.workloads.brats.source.label_choice import LabelChoice, LabelOptions, choose_codes
-from app.workloads.brats.source.layouts import CaseFiles, Source
-from app.workloads.brats.source.patients import SplitOptions, assign
-from app.workloads.brats.spacing import TOLERANCE, Spacing, common_spacing, differs, in_words, read_spacings
-from app.workloads.brats.store.cases import Case
-from app.workloads.brats.store.prepare import CASES_FOLDER, CaseTask
-from app.workloads.brats.store.prepared import store_spacing
+from app.workloads.volumes.anatomy import Anatomy
+from app.workloads.volumes.labels import Codes, describe
+from app.workloads.volumes.source.case_files import CaseFiles
+from app.workloads.volumes.source.patients import SplitOptions, assign
+from app.workloads.volumes.spacing import TOLERANCE, Spacing, common_spacing, differs, in_words, read_spacings
+from app.workloads.volumes.store.cases import Case
+from app.workloads.volumes.store.prepare import CASES_FOLDER, CaseTask
+from app.workloads.volumes.store.prepared import store_spacing
 
 FORMAT = 2
 """Version of the format of frames and records; a store of another format is not mixed with this one."""
@@ -31,7 +27,7 @@ class StoreOptions:
 
     workload: str
     format: int
-    layout: Layout
+    layout: str
     labels: str
     """What the codes of its labels mean, as `describe` writes it."""
     split: str
@@ -48,15 +44,6 @@ class StoreOptions:
     """Whether training cases of other voxel sizes are brought to it."""
 
 
-def find_labelled(source: str, allow_outside: bool = False) -> Source:
-    """`find_source` of a data set to train on. Raises DataError also when none of its cases has a label."""
-    found = find_source(source, allow_outside)
-    if not any(case.label for case in found.cases):
-        counted = f"none of its {len(found.cases)} cases ({found.layout}) has a label"
-        raise DataError(f"{source}: {counted}; wanted cases to train on")
-    return found
-
-
 @dataclass(frozen=True)
 class VoxelOptions:
     """What is done about the cases' voxel sizes."""
@@ -66,53 +53,31 @@ class VoxelOptions:
     resampling: bool = True
 
 
-def plan_store(
-    source: str | Source,
-    store: str,
-    split: SplitRule | SplitOptions = "seeded",
-    seed: int = 0,
-    labels: LabelChoice | None = None,
-    voxels: VoxelOptions = VoxelOptions(),
-    say: Callable[[str], None] = lambda _: None,
-) -> tuple[Layout, list[CaseTask]]:
-    """Recognise the source, check that the store is new or was made with the same options, and list the tasks.
-
-    The split is drawn over the patients of all labelled cases found, before any is read; so it does not change when a
-    case turns out to be bad.
-
-    Args:
-        source: the data set's folder, or what was found there.
-        store: folder or URL.
-        split: by which rule, or all about it.
-        seed: of a rule by its name.
-        labels: what the codes of its labels mean; None: what the source itself tells.
-        voxels: what is done about voxel sizes.
-        say: is told, in lines, what was decided.
-
-    Raises:
-        DataError: the source is not understood or cannot be read; the store cannot be written; a file of splits or
-            patients does not fit.
-        UsageError: the store was made with other options.
-    """
-    found = find_labelled(source) if isinstance(source, str) else source
-    layout, cases = found.layout, found.cases
-    codes = (choose_codes(found, LabelOptions()) if labels is None else labels).codes
-    how = split if isinstance(split, SplitOptions) else SplitOptions(split, seed)
-    return layout, plan_cases("brats", BRAIN, cases, layout, codes, store, how, voxels, say)
+AS_MEDIAN = VoxelOptions()
+"""Training takes the median voxel size, and brings other cases to it."""
 
 
 def plan_cases(
     workload: str,
     anatomy: Anatomy,
     cases: Sequence[CaseFiles],
-    layout: Layout,
+    layout: str,
     codes: Codes,
     store: str,
     split: SplitOptions,
-    voxels: VoxelOptions = VoxelOptions(),
+    voxels: VoxelOptions = AS_MEDIAN,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[CaseTask]:
-    """As `plan_store`, of cases that were found already, whose labels have these codes."""
+    """Check that the store is new or was made with the same options, and list the tasks of these cases, whose labels
+    have these codes.
+
+    The split is drawn over the patients of all labelled cases found, before any is read; so it does not change when a
+    case turns out to be bad.
+
+    Raises:
+        DataError: the store cannot be written; a file of splits or patients does not fit.
+        UsageError: the store was made with other options.
+    """
     files.check_folder(files.join(store, CASES_FOLDER))
     assigned = assign([case.id for case in cases], [case.id for case in cases if case.label], split)
     spacing_mm, told = _training_spacing([case for case in cases if case.label], store, voxels)
@@ -123,7 +88,7 @@ def plan_cases(
         say(line)
     target = spacing_mm if voxels.resampling else None
     return [
-        CaseTask(case, layout, assigned.splits[case.id], store, codes, assigned.patients[case.id], target, anatomy)
+        CaseTask(case, layout, assigned.splits[case.id], store, codes, anatomy, assigned.patients[case.id], target)
         for case in cases
     ]
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from app.data.samples.feeding import Samples
 from app.data.samples.splits import TRAIN
 from app.errors import DataError
-from app.workloads.brats.store.cases import Case
-from app.workloads.brats.store.prepared import BratsStore
+from app.workloads.volumes.store.cases import Case
+from app.workloads.volumes.store.prepared import VolumeStore
 
 Mode = Literal["patch", "whole"]
 Triple = tuple[int, int, int]
@@ -21,7 +21,7 @@ assumed: it keeps the voxel well inside."""
 
 
 @dataclass(frozen=True)
-class BratsSamples(Samples):
+class VolumeSamples(Samples):
     """Implements app.workloads.base.Samples: row -> case `row // samples_per_case` of the training split, by id.
 
     `patch`: a box of `patch_size` (z, y, x) in the stored box, around a tumour voxel with probability
@@ -29,7 +29,7 @@ class BratsSamples(Samples):
     `whole`: the original RAS+ volume, cropped or zero-padded to `patch_size`; nothing is random.
     """
 
-    store: BratsStore
+    store: VolumeStore
     patch_size: Triple
     samples_per_case: int = 1
     foreground_share: float = 1 / 3

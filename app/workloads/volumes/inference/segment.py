@@ -7,19 +7,21 @@ also the resampled image (8 bytes a voxel of its grid), a probability a region (
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import ndimage
 
-from app.workloads.brats.inference.sliding_window import Box, Slab, iterate_slabs
-from app.workloads.brats.labels import from_regions
-from app.workloads.brats.network.inputs import normalize
-from app.workloads.brats.spacing import Spacing
-from app.workloads.brats.task import VolumeTask
-from app.workloads.brats.volume.resampling import Shape, resample, resample_image, resampled_shape
+from app.workloads.volumes.inference.sliding_window import Box, Slab, iterate_slabs
+from app.workloads.volumes.labels import from_regions
+from app.workloads.volumes.network.inputs import normalize
+from app.workloads.volumes.scans.preprocessing import Conditioned
+from app.workloads.volumes.scans.resampling import Shape, resample, resample_image, resampled_shape
+from app.workloads.volumes.spacing import Spacing
+from app.workloads.volumes.store.cases import input_factors
+from app.workloads.volumes.task import VolumeTask
 
 Int16Array = npt.NDArray[np.int16]
 FloatVector = npt.NDArray[np.float32]
@@ -28,6 +30,38 @@ BoolArray = npt.NDArray[np.bool_]
 
 GPU_WINDOWS_AT_A_TIME = 4
 """Assumed: enough to fill a GPU with windows of 96^3; on a CPU one at a time keeps to its caches."""
+
+
+class OpenModel(Protocol):
+    """A trained model, as app.execution.models.model opens it."""
+
+    @property
+    def task(self) -> VolumeTask: ...
+
+    @property
+    def network(self) -> torch.nn.Module:
+        """In evaluation mode, on `device`."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+
+def predict_conditioned(model: OpenModel, case: Conditioned) -> LabelArray:
+    """Internal codes [D, H, W] in the case's box, with the final overlap and flips of the task."""
+    gain, bias = input_factors(case.scale, case.mean, case.std)
+    task = model.task
+    overlap, mirror = task.final_overlap, task.mirror
+    return predict_label(
+        task,
+        model.network,
+        case.image,
+        gain,
+        bias,
+        model.device,
+        overlap=overlap,
+        mirror=mirror,
+        spacing_mm=case.spacing_mm,
+    )
 
 
 def predict_label(

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import DataError
-from app.workloads.brats.spacing import Spacing, differs, in_words
-from app.workloads.brats.volume.preprocessing import Conditioned
+from app.workloads.volumes.scans.preprocessing import Conditioned
+from app.workloads.volumes.spacing import Spacing, differs, in_words
 
 Shape = tuple[int, int, int]
 FloatVolume = npt.NDArray[np.float32]

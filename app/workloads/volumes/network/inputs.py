@@ -2,8 +2,7 @@
 
 import torch
 
-from app.workloads.brats.anatomy import Anatomy
-from app.workloads.brats.labels import BRAIN
+from app.workloads.volumes.anatomy import Anatomy
 
 
 def normalize(image: torch.Tensor, gain: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
@@ -13,7 +12,7 @@ def normalize(image: torch.Tensor, gain: torch.Tensor, bias: torch.Tensor) -> to
     return torch.addcmul(bias[axes], image.float(), gain[axes]).mul_(brain)
 
 
-def region_targets(label: torch.Tensor, regions: tuple[str, ...], anatomy: Anatomy = BRAIN) -> torch.Tensor:
+def region_targets(label: torch.Tensor, regions: tuple[str, ...], anatomy: Anatomy) -> torch.Tensor:
     """Internal codes uint8 [B, 1, D, H, W] -> one 0/1 channel a region, uint8 [B, C, D, H, W]."""
     tables = torch.zeros(len(regions), anatomy.num_codes, dtype=torch.uint8, device=label.device)
     for table, codes in zip(tables, anatomy.region_codes(regions), strict=True):

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from app.data import files
 from app.errors import DataError
-from app.workloads.brats.volume.headers import Place, find_place
+from app.workloads.volumes.scans.headers import Place, find_place
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -58,11 +58,11 @@ class Volume:
     header: bytes
     """The header's block as it is in the file."""
     has_place: bool = True
-    """False where the header says spacing alone (app.workloads.brats.volume.headers)."""
+    """False where the header says spacing alone (app.workloads.volumes.scans.headers)."""
     step: float = 0.0
     """Distance between neighbouring values where whole numbers were scaled by the header; else 0."""
     notes: tuple[str, ...] = ()
-    """What was assumed in reading (app.workloads.brats.volume.notes)."""
+    """What was assumed in reading (app.workloads.volumes.scans.notes)."""
 
     @property
     def shape_zyx(self) -> tuple[int, int, int]:

@@ -18,14 +18,14 @@ from app.data import files
 from app.data.samples.splits import TRAIN
 from app.data.store.quarantine import Quarantined
 from app.errors import DataError
-from app.workloads.brats.anatomy import Anatomy
-from app.workloads.brats.labels import BRAIN, Codes, Layout, codes_of, describe
-from app.workloads.brats.source.layouts import CaseFiles
-from app.workloads.brats.spacing import Spacing, differs
-from app.workloads.brats.store.cases import Case
-from app.workloads.brats.volume.preprocessing import Conditioned, condition
-from app.workloads.brats.volume.reading import BadVolume, axis_codes
-from app.workloads.brats.volume.resampling import TooManyVoxels, resample_case
+from app.workloads.volumes.anatomy import Anatomy
+from app.workloads.volumes.labels import Codes, describe
+from app.workloads.volumes.scans.preprocessing import Conditioned, condition
+from app.workloads.volumes.scans.reading import BadVolume, axis_codes
+from app.workloads.volumes.scans.resampling import TooManyVoxels, resample_case
+from app.workloads.volumes.source.case_files import CaseFiles
+from app.workloads.volumes.spacing import Spacing, differs
+from app.workloads.volumes.store.cases import Case
 
 CHUNK = (64, 64, 64)
 BLOCK = (16, 32, 32)
@@ -46,16 +46,16 @@ class CaseTask:
     """One case to prepare: what a worker is sent."""
 
     files: CaseFiles
-    layout: Layout
+    layout: str
     split: str
     store: str
-    codes: Codes | None = None
-    """Codes of the label; None: those that go by the layout's name."""
+    codes: Codes
+    """Codes of the label."""
+    anatomy: Anatomy
     patient: str | None = None
     """Who was scanned; None: someone who has no other scan."""
     spacing_mm: Spacing | None = None
     """z, y, x: what a training case is brought to; None: it stays as it is."""
-    anatomy: Anatomy = BRAIN
 
 
 def prepare_or_keep(task: CaseTask) -> Case | Quarantined:
@@ -63,34 +63,23 @@ def prepare_or_keep(task: CaseTask) -> Case | Quarantined:
     kept = _kept(task)
     if kept is not None:
         return kept
-    return prepare_case(
-        task.files, task.layout, task.split, task.store, task.codes, task.patient, task.spacing_mm, task.anatomy
-    )
+    return prepare_case(task)
 
 
-def prepare_case(
-    case: CaseFiles,
-    layout: Layout,
-    split: str,
-    store: str,
-    codes: Codes | None = None,
-    patient: str | None = None,
-    spacing_mm: Spacing | None = None,
-    anatomy: Anatomy = BRAIN,
-) -> Case | Quarantined:
+def prepare_case(task: CaseTask) -> Case | Quarantined:
     """Verify one case and write its frame and record into the store.
 
-    A training case whose voxels differ from `spacing_mm` is resampled; all others keep their own, as they are scored on
+    A training case whose voxels differ from the task's is resampled; all others keep their own, as they are scored on
     their own grid. A bad case never raises: it comes back as Quarantined, with the file at fault and the reason.
 
     Raises:
         DataError: the store cannot be written.
     """
-    known = codes_of(layout if codes is None else codes)
+    case, anatomy = task.files, task.anatomy
     try:
         stamps = _stamps(case)
-        own = condition(case, known, anatomy)
-        conditioned = resample_case(own, spacing_mm if split == TRAIN else None)
+        own = condition(case, task.codes, anatomy)
+        conditioned = resample_case(own, task.spacing_mm if task.split == TRAIN else None)
     except BadVolume as bad:
         return Quarantined(case.id, bad.file, bad.reason)
     except TooManyVoxels as error:
@@ -99,12 +88,12 @@ def prepare_case(
     name = f"{CASES_FOLDER}/{case.id}.b2nd"
     row = Case(
         id=case.id,
-        patient=case.id if patient is None else patient,
-        split=split,
+        patient=case.id if task.patient is None else task.patient,
+        split=task.split,
         has_label=conditioned.has_label,
         file=name,
-        layout=layout,
-        labels=describe(known),
+        layout=task.layout,
+        labels=describe(task.codes),
         sources=_sources(case),
         source_stamps=stamps,
         file_shape=conditioned.file_shape,
@@ -124,8 +113,8 @@ def prepare_case(
         foreground=_foreground(conditioned, case.id, anatomy.num_codes),
         notes=conditioned.notes,
     )
-    files.write_bytes_atomic(files.join(store, name), frame)
-    files.write_json(_record_path(store, case.id), row.to_row())
+    files.write_bytes_atomic(files.join(task.store, name), frame)
+    files.write_json(_record_path(task.store, case.id), row.to_row())
     return row
 
 
@@ -155,7 +144,7 @@ def _kept(task: CaseTask) -> Case | None:
             return None
     except (DataError, BadVolume, TypeError, ValueError):
         return None  # whatever is wrong with it, preparing it anew puts it right or says why not
-    if case.labels != describe(codes_of(task.layout if task.codes is None else task.codes)):
+    if case.labels != describe(task.codes):
         return None
     moved = (case.split == TRAIN) != (task.split == TRAIN)
     if moved and task.spacing_mm is not None and differs(case.source_spacing_mm, task.spacing_mm):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from app.workloads.brats.task import AugmentConfig
+from app.workloads.volumes.task import AugmentConfig
 
 STREAM = 0x6175676D656E74
 """Second word of the generator's key ("augment"): keeps these draws apart from those of the patch's position."""

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from app.workloads import initial_weights
-from app.workloads.brats.network.layers import ConvBeforeNorm, InstanceNorm, PointwiseConv
-from app.workloads.brats.task import NUM_GROUPS, Norm, VolumeTask
+from app.workloads.volumes.network.layers import ConvBeforeNorm, InstanceNorm, PointwiseConv
+from app.workloads.volumes.task import NUM_GROUPS, Norm, VolumeTask
 
 PRIOR = 0.01
 """Probability of every region at the start, about the share of voxels that belong to one (Lin et al. 2017, focal loss,

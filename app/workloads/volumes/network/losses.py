@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from app.workloads.brats.task import VolumeTask
+from app.workloads.volumes.task import VolumeTask
 
 SMOOTHING = 1e-5
 """Added to numerator and denominator of Dice, so that it is 1 where truth and prediction are empty (MONAI's value)."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.workloads.brats.volume.notes import note
+from app.workloads.volumes.scans.notes import note
 
 Int16Array = npt.NDArray[np.int16]
 
