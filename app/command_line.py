@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from opcode import opmap
 from types import TracebackType
 from typing import Any, TypeVar
@@ -31,7 +32,7 @@ ENVIRONMENT = {
 
 
 def run(
-    arguments: type[Arguments] | Mapping[str, type[Any]],
+    arguments: type[Arguments] | Mapping[str, type[Any]] | partial[Mapping[str, type[Any]]],
     main: Callable[[Arguments], None],
     argv: list[str] | None = None,
     description: str | None = None,
@@ -39,7 +40,7 @@ def run(
     """Parse flags, call `main` with them, and exit: 0 done, 2 usage, 3 data, 4 resources, 5 training, 130 stopped.
 
     Args:
-        arguments: the dataclass of the flags, or one for each subcommand.
+        arguments: the dataclass of the flags, or one for each subcommand; or what gives these of the flags.
         main: does the job.
         argv: the flags; None: those of this process.
         description: opens --help; None: the docstring of the job's file.
@@ -62,6 +63,8 @@ def run(
 
 
 def _parse(arguments: Any, argv: list[str] | None, description: str | None) -> Any:
+    if isinstance(arguments, partial):
+        arguments = arguments(sys.argv[1:] if argv is None else argv)
     import tyro  # here: a job's --help needs it, importing a job does not
 
     if isinstance(arguments, Mapping):

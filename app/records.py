@@ -66,6 +66,27 @@ class Timings:
 
 
 @dataclass(frozen=True)
+class ScoreFamily:
+    """How reports name a score `name`, and those of its parts, `name_PART`."""
+
+    name: str
+    """As in metrics.jsonl and in evaluations: `dice` of dice, dice_WT and dice_TC."""
+    title: str
+    meaning: str = ""
+    """A clause without a full stop."""
+    better: Literal["higher", "lower"] = "higher"
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """In words: {"WT": "whole tumour"}."""
+    mean_title: str | None = None
+    """Of `name` itself where it is the mean over the parts; reports then show every case, part by part."""
+    decimals: int = 3
+
+
+ScoreNames = tuple[ScoreFamily, ...]
+"""The most telling first."""
+
+
+@dataclass(frozen=True)
 class TrialRecord:
     """One training: what was asked, what was chosen, what it cost, what came out."""
 
@@ -90,6 +111,8 @@ class TrialRecord:
     """Epoch, step and scores of the best validation."""
     score: str = "score"
     """Name of the one among them that chose it; more is better."""
+    scores: ScoreNames = ()
+    """How to name them; empty: by their own names."""
     origin: Mapping[str, Any] = field(default_factory=dict)
     """Where the network's initial weights came from: name or file, and which keys were missing or left over; empty:
     random."""

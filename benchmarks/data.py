@@ -63,9 +63,9 @@ def run_job(script: str, *arguments: str) -> None:
 
 def held_out(found: Data) -> list[str]:
     """Cases that no training of the project sees: validation and test splits of the store."""
-    from app.workloads.brats.store.prepared import BratsStore
+    from app.workloads.volumes.store.prepared import VolumeStore
 
-    store = BratsStore(str(found.store))
+    store = VolumeStore(str(found.store))
     return [case.id for split in ("test", "validation") for case in store.split(split)]
 
 

@@ -166,9 +166,9 @@ def _train_peer(setting: Setting, found: data.Data, runs: Path, minutes: float) 
 
 
 def _peer_config(setting: Setting, found: data.Data) -> dict[str, Any]:
-    from app.workloads.brats.store.prepared import BratsStore
+    from app.workloads.volumes.store.prepared import VolumeStore
 
-    store = BratsStore(str(found.store))
+    store = VolumeStore(str(found.store))
     splits = {name: [case.id for case in store.split(name)] for name in ("train", "validation")}
     return {
         "source": str(found.source),

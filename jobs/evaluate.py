@@ -1,108 +1,33 @@
 """Score a trained run on whole volumes it has not seen; writes RUN/evaluation/SPLIT/cases.csv and summary.json."""
 
 import time
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from app.command_line import absolute
-
-DOCUMENT_WORKLOADS = ("document_image", "document_text")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Common:
-    """What every evaluation has."""
-
-    run: str
-    """Folder (or URL) of the run, as jobs/train.py made it, or of an exported model."""
-    store: str
-    """Prepared store, made by jobs/prepare.py."""
-    split: Literal["train", "validation", "test"] = "test"
-    workers: int = 1
-    """Workers that each hold the model and take cases in turn; the result does not depend on their number."""
-    launcher: Literal["ray", "local"] = "ray"
-    """`local` evaluates in this process, without Ray."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateBrats(Common):
-    """Dice and 95 % Hausdorff distance of each region, over sliding windows."""
-
-    overlap: float | None = None
-    """Share of a window that its neighbour covers; the run's own final_overlap (0.5) if not given."""
-    flips: bool = False
-    """Average over the eight flips: eight times the work."""
-    resampling: bool = True
-    """A case whose voxels are not the training's is resampled for the network, and scored on its own grid."""
-
-    workloads = ("brats",)
-
-    def task_options(self) -> dict[str, Any]:
-        """The task's options that the flags replace."""
-        overlap = {} if self.overlap is None else {"final_overlap": self.overlap}
-        as_it_is = {} if self.resampling else {"resampling": False}
-        return {**overlap, **({"mirror": True} if self.flips else {}), **as_it_is}
-
-    def conventions(self) -> tuple[str, ...]:
-        from app.workloads.brats.inference.evaluation import CONVENTIONS
-
-        return CONVENTIONS
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateDocuments(Common):
-    """Accuracy and cross-entropy of a page classifier, by image or by text; probabilities of each page in cases.csv."""
-
-    workloads = DOCUMENT_WORKLOADS
-
-    def task_options(self) -> dict[str, Any]:
-        return {}
-
-    def conventions(self) -> tuple[str, ...]:
-        from app.workloads.documents.scoring import CONVENTIONS
-
-        return CONVENTIONS
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateEnsemble:
-    """Image and text together against each alone, over the partitions given; learned on validation, scored on test.
-
-    Runs that `evaluate documents` has not scored on these splits as they are now are scored first."""
-
-    image: tuple[str, ...]
-    """Runs of document-image, one a partition."""
-    text: tuple[str, ...]
-    """Runs of document-text, in the same order."""
-    store: str
-    """Prepared store of all of them."""
-    out: str
-    """Folder for ensemble.json."""
-    workers: int = 1
-    """Workers of each evaluation that is missing."""
-    launcher: Literal["ray", "local"] = "ray"
-    """`local` evaluates in this process, without Ray."""
+from app.workloads.declaration import Engine, EvaluateFlags
 
 
 def main(arguments: Any) -> None:
-    if isinstance(arguments, EvaluateEnsemble):
-        evaluate_ensemble(arguments)
+    from app.errors import UsageError
+    from app.execution.engine import JobEngine
+
+    if arguments.workers < 1:
+        raise UsageError(f"--workers: got {arguments.workers}, wanted 1 or more")
+    engine = JobEngine(arguments.launcher, arguments.workers)
+    if isinstance(arguments, EvaluateFlags):
+        evaluate(arguments, engine)
     else:
-        evaluate(arguments)
+        arguments.evaluate(engine)
 
 
-def evaluate(arguments: Any) -> None:
+def evaluate(arguments: EvaluateFlags, engine: Engine) -> None:
     from app.console import say
-    from app.execution.models.evaluate import evaluate_run
 
     start_s = time.monotonic()
-    check_workers(arguments.workers)
-    evaluation = evaluate_run(
+    evaluation = engine.evaluate(
         absolute(arguments.run),
         absolute(arguments.store),
         arguments.split,
-        arguments.workers,
-        arguments.launcher,
         arguments.task_options(),
         arguments.conventions(),
         arguments.workloads,
@@ -124,46 +49,10 @@ def table(evaluation: Any) -> list[str]:
     return lines + [f"({convention})" for convention in evaluation.conventions]
 
 
-def evaluate_ensemble(arguments: EvaluateEnsemble) -> None:
-    from app.console import say
-    from app.data import files
-    from app.execution.models.evaluate import check_run, evaluate_run, is_evaluated
-    from app.workloads.documents.ensemble.runs import check_pairs, ensemble_runs, table
-    from app.workloads.documents.scoring import CONVENTIONS
-
-    check_workers(arguments.workers)
-    check_pairs(arguments.image, arguments.text)
-    files.check_folder(absolute(arguments.out))
-    store, runs = absolute(arguments.store), [absolute(run) for run in (*arguments.image, *arguments.text)]
-    missing = [(run, split) for run in runs for split in ("validation", "test") if not is_evaluated(run, store, split)]
-    for run, split in missing:  # all of them before the first is scored
-        check_run(run, store, split, workloads=DOCUMENT_WORKLOADS)
-    for run, split in missing:
-        evaluate_run(run, store, split, arguments.workers, arguments.launcher, None, CONVENTIONS, DOCUMENT_WORKLOADS)
-    summary = ensemble_runs(
-        [absolute(run) for run in arguments.image],
-        [absolute(run) for run in arguments.text],
-        absolute(arguments.store),
-    )
-    for line in table(summary):
-        say(line)
-    path = files.join(absolute(arguments.out), "ensemble.json")
-    files.write_json(path, summary)
-    say(f"written: {path}")
-
-
-def check_workers(num_workers: int) -> None:
-    from app.errors import UsageError
-
-    if num_workers < 1:
-        raise UsageError(f"--workers: got {num_workers}, wanted 1 or more")
-
-
 if __name__ == "__main__":
-    from app.command_line import run
+    from functools import partial
 
-    run(
-        {"brats": EvaluateBrats, "documents": EvaluateDocuments, "documents-ensemble": EvaluateEnsemble},
-        main,
-        description=__doc__,
-    )
+    from app.command_line import run
+    from app.workloads.registry import subcommands
+
+    run(partial(subcommands, "evaluate"), main, description=__doc__)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from app.command_line import absolute
 
 if TYPE_CHECKING:
-    from app.records import TrialRecord
+    from app.records import ScoreNames
     from app.reporting.run.report import Report
 
 
@@ -72,7 +72,8 @@ def run_report(run: str, predictions: str | None, made: str) -> "Report":
 
     found = run_files(run)
     pictures = prediction_pictures(run, predictions)
-    return build_report(files.name_of(run), found, pictures, case_counts(found), made, store_facts(found))
+    names = score_names()
+    return build_report(files.name_of(run), found, pictures, case_counts(found), made, store_facts(found), names)
 
 
 def study_report(arguments: Args, made: str) -> "Report":
@@ -81,7 +82,15 @@ def study_report(arguments: Args, made: str) -> "Report":
 
     tolerance = TOLERANCE if arguments.tolerance is None else arguments.tolerance
     folders = {path: study_files(absolute(path)) for path in arguments.study}
-    return build_study_report(folders, tolerance, arguments.price_per_hour, made)
+    return build_study_report(folders, tolerance, arguments.price_per_hour, made, score_names())
+
+
+def score_names() -> "ScoreNames":
+    """Of all workloads of the table: for runs that have no record, or one that is older than names in records."""
+    from app.workloads.registry import WORKLOADS, find_declaration
+
+    declared = [find_declaration(name) for name in WORKLOADS]
+    return tuple(family for one in declared if one is not None for family in one.scores)
 
 
 def study_files(folder: str) -> dict[str, bytes]:
@@ -133,13 +142,14 @@ def case_counts(found: dict[str, bytes]) -> dict[str, int]:
     from app.data.store.manifest import read_manifest_table
     from app.errors import DataError, UsageError
     from app.reporting.run.run_files import DamagedFileError, read_record
+    from app.workloads.registry import find_num_cases
 
     try:
         record = read_record(found)
         if record is None:
             return {}
-        if str(record.experiment.get("workload")).startswith("document"):
-            return page_counts(record)
+        if (counted := find_num_cases(str(record.experiment.get("workload")))) is not None:
+            return counted(record.experiment.get("task", {}), record.store)
         counts = Counter(read_manifest_table(record.store)["split"].to_pylist())
     except (DamagedFileError, DataError, UsageError):
         return {}
@@ -167,22 +177,6 @@ def store_facts(found: dict[str, bytes]) -> dict[str, Any]:
         pairs = set(zip(table["split"].to_pylist(), table["patient"].to_pylist(), strict=True))
         known["patients_by_split"] = dict(sorted(Counter(split for split, _ in pairs).items()))
     return known
-
-
-def page_counts(record: "TrialRecord") -> dict[str, int]:
-    """Labelled pages of the training's partition by split, as it took them: without those that it left out.
-
-    Raises:
-        DataError: the store is gone.
-        UsageError: it has no such partition.
-    """
-    from app.data.samples.splits import SPLITS
-    from app.workloads.documents.store.prepared import open_store
-
-    store, task = open_store(record.store), record.experiment.get("task", {})
-    rows = {s: store.rows(s, task.get("partition"), bool(task.get("with_excluded", False))) for s in SPLITS}
-    counts = {split: int((store.labels[found] >= 0).sum()) for split, found in rows.items()}
-    return {split: count for split, count in counts.items() if count}
 
 
 if __name__ == "__main__":

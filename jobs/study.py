@@ -155,13 +155,15 @@ def closing_lines(record: Any, folder: str) -> list[str]:
     best = next((trial for trial in record.trials if trial.name == record.best_trial), None)
     if best is None or best.record is None:
         return lines
-    domain = "brats" if best.record.experiment["workload"] == "brats" else "documents"
+    from app.workloads.registry import find_declaration
+
+    declared = find_declaration(best.record.experiment["workload"])
     flags = f"--run {folder}/trials/{best.name} --store {best.record.store}"
-    return [
-        *lines,
-        f"best by validation {record.score}: {best.name} ({best.record.metrics[record.score]:.4f})",
-        f"score it on the test split, once: python jobs/evaluate.py {domain} {flags}",
-    ]
+    lines.append(f"best by validation {record.score}: {best.name} ({best.record.metrics[record.score]:.4f})")
+    if declared is not None and declared.evaluate:
+        subcommand = next(iter(declared.evaluate))
+        lines.append(f"score it on the test split, once: python jobs/evaluate.py {subcommand} {flags}")
+    return lines
 
 
 def lost_line(record: Any, folder: str) -> str | None:

@@ -1,73 +1,13 @@
 """Train one experiment on any number of workers; started again, it goes on where it stopped."""
 
 import time
-from dataclasses import dataclass, field
-from typing import Any, Literal
 
 from app.command_line import absolute
-from app.experiment import Experiment, OptimizerConfig, ScheduleConfig, TrainingOptions
-from app.recipes import documents as recipes
-from app.workloads.brats.task import BratsTask
-from app.workloads.documents.image.task import DocumentImageTask
-from app.workloads.documents.text.task import DocumentTextTask
+from app.experiment import Experiment
+from app.workloads.declaration import TrainFlags
 
 
-@dataclass(frozen=True, kw_only=True)
-class Common(TrainingOptions):
-    """What every training has."""
-
-    store: str
-    """Prepared store (a folder or URL), made by jobs/prepare.py."""
-    name: str = "train"
-    """Names the run: its folder is RUNS/NAME."""
-    runs: str = "runs"
-    """Folder (or URL) of all runs."""
-    workers: int = 1
-    """Workers that train together, one GPU or CPU core each."""
-    launcher: Literal["ray", "local"] = "ray"
-    """`local` trains in this process, without Ray."""
-    feeding: Literal["auto", "worker", "ray"] = "auto"
-    """Who reads samples: Ray Data's tasks (auto), or each worker for itself."""
-    log: tuple[str, ...] = ()
-    """Loggers that hear of it: mlflow[:URI] wandb tensorboard."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainBrats(Common):
-    """Brain tumour segmentation in 3D."""
-
-    task: BratsTask = field(default_factory=BratsTask)
-
-    workload = "brats"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainDocumentImage(Common):
-    """Pages by their image; of the seed study for RVL-CDIP are 20 epochs and the rate of 0.2 x batch / 256."""
-
-    epochs: int = recipes.IMAGE_EPOCHS
-    batch_size: int = recipes.IMAGE_BATCH
-    optimizer: OptimizerConfig = recipes.IMAGE_OPTIMIZER
-    schedule: ScheduleConfig = recipes.IMAGE_SCHEDULE
-    task: DocumentImageTask = field(default_factory=DocumentImageTask)
-
-    workload = "document_image"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainDocumentText(Common):
-    """Pages by their OCR text (jobs/ocr.py); the defaults are the seed study's (AdamW 3e-5, batch 6)."""
-
-    epochs: int = recipes.TEXT_EPOCHS
-    batch_size: int = recipes.TEXT_BATCH
-    optimizer: OptimizerConfig = recipes.TEXT_OPTIMIZER
-    schedule: ScheduleConfig = recipes.TEXT_SCHEDULE
-    task: DocumentTextTask = field(default_factory=DocumentTextTask)
-
-    workload = "document_text"
-
-
-def main(arguments: Any) -> None:
+def main(arguments: TrainFlags) -> None:
     start_s = time.time()
     from app.configuration import to_dict
     from app.console import say
@@ -108,9 +48,10 @@ def main(arguments: Any) -> None:
     say(f"{record.name}: written to {folder}")
 
 
-WORKLOADS = {"brats": TrainBrats, "document-image": TrainDocumentImage, "document-text": TrainDocumentText}
-
 if __name__ == "__main__":
-    from app.command_line import run
+    from functools import partial
 
-    run(WORKLOADS, main, description=__doc__)
+    from app.command_line import run
+    from app.workloads.registry import subcommands
+
+    run(partial(subcommands, "train"), main, description=__doc__)

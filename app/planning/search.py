@@ -41,7 +41,9 @@ class Request:
         drawn = [path for path, choice in self.parameters.items() if listed(choice) is None]
         if self.algorithm == GRID and drawn:
             raise ValueError(f"{drawn[0]}: a grid takes values, not a range; list them, or take algorithm random")
-        if (self.num_trials is None) != (self.algorithm == GRID) or (self.num_trials is not None and self.num_trials < 1):
+        if (self.num_trials is None) != (self.algorithm == GRID) or (
+            self.num_trials is not None and self.num_trials < 1
+        ):
             raise ValueError(f"num_trials: got {self.num_trials}, wanted 1 or more, and none for algorithm grid")
 
 

@@ -68,7 +68,7 @@ class Training:
         saved = checkpoint.load_last(self.checkpoints, context.device)
         self.progress = checkpoint.progress_of(saved, self.checkpoints, workload.score)
         self.first_step = self.progress.step
-        grouped = getattr(self.samples, "lengths", None) is not None
+        grouped = self.samples.lengths is not None
         self.offset = checkpoint.offset_of(self.progress, experiment, self.batch_size, grouped, self.checkpoints)
         self.num_steps = self._end_step(experiment.epochs - 1)
         ends = {self._end_step(epoch) for epoch in range(self.progress.num_epochs, experiment.epochs)}
@@ -95,7 +95,7 @@ class Training:
         if saved:
             self.model.load_state_dict(saved["model"])
         else:
-            self.progress.origin = dict(getattr(self.model, "origin", {}))
+            self.progress.origin = workload.origin(self.task, self.model)
         self.wrapped = context.wrap(torch.compile(self.model) if experiment.compile else self.model)  # type: ignore[arg-type]
         self.optimizer = make_optimizer(experiment, self.model, context.world_size, self._parameter_groups())
         if saved:
@@ -266,9 +266,8 @@ class Training:
 
     def _parameter_groups(self) -> list[dict[str, Any]] | None:
         """The workload's own groups, where it has any."""
-        own = getattr(self.workload, "parameter_groups", None)
         options = self.experiment.optimizer
-        return own(self.task, self.model, options.weight_decay, options.learning_rate) if own else None
+        return self.workload.parameter_groups(self.task, self.model, options.weight_decay, options.learning_rate)
 
     def _end_step(self, epoch: int) -> int:
         return end_step_of_epoch(epoch, len(self.samples), self.batch_size, self.offset)

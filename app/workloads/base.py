@@ -10,29 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-HostBatch = dict[str, npt.NDArray[Any]]
-"""Samples as they are read: named arrays, the first axis of each being B."""
+from app.data.samples.feeding import HostBatch, Samples
+
+__all__ = ["Batch", "HostBatch", "Samples", "Workload"]
+
 Batch = dict[str, torch.Tensor]
-"""The same on the device."""
-
-
-class Samples(Protocol):
-    """The training split of a prepared store. Opening costs little; it is pickled to the processes that read."""
-
-    def __len__(self) -> int:
-        """Rows of one epoch."""
-
-    def load(self, rows: npt.NDArray[np.int64], seeds: npt.NDArray[np.uint64]) -> HostBatch:
-        """Read the samples of these rows; all that is random about each is drawn from its own seed."""
+"""A HostBatch on the device."""
 
 
 class Workload(Protocol):
     """One kind of task: its data, network, loss and score. Stateless: everything hangs on the task's options.
 
-    It may also have `parameter_groups(task, model, weight_decay, learning_rate)`, the optimizer's, and
-    `contents(task, store, case_ids)`, a text that changes when what the store has of these cases does: by it an
-    evaluation knows whether it is of today; and `remarks(task, store, case_ids)`, lines that an evaluation of these
-    cases says and keeps beside its conventions."""
+    A workload is a subclass; methods that have a body here are right for most."""
 
     name: str
     score: str
@@ -56,11 +45,23 @@ class Workload(Protocol):
 
     def build_model(self, task: Any, with_weights: bool = True) -> torch.nn.Module:
         """The network; `with_weights` loads the pretrained ones that the task asks for, and is left out where others
-        follow. What was loaded is in its attribute `origin`, a dict, where it has one.
+        follow.
 
         Raises:
             UsageError: the weights asked for cannot be had.
         """
+
+    def origin(self, task: Any, model: torch.nn.Module) -> dict[str, Any]:
+        """Where the first weights of this network came from, for its record: `source`, `num_loaded`, and the names of
+        tensors that are `new` or `left_over` (app.workloads.initial_weights). Empty: drawn at random."""
+        return dict(getattr(model, "origin", {}))  # as load_file gives it, kept by whoever builds the network
+
+    def parameter_groups(
+        self, task: Any, model: torch.nn.Module, weight_decay: float, learning_rate: float
+    ) -> list[dict[str, Any]] | None:
+        """The optimizer's groups, where parts of the network learn at other rates: a group's `lr_factor` is the share
+        of the rate that it takes. None: matrices and kernels decay, vectors do not (app.training.step)."""
+        return None
 
     def example_batch(self, task: Any, batch_size: int) -> HostBatch:
         """Random samples of the true shapes and types, for measuring a step without data."""
@@ -89,3 +90,12 @@ class Workload(Protocol):
 
     def summarize(self, task: Any, cases: list[dict[str, float | None]]) -> dict[str, float]:
         """Means over the cases, with the key `score` among them."""
+
+    def contents(self, task: Any, store: str, case_ids: list[str]) -> str:
+        """A text that changes when what the store has of these cases does: by it an evaluation knows whether it is
+        still of this store. Empty: an evaluation is never taken for outdated by what cases hold."""
+        return ""
+
+    def remarks(self, task: Any, store: str, case_ids: list[str]) -> tuple[str, ...]:
+        """What an evaluation of these cases says besides their scores, and keeps beside its conventions."""
+        return ()

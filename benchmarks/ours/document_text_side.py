@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from app.data.samples.feeding import Samples
 from benchmarks.side import serve
 
 
@@ -80,7 +81,7 @@ def make_bert(folder: str, sizes: dict[str, int], texts: list[str]) -> dict[str,
     return make_small_bert(texts, folder, SmallBert(**sizes))
 
 
-class _Ungrouped:
+class _Ungrouped(Samples):
     """Samples that do not tell their lengths, so that they come in plain random order."""
 
     def __init__(self, samples: Any) -> None:

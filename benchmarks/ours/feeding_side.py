@@ -22,7 +22,7 @@ class Feeding:
         self._next_step = 0
 
     def load(self, num_patches: int) -> dict[str, Any]:
-        """Patches a second as BratsSamples.load gives them, read here on one core."""
+        """Patches a second as VolumeSamples.load gives them, read here on one core."""
         steps = range(num_patches // LOCAL_BATCH_SIZE)
         began = time.perf_counter()
         for step in steps:
@@ -85,10 +85,10 @@ class Feeding:
 
 
 def open_samples(store: str, patch: tuple[int, int, int]) -> Any:
-    from app.workloads.brats.store.prepared import BratsStore
-    from app.workloads.brats.store.samples import BratsSamples
+    from app.workloads.volumes.store.prepared import VolumeStore
+    from app.workloads.volumes.store.samples import VolumeSamples
 
-    return BratsSamples(BratsStore(store), patch, samples_per_case=1, foreground_share=1 / 3)
+    return VolumeSamples(VolumeStore(store), patch, samples_per_case=1, foreground_share=1 / 3)
 
 
 def read_batch(samples: Any, step: int) -> dict[str, Any]:

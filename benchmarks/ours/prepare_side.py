@@ -27,8 +27,8 @@ class Preparation:
 
     def prepare(self, case: str) -> dict[str, Any]:
         """Verify, reorient, crop, measure, write: all that stands between a raw case and training."""
-        from app.workloads.brats.store.cases import Case
-        from app.workloads.brats.store.prepare import prepare_case
+        from app.workloads.volumes.store.cases import Case
+        from app.workloads.volumes.store.prepare import prepare_case
 
         began = time.perf_counter()
         row = prepare_case(self._cases[case], self._layout, "train", self._store)
@@ -56,7 +56,7 @@ class Limits:
 
     def limit(self, case: str) -> dict[str, Any]:
         """Seconds to inflate image and label with the fastest inflater, and to compress the prepared voxels."""
-        from app.workloads.brats.store.prepare import encode
+        from app.workloads.volumes.store.prepare import encode
 
         contents = [(self._source / folder / f"{case}.nii.gz").read_bytes() for folder in ("imagesTr", "labelsTr")]
         voxels = self._voxels(case)

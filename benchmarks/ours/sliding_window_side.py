@@ -17,10 +17,10 @@ CPU = torch.device("cpu")
 
 class Segmentation:
     def __init__(self, kind: str, store: str) -> None:
-        from app.workloads.brats.store.prepared import BratsStore
+        from app.workloads.volumes.store.prepared import VolumeStore
 
         self._kind = kind
-        self._store = BratsStore(store)
+        self._store = VolumeStore(store)
         torch.set_num_threads(len(os.sched_getaffinity(0)))
 
     def open(self, checkpoint: str) -> dict[str, Any]:
@@ -28,8 +28,8 @@ class Segmentation:
         from app.experiment import Experiment
         from app.training import numerics
         from app.training.process import tune_process
-        from app.workloads.brats.network.networks import build_network
         from app.workloads.brats.task import BratsTask
+        from app.workloads.volumes.network.networks import build_network
         from benchmarks.peers.plain_unet3d import PlainUNet3d
 
         saved = torch.load(checkpoint, weights_only=True)
@@ -55,7 +55,7 @@ class Segmentation:
         return {"seconds": seconds, "num_windows": num_windows, "dice": _dice_of_regions(label, truth)}
 
     def _ours(self, case: Any, image: npt.NDArray[np.int16], overlap: float, _: int) -> tuple[float, int, Any]:
-        from app.workloads.brats.inference.segment import predict_label
+        from app.workloads.volumes.inference.segment import predict_label
 
         counter = _WindowCounter(self._model)
         began = time.perf_counter()
@@ -102,7 +102,7 @@ class _WindowCounter:
 
 def _whole_volume(case: Any, image: npt.NDArray[np.int16]) -> tuple[torch.Tensor, tuple[Any, ...]]:
     """[1, 4, D, H, W] of the original size, normalised, 0 outside the stored box; and where the box lies in it."""
-    from app.workloads.brats.network.inputs import normalize
+    from app.workloads.volumes.network.inputs import normalize
 
     factors = [torch.from_numpy(v[None]) for v in (case.gain, case.bias)]
     box: tuple[Any, ...] = tuple(
@@ -114,8 +114,8 @@ def _whole_volume(case: Any, image: npt.NDArray[np.int16]) -> tuple[torch.Tensor
 
 
 def _dice_of_regions(label: npt.NDArray[np.uint8], truth: npt.NDArray[np.uint8]) -> list[float]:
-    from app.workloads.brats.inference.metrics import dice
     from app.workloads.brats.labels import region_masks
+    from app.workloads.volumes.inference.metrics import dice
 
     pairs = zip(region_masks(label, "regions"), region_masks(truth, "regions"), strict=True)
     return [dice(predicted, true) for predicted, true in pairs]

@@ -52,9 +52,8 @@ def open_training(experiment: Any, workload: Any, task: Any) -> OpenTraining:
     chosen, record = numerics.choose(options, trial_step, context.device)
     torch.manual_seed(0)
     model = chosen.place(workload.build_model(task))
-    own = getattr(workload, "parameter_groups", None)
     rates = experiment.optimizer
-    groups = own(task, model, rates.weight_decay, rates.learning_rate) if own else None
+    groups = workload.parameter_groups(task, model, rates.weight_decay, rates.learning_rate)
     optimizer = make_optimizer(experiment, model, 1, groups)
     function = StepFunction(experiment, workload, task, context, chosen)
     return OpenTraining(workload, task, model, optimizer, record, function)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from app.configuration import from_dict
-from app.workloads.base import Batch, HostBatch
+from app.workloads.base import Batch, HostBatch, Samples, Workload
 
 NUM_FEATURES = 4
 
@@ -23,7 +23,7 @@ class TrivialTask:
     """Each step adds a character to this file, whatever becomes of the training after it."""
 
 
-class TrivialWorkload:
+class TrivialWorkload(Workload):
     name = "trivial"
     score = "accuracy"
     loss_is_mean = True
@@ -78,7 +78,7 @@ class TrivialWorkload:
 
 
 @dataclass(frozen=True)
-class TrivialSamples:
+class TrivialSamples(Samples):
     num_rows: int
 
     def __len__(self) -> int:

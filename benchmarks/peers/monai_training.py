@@ -102,7 +102,7 @@ class Training:
         from monai.inferers.utils import sliding_window_inference
         from monai.transforms.compose import Compose
 
-        from app.workloads.brats.inference.metrics import dice
+        from app.workloads.volumes.inference.metrics import dice
 
         steps = [*monai_pipeline.deterministic_transforms(), monai_pipeline.RegionsOfMsdCodes()]
         sample: Any = Compose(steps)(monai_pipeline.items(Path(self.config.source), [case])[0])

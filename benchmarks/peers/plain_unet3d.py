@@ -5,7 +5,7 @@ from torch import nn
 
 
 class PlainUNet3d(nn.Module):
-    """Parameters have the names and shapes of app.workloads.brats.network.networks.UNet3d, so that weights go over as
+    """Parameters have the names and shapes of app.workloads.volumes.network.networks.UNet3d, so that weights go over as
     they are.
 
     [B, num_in, D, H, W] -> logits [B, num_out, D, H, W].

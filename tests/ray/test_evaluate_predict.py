@@ -14,10 +14,12 @@ from app.errors import DataError, ResourceError
 from app.execution.models.predict import map_with_model
 from app.experiment import Experiment
 from app.training.checkpoint import save_best
-from app.workloads.brats.network.networks import build_network
-from app.workloads.brats.store.build_store import finish_store, plan_store
-from app.workloads.brats.store.prepare import prepare_or_keep
+from app.workloads.brats.commands.flags import EvaluateBrats, PredictBrats
+from app.workloads.brats.store.plan import plan_store
 from app.workloads.brats.task import BratsTask
+from app.workloads.volumes.network.networks import build_network
+from app.workloads.volumes.store.build_store import finish_store
+from app.workloads.volumes.store.prepare import prepare_or_keep
 from jobs import evaluate, predict
 
 pytestmark = pytest.mark.ray
@@ -58,7 +60,7 @@ def write_case(root: Path, case: str, seed: int) -> None:
 
 def run_evaluation(folder: Path, workers: int, launcher: str) -> tuple[list[dict[str, str]], dict[str, object]]:
     evaluate.main(
-        evaluate.EvaluateBrats(
+        EvaluateBrats(
             run=str(folder / "run"),
             store=str(folder / "store"),
             split="train",
@@ -99,9 +101,7 @@ def test_a_bad_scan_costs_one_case(
     bad = raw / "BraTS-GLI-00001-000/BraTS-GLI-00001-000-t1c.nii.gz"
     bad.write_bytes(bad.read_bytes()[:200])
     out = tmp_path / "out"
-    predict.main(
-        predict.PredictBrats(model=str(folder / "run"), input=(str(raw),), out=str(out), truth=str(raw), workers=2)
-    )
+    predict.main(PredictBrats(model=str(folder / "run"), input=(str(raw),), out=str(out), truth=str(raw), workers=2))
     good = ["BraTS-GLI-00000-000", "BraTS-GLI-00002-000"]
     assert sorted(p.name for p in out.iterdir()) == sorted(
         [*(f"{case}.{end}" for case in good for end in ("nii.gz", "png")), "quarantine.jsonl", "notes.jsonl"]
@@ -121,7 +121,7 @@ def test_nothing_good_is_an_error(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "scan.nii.gz").write_bytes(b"nothing")
     with pytest.raises(DataError, match="none of 1 cases"):
         predict.main(
-            predict.PredictBrats(
+            PredictBrats(
                 model=str(folder / "run"),
                 input=(str(tmp_path / "scan.nii.gz"),),
                 out=str(tmp_path / "out"),
@@ -133,12 +133,10 @@ def test_nothing_good_is_an_error(folder: Path, tmp_path: Path) -> None:
 
 def test_an_export_predicts_without_the_run(folder: Path, tmp_path: Path) -> None:
     model, scan = tmp_path / "model", folder / "raw/BraTS-GLI-00000-000/BraTS-GLI-00000-000-t2f.nii.gz"
-    predict.main(predict.PredictBrats(model=str(folder / "run"), export=str(model)))
+    predict.main(PredictBrats(model=str(folder / "run"), export=str(model)))
     assert sorted(p.name for p in model.iterdir()) == ["README.txt", "model.json", "model.onnx", "weights.pt"]
     for source, out in ((folder / "run", "a"), (model, "b")):
-        predict.main(
-            predict.PredictBrats(model=str(source), input=(str(scan),), out=str(tmp_path / out), launcher="local")
-        )
+        predict.main(PredictBrats(model=str(source), input=(str(scan),), out=str(tmp_path / out), launcher="local"))
     name = "BraTS-GLI-00000-000.nii.gz"
     assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -150,6 +148,6 @@ def test_more_workers_than_the_cluster_has(ray_cluster: str, folder: Path) -> No
 
 def test_without_a_model_or_scans_it_is_said_at_once(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nothing to do"):
-        predict.main(predict.PredictBrats(model=str(folder / "run")))
+        predict.main(PredictBrats(model=str(folder / "run")))
     with pytest.raises(DataError, match="holds no model"):
-        predict.main(predict.PredictBrats(model=str(tmp_path), input=("x.nii.gz",), out="out"))
+        predict.main(PredictBrats(model=str(tmp_path), input=("x.nii.gz",), out="out"))

@@ -16,20 +16,21 @@ import pytest
 import ray
 
 from app.data.samples import ray_feeding
-from app.data.samples.feeding import Prefetcher, StepReader, read_steps
+from app.data.samples.feeding import Prefetcher, Samples, StepReader, read_steps
 from app.data.samples.ray_feeding import PAUSE_S, Pace, ray_steps, task_bounds
 from app.errors import DataError, find_user_error
-from app.workloads.brats.store.build_store import finish_store, plan_store
-from app.workloads.brats.store.prepare import prepare_or_keep
-from app.workloads.brats.store.prepared import BratsStore
-from app.workloads.brats.store.samples import BratsSamples
+from app.workloads.brats.store.plan import plan_store
 from app.workloads.brats.synthetic.data_sets import SyntheticSet, finish_set, open_set, write_case
+from app.workloads.volumes.store.build_store import finish_store
+from app.workloads.volumes.store.prepare import prepare_or_keep
+from app.workloads.volumes.store.prepared import VolumeStore
+from app.workloads.volumes.store.samples import VolumeSamples
 
 pytestmark = pytest.mark.ray
 
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> BratsSamples:
+def samples(tmp_path_factory: pytest.TempPathFactory) -> VolumeSamples:
     folder = tmp_path_factory.mktemp("feeding")
     which, raw, store = SyntheticSet("msd", 5, 0, (40, 40, 40), 0), str(folder / "raw"), str(folder / "store")
     for case in open_set(raw, which):
@@ -37,12 +38,12 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> BratsSamples:
     finish_set(raw, which)
     _, tasks = plan_store(raw, store)
     finish_store(store, [prepare_or_keep(task) for task in tasks], 0.0)
-    return BratsSamples(BratsStore(store), (16, 16, 16), samples_per_case=2, foreground_share=0.5)
+    return VolumeSamples(VolumeStore(store), (16, 16, 16), samples_per_case=2, foreground_share=0.5)
 
 
 @pytest.mark.parametrize(("rank", "world_size", "start", "end"), [(0, 1, 0, 9), (0, 2, 0, 9), (1, 2, 4, 9)])
 def test_same_batches_as_without_ray(
-    ray_cluster: None, samples: BratsSamples, rank: int, world_size: int, start: int, end: int
+    ray_cluster: None, samples: VolumeSamples, rank: int, world_size: int, start: int, end: int
 ) -> None:
     reader = StepReader(samples, 5, 4, rank, world_size)
     plain = list(read_steps(reader, start, end))
@@ -64,7 +65,7 @@ def test_tasks_grow_from_one_step_to_as_many_as_a_block_holds(monkeypatch: pytes
 
 
 def test_one_pipeline_after_the_other_leaves_no_step_out(
-    ray_cluster: None, samples: BratsSamples, monkeypatch: pytest.MonkeyPatch
+    ray_cluster: None, samples: VolumeSamples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ray_feeding, "MAX_TASKS_PER_PIPELINE", 3)
     reader = StepReader(samples, 5, 2, 0, 1)
@@ -72,7 +73,7 @@ def test_one_pipeline_after_the_other_leaves_no_step_out(
     assert seeds == [batch["sample_seed"].tolist() for batch in read_steps(reader, 2, 20)]
 
 
-def test_a_long_training_starts_as_soon_as_a_short_one(ray_cluster: None, samples: BratsSamples) -> None:
+def test_a_long_training_starts_as_soon_as_a_short_one(ray_cluster: None, samples: VolumeSamples) -> None:
     """Ray plans each task of a pipeline beforehand; a million steps must not become 8,000 tasks."""
     reader = StepReader(samples, 5, 2, 0, 1)
     assert len(task_bounds(0, 10**6, most=128)) <= 101
@@ -82,7 +83,7 @@ def test_a_long_training_starts_as_soon_as_a_short_one(ray_cluster: None, sample
 
 
 def test_the_pipeline_carries_the_name_of_the_trial(
-    ray_cluster: None, samples: BratsSamples, monkeypatch: pytest.MonkeyPatch
+    ray_cluster: None, samples: VolumeSamples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = []
     set_name = ray.data.Dataset.set_name
@@ -92,7 +93,7 @@ def test_the_pipeline_carries_the_name_of_the_trial(
 
 
 def test_trials_stopped_early_one_after_the_other_leave_nothing_behind(
-    ray_cluster: None, samples: BratsSamples
+    ray_cluster: None, samples: VolumeSamples
 ) -> None:
     """Neither threads nor tasks that hold a CPU nor what was read ahead."""
     reader = StepReader(LargeSamples(samples), 5, 4, 0, 1)
@@ -112,7 +113,7 @@ def test_trials_stopped_early_one_after_the_other_leave_nothing_behind(
         _until(lambda name=name: ray.available_resources().get(name) == everything[name])  # type: ignore[misc]
 
 
-def test_an_iterator_that_nobody_refers_to_ends_its_pipeline(ray_cluster: None, samples: BratsSamples) -> None:
+def test_an_iterator_that_nobody_refers_to_ends_its_pipeline(ray_cluster: None, samples: VolumeSamples) -> None:
     stream = ray_steps(StepReader(LargeSamples(samples), 5, 4, 0, 1), 0, 400)
     next(stream)
     assert any(name.startswith("StreamingExecutor") for name in _threads())
@@ -133,22 +134,22 @@ def test_a_process_that_ends_with_an_open_iterator_ends(tmp_path: Path) -> None:
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
-from app.data.samples.feeding import StepReader
+from app.data.samples.feeding import Samples, StepReader
 from app.data.samples.ray_feeding import ray_steps
 from app.execution.cluster.connection import start_local
 
-class Samples:
+class Threes(Samples):
     def __len__(self): return 10
     def load(self, rows, seeds): return {"row": rows * 0 + 3}
 
 start_local(2)
-stream = ray_steps(StepReader(Samples(), 0, 1, 0, 1), 0, 1000)
+stream = ray_steps(StepReader(Threes(), 0, 1, 0, 1), 0, 1000)
 print(next(stream)["row"])
 """
 
 
 def test_a_consumer_that_lags_behind_lets_the_scheduling_loop_rest_and_the_lead_end(
-    ray_cluster: None, samples: BratsSamples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ray_cluster: None, samples: VolumeSamples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Left alone, the loop turns several hundred times a second here and takes most of a core from the training, and
     what is read ahead fills the object store."""
@@ -178,10 +179,10 @@ def _until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
         time.sleep(0.1)
 
 
-class LargeSamples:
+class LargeSamples(Samples):
     """Samples of some MB, so that few of them fill what Ray Data reads ahead."""
 
-    def __init__(self, samples: BratsSamples, notes: str | None = None) -> None:
+    def __init__(self, samples: VolumeSamples, notes: str | None = None) -> None:
         self._samples, self._notes = samples, notes
 
     def __len__(self) -> int:
@@ -194,11 +195,11 @@ class LargeSamples:
 
 
 def test_a_store_that_vanishes_is_a_data_error_that_names_the_file(
-    ray_cluster: None, samples: BratsSamples, tmp_path: Path
+    ray_cluster: None, samples: VolumeSamples, tmp_path: Path
 ) -> None:
     copy = tmp_path / "store"
     shutil.copytree(samples.store.root, copy)
-    reader = StepReader(BratsSamples(BratsStore(str(copy)), (16, 16, 16)), 5, 2, 0, 1)
+    reader = StepReader(VolumeSamples(VolumeStore(str(copy)), (16, 16, 16)), 5, 2, 0, 1)
     stream = ray_steps(_SizedBeforehand(reader), 0, 4)  # type: ignore[arg-type]
     shutil.rmtree(copy)
     with pytest.raises(DataError) as caught:

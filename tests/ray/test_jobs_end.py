@@ -17,8 +17,8 @@ from toy import toy_experiment  # noqa: E402
 
 from app.experiment import Experiment  # noqa: E402
 from app.training.checkpoint import save_best  # noqa: E402
-from app.workloads.brats.network.networks import build_network  # noqa: E402
 from app.workloads.brats.task import BratsTask  # noqa: E402
+from app.workloads.volumes.network.networks import build_network  # noqa: E402
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
 
@@ -94,10 +94,6 @@ def test_a_study_told_to_end_goes_on(ending: Ending, stop_at: StopAt, tmp_path: 
     ("name", "flags", "place"),
     [
         ("prepare", ("brats", "--source", "{}/scans", "--store", "{}/new", "--split", "in-order"), ADVANCE),
-        ("train", ("brats", "--store", "{}/store", "--runs", "{}/runs", "--workers", "2", *SMALL),
-         "app.execution.trials.loggers.Loggers.line"),
-        ("evaluate", ("brats", "--run", "{}/run", "--store", "{}/store", "--split", "train"), ADVANCE),
-        ("predict", ("brats", "--model", "{}/run", "--input", "{}/scans", "--out", "{}/masks"), ADVANCE),
     ],
 )  # fmt: skip
 def test_told_to_end_in_the_middle_a_job_goes_on(

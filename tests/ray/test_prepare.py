@@ -11,9 +11,11 @@ import pytest
 from app.data.store.quarantine import read_quarantine
 from app.errors import DataError
 from app.execution.parallel.tasks import run_cases
-from app.workloads.brats.store.prepared import BratsStore
+from app.workloads.brats.commands.flags import PrepareBrats
+from app.workloads.documents.commands.flags import PrepareDocuments
 from app.workloads.documents.store.prepared import DocumentStore
-from jobs.prepare import PrepareBrats, PrepareDocuments, main
+from app.workloads.volumes.store.prepared import VolumeStore
+from jobs.prepare import main
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def test_a_folder_becomes_a_store(
     assert f"stands in {tmp_path}/store/quarantine.jsonl" in said
     assert "8 cases" in said.splitlines()[-1]
     assert "2 quarantined" in said.splitlines()[-1]
-    store = BratsStore(str(tmp_path / "store"))
+    store = VolumeStore(str(tmp_path / "store"))
     assert len(store.cases) == 8
     for case in store.cases:
         image, label = store.read_case(case)

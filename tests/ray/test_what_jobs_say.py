@@ -19,8 +19,10 @@ from app.execution.models import predict as mapping
 from app.execution.models.predict import map_with_model
 from app.experiment import Experiment
 from app.training.checkpoint import save_best
-from app.workloads.brats.network.networks import build_network
+from app.workloads.brats.commands.flags import EvaluateBrats, PredictBrats, PrepareBrats
 from app.workloads.brats.task import BratsTask
+from app.workloads.documents.commands.flags import PrepareDocuments
+from app.workloads.volumes.network.networks import build_network
 from jobs import evaluate, ocr, predict, prepare
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
@@ -59,7 +61,7 @@ def say(capfd: pytest.CaptureFixture[str]) -> Say:
 
 
 def prepare_scans(say: Say, world: Path, store: Path) -> tuple[int, str]:
-    return say(prepare.PrepareBrats, prepare.main, "--source", world / "scans", "--store", store, "--split", "in-order")
+    return say(PrepareBrats, prepare.main, "--source", world / "scans", "--store", store, "--split", "in-order")
 
 
 def test_scans_prepared_scored_and_segmented_without_a_word(say: Say, world: Path, tmp_path: Path) -> None:
@@ -67,20 +69,20 @@ def test_scans_prepared_scored_and_segmented_without_a_word(say: Say, world: Pat
     shutil.copytree(world / "run", run_folder)
     assert prepare_scans(say, world, store) == (0, "")
     scoring = ("--run", run_folder, "--store", store, "--split", "train", "--workers", "2")
-    assert say(evaluate.EvaluateBrats, evaluate.main, *scoring) == (0, "")
+    assert say(EvaluateBrats, evaluate.main, *scoring) == (0, "")
     segmenting = ("--model", run_folder, "--input", world / "scans", "--out", tmp_path / "out")
-    assert say(predict.PredictBrats, predict.main, *segmenting) == (0, "")
+    assert say(PredictBrats, predict.main, *segmenting) == (0, "")
 
     frame = store / "cases/BraTS2021_00001.b2nd"
     frame.write_bytes(frame.read_bytes()[:-1])
-    code, said = say(evaluate.EvaluateBrats, evaluate.main, *scoring)
+    code, said = say(EvaluateBrats, evaluate.main, *scoring)
     assert code == DataError.exit_code
     assert said.startswith(f"error: {frame} is damaged: ") and said.count("\n") == 1
 
     picture = tmp_path / "out/BraTS2021_00002.nii.gz"
     picture.unlink()
     picture.mkdir()
-    code, said = say(predict.PredictBrats, predict.main, *segmenting)
+    code, said = say(PredictBrats, predict.main, *segmenting)
     assert (code, said) == (DataError.exit_code, f"error: cannot write {picture}: Is a directory\n")
 
 
@@ -93,13 +95,13 @@ def test_a_store_that_takes_no_more_ends_the_preparation(say: Say, world: Path, 
 
 def test_pages_prepared_and_read_without_a_word(say: Say, world: Path, tmp_path: Path) -> None:
     making = ("--source", world / "pages", "--image-size", "32", "--num-partitions", "2", "--per-class", "5")
-    assert say(prepare.PrepareDocuments, prepare.main, *making, "--store", tmp_path / "store") == (0, "")
+    assert say(PrepareDocuments, prepare.main, *making, "--store", tmp_path / "store") == (0, "")
     assert say(ocr.Ocr, ocr.main, "--store", tmp_path / "store", "--source", world / "pages") == (0, "")
 
     shard = tmp_path / "other/images/00000.bin"
     shard.mkdir(parents=True)
     told = f"error: cannot write {shard}: Is a directory\n"
-    found = say(prepare.PrepareDocuments, prepare.main, *making, "--store", tmp_path / "other")
+    found = say(PrepareDocuments, prepare.main, *making, "--store", tmp_path / "other")
     assert found == (DataError.exit_code, told)
 
 

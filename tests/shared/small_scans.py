@@ -21,8 +21,8 @@ def write_scans(folder: Path, num_cases: int) -> np.random.Generator:
 
 def make_store(folder: Path) -> Path:
     """A store of eight of them."""
-    from app.workloads.brats.store import build_store
-    from app.workloads.brats.store.prepare import prepare_or_keep
+    from app.workloads.volumes.store import build_store
+    from app.workloads.volumes.store.prepare import prepare_or_keep
 
     write_scans(folder / "scans", 8)
     _, tasks = build_store.plan_store(str(folder / "scans"), str(folder / "store"), "in-order")

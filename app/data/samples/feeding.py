@@ -13,24 +13,35 @@ from app.data.samples.grouped_order import grouped_sample_order, grouped_sample_
 from app.data.samples.order import sample_order, sample_seeds, worker_slice
 
 HostBatch = dict[str, npt.NDArray[Any]]
+"""Samples as they are read: named arrays, the first axis of each being B."""
 SEEDS = "sample_seed"
 """Key under which a batch carries its samples' seeds, uint64 [B]."""
 
 
-class SampleReader(Protocol):
-    def __len__(self) -> int: ...
+class Samples(Protocol):
+    """The training split of a prepared store. Opening costs little; it is pickled to the processes that read."""
 
-    def load(self, rows: npt.NDArray[np.int64], seeds: npt.NDArray[np.uint64]) -> HostBatch: ...
+    lengths: npt.NDArray[np.int32] | None = None
+    """Of each row, where samples differ in length and a batch is padded to its longest: rows of like length then come
+    in one batch (app.data.samples.grouped_order). None: the order does not look at what is in a row."""
+
+    def __len__(self) -> int:
+        """Rows of one epoch."""
+        ...
+
+    def load(self, rows: npt.NDArray[np.int64], seeds: npt.NDArray[np.uint64]) -> HostBatch:
+        """Read the samples of these rows; all that is random about each is drawn from its own seed."""
+        ...
 
 
 @dataclass(frozen=True)
 class StepReader:
     """Reads what worker `rank` of `world_size` sees at a step. Small to pickle; a pure function of the step.
 
-    Samples that have `lengths` (np.int32, one a row) come in batches of like length (app.data.samples.grouped_order).
+    Samples that have `lengths` come in batches of like length (app.data.samples.grouped_order).
     """
 
-    samples: SampleReader
+    samples: Samples
     seed: int
     global_batch_size: int
     rank: int
@@ -53,7 +64,7 @@ class StepReader:
 
     def _order(self, step: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
         """Rows and seeds of the whole global batch."""
-        lengths: npt.NDArray[np.int32] | None = getattr(self.samples, "lengths", None)
+        lengths = self.samples.lengths
         if lengths is not None:
             return (
                 grouped_sample_order(self.seed, step, lengths, self.global_batch_size),

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from app.console import say
 from app.data import files
 from app.errors import DataError
 
@@ -20,8 +21,18 @@ class Quarantined:
     reason: str
 
 
+MAX_BAD_SAID = 20
+"""Bad cases shown one by one; of 400,000 too many may be bad to read."""
 MAX_GROUPS = 5
 MAX_NAMED = 5
+
+
+def say_bad(bad: Sequence[Quarantined], num_before: int) -> None:
+    """Show bad cases as they are found, up to MAX_BAD_SAID of all; `num_before` were shown already."""
+    for entry in bad[: max(0, MAX_BAD_SAID - num_before)]:
+        say(f"quarantined {entry.id}: {entry.file}: {entry.reason}")
+    if num_before < MAX_BAD_SAID <= num_before + len(bad):
+        say(f"further ones are not shown here; the list will be in the store's {QUARANTINE_NAME}")
 
 
 def summary_lines(bad: Sequence[Quarantined], where: str) -> list[str]:

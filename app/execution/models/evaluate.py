@@ -102,7 +102,7 @@ def evaluate_run(
         task=dict(task_options or {}),
         of=_digest(model, store, case_ids),
         numerics=numerics,
-        conventions=(*conventions, *_remarks(model, store, case_ids)),
+        conventions=(*conventions, *model.workload.remarks(model.task, store, case_ids)),
         best_validation=dict(model.metrics),
         versions=records.versions(),
     )
@@ -148,15 +148,10 @@ def is_evaluated(run: str, store: str, split: str, task_options: Mapping[str, An
 
 
 def _digest(model: TrainedModel, store: str, case_ids: list[str]) -> str:
-    told = getattr(model.workload, "contents", lambda *_: "")(model.task, store, case_ids)
+    told = model.workload.contents(model.task, store, case_ids)
     digest = hashlib.sha256(files.read_bytes(weights_file(model.path)))
     digest.update(json.dumps([to_dict(model.task), asdict(model.numerics), sorted(case_ids), told]).encode())
     return digest.hexdigest()
-
-
-def _remarks(model: TrainedModel, store: str, case_ids: list[str]) -> tuple[str, ...]:
-    found: tuple[str, ...] = getattr(model.workload, "remarks", lambda *_: ())(model.task, store, case_ids)
-    return found
 
 
 def _score_cases(model: TrainedModel, case_ids: list[str], store: str) -> tuple[dict[str, Scores], dict[str, Any]]:

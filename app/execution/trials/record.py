@@ -14,7 +14,7 @@ from app.execution.trials.earlier import with_earlier
 from app.experiment import Experiment
 from app.records import TrialRecord
 from app.training.order import Order
-from app.workloads.registry import LATER_FACTS, find_workload
+from app.workloads.registry import find_declaration, find_workload
 
 ORIGIN_FILE = "origin.json"
 STORES_FILE = "stores.json"
@@ -111,7 +111,9 @@ def _as_now(found: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
         found = Experiment.from_dict(found).to_dict()
     except ValueError:
         return found
-    told = {key: config["task"][key] for key in LATER_FACTS if key in config["task"]}
+    declared = find_declaration(config["workload"])
+    later = () if declared is None else declared.later_facts
+    told = {key: config["task"][key] for key in later if key in config["task"]}
     return {**found, "task": {**told, **found["task"]}}
 
 
@@ -138,6 +140,7 @@ def write_record(order: Order, result: "TrainingResult", num_restarts: int) -> T
         binding_limit=timings.binding_limit(),
         metrics=result.best,
         score=find_workload(order.experiment.workload).score,
+        scores=() if (declared := find_declaration(order.experiment.workload)) is None else declared.scores,
         origin=result.origin,
         num_restarts=num_restarts,
         versions=records.versions(),

@@ -1,32 +1,12 @@
 """Numbers, times and names as a reader of a report wants them."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from app.records import Timings
 
 MISSING = "–"
 """What is not known, or not defined for a case."""
-
-REGIONS: Mapping[str, str] = {
-    "WT": "whole tumour",
-    "TC": "tumour core",
-    "ET": "enhancing tumour",
-    "whole": "whole tumour",
-}
-FAMILIES: Mapping[str, str] = {
-    "dice": "Dice",
-    "hd95_mm": "HD95 (mm)",
-    "accuracy": "Accuracy",
-    "cross_entropy": "Cross-entropy",
-}
-"""Names of scores in words: `dice_WT` is a family and a region. A score that is not here is shown by its own name."""
-
-EXPLANATIONS: Mapping[str, str] = {
-    "dice": "Dice is the overlap of prediction and truth, from 0 (none) to 1 (identical).",
-    "hd95_mm": "HD95 is the distance in mm that 95 % of the boundary stays within (smaller is better).",
-}
-"""How families of scores are named."""
 
 SPLITS: Mapping[str, str] = {"train": "training"}
 """In words, where the name is not a word already."""
@@ -51,56 +31,15 @@ def phases(timings: Timings) -> list[tuple[int, str, str, float]]:
     return found if timings.lost_s else found[:-1]
 
 
-def family(key: str) -> str:
-    """`dice` of `dice_WT`; the key itself when it belongs to none."""
-    return next((name for name in FAMILIES if key == name or key.startswith(f"{name}_")), key)
-
-
-def score_name(key: str) -> str:
-    """`Dice, whole tumour` of `dice_WT`; the mean over the regions has the family's name alone."""
-    name, region = family(key), key[len(family(key)) + 1 :]
-    if name not in FAMILIES:
-        return key
-    if name == "dice" and not region:
-        return "Dice over the regions"
-    return f"{FAMILIES[name]}, {REGIONS.get(region, region)}" if region else FAMILIES[name]
-
-
-def short_name(key: str) -> str:
-    """For the ends of lines: `WT` of `dice_WT`, `mean` of `dice` (the mean over the regions)."""
-    return (key[len("dice_") :] or "mean") if family(key) == "dice" else key
-
-
-def column_name(key: str) -> str:
-    """For heads of tables with many columns: `Dice ET` of `dice_ET`; `explain_regions` says what ET is."""
-    name, region = family(key), key[len(family(key)) + 1 :]
-    return f"{FAMILIES[name]} {region}".strip() if name in FAMILIES else key
-
-
-def explain_regions(keys: Iterable[str]) -> str:
-    """`ET enhancing tumour, ...`: the abbreviations in these scores' names; empty when there are none."""
-    found = dict.fromkeys(key[len(family(key)) + 1 :] for key in keys if family(key) in FAMILIES)
-    return ", ".join(f"{region} {REGIONS[region]}" for region in found if region in REGIONS and region != "whole")
-
-
-def main_first(keys: Iterable[str]) -> list[str]:
-    """The scores with those over all regions before those of single regions."""
-    return sorted(
-        keys, key=lambda key: (list(FAMILIES).index(family(key)) if family(key) in FAMILIES else 99, "_" in key)
-    )
-
-
 def split_name(split: str) -> str:
     return SPLITS.get(split, split)
 
 
-def number(value: float | None, key: str = "") -> str:
-    """A score: distances with one digit after the point, everything else with three."""
+def number(value: float | None) -> str:
+    """With three digits after the point."""
     if value is None or math.isnan(value):
         return MISSING
-    if math.isinf(value):
-        return "∞"
-    return f"{value:.1f}" if family(key) == "hd95_mm" else f"{value:.3f}"
+    return "∞" if math.isinf(value) else f"{value:.3f}"
 
 
 def significant(value: float | None, digits: int = 3) -> str:

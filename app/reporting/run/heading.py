@@ -4,6 +4,7 @@ from html import escape
 
 from app.reporting.page import formatting
 from app.reporting.page.markup import Html
+from app.reporting.page.scores import ScoreTexts
 from app.reporting.run.run_files import Evaluation, Run
 from app.reporting.run.sections import interval_text
 
@@ -27,7 +28,7 @@ def sentences(run: Run) -> list[str]:
     found = [_training(run)]
     evaluation = main_evaluation(run)
     if evaluation is not None:
-        found.append(_outcome(evaluation))
+        found.append(_outcome(evaluation, run.scores))
     return [sentence for sentence in found if sentence]
 
 
@@ -60,15 +61,15 @@ def main_evaluation(run: Run) -> Evaluation | None:
     return run.evaluations[0] if run.evaluations else None
 
 
-def _outcome(found: Evaluation) -> str:
-    name = next(iter(formatting.main_first(found.means)), None)
+def _outcome(found: Evaluation, scores: ScoreTexts) -> str:
+    name = next(iter(scores.main_first(found.means)), None)
     if name is None or found.means[name].mean is None:
         return ""
     mean = found.means[name]
-    interval = f" (95 % interval {interval_text(mean, name)})" if mean.low is not None else ""
+    interval = f" (95 % interval {interval_text(mean, name, scores)})" if mean.low is not None else ""
     num = formatting.plural(len(found.cases) or mean.num_cases or 0, "case")
     where = f"On the {num} of the {formatting.split_name(found.split)} split"
-    return f"{where}, the mean {formatting.score_name(name)} is {formatting.number(mean.mean, name)}{interval}."
+    return f"{where}, the mean {scores.name(name)} is {scores.number(mean.mean, name)}{interval}."
 
 
 def key_figures(run: Run) -> list[tuple[str, str, str]]:
@@ -76,10 +77,10 @@ def key_figures(run: Run) -> list[tuple[str, str, str]]:
     figures = []
     evaluation = main_evaluation(run)
     if evaluation is not None:
-        for name in formatting.main_first(evaluation.means)[:MAX_KEY_SCORES]:
+        for name in run.scores.main_first(evaluation.means)[:MAX_KEY_SCORES]:
             mean = evaluation.means[name]
-            note = f"95 %: {interval_text(mean, name)}" if mean.low is not None else ""
-            figures.append((formatting.score_name(name), formatting.number(mean.mean, name), note))
+            note = f"95 %: {interval_text(mean, name, run.scores)}" if mean.low is not None else ""
+            figures.append((run.scores.name(name), run.scores.number(mean.mean, name), note))
     if run.record is not None:
         record = run.record
         figures.append(

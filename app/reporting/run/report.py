@@ -6,7 +6,9 @@ from html import escape
 from typing import Any, TypeVar
 
 from app.configuration import to_dict
+from app.records import ScoreNames
 from app.reporting.page.markup import Html
+from app.reporting.page.scores import ScoreTexts, merge_names
 from app.reporting.page.shell import document, footer
 from app.reporting.run import documents, run_files, sections
 from app.reporting.run.documents import Documents
@@ -33,6 +35,7 @@ def build_report(
     counts: Mapping[str, int] | None = None,
     made: str = "",
     store: Mapping[str, Any] | None = None,
+    names: ScoreNames = (),
 ) -> Report:
     """The report of the run `name`.
 
@@ -42,8 +45,11 @@ def build_report(
         counts: cases of the prepared store by split.
         made: when, as it should be shown.
         store: how the prepared store was made, by plain names.
+        names: of scores, where the record has none.
     """
     run = read_run(name, files, pictures or {}, counts or {})
+    told = merge_names([() if run.record is None else run.record.scores, names])
+    run = replace(run, scores=ScoreTexts(told))
     found, problems = documents.read(files)
     run = replace(run, store=store or {}, problems=[*run.problems, *problems])
     return Report(page(run, made, found), data(run, made, found))
@@ -83,12 +89,12 @@ def page(run: Run, made: str, found: Documents) -> str:
     parts = [heading(run), *(_problem(p) for p in run.problems)]
     if found != Documents():
         parts.append(Html(f'<p class="note">Further down: <a href="#{documents.FOLDER}">documents</a>.</p>'))
-    parts += [sections.evaluation(found) for found in run.evaluations]
+    parts += [sections.evaluation(found, run.scores) for found in run.evaluations]
     if run.pictures:
         shown = run.pictures[:MAX_PICTURES]
         parts.append(sections.pictures(shown, len(run.pictures) - len(shown)))
     if run.epochs:
-        parts.append(sections.learning(run.epochs, best_epoch(run)))
+        parts.append(sections.learning(run.epochs, best_epoch(run), run.scores))
     if run.record is not None:
         parts.append(sections.timings(run.record))
     if run.config is not None:

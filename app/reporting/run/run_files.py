@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from app.records import TrialRecord
+from app.reporting.page.scores import ScoreTexts
 
 Files = Mapping[str, bytes]
 
@@ -119,6 +120,7 @@ class Run:
     store: Mapping[str, Any] = field(default_factory=dict)
     """How the store was made: splits, patients, meaning of labels, voxel size."""
     problems: Sequence[Problem] = ()
+    scores: ScoreTexts = field(default_factory=ScoreTexts)
 
 
 def is_wanted(name: str) -> bool:

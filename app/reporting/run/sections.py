@@ -19,6 +19,7 @@ from app.reporting.page.markup import (
     table,
     text,
 )
+from app.reporting.page.scores import ScoreTexts
 from app.reporting.run.run_files import Case, Epoch, Evaluation, Mean, Picture
 
 MANY_CASES = 25
@@ -31,7 +32,7 @@ SEEN = {
 """What a split's cases were to the training; those of any other it did not see."""
 
 
-def learning(epochs: Sequence[Epoch], best_epoch: int | None) -> Html:
+def learning(epochs: Sequence[Epoch], best_epoch: int | None, names: ScoreTexts) -> Html:
     """Curves of the loss and of every score that lies between 0 and 1; final values in a table."""
     last = epochs[-1]
     losses = charts.Series("loss", tuple((float(e.epoch), e.loss) for e in epochs))
@@ -39,7 +40,7 @@ def learning(epochs: Sequence[Epoch], best_epoch: int | None) -> Html:
         f"Training loss per epoch, from {formatting.significant(epochs[0].loss)} to {formatting.significant(last.loss)}"
     )
     figures = [figure(Html(charts.line_chart([losses], "epoch", text_of_loss)), "Training loss")]
-    scores = _score_series(epochs)
+    scores = _score_series(epochs, names)
     if scores:
         ends = ", ".join(f"{one.name} {formatting.number(one.points[-1][1])}" for one in scores)
         all_epochs = (float(epochs[0].epoch), float(last.epoch))
@@ -47,17 +48,17 @@ def learning(epochs: Sequence[Epoch], best_epoch: int | None) -> Html:
         chart = charts.line_chart(scores, "epoch", spoken, UNIT_RANGE, best_epoch, all_epochs)
         mark = "; the dotted line marks the epoch whose weights are kept" if best_epoch else ""
         figures.append(figure(Html(chart), f"Validation scores{mark}"))
-    return section("learning", "Learning", row(*figures), _epoch_table(epochs, best_epoch))
+    return section("learning", "Learning", row(*figures), _epoch_table(epochs, best_epoch, names))
 
 
-def _score_series(epochs: Sequence[Epoch]) -> list[charts.Series]:
-    names = formatting.main_first(dict.fromkeys(name for e in epochs for name in e.scores))
+def _score_series(epochs: Sequence[Epoch], scores: ScoreTexts) -> list[charts.Series]:
+    names = scores.main_first(dict.fromkeys(name for e in epochs for name in e.scores))
     points = {n: tuple((float(e.epoch), e.scores[n]) for e in epochs if n in e.scores) for n in names}
     shown = [n for n in names if all(UNIT_RANGE[0] <= value <= UNIT_RANGE[1] for _, value in points[n])]
-    return [charts.Series(formatting.short_name(n), points[n]) for n in shown]
+    return [charts.Series(scores.short(n), points[n]) for n in shown]
 
 
-def _epoch_table(epochs: Sequence[Epoch], best_epoch: int | None) -> Html:
+def _epoch_table(epochs: Sequence[Epoch], best_epoch: int | None, scores: ScoreTexts) -> Html:
     """First, best and last evaluated epochs: what the curve ends in, in numbers."""
     evaluated = [e for e in epochs if e.scores]
     if not evaluated:
@@ -66,19 +67,19 @@ def _epoch_table(epochs: Sequence[Epoch], best_epoch: int | None) -> Html:
     if best_epoch is not None:
         kept[best_epoch] = "best, kept"
     shown = [e for e in evaluated if e.epoch in kept]
-    names = formatting.main_first(dict.fromkeys(name for e in shown for name in e.scores))
+    names = scores.main_first(dict.fromkeys(name for e in shown for name in e.scores))
     columns = [
         Column("Epoch"),
         Column(""),
         Column("Loss", True),
-        *(Column(formatting.column_name(n), True) for n in names),
+        *(Column(scores.column(n), True) for n in names),
     ]
     rows = [
         [
             str(e.epoch),
             text(kept[e.epoch]),
             formatting.number(e.loss),
-            *(formatting.number(e.scores.get(n), n) for n in names),
+            *(scores.number(e.scores.get(n), n) for n in names),
             formatting.duration(e.elapsed_s),
         ]
         for e in shown
@@ -86,22 +87,21 @@ def _epoch_table(epochs: Sequence[Epoch], best_epoch: int | None) -> Html:
     return table("Scores on the validation split", [*columns, Column("After", True)], rows)
 
 
-def evaluation(found: Evaluation) -> Html:
+def evaluation(found: Evaluation, scores: ScoreTexts) -> Html:
     """Means with intervals, every case as a dot and as a row."""
     title = f"Results on the {formatting.split_name(found.split)} split"
     names = [*found.means, *(name for case in found.cases for name in case.scores)]
-    families = dict.fromkeys(formatting.family(name) for name in names)
-    explained = " ".join(formatting.EXPLANATIONS[f] for f in families if f in formatting.EXPLANATIONS)
+    explained = scores.explain(names)
     seen = SEEN.get(found.split, "that training did not see")
     parts = [paragraph(f"{formatting.plural(_num_cases(found), 'case')} {seen}. {explained}")]
-    plot = _case_plot(found)
+    plot = _case_plot(found, scores)
     if found.means:
-        means = _mean_table(found)
+        means = _mean_table(found, scores)
         parts.append(row(plot, means) if plot else means)
     if found.conventions:
         parts.append(paragraph(f"How cases are counted: {'; '.join(found.conventions)}.", "note"))
     if found.cases:
-        parts.append(_case_table(found.cases, found.split))
+        parts.append(_case_table(found.cases, found.split, scores))
     return section(f"results-{found.split}", title, *parts)
 
 
@@ -109,49 +109,50 @@ def _num_cases(found: Evaluation) -> int:
     return len(found.cases) or max((mean.num_cases or 0 for mean in found.means.values()), default=0)
 
 
-def _mean_table(found: Evaluation) -> Html:
+def _mean_table(found: Evaluation, scores: ScoreTexts) -> Html:
     columns = [Column("Score"), Column("Mean", True), Column("95 % interval", True), Column("Cases", True)]
     rows = [
         [
-            text(formatting.score_name(name)),
-            formatting.number(mean.mean, name),
-            interval_text(mean, name),
+            text(scores.name(name)),
+            scores.number(mean.mean, name),
+            interval_text(mean, name, scores),
             formatting.MISSING if mean.num_cases is None else str(mean.num_cases),
         ]
-        for name, mean in ((name, found.means[name]) for name in formatting.main_first(found.means))
+        for name, mean in ((name, found.means[name]) for name in scores.main_first(found.means))
     ]
     method = paragraph(f"Intervals: {found.interval}.", "note") if found.interval else Html("")
     return join(Html("<div>"), table("Means over the cases", columns, rows), method, Html("</div>"))
 
 
-def interval_text(mean: Mean, name: str = "") -> str:
+def interval_text(mean: Mean, name: str, scores: ScoreTexts) -> str:
     """`0.71 to 0.84`."""
     if mean.low is None or mean.high is None:
         return formatting.MISSING
-    return f"{formatting.number(mean.low, name)} to {formatting.number(mean.high, name)}"
+    return f"{scores.number(mean.low, name)} to {scores.number(mean.high, name)}"
 
 
-def _case_plot(found: Evaluation) -> Html | None:
-    names = [n for n in formatting.main_first(found.means) if formatting.family(n) == "dice"]
+def _case_plot(found: Evaluation, scores: ScoreTexts) -> Html | None:
+    names = scores.by_part(found.means)
     values = {n: tuple(v for case in found.cases if (v := case.scores.get(n)) is not None) for n in names}
     columns = [
-        charts.Column(formatting.short_name(n), values[n], found.means[n].mean, found.means[n].low, found.means[n].high)
+        charts.Column(scores.short(n), values[n], found.means[n].mean, found.means[n].low, found.means[n].high)
         for n in names
         if values[n] and all(0 <= v <= 1 for v in values[n])
     ]
     if not columns:
         return None
     means = ", ".join(f"{c.name} {formatting.number(c.mean)}" for c in columns)
-    chart = charts.strip_plot(columns, UNIT_RANGE, f"Dice of each case by region; means: {means}")
-    return figure(Html(chart), "Dice of each case (dots), mean and its interval (bars)")
+    title = scores.title(names[0])
+    chart = charts.strip_plot(columns, UNIT_RANGE, f"{title} of each case by part; means: {means}")
+    return figure(Html(chart), f"{title} of each case (dots), mean and its interval (bars)")
 
 
-def _case_table(cases: Sequence[Case], split: str) -> Html:
-    names = formatting.main_first(dict.fromkeys(name for case in cases for name in case.scores))
-    columns = [Column("Case"), *(Column(formatting.column_name(n), True) for n in names)]
-    rows = [[text(case.id), *(formatting.number(case.scores.get(n), n) for n in names)] for case in cases]
+def _case_table(cases: Sequence[Case], split: str, scores: ScoreTexts) -> Html:
+    names = scores.main_first(dict.fromkeys(name for case in cases for name in case.scores))
+    columns = [Column("Case"), *(Column(scores.column(n), True) for n in names)]
+    rows = [[text(case.id), *(scores.number(case.scores.get(n), n) for n in names)] for case in cases]
     caption = f"Every case of the {formatting.split_name(split)} split"
-    regions = formatting.explain_regions(names)
+    regions = scores.explain_parts(names)
     explained = paragraph(f"{regions}.", "note") if regions else Html("")
     return join(table(caption, columns, rows, "tall" if len(cases) > MANY_CASES else ""), explained)
 

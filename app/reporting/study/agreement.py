@@ -72,8 +72,8 @@ def _parity_table(found: Comparison) -> Html:
         rows.append(
             [
                 text(one.trial),
-                text(formatting.column_name(one.score) + split),
-                *(formatting.number(value, one.score) for value in one.values),
+                text(found.scores.column(one.score) + split),
+                *(found.scores.number(value, one.score) for value in one.values),
                 formatting.MISSING if one.difference is None else f"{one.difference:.4f}",
                 *([interval] if with_interval else []),
                 _verdict(one),
@@ -122,7 +122,7 @@ def disagreements(found: Comparison) -> list[str]:
 def _disagreement(found: Comparison, one: Parity) -> str:
     pairs = zip(found.runs, one.values, strict=True)
     listed = ", ".join(
-        f"{formatting.number(value, one.score)} {run.label}" for run, value in pairs if value is not None
+        f"{found.scores.number(value, one.score)} {run.label}" for run, value in pairs if value is not None
     )
     if one.low is not None and one.high is not None:
         why = (
@@ -132,4 +132,4 @@ def _disagreement(found: Comparison, one: Parity) -> str:
     else:
         why = f"a difference of {one.difference:.4f}, more than {one.allowed:.2g}"
     why += f" ({'; '.join(one.reasons)})" if one.reasons else ""
-    return f"{one.trial}: {formatting.score_name(one.score)} ({formatting.split_name(one.split)}) is {listed}: {why}."
+    return f"{one.trial}: {found.scores.name(one.score)} ({formatting.split_name(one.split)}) is {listed}: {why}."

@@ -6,7 +6,8 @@ from typing import Any
 
 from app import intervals
 from app.configuration import to_dict
-from app.records import StudyTrial, TrialRecord
+from app.records import ScoreNames, StudyTrial, TrialRecord
+from app.reporting.page.scores import ScoreTexts, merge_names
 from app.reporting.run.run_files import Evaluation
 from app.reporting.study import reasons
 from app.reporting.study.numbers import Cost, cost_of, one_worker_s, varied_options
@@ -34,6 +35,13 @@ class Comparison:
     price_per_hour: float | None
     varied: tuple[str, ...]
     """Options in which the trials differ."""
+    names: ScoreNames = ()
+    """Of scores, where the trials' records have none."""
+
+    @property
+    def scores(self) -> ScoreTexts:
+        records = [trial.record for run in self.runs for trial in run.record.trials if trial.record is not None]
+        return ScoreTexts(merge_names([*(record.scores for record in records), self.names]))
 
     @property
     def disagreements(self) -> list[Parity]:

@@ -124,6 +124,6 @@ def key_figures(found: Comparison) -> list[tuple[str, str, str]]:
     run = found.reference
     best_trial = run.record.best_trial
     if best_trial is not None:
-        value = formatting.number(best_score(run, best_trial), run.record.score)
-        figures.append((f"Best {formatting.score_name(run.record.score)}", value, f"{best_trial}, on validation"))
+        value = found.scores.number(best_score(run, best_trial), run.record.score)
+        figures.append((f"Best {found.scores.name(run.record.score)}", value, f"{best_trial}, on validation"))
     return figures

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+from app.records import ScoreNames
 from app.reporting.page import formatting
 from app.reporting.page.markup import Html, paragraph
 from app.reporting.page.shell import document, footer
@@ -21,7 +22,11 @@ TOLERANCE = 0.01
 
 
 def build_study_report(
-    folders: Mapping[str, Files], tolerance: float = TOLERANCE, price_per_hour: float | None = None, made: str = ""
+    folders: Mapping[str, Files],
+    tolerance: float = TOLERANCE,
+    price_per_hour: float | None = None,
+    made: str = "",
+    names: ScoreNames = (),
 ) -> Report:
     """The report on runs of one study.
 
@@ -30,12 +35,14 @@ def build_study_report(
         tolerance: difference of a score between 0 and 1 that counts as none; of a loss or distance, as a share of it.
         price_per_hour: of one worker.
         made: when, as it should be shown.
+        names: of scores, where the records have none.
 
     Raises:
         DataError: a run has no record, or one that cannot be used.
         UsageError: the runs are not of one study.
     """
     found = compare_runs([read_study(folder, files) for folder, files in folders.items()], tolerance, price_per_hour)
+    found = replace(found, names=names)
     sweep = find_sweep(found)
     return Report(page(found, made), {**as_data(found, made), "sweep": None if sweep is None else asdict(sweep)})
 

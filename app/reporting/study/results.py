@@ -28,9 +28,7 @@ def results(found: Comparison) -> Html:
     score = found.reference.record.score
     left_out = len(found.varied) - MAX_OPTIONS
     note = f"{formatting.plural(left_out, 'more option')} that differ are in report.json. " if left_out > 0 else ""
-    note += (
-        f"Time: from the trial’s start to its end, start-up included. {formatting.score_name(score)}: best validation."
-    )
+    note += f"Time: from the trial’s start to its end, start-up included. {found.scores.name(score)}: best validation."
     return section("trials", "Trials", *parts, _trial_table(found), paragraph(note, "note"), *_lineage(found.runs))
 
 
@@ -41,9 +39,9 @@ def _best_sentence(found: Comparison, best: Sequence[tuple[str, str | None]]) ->
         return f"The strategies do not agree on the best trial: {listed}."
     run = found.reference
     name = str(names[0])
-    value = formatting.number(best_score(run, name), run.record.score)
+    value = found.scores.number(best_score(run, name), run.record.score)
     return (
-        f"The best trial by validation is {name}: {formatting.score_name(run.record.score)} {value}. "
+        f"The best trial by validation is {name}: {found.scores.name(run.record.score)} {value}. "
         "The test split has no say in this."
     )
 
@@ -53,7 +51,7 @@ def _trial_table(found: Comparison) -> Html:
     columns = [Column("Trial"), *(Column(option.rsplit(".", 1)[-1].replace("_", " "), True) for option in options)]
     for run in found.runs:
         columns.append(Column(f"Time, {run.label}", True))
-    score = formatting.column_name(found.reference.record.score)
+    score = found.scores.column(found.reference.record.score)
     columns.append(Column(score, True))
     experiments = found.experiments
     best = {run.record.best_trial for run in found.runs}
@@ -67,7 +65,7 @@ def _trial_table(found: Comparison) -> Html:
             *(text(value) for value in plain),
         ]
         cells += [_time(run, trial_of(run, trial.name)) for run in found.runs]
-        cells.append(formatting.number(_score_of(found, trial.name), found.reference.record.score))
+        cells.append(found.scores.number(_score_of(found, trial.name), found.reference.record.score))
         rows.append(cells)
     return table("Trials of the study", columns, rows, "tall" if len(rows) > MANY_ROWS else "")
 
@@ -142,9 +140,9 @@ def curves(found: Comparison) -> Html:
     if scored:
         which = next((index for index, one in enumerate(scored) if one.name == best), None)
         unit = all(UNIT_RANGE[0] <= y <= UNIT_RANGE[1] for one in scored for _, y in one.points)
-        spoken = f"{formatting.score_name(score)} of {formatting.plural(len(scored), 'trial')} per epoch{under}"
+        spoken = f"{found.scores.name(score)} of {formatting.plural(len(scored), 'trial')} per epoch{under}"
         chart = study_charts.highlighted_lines(scored, which, "epoch", spoken, UNIT_RANGE if unit else None)
-        figures.append(figure(Html(chart), f"{formatting.score_name(score)} on validation{under}{stands_out}"))
+        figures.append(figure(Html(chart), f"{found.scores.name(score)} on validation{under}{stands_out}"))
     return section(
         "curves", "Curves", row(*figures), _panels(found) if len(found.runs) > 1 or len(names) > 6 else Html("")
     )

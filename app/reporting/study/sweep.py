@@ -8,6 +8,7 @@ from app.intervals import CONFIDENCE, MAX_ERROR, holm, mean_interval, p_value
 from app.reporting.page import charts, formatting
 from app.reporting.page.charts import Axis, rule, svg, text_at, ticks
 from app.reporting.page.markup import Column, Html, figure, paragraph, section, table
+from app.reporting.page.scores import ScoreTexts
 from app.reporting.run.run_files import Evaluation
 from app.reporting.study.comparison import Comparison, best_score, trial_of
 from app.reporting.study.numbers import flattened
@@ -123,17 +124,17 @@ def sweep_section(found: Comparison) -> Html:
     sweep = find_sweep(found)
     if sweep is None:
         return Html("")
-    option = option_name(sweep.option)
+    option, name = option_name(sweep.option), found.scores.name(sweep.score)
     labels = [run.label for run in found.runs]
-    spoken = f"{formatting.score_name(sweep.score)} and time of training against {option}"
+    spoken = f"{name} and time of training against {option}"
     where = "best validation" if sweep.split is None else formatting.split_name(sweep.split)
-    caption = f"{formatting.score_name(sweep.score)} ({where}) and time of training without start-up, against {option}"
+    caption = f"{name} ({where}) and time of training without start-up, against {option}"
     return section(
         "sweep",
         f"Against {option}",
-        figure(Html(sweep_chart(sweep, spoken)), caption),
+        figure(Html(sweep_chart(sweep, spoken, name)), caption),
         Html(legend(labels) if len(labels) > 1 else ""),
-        _table(sweep, labels),
+        _table(sweep, labels, found.scores),
         paragraph(_note(sweep), "note"),
     )
 
@@ -142,10 +143,10 @@ def option_name(option: str) -> str:
     return option.rsplit(".", 1)[-1].replace("_", " ")
 
 
-def _table(sweep: Sweep, labels: Sequence[str]) -> Html:
+def _table(sweep: Sweep, labels: Sequence[str], scores: ScoreTexts) -> Html:
     evaluated = any(point.low is not None for points in sweep.points for point in points)
     titles = [
-        formatting.column_name(sweep.score),
+        scores.column(sweep.score),
         *(["Interval", "Difference", "Its interval"] if evaluated else []),
         "Time",
     ]
@@ -156,7 +157,7 @@ def _table(sweep: Sweep, labels: Sequence[str]) -> Html:
     for run_points in zip(*sweep.points, strict=True):
         for label, point in zip(labels, run_points, strict=True):
             cells: list[str | Html] = [f"{point.value:g}", *([label] if several else [])]
-            cells.append(formatting.number(point.score, sweep.score))
+            cells.append(scores.number(point.score, sweep.score))
             if evaluated:
                 cells += [_interval(point.low, point.high), _signed(point.difference)]
                 cells.append(_interval(point.difference_low, point.difference_high))
@@ -199,12 +200,12 @@ def _note(sweep: Sweep) -> str:
     )
 
 
-def sweep_chart(sweep: Sweep, description: str) -> str:
+def sweep_chart(sweep: Sweep, description: str, title: str) -> str:
     """Two panels with the same axis below: the score with its intervals, and the time; a line for each strategy."""
     scores = [v for points in sweep.points for p in points for v in (p.score, p.low, p.high) if v is not None]
     times = [p.trained_s for points in sweep.points for p in points if p.trained_s is not None]
     unit, per_unit = ("seconds", 1.0) if max(times, default=0.0) < 180 else ("minutes", 60.0)
-    parts = _panel(sweep, 0.0, formatting.score_name(sweep.score), (min(scores), max(scores)), "score", 1.0)
+    parts = _panel(sweep, 0.0, title, (min(scores), max(scores)), "score", 1.0)
     if times:
         top = (0.0, max(times) / per_unit)
         parts += _panel(sweep, WIDTH - PANEL_WIDTH, f"Time of training, {unit}", top, "trained_s", per_unit)

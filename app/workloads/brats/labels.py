@@ -5,17 +5,19 @@ Regions as BraTS scores them: WT whole tumour = {1, 2, 3}, TC tumour core = {1, 
 A resection cavity is background: BraTS 2024 (arXiv 2405.18368) counts it to none of the three, and scores it apart.
 """
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from app.workloads.volumes import labels
+from app.workloads.volumes.anatomy import Anatomy
+from app.workloads.volumes.labels import BACKGROUND, Codes
+
 Layout = Literal["msd", "nnunet", "brats2021", "brats2023"]
 """How the files of a data set are named."""
 
-BACKGROUND, CORE, EDEMA, ENHANCING = 0, 1, 2, 3
-NUM_CODES = 4
+CORE, EDEMA, ENHANCING = 1, 2, 3
 
 Meaning = Literal["background", "core", "edema", "enhancing", "cavity"]
 """What a code of a label file may stand for."""
@@ -28,9 +30,6 @@ INTERNAL: dict[Meaning, int] = {
     "cavity": BACKGROUND,
 }
 TUMOUR: tuple[Meaning, ...] = ("core", "edema", "enhancing")
-
-Codes = Mapping[int, Meaning]
-"""File code -> what it stands for."""
 
 FILE_CODES: dict[str, Codes] = {
     # MSD Task01's dataset.json: 1 edema, 2 non-enhancing tumour, 3 enhancing tumour
@@ -57,12 +56,14 @@ REGIONS: dict[str, tuple[int, ...]] = {
 OUTPUT_REGIONS: dict[str, tuple[str, ...]] = {"whole": ("WT",), "regions": ("WT", "TC", "ET")}
 """Output mode -> its channels. `whole` is the seed study's binary task."""
 
-LABEL_ROUNDING = 1e-3
-"""Values so near to a whole number are meant to be it. Assumed: far above what float32 and resaving make."""
-MAX_LABEL_ROUNDING = 0.05
-"""Even where the file scales by coarser steps: codes 0 to 4 in 8 bits are scaled by steps of 0.016."""
-
-_NOT_A_CODE = 255
+BRAIN = Anatomy(
+    modalities=("FLAIR", "T1w", "T1gd", "T2w"),
+    meanings={str(meaning): code for meaning, code in INTERNAL.items()},
+    regions=REGIONS,
+    outputs=OUTPUT_REGIONS,
+    painted={"WT": EDEMA, "TC": CORE, "ET": ENHANCING},
+)
+"""Brain tumours, in scans whose skull was removed."""
 
 
 def codes_of(which: str | Codes) -> Codes:
@@ -70,107 +71,26 @@ def codes_of(which: str | Codes) -> Codes:
     return FILE_CODES[which] if isinstance(which, str) else which
 
 
-def describe(codes: Codes) -> str:
-    """Such as `0=background 1=core 2=edema 3=enhancing`."""
-    return " ".join(f"{code}={codes[code]}" for code in sorted(codes))
-
-
 def to_internal(label: npt.NDArray[Any], codes: str | Codes) -> npt.NDArray[np.uint8]:
-    """Internal codes of a label as it is in its file; any shape, any numeric type.
-
-    Raises:
-        ValueError: a value that is none of the codes (a fraction, a NaN, another number); names a few.
-    """
-    known = codes_of(codes)
-    if label.dtype == np.uint8:
-        small = label
-    else:
-        whole = (label >= 0) & (label < 256) & (label == np.floor(label))
-        if not whole.all():
-            raise ValueError(_wrong_codes(label[~whole], known))
-        small = label.astype(np.uint8)
-    table = np.full(256, _NOT_A_CODE, np.uint8)
-    table[list(known)] = [INTERNAL[meaning] for meaning in known.values()]
-    internal: npt.NDArray[np.uint8] = table[small]
-    wrong = internal == _NOT_A_CODE
-    if wrong.any():
-        raise ValueError(_wrong_codes(small[wrong], known))
-    return internal
+    """As app.workloads.volumes.labels.to_internal, of a challenge's codes by its name too."""
+    return labels.to_internal(label, codes_of(codes), BRAIN)
 
 
 def to_file_codes(internal: npt.NDArray[np.uint8], codes: str | Codes) -> npt.NDArray[np.uint8]:
-    """The inverse of `to_internal`; of several codes with one meaning the lowest is written.
-
-    Raises:
-        ValueError: a kind of tumour has no code.
-    """
-    known = codes_of(codes)
-    if lacking := lacking_meanings(known):
-        raise ValueError(f"the codes {describe(known)} have none for {' and '.join(lacking)}")
-    table = np.zeros(NUM_CODES, np.uint8)
-    for code in sorted(known, reverse=True):
-        table[INTERNAL[known[code]]] = code
-    table[BACKGROUND] = 0
-    written: npt.NDArray[np.uint8] = table[internal]
-    return written
+    """As app.workloads.volumes.labels.to_file_codes, of a challenge's codes by its name too."""
+    return labels.to_file_codes(internal, codes_of(codes), BRAIN)
 
 
-def lacking_meanings(codes: Codes) -> list[Meaning]:
+def lacking_meanings(codes: Codes) -> list[str]:
     """The kinds of tumour that no code stands for."""
-    return [meaning for meaning in TUMOUR if meaning not in codes.values()]
+    return labels.lacking_meanings(codes, BRAIN)
 
 
 def region_masks(internal: npt.NDArray[np.uint8], outputs: str = "regions") -> npt.NDArray[np.bool_]:
-    """Membership of each voxel in each region: [...] -> [C, ...] bool, channels as in OUTPUT_REGIONS[outputs]."""
-    table = np.zeros((len(OUTPUT_REGIONS[outputs]), NUM_CODES), np.bool_)
-    for channel, region in enumerate(OUTPUT_REGIONS[outputs]):
-        table[channel, list(REGIONS[region])] = True
-    stack: npt.NDArray[np.bool_] = np.stack([row[internal] for row in table])
-    return stack
+    """Membership of each voxel in each region: [...] -> [C, ...], channels as in OUTPUT_REGIONS[outputs]."""
+    return labels.region_masks(internal, outputs, BRAIN)
 
 
-def to_whole(label: npt.NDArray[Any], step: float = 0.0) -> tuple[npt.NDArray[Any], float]:
-    """A label's values as whole numbers, and how far from them the farthest was; any shape, any numeric type.
-
-    Args:
-        label: as in its file.
-        step: between neighbouring values, where the file scales whole numbers; half of it is a rounding error too.
-
-    Raises:
-        ValueError: a value that is not nearly whole; names a few.
-    """
-    if label.dtype.kind != "f":
-        return label, 0.0
-    whole = np.rint(label)
-    if np.array_equal(whole, label):
-        return label, 0.0
-    allowed = min(max(LABEL_ROUNDING, 0.505 * step), MAX_LABEL_ROUNDING)
-    with np.errstate(invalid="ignore"):  # infinity less infinity
-        distance = np.abs(label - whole)
-    far = ~(distance <= allowed)
-    if far.any():
-        seen = ", ".join(f"{v:.9g}" for v in np.unique(label[far])[:5].tolist())
-        raise ValueError(
-            f"label values {seen} are not whole numbers; wanted codes, or values within {allowed:.2g} of one"
-        )
-    return whole, float(distance.max())
-
-
-def from_regions(regions: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """Internal codes of region masks [C, ...]; C = 3 (WT, TC, ET) or 1 (whole: every tumour voxel becomes edema).
-
-    The inner region wins where masks disagree: a voxel in ET is enhancing even when WT misses it.
-    """
-    internal = np.where(regions[0], EDEMA, BACKGROUND).astype(np.uint8)
-    if len(regions) == 3:
-        internal[regions[1]] = CORE
-        internal[regions[2]] = ENHANCING
-    return internal
-
-
-def _wrong_codes(values: npt.NDArray[Any], codes: Codes) -> str:
-    seen = ", ".join(f"{v:g}" for v in np.unique(values)[:5].tolist())
-    return (
-        f"label values {seen} are no codes of this data set ({describe(codes)}); "
-        "if its files mean other codes, say so with --labels CODE=MEANING or --challenge"
-    )
+def from_regions(regions: npt.NDArray[np.bool_], outputs: str = "regions") -> npt.NDArray[np.uint8]:
+    """Internal codes of region masks [C, ...]; of `whole` every tumour voxel becomes edema."""
+    return labels.from_regions(regions, outputs, BRAIN)

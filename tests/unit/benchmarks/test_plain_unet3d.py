@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from app.workloads.brats.network.networks import build_network
 from app.workloads.brats.task import BratsTask
+from app.workloads.volumes.network.networks import build_network
 from benchmarks.peers.plain_unet3d import PlainUNet3d
 
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from app.command_line import run
 from app.errors import UsageError
-from app.workloads.brats.source.patients import SplitOptions
-from app.workloads.brats.store.build_store import VoxelOptions
+from app.workloads.brats.commands.flags import EvaluateBrats, PredictBrats, PrepareBrats
+from app.workloads.brats.task import BratsTask
+from app.workloads.volumes.source.patients import SplitOptions
+from app.workloads.volumes.store.build_store import VoxelOptions
 
 OpenJob = Callable[[str], ModuleType]
 
@@ -46,19 +48,21 @@ def test_prepare(
         seen.extend([split, options["voxels"]])
         raise UsageError("enough")
 
-    monkeypatch.setattr("app.workloads.brats.store.build_store.plan_store", plan_store)
-    monkeypatch.setattr("app.workloads.brats.store.build_store.find_labelled", lambda *_: None)
+    monkeypatch.setattr("app.workloads.brats.store.plan.plan_store", plan_store)
+    monkeypatch.setattr("app.workloads.brats.store.plan.find_labelled", lambda *_: None)
     monkeypatch.setattr("app.workloads.brats.source.label_choice.choose_codes", lambda *_: None)
     with pytest.raises(SystemExit):
-        run(job.PrepareBrats, job.main, ["--source", "/s", "--store", "/t", *flags], job.__doc__)
+        run(PrepareBrats, job.main, ["--source", "/s", "--store", "/t", *flags], job.__doc__)
     assert seen == [split, voxels]
 
 
-def test_a_voxel_size_of_nothing_is_refused(open_job: OpenJob) -> None:
+def test_a_voxel_size_of_nothing_is_refused(open_job: OpenJob, capsys: pytest.CaptureFixture[str]) -> None:
     job = open_job("prepare")
     flags = ["--source", "/s", "--store", "/t", "--spacing-mm", "1", "0", "1"]
-    with pytest.raises(ValueError, match=r"--spacing-mm: got \(1.0, 0.0, 1.0\), wanted three positive lengths in mm"):
-        run(job.PrepareBrats, job.main, flags, job.__doc__)
+    with pytest.raises(SystemExit) as ended:
+        run(PrepareBrats, job.main, flags, job.__doc__)
+    assert ended.value.code == 2
+    assert "--spacing-mm: got (1.0, 0.0, 1.0), wanted three positive lengths in mm" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("flags", "options"), [((), {}), (("--no-resampling",), {"resampling": False})])
@@ -75,20 +79,23 @@ def test_evaluate_and_predict(
         seen.append(arguments[5])
         raise UsageError("enough")
 
-    def map_with_model(*arguments: Any) -> list[Any]:
+    def map_with_model(*arguments: Any) -> None:
         seen.append(arguments[5])
-        return []
+        raise UsageError("enough")
 
     monkeypatch.setattr("app.execution.models.evaluate.evaluate_run", evaluate_run)
     monkeypatch.setattr("app.execution.models.predict.map_with_model", map_with_model)
     job = open_job("evaluate")
     with pytest.raises(SystemExit):
-        run(job.EvaluateBrats, job.main, ["--run", "/r", "--store", "/t", *flags], job.__doc__)
+        run(EvaluateBrats, job.main, ["--run", "/r", "--store", "/t", *flags], job.__doc__)
     predict = open_job("predict")
-    run(
-        predict.PredictBrats,
-        lambda arguments: list(predict._results("/m", [], arguments)),
-        ["--model", "/m", "--input", "/i", "--out", str(tmp_path), *flags],
-        predict.__doc__,
-    )
+    monkeypatch.setattr("app.execution.models.model.load_model_of", lambda *_: SimpleNamespace(task=BratsTask()))
+    monkeypatch.setattr("app.workloads.brats.commands.predict.plan_predictions", lambda *_: [])
+    with pytest.raises(SystemExit):
+        run(
+            PredictBrats,
+            predict.main,
+            ["--model", "/m", "--input", "/i", "--out", str(tmp_path), *flags],
+            predict.__doc__,
+        )
     assert seen == [options, options]

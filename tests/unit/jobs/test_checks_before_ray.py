@@ -17,11 +17,11 @@ from small_scans import write_scans
 from app.data.store.manifest import MANIFEST_NAME, read_manifest, write_manifest
 from app.experiment import Experiment
 from app.training.checkpoint import save_best
-from app.workloads.brats.network.networks import build_network
 from app.workloads.brats.task import BratsTask
 from app.workloads.documents.image.networks import build_network as build_image_network
 from app.workloads.documents.image.task import DocumentImageTask
 from app.workloads.documents.ocr.texts import PageText, write_part
+from app.workloads.volumes.network.networks import build_network
 
 JOBS = Path(__file__).parents[3] / "jobs"
 
@@ -75,10 +75,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_stores(root: Path) -> None:
-    from app.workloads.brats.store import build_store as scans
-    from app.workloads.brats.store.prepare import prepare_or_keep as prepare_scan
     from app.workloads.documents.store import build_store as pages
     from app.workloads.documents.store.prepare import prepare_or_keep as prepare_pages
+    from app.workloads.volumes.store import build_store as scans
+    from app.workloads.volumes.store.prepare import prepare_or_keep as prepare_scan
 
     _, tasks = scans.plan_store(str(root / "scans"), str(root / "store"), "in-order")
     scans.finish_store(str(root / "store"), [prepare_scan(task) for task in tasks], 0.0)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.command_line import run
+from app.workloads.documents.commands.flags import EvaluateEnsemble
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_what_an_ensemble_lacks_is_scored_first(
     )
     flags = ["--image", str(tmp_path / "image"), "--text", str(tmp_path / "text"), "--launcher", "local"]
     flags += ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "both")]
-    run(job.EvaluateEnsemble, job.main, flags, job.__doc__)
+    run(EvaluateEnsemble, job.main, flags, job.__doc__)
     missing = [("image", "validation"), ("text", "validation"), ("text", "test")]
     assert checked == missing
     assert scored == [(name, split, "local") for name, split in missing]
@@ -56,6 +57,6 @@ def test_wrong_flags_are_told_before_anything_is_scored(
     job: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], told: str
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        run(job.EvaluateEnsemble, job.main, [*flags, "--store", "s", "--out", str(tmp_path)], job.__doc__)
+        run(EvaluateEnsemble, job.main, [*flags, "--store", "s", "--out", str(tmp_path)], job.__doc__)
     assert ended.value.code == 2
     assert told in capsys.readouterr().err

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.command_line import run
+from app.workloads.documents.commands.flags import PredictDocuments
 
 
 def test_models_of_different_classes_are_refused(
@@ -29,6 +30,6 @@ def test_models_of_different_classes_are_refused(
     monkeypatch.setattr("app.workloads.documents.ocr.engines.check_engine", lambda _: None)
     flags = ["--input", str(tmp_path / "nothing there"), "--out", str(tmp_path / "out")]
     with pytest.raises(SystemExit) as ended:
-        run(job.PredictDocuments, job.main, [*flags, "--image-model", "image", "--text-model", "text"], job.__doc__)
+        run(PredictDocuments, job.main, [*flags, "--image-model", "image", "--text-model", "text"], job.__doc__)
     assert ended.value.code == 2
     assert "the models know different classes: image form, memo; text memo, note" in capsys.readouterr().err

@@ -15,6 +15,8 @@ from app.command_line import run
 from app.data.store.quarantine import read_quarantine
 from app.experiment import Experiment
 from app.training.checkpoint import save_best
+from app.workloads.documents.commands import predict as documents
+from app.workloads.documents.commands.flags import PredictDocuments
 from app.workloads.documents.image.networks import PageNetwork, build_network
 from app.workloads.documents.image.task import DocumentImageTask
 from app.workloads.documents.ocr.engines import OcrOptions, OcrTimeout
@@ -84,7 +86,7 @@ def predict(open_job: Callable[[str], ModuleType], folder: Path, tmp_path: Path)
 
     def call(*flags: str) -> dict[str, Any]:
         fixed = ("--input", str(folder / "in"), "--out", str(tmp_path), "--launcher", "local")
-        run(job.PredictDocuments, job.main, [*fixed, *flags], job.__doc__)
+        run(PredictDocuments, job.main, [*fixed, *flags], job.__doc__)
         return {row["id"]: row for row in pyarrow.csv.read_csv(tmp_path / "predictions.csv").to_pylist()}
 
     return call
@@ -180,8 +182,6 @@ def test_a_page_without_text_counts_for_its_image_alone_and_options_of_ocr_are_t
 def test_rows_of_a_part_are_there_when_the_next_one_fails_and_no_name_stops_it(
     predict: Callable[..., dict[str, Any]], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import predict_documents
-
     pages = tmp_path / "pages"
     pages.mkdir()
     for name in ("r\udce9.png", "s.png", "t.png"):
@@ -192,8 +192,8 @@ def test_rows_of_a_part_are_there_when_the_next_one_fails_and_no_name_stops_it(
         f"{pages}/{name}" for name in (r"r\xe9.png", "s.png", "t.png")
     ]
     (tmp_path / "predictions.csv").unlink()
-    monkeypatch.setattr(predict_documents, "NUM_PAGES_PER_PART", 2)
-    classify, calls = predict_documents._classify, []
+    monkeypatch.setattr(documents, "NUM_PAGES_PER_PART", 2)
+    classify, calls = documents._classify, []
 
     def once(*arguments: Any) -> Any:
         calls.append(1)
@@ -201,7 +201,7 @@ def test_rows_of_a_part_are_there_when_the_next_one_fails_and_no_name_stops_it(
             raise KeyboardInterrupt
         return classify(*arguments)
 
-    monkeypatch.setattr(predict_documents, "_classify", once)
+    monkeypatch.setattr(documents, "_classify", once)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         predict(*flags)
     assert len(pyarrow.csv.read_csv(tmp_path / "predictions.csv")) == 2

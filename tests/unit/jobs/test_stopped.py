@@ -17,8 +17,8 @@ from small_scans import make_store
 from app.data.store.manifest import write_manifest
 from app.experiment import Experiment
 from app.training.checkpoint import save_best
-from app.workloads.brats.network.networks import build_network
 from app.workloads.brats.task import BratsTask
+from app.workloads.volumes.network.networks import build_network
 
 SMALL = ("--task.filters", "4", "8", "--task.patch-size", "8", "8", "8", "--batch-size", "1", "--epochs", "2")
 LOCAL = ("--launcher", "local")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from app.records import Session, Span, StudyRecord, StudyTrial, Timings, TrialRecord
+from app.workloads.brats.declaration import BRATS
 
 START_S = 1_700_000_000.0
 """Time of day at which a made study begins."""
@@ -88,6 +89,7 @@ def trial_record(number: int, k: int, timings: Timings, shift: float = 0.0) -> T
         binding_limit="device",
         metrics={"epoch": NUM_EPOCHS, "step": 60, "dice": score, "dice_WT": score + 0.05, "hd95_mm_WT": 4.0},
         versions={"python": "3.11.2", "torch": "2.15.0", "ray": "3.0"},
+        scores=BRATS.scores,
         host={"name": "box", "num_cores": 4},
     )
 

@@ -64,8 +64,9 @@ def experiment(name: str, workload: str, task: dict[str, Any]) -> Experiment:
 
 def brats_store(folder: Path) -> str:
     """Eight volumes with a bright box as tumour."""
-    from app.workloads.brats.store.build_store import finish_store, plan_store
-    from app.workloads.brats.store.prepare import prepare_or_keep
+    from app.workloads.brats.store.plan import plan_store
+    from app.workloads.volumes.store.build_store import finish_store
+    from app.workloads.volumes.store.prepare import prepare_or_keep
 
     source = folder / "raw" / "Task01_BrainTumour"
     names = [f"BRATS_{number:03d}" for number in range(1, 9)]

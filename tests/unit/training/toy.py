@@ -14,7 +14,7 @@ import torch
 from app.configuration import from_dict
 from app.errors import DataError
 from app.experiment import Experiment, OptimizerConfig, ScheduleConfig
-from app.workloads.base import Batch, HostBatch
+from app.workloads.base import Batch, HostBatch, Samples, Workload
 
 NUM_FEATURES = 3
 
@@ -37,7 +37,7 @@ class ToyTask:
 
 
 @dataclass(frozen=True)
-class ToySamples:
+class ToySamples(Samples):
     num_rows: int
     poison_row: int = -1
     title_log: str = ""
@@ -52,7 +52,7 @@ class ToySamples:
         return {"x": features.astype(np.float32), "y": (features.sum(1, keepdims=True) > 0).astype(np.float32)}
 
 
-class ToyWorkload:
+class ToyWorkload(Workload):
     name = "toy"
     score = "accuracy"
     loss_is_mean = False

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 
 from app.workloads import exporting
-from app.workloads.brats.labels import FILE_CODES, INTERNAL, OUTPUT_REGIONS, REGIONS
+from app.workloads.brats.labels import BRAIN, FILE_CODES, OUTPUT_REGIONS, REGIONS
 from app.workloads.brats.source.layouts import MODALITIES
-from app.workloads.brats.spacing import TOLERANCE, in_words
-from app.workloads.brats.task import NUM_MODALITIES, BratsTask
+from app.workloads.brats.task import BratsTask
+from app.workloads.volumes.spacing import TOLERANCE, in_words
 
 MAX_BLOCKS = 512
 """Upper end of each exported axis, in units of the task's divisor; any volume fits."""
@@ -31,7 +31,7 @@ def form(task: BratsTask) -> exporting.Form:
     dims = {axis: task.divisor * torch.export.Dim(name, min=2, max=MAX_BLOCKS) for axis, name in enumerate("dhw", 2)}
     return exporting.Form(
         # three different sizes, none of them 1, lest the exporter take two axes for one or an axis for a constant
-        example=torch.zeros(2, NUM_MODALITIES, *(task.divisor * n for n in (2, 3, 4))),
+        example=torch.zeros(2, task.anatomy.num_modalities, *(task.divisor * n for n in (2, 3, 4))),
         dynamic_shape={0: torch.export.Dim("batch", min=1, max=1024), **dims},
         images=tuple(_images(task)),
         readme=README.format(patch=" x ".join(str(n) for n in task.patch_size), **shapes),
@@ -58,7 +58,7 @@ def describe(task: BratsTask) -> dict[str, Any]:
             "codes_of_region": {name: list(REGIONS[name]) for name in OUTPUT_REGIONS[task.outputs]},
             "internal_codes": {"0": "background", "1": "non-enhancing core", "2": "edema", "3": "enhancing tumour"},
             "file_codes_to_internal": {
-                challenge: {str(code): INTERNAL[meaning] for code, meaning in codes.items()}
+                challenge: {str(code): BRAIN.meanings[meaning] for code, meaning in codes.items()}
                 for challenge, codes in FILE_CODES.items()
             },
         },
@@ -79,4 +79,4 @@ def _images(task: BratsTask) -> Iterator[torch.Tensor]:
     """Two shapes to compare on."""
     generator = torch.Generator().manual_seed(0)
     for batch, blocks in ((1, (4, 4, 4)), (2, (2, 5, 3))):
-        yield torch.randn(batch, NUM_MODALITIES, *(task.divisor * n for n in blocks), generator=generator)
+        yield torch.randn(batch, task.anatomy.num_modalities, *(task.divisor * n for n in blocks), generator=generator)

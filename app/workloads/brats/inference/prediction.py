@@ -11,46 +11,29 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
-
-import torch
 
 from app.data import files
 from app.data.store.quarantine import Quarantined
 from app.errors import DataError, UsageError
 from app.workloads.brats.inference.overlay import Picture, draw_overlay, volumes_ml
-from app.workloads.brats.inference.segment import predict_label
-from app.workloads.brats.labels import FILE_CODES, describe, lacking_meanings
+from app.workloads.brats.labels import FILE_CODES, lacking_meanings
+from app.workloads.brats.scans import condition, write_label
 from app.workloads.brats.source.contents import MAX_NAMED, find_inputs, stray_lines
 from app.workloads.brats.source.label_choice import LabelChoice, LabelOptions, choose_codes, described_by
-from app.workloads.brats.source.layouts import CaseFiles, Source, is_nifti
-from app.workloads.brats.spacing import Spacing, in_words
-from app.workloads.brats.store.cases import input_factors
-from app.workloads.brats.task import BratsTask
-from app.workloads.brats.volume.preprocessing import Conditioned, condition
-from app.workloads.brats.volume.reading import BadVolume
-from app.workloads.brats.volume.resampling import TooManyVoxels
-from app.workloads.brats.volume.writing import LabelArray, write_label
+from app.workloads.brats.source.layouts import Source
+from app.workloads.volumes.inference.segment import OpenModel, predict_conditioned
+from app.workloads.volumes.labels import describe
+from app.workloads.volumes.scans.reading import BadVolume
+from app.workloads.volumes.scans.resampling import TooManyVoxels
+from app.workloads.volumes.source.case_files import CaseFiles, is_nifti
+from app.workloads.volumes.spacing import Spacing, in_words
+from app.workloads.volumes.task import VolumeTask
 
 AUTO = "auto"
 """Write a label in the codes of its input's own."""
 
 TRUTH_ENDINGS = ("", "_seg", "-seg")
 """What may follow a case's id in the name of its true label."""
-
-
-class OpenModel(Protocol):
-    """A trained model, as app.execution.models.model opens it."""
-
-    @property
-    def task(self) -> BratsTask: ...
-
-    @property
-    def network(self) -> torch.nn.Module:
-        """In evaluation mode, on `device`."""
-
-    @property
-    def device(self) -> torch.device: ...
 
 
 @dataclass(frozen=True)
@@ -78,7 +61,7 @@ class Predicted:
     voxels: str = ""
     """What became of voxels that are not the training's, in words."""
     notes: tuple[str, ...] = ()
-    """What was changed or assumed in reading it (app.workloads.brats.volume.notes)."""
+    """What was changed or assumed in reading it (app.workloads.volumes.scans.notes)."""
 
 
 def predict_case(model: OpenModel, item: PredictTask) -> Predicted | Quarantined:
@@ -108,25 +91,7 @@ def predict_case(model: OpenModel, item: PredictTask) -> Predicted | Quarantined
     return Predicted(case.id, label_file, picture_file, volumes, voxels, conditioned.notes)
 
 
-def predict_conditioned(model: OpenModel, case: Conditioned) -> LabelArray:
-    """Internal codes [D, H, W] in the case's box, with the final overlap and flips of the task."""
-    gain, bias = input_factors(case.scale, case.mean, case.std)
-    task = model.task
-    overlap, mirror = task.final_overlap, task.mirror
-    return predict_label(
-        task,
-        model.network,
-        case.image,
-        gain,
-        bias,
-        model.device,
-        overlap=overlap,
-        mirror=mirror,
-        spacing_mm=case.spacing_mm,
-    )
-
-
-def describe_voxels(task: BratsTask, spacing_mm: Spacing) -> str:
+def describe_voxels(task: VolumeTask, spacing_mm: Spacing) -> str:
     """Whether a scan of these voxels is resampled, or should have been; "" where it has the training's."""
     if task.spacing_mm is None or not task.differs(spacing_mm):
         return ""

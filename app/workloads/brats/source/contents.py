@@ -16,16 +16,8 @@ from app.workloads.brats.source.described import (
     read_described,
     split_channel,
 )
-from app.workloads.brats.source.layouts import (
-    DATASET_JSON,
-    SUFFIXES,
-    CaseFiles,
-    Source,
-    case_prefix,
-    folder_cases,
-    is_nifti,
-    stem_of,
-)
+from app.workloads.brats.source.layouts import DATASET_JSON, SUFFIXES, Source, case_prefix, folder_cases
+from app.workloads.volumes.source.case_files import CaseFiles, is_nifti, stem_of
 
 WANTED = (
     f"wanted one of: {DATASET_JSON} with imagesTr/ (MSD Task01, nnU-Net), files *_flair.nii.gz, *_t1, *_t1ce, *_t2 "

@@ -13,7 +13,8 @@ from typing import Any
 from app.data import files
 from app.data.inside import listed_path
 from app.errors import DataError
-from app.workloads.brats.source.layouts import MODALITIES, CaseFiles, Source, distinct, ending_of, is_nifti, stem_of
+from app.workloads.brats.source.layouts import MODALITIES, Source
+from app.workloads.volumes.source.case_files import CaseFiles, distinct, ending_of, is_nifti, stem_of
 
 MODALITY_NAMES: Mapping[str, frozenset[str]] = {
     "FLAIR": frozenset({"flair", "t2flair", "flairt2", "t2f", "t2wflair"}),

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.errors import DataError, UsageError
-from app.workloads.brats.labels import BACKGROUND, FILE_CODES, TUMOUR, Codes, describe
+from app.workloads.brats.labels import FILE_CODES, TUMOUR
 from app.workloads.brats.source.label_names import HOW_TO_SAY, read_names
 from app.workloads.brats.source.layouts import DATASET_JSON, Source
+from app.workloads.volumes.labels import BACKGROUND, Codes, describe
 
 CODES_OF_NAMES: Mapping[str, str | None] = {
     "gli": "brats2023",

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.errors import DataError, UsageError
-from app.workloads.brats.labels import INTERNAL, REGIONS, Codes, Meaning, describe
+from app.workloads.brats.labels import INTERNAL, REGIONS, Meaning
+from app.workloads.volumes.labels import Codes, describe
 
 MEANINGS: tuple[Meaning, ...] = tuple(INTERNAL)
 

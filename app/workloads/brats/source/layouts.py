@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.data import files
-from app.errors import DataError
-from app.workloads.brats.labels import Layout
+from app.workloads.brats.labels import BRAIN, Layout
+from app.workloads.volumes.source.case_files import ENDINGS, CaseFiles, distinct, ending_of
 
-MODALITIES = ("FLAIR", "T1w", "T1gd", "T2w")
+MODALITIES = BRAIN.modalities
 
 SUFFIXES: dict[Layout, tuple[str, tuple[str, ...]]] = {
     "brats2021": ("_", ("flair", "t1", "t1ce", "t2")),
@@ -25,17 +25,6 @@ SUFFIXES: dict[Layout, tuple[str, tuple[str, ...]]] = {
 
 DATASET_JSON = "dataset.json"
 """Describes the data sets of MSD and nnU-Net."""
-ENDINGS = (".nii.gz", ".nii")
-
-
-@dataclass(frozen=True)
-class CaseFiles:
-    """The files of one case; that they exist and are sound is verified when they are read."""
-
-    id: str
-    images: tuple[str, ...]
-    """One 4D file, or four 3D files in the order of MODALITIES."""
-    label: str | None
 
 
 @dataclass(frozen=True)
@@ -78,31 +67,3 @@ def case_prefix(path: str, layout: Layout) -> str | None:
     separator, names = SUFFIXES[layout]
     match = re.fullmatch(rf"(.+){separator}({'|'.join(names)})\.nii(\.gz)?", path, re.IGNORECASE)
     return match.group(1) if match and not match.group(1).endswith("/") else None
-
-
-def distinct(cases: list[CaseFiles]) -> list[CaseFiles]:
-    """The cases as they are.
-
-    Raises:
-        DataError: two have one id.
-    """
-    seen: dict[str, CaseFiles] = {}
-    for case in cases:
-        other = seen.setdefault(case.id, case)
-        if other is not case:
-            raise DataError(f"two cases are named {case.id}: {other.images[0]} and {case.images[0]}; keep one of them")
-    return cases
-
-
-def is_nifti(path: str) -> bool:
-    return path.lower().endswith(ENDINGS)
-
-
-def ending_of(path: str) -> str:
-    """`.nii.gz` or `.nii` as it is written there; empty for another file."""
-    return next((path[-len(e) :] for e in ENDINGS if path.lower().endswith(e)), "")
-
-
-def stem_of(path: str) -> str:
-    """A file's name without its ending."""
-    return files.name_of(path)[: len(files.name_of(path)) - len(ending_of(path))]

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.data.samples.feeding import HostBatch
+from app.data.samples.feeding import HostBatch, Samples
 from app.workloads.documents.store.prepared import DocumentStore
 
 
 @dataclass(frozen=True)
-class PageSamples:
+class PageSamples(Samples):
     """Pages of one split of a store; random changes happen on the device."""
 
     store: DocumentStore

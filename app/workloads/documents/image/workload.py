@@ -12,7 +12,7 @@ from torch.nn import functional
 from app.configuration import from_dict
 from app.data.samples.splits import TRAIN
 from app.errors import UsageError
-from app.workloads.base import Batch, HostBatch
+from app.workloads.base import Batch, HostBatch, Workload
 from app.workloads.documents.image import augment, checks, networks
 from app.workloads.documents.image.samples import PageSamples
 from app.workloads.documents.image.task import DocumentImageTask
@@ -20,7 +20,7 @@ from app.workloads.documents.scoring import page_scores, summarize
 from app.workloads.documents.store.prepared import labelled_rows, open_store
 
 
-class DocumentImageWorkload:
+class DocumentImageWorkload(Workload):
     name = "document_image"
     score = "accuracy"
     loss_is_mean = True

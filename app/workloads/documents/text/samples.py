@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.data.samples.feeding import HostBatch
+from app.data.samples.feeding import HostBatch, Samples
 from app.data.samples.splits import TRAIN
 from app.errors import DataError
 from app.workloads.documents.ocr.texts import unread_pages
@@ -15,16 +15,16 @@ from app.workloads.documents.text.tokens import open_tokens, read_tokens
 
 
 @dataclass(frozen=True)
-class TextSamples:
+class TextSamples(Samples):
     """Labelled pages of a store; what is pickled is small, tokens are read once a process."""
 
     tokens_path: str
     store_rows: npt.NDArray[np.int64]
     """Row in the store of each sample."""
     labels: npt.NDArray[np.int64]
+    max_length: int
     lengths: npt.NDArray[np.int32]
     """Tokens of each sample: batches are of like length (app.data.samples.feeding)."""
-    max_length: int
 
     def __len__(self) -> int:
         return len(self.store_rows)
@@ -45,7 +45,7 @@ def open_samples(task: DocumentTextTask, store: str, split: str = TRAIN) -> Text
     opened = open_store(store)
     rows = rows_with_text(opened, split, task.partition)
     path = open_tokens(store, task.model, task.max_length)
-    return TextSamples(path, rows, opened.labels[rows], read_tokens(path).lengths[rows], task.max_length)
+    return TextSamples(path, rows, opened.labels[rows], task.max_length, read_tokens(path).lengths[rows])
 
 
 def rows_with_text(store: DocumentStore, split: str, partition: int | None) -> npt.NDArray[np.int64]:

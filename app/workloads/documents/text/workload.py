@@ -9,7 +9,7 @@ import torch
 
 from app.configuration import from_dict
 from app.data import files
-from app.workloads.base import Batch, HostBatch
+from app.workloads.base import Batch, HostBatch, Workload
 from app.workloads.documents.ocr.texts import text_parts
 from app.workloads.documents.scoring import page_scores, summarize
 from app.workloads.documents.store.prepared import open_store
@@ -20,7 +20,7 @@ from app.workloads.documents.text.task import DocumentTextTask
 from app.workloads.documents.text.tokens import tokenize
 
 
-class DocumentTextWorkload:
+class DocumentTextWorkload(Workload):
     name = "document_text"
     score = "accuracy"
     loss_is_mean = True

@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from app.data.samples.feeding import SEEDS, HostBatch, Prefetcher, StepReader, read_steps
+from app.data.samples.feeding import SEEDS, HostBatch, Prefetcher, Samples, StepReader, read_steps
 
 
 @dataclass(frozen=True)
-class Rows:
+class Rows(Samples):
     num_rows: int
 
     def __len__(self) -> int:

@@ -17,6 +17,7 @@ from app.errors import UsageError
 from app.execution.models.evaluate import bootstrap_interval, cases_csv, evaluate_run, is_evaluated, summarize
 from app.training import checkpoint
 from app.training.numerics import Numerics
+from app.workloads.base import Workload
 
 
 def test_the_interval_is_that_of_scipy() -> None:
@@ -44,7 +45,7 @@ def test_means_count_the_cases_they_are_over() -> None:
     assert (found["hd95_mm_ET"].mean, found["hd95_mm_ET"].low, found["hd95_mm_ET"].num_cases) == (None, None, 0)
 
 
-class Pages:
+class Pages(Workload):
     """As much of a workload as an evaluation asks; what its store holds is set from outside."""
 
     name, cases_at_once = "pages", 2
@@ -123,7 +124,12 @@ def test_a_model_of_another_workload_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_numerics_of_the_scores_stand_in_the_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two workers, of which one has no bf16."""
-    task, workload = object(), SimpleNamespace(cases_at_once=1, summarize=lambda _, cases: {"dice": 0.75})
+    task, workload = (
+        object(),
+        SimpleNamespace(
+            cases_at_once=1, remarks=lambda *_: (), contents=lambda *_: "", summarize=lambda _, cases: {"dice": 0.75}
+        ),
+    )
     workload.evaluate_cases = lambda *_, **__: [{"dice": 0.75}]
     found = [
         SimpleNamespace(

@@ -10,8 +10,8 @@ from app.errors import DataError
 from app.execution.models.model import load_model, weights_file
 from app.experiment import Experiment
 from app.training.checkpoint import Progress, save_best, save_last
-from app.workloads.brats.network.networks import build_network
 from app.workloads.brats.task import BratsTask
+from app.workloads.volumes.network.networks import build_network
 
 OPTIONS = {"filters": [4, 8], "patch_size": [8, 8, 8]}
 EXPERIMENT = Experiment(name="a", workload="brats", task=OPTIONS)

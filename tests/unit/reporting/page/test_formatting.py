@@ -40,33 +40,6 @@ def test_quantities_have_three_significant_digits(value: float | None, expected:
     assert formatting.significant(value) == expected
 
 
-@pytest.mark.parametrize(
-    ("value", "key", "expected"),
-    [(0.81234, "dice_WT", "0.812"), (2.349, "hd95_mm_WT", "2.3"), (None, "dice", "–"), (math.nan, "dice", "–")],
-)
-def test_scores(value: float | None, key: str, expected: str) -> None:
-    assert formatting.number(value, key) == expected
-
-
-@pytest.mark.parametrize(
-    ("key", "name", "short"),
-    [
-        ("dice", "Dice over the regions", "mean"),
-        ("dice_ET", "Dice, enhancing tumour", "ET"),
-        ("hd95_mm_TC", "HD95 (mm), tumour core", "hd95_mm_TC"),
-        ("top5", "top5", "top5"),
-        ("dicey", "dicey", "dicey"),
-    ],
-)
-def test_names_of_scores(key: str, name: str, short: str) -> None:
-    assert (formatting.score_name(key), formatting.short_name(key)) == (name, short)
-
-
-def test_scores_over_all_regions_come_before_those_of_single_regions() -> None:
-    keys = ["hd95_mm_WT", "other", "dice_WT", "dice_ET", "dice"]
-    assert formatting.main_first(keys) == ["dice", "dice_WT", "dice_ET", "hd95_mm_WT", "other"]
-
-
 @pytest.mark.parametrize(("share", "expected"), [(0.0, "0.0 %"), (0.0004, "< 0.1 %"), (0.7725, "77.2 %"), (None, "–")])
 def test_shares(share: float | None, expected: str) -> None:
     assert formatting.percent(share) == expected
@@ -82,17 +55,3 @@ def test_the_binding_limit_names_its_share() -> None:
 @pytest.mark.parametrize(("num_bytes", "expected"), [(512, "512 B"), (3 * 2**20, "3.0 MiB"), (24 * 2**30, "24.0 GiB")])
 def test_sizes(num_bytes: int, expected: str) -> None:
     assert formatting.size(num_bytes) == expected
-
-
-def test_heads_of_columns_are_short_and_their_abbreviations_explained() -> None:
-    keys = ["dice", "dice_WT", "dice_ET", "hd95_mm_WT", "accuracy", "other"]
-    assert [formatting.column_name(key) for key in keys] == [
-        "Dice",
-        "Dice WT",
-        "Dice ET",
-        "HD95 (mm) WT",
-        "Accuracy",
-        "other",
-    ]
-    assert formatting.explain_regions(keys) == "WT whole tumour, ET enhancing tumour"
-    assert formatting.explain_regions(["accuracy"]) == ""

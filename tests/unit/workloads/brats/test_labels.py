@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from monai.transforms import ConvertToMultiChannelBasedOnBratsClasses
 
-from app.workloads.brats.labels import FILE_CODES, from_regions, region_masks, to_file_codes, to_internal, to_whole
+from app.workloads.brats.labels import FILE_CODES, from_regions, region_masks, to_file_codes, to_internal
+from app.workloads.volumes.labels import to_whole
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_whole_is_any_tumour() -> None:
 def test_codes_come_back_from_regions() -> None:
     codes = np.array([0, 1, 2, 3], np.uint8)
     assert from_regions(region_masks(codes)).tolist() == codes.tolist()
-    assert from_regions(region_masks(codes, "whole")).tolist() == [0, 2, 2, 2]
+    assert from_regions(region_masks(codes, "whole"), "whole").tolist() == [0, 2, 2, 2]
     assert from_regions(np.array([[False], [False], [True]])).tolist() == [3]  # the inner region wins
 
 

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from app.workloads.brats.inference import evaluation
-from app.workloads.brats.inference.evaluation import evaluate_case
 from app.workloads.brats.inference.prediction import Predicted, plan_predictions, predict_case
-from app.workloads.brats.network.networks import build_network
-from app.workloads.brats.store.build_store import finish_store, plan_store
-from app.workloads.brats.store.prepare import prepare_or_keep
+from app.workloads.brats.store.plan import plan_store
 from app.workloads.brats.task import BratsTask
+from app.workloads.volumes.inference import evaluation
+from app.workloads.volumes.inference.evaluation import evaluate_case
+from app.workloads.volumes.network.networks import build_network
+from app.workloads.volumes.store.build_store import finish_store
+from app.workloads.volumes.store.prepare import prepare_or_keep
 
 CPU = torch.device("cpu")
 SPACING_XYZ = (1.2, 0.9, 2.5)

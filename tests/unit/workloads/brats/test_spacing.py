@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from app.workloads.brats.source.layouts import CaseFiles
-from app.workloads.brats.spacing import Spacing, common_spacing, differs, in_words, read_spacings
+from app.workloads.volumes.source.case_files import CaseFiles
+from app.workloads.volumes.spacing import Spacing, common_spacing, differs, in_words, read_spacings
 
 ONE = (1.0, 1.0, 1.0)
 

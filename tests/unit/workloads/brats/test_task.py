@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from app.workloads.brats.task import AugmentConfig, BratsTask
+from app.workloads.brats.task import BratsTask
+from app.workloads.volumes.task import AugmentConfig
 
 
 def test_defaults_are_the_three_regions_of_one_patch() -> None:

@@ -16,18 +16,19 @@ from app.data.store.manifest import STORE_NAME
 from app.data.store.quarantine import Quarantined
 from app.errors import DataError, UsageError
 from app.workloads.brats import checks
-from app.workloads.brats.inference.evaluation import evaluate_case, remarks
-from app.workloads.brats.inference.metrics import dice
 from app.workloads.brats.inference.prediction import Predicted, plan_predictions, predict_case, summarize_ml
-from app.workloads.brats.inference.segment import predict_label
 from app.workloads.brats.labels import region_masks, to_internal
-from app.workloads.brats.store.build_store import VoxelOptions, finish_store, plan_store
-from app.workloads.brats.store.cases import Case
-from app.workloads.brats.store.prepare import prepare_or_keep
-from app.workloads.brats.store.prepared import BratsStore, store_spacing
+from app.workloads.brats.store.plan import plan_store
 from app.workloads.brats.task import BratsTask
-from app.workloads.brats.volume import resampling
 from app.workloads.brats.workload import BratsWorkload
+from app.workloads.volumes.inference.evaluation import evaluate_case, remarks
+from app.workloads.volumes.inference.metrics import dice
+from app.workloads.volumes.inference.segment import predict_label
+from app.workloads.volumes.scans import resampling
+from app.workloads.volumes.store.build_store import VoxelOptions, finish_store
+from app.workloads.volumes.store.cases import Case
+from app.workloads.volumes.store.prepare import prepare_or_keep
+from app.workloads.volumes.store.prepared import VolumeStore, store_spacing
 
 MakeMsd = Callable[..., Path]
 
@@ -150,7 +151,7 @@ def test_training_cases_take_the_median_and_all_others_keep_their_own(mixed: Pat
     plain, _ = build(mixed, tmp_path / "plain", voxels=VoxelOptions(resampling=False))
     assert plain["BRATS_002"].crop_shape == (13, 15, 18)
     assert trained.mean == plain["BRATS_002"].mean, "statistics are of the scan's own voxels, as in prediction"
-    label = BratsStore(str(tmp_path / "store")).read_case(trained)[1]
+    label = VolumeStore(str(tmp_path / "store")).read_case(trained)[1]
     assert label is not None
     assert trained.num_voxels[1:] == tuple(int((label == code).sum()) for code in (1, 2, 3)) == (24, 456, 168)
 

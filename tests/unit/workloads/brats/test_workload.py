@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from app.workloads.brats.labels import region_masks
-from app.workloads.brats.network.inputs import normalize, region_targets
+from app.workloads.brats.labels import BRAIN, region_masks
 from app.workloads.brats.task import BratsTask
 from app.workloads.brats.workload import BratsWorkload
 from app.workloads.registry import find_workload
+from app.workloads.volumes.network.inputs import normalize, region_targets
 
 WORKLOAD = BratsWorkload()
 
@@ -37,7 +37,7 @@ def test_z_scores_by_hand() -> None:
 @pytest.mark.parametrize("outputs", ["whole", "regions"])
 def test_targets_are_the_regions_of_the_label(outputs: str) -> None:
     label = np.random.default_rng(0).integers(0, 4, (2, 1, 3, 4, 5), dtype=np.uint8)
-    targets = region_targets(torch.from_numpy(label), BratsTask(outputs=outputs).regions)  # type: ignore[arg-type]
+    targets = region_targets(torch.from_numpy(label), BratsTask(outputs=outputs).regions, BRAIN)  # type: ignore[arg-type]
     expected = np.stack([region_masks(case[0], outputs) for case in label])
     np.testing.assert_array_equal(targets.numpy().astype(bool), expected)
 

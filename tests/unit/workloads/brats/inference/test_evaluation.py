@@ -10,14 +10,15 @@ import pytest
 import torch
 
 from app.errors import DataError
-from app.workloads.brats.inference import evaluation
-from app.workloads.brats.inference.evaluation import evaluate_case, summarize
-from app.workloads.brats.inference.metrics import MISSED_HD95_MM, dice, hd95_mm
-from app.workloads.brats.store.build_store import finish_store, plan_store
-from app.workloads.brats.store.prepare import prepare_or_keep
-from app.workloads.brats.store.prepared import BratsStore
+from app.workloads.brats.store.plan import plan_store
 from app.workloads.brats.task import BratsTask
-from app.workloads.brats.volume.reading import to_ras
+from app.workloads.volumes.inference import evaluation
+from app.workloads.volumes.inference.evaluation import evaluate_case, summarize
+from app.workloads.volumes.inference.metrics import MISSED_HD95_MM, dice, hd95_mm
+from app.workloads.volumes.scans.reading import to_ras
+from app.workloads.volumes.store.build_store import finish_store
+from app.workloads.volumes.store.prepare import prepare_or_keep
+from app.workloads.volumes.store.prepared import VolumeStore
 
 NETWORK = torch.nn.Identity()
 CPU = torch.device("cpu")
@@ -45,7 +46,7 @@ def predicts(monkeypatch: pytest.MonkeyPatch, label: np.ndarray) -> list[dict[st
 
 
 def true_label(store: str) -> np.ndarray:
-    opened = BratsStore(store)
+    opened = VolumeStore(store)
     label = opened.read_case(opened.cases[0])[1]
     assert label is not None
     return label
@@ -95,7 +96,7 @@ def test_scores_are_those_of_the_original_geometry(
     predicted = np.full(truth.shape, 2)
     predicts(monkeypatch, predicted)
     scores = score(store)
-    case = BratsStore(store).cases[0]
+    case = VolumeStore(store).cases[0]
     source = nib.load(case.sources[-1])
     whole_truth = to_ras(np.asarray(source.dataobj).transpose(2, 1, 0), source.affine) > 0
     whole_predicted = np.zeros(case.shape_zyx, bool)

@@ -12,8 +12,8 @@ import torch
 from app.errors import TwofoldError
 from app.workloads import exporting
 from app.workloads.brats.inference.export import form
-from app.workloads.brats.network.networks import build_network
 from app.workloads.brats.task import BratsTask
+from app.workloads.volumes.network.networks import build_network
 
 TASK = BratsTask(filters=(4, 8), patch_size=(8, 8, 8))
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from app.workloads.brats.inference.metrics import MISSED_HD95_MM, dice, hd95_mm
+from app.workloads.volumes.inference.metrics import MISSED_HD95_MM, dice, hd95_mm
 
 BoolArray = npt.NDArray[np.bool_]
 EMPTY = np.zeros((6, 6, 6), bool)

@@ -21,9 +21,9 @@ from app.workloads.brats.inference.prediction import (
     truth_line,
     written_codes,
 )
-from app.workloads.brats.network.networks import build_network
 from app.workloads.brats.source.label_choice import LabelOptions
 from app.workloads.brats.task import BratsTask
+from app.workloads.volumes.network.networks import build_network
 
 AFFINE = np.array([[1.2, 0, 0, -10], [0, 0.9, 0, 5], [0, 0, 1.5, 30], [0, 0, 0, 1.0]])
 

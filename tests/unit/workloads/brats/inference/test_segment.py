@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from app.workloads.brats.inference.segment import brain_mask, predict_label
 from app.workloads.brats.task import BratsTask
+from app.workloads.volumes.inference.segment import brain_mask, predict_label
 
 CPU = torch.device("cpu")
 GAIN, BIAS = np.array([0.01, 0.02, 0.03, 0.04], np.float32), np.array([-1.0, -2.0, 0.5, 1.0], np.float32)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from app.workloads.brats.inference import sliding_window
-from app.workloads.brats.inference.sliding_window import axis_weights, iterate_slabs, predict_logits, window_starts
+from app.workloads.volumes.inference import sliding_window
+from app.workloads.volumes.inference.sliding_window import axis_weights, iterate_slabs, predict_logits, window_starts
 
 
 class Position(nn.Module):

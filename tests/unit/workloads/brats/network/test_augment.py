@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.workloads.brats.network.augment import augment, draw_changes
-from app.workloads.brats.task import AugmentConfig
+from app.workloads.volumes.network.augment import augment, draw_changes
+from app.workloads.volumes.task import AugmentConfig
 
 NOTHING = AugmentConfig(
     flip_probability=0, intensity_scale=0, intensity_shift=0, noise_probability=0, gamma_probability=0
@@ -42,7 +42,7 @@ def test_flips_turn_image_and_label_alike() -> None:
 
 
 def test_each_axis_is_flipped_half_of_the_times_on_its_own() -> None:
-    drawn = [draw_changes(AugmentConfig(), seed).flip_axes for seed in range(2000)]
+    drawn = [draw_changes(AugmentConfig(), seed, 4).flip_axes for seed in range(2000)]
     for axis in range(3):
         assert np.mean([axis in axes for axes in drawn]) == pytest.approx(0.5, abs=0.04)  # 3.6 standard errors
     assert {len(axes) for axes in drawn} == {0, 1, 2, 3}
@@ -51,7 +51,7 @@ def test_each_axis_is_flipped_half_of_the_times_on_its_own() -> None:
 
 def test_probabilities_and_ranges() -> None:
     config = AugmentConfig(intensity_scale=0.2, intensity_shift=0.3, noise_std=0.4)
-    drawn = [draw_changes(config, seed) for seed in range(2000)]
+    drawn = [draw_changes(config, seed, 4) for seed in range(2000)]
     scales, shifts = (np.array([getattr(changes, name) for changes in drawn]) for name in ("scale", "shift"))
     assert scales.shape == shifts.shape == (2000, 4)
     assert 0.8 <= scales.min() < 0.81
@@ -77,7 +77,7 @@ def test_scale_and_shift_are_each_modalitys_own() -> None:
     config = dataclasses.replace(NOTHING, intensity_scale=0.2, intensity_shift=0.2)
     image, label, seeds = _batch(1)
     images, _ = augment(config, image, label, seeds)
-    changes = draw_changes(config, int(seeds[0]))
+    changes = draw_changes(config, int(seeds[0]), 4)
     assert len(set(changes.scale)) == 4
     for modality in range(4):
         expected = image[0, modality, 2:] * changes.scale[modality] + changes.shift[modality]
@@ -106,7 +106,7 @@ def test_noise_has_its_standard_deviation() -> None:
     config = dataclasses.replace(NOTHING, noise_probability=1.0, noise_std=0.5)
     image = torch.ones(1, 4, 16, 16, 16)
     images, _ = augment(config, image, torch.zeros(1, 1, 16, 16, 16), np.array([7], np.uint64))
-    expected = draw_changes(config, 7).noise_std
+    expected = draw_changes(config, 7, 4).noise_std
     assert expected is not None
     assert (images - image).std().item() == pytest.approx(expected, rel=0.05)
 

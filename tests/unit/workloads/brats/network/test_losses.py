@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from app.workloads.brats.network.losses import loss_sums, loss_value
 from app.workloads.brats.task import BratsTask
+from app.workloads.volumes.network.losses import loss_sums, loss_value
 
 WHOLE = BratsTask(outputs="whole", loss="dice")
 

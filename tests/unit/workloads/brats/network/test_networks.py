@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from app.errors import UsageError
-from app.workloads.brats.network import layers
-from app.workloads.brats.network.networks import build_network
 from app.workloads.brats.task import BratsTask
+from app.workloads.volumes.network import layers
+from app.workloads.volumes.network.networks import build_network
 
 CHANNELS_LAST = torch.channels_last_3d
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.errors import DataError
 from app.workloads.brats.source.contents import find_inputs, find_source, unlabelled_lines
-from app.workloads.brats.source.layouts import CaseFiles
+from app.workloads.volumes.source.case_files import CaseFiles
 
 CHANNELS = {"0": "T1", "1": "T1ce", "2": "T2", "3": "Flair"}
 """So FLAIR, T1w, T1gd, T2w are 3, 0, 1, 2."""

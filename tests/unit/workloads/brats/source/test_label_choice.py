@@ -3,9 +3,11 @@ from typing import Any
 import pytest
 
 from app.errors import DataError, UsageError
-from app.workloads.brats.labels import Codes, Layout, describe
+from app.workloads.brats.labels import Layout
 from app.workloads.brats.source.label_choice import LabelOptions, challenge_of_names, choose_codes
-from app.workloads.brats.source.layouts import CaseFiles, Source
+from app.workloads.brats.source.layouts import Source
+from app.workloads.volumes.labels import Codes, describe
+from app.workloads.volumes.source.case_files import CaseFiles
 
 
 def source(layout: Layout, *ids: str, labels: dict[str, Any] | None = None) -> Source:

@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import DataError
 from app.workloads.brats.source.contents import detect_layout, find_inputs
-from app.workloads.brats.source.layouts import CaseFiles
+from app.workloads.volumes.source.case_files import CaseFiles
 
 NAMES = {
     "brats2021": ("BraTS2021_{i:05d}", "_", ("flair", "t1", "t1ce", "t2")),

@@ -7,7 +7,7 @@ import pytest
 
 from app.data.samples.splits import SplitRule, torn_groups
 from app.errors import DataError, UsageError
-from app.workloads.brats.source.patients import SplitOptions, assign, patient_of
+from app.workloads.volumes.source.patients import SplitOptions, assign, patient_of
 
 IDS = [f"BraTS-GLI-{patient:05d}-{time:03d}" for patient in range(20) for time in range(100, 100 + 1 + patient % 3)]
 

@@ -15,14 +15,15 @@ from app.data import files
 from app.data.store.quarantine import Quarantined, read_quarantine
 from app.errors import DataError, UsageError
 from app.workloads.brats.checks import check
-from app.workloads.brats.labels import FILE_CODES
-from app.workloads.brats.source.layouts import CaseFiles
-from app.workloads.brats.store import prepare
-from app.workloads.brats.store.build_store import finish_store, plan_store
-from app.workloads.brats.store.cases import Case
-from app.workloads.brats.store.prepare import CaseTask, prepare_case, prepare_or_keep
-from app.workloads.brats.store.prepared import BratsStore, store_labels
-from app.workloads.brats.volume.preprocessing import condition
+from app.workloads.brats.labels import BRAIN, FILE_CODES
+from app.workloads.brats.scans import condition
+from app.workloads.brats.store.plan import plan_store
+from app.workloads.volumes.source.case_files import CaseFiles
+from app.workloads.volumes.store import prepare
+from app.workloads.volumes.store.build_store import finish_store
+from app.workloads.volumes.store.cases import Case
+from app.workloads.volumes.store.prepare import CaseTask, prepare_case, prepare_or_keep
+from app.workloads.volumes.store.prepared import VolumeStore, store_labels
 
 Images = Callable[..., npt.NDArray[np.generic]]
 Write = Callable[..., str]
@@ -33,7 +34,7 @@ BOX_START_ZYX, BOX_SHAPE_ZYX = (1, 2, 3), (13, 15, 18)
 
 
 def prepared(case: CaseFiles, store: Path, layout: str = "msd") -> Case:
-    result = prepare_case(case, layout, "train", str(store))  # type: ignore[arg-type]
+    result = prepare_case(CaseTask(case, layout, "train", str(store), FILE_CODES[layout], BRAIN))  # type: ignore[arg-type]
     assert isinstance(result, Case), result
     return result
 
@@ -220,7 +221,7 @@ def test_a_bad_case_is_quarantined_with_file_and_reason(
 ) -> None:
     path = case.images[0] if which == "image" else str(case.label)
     rewrite(path, change)
-    result = prepare_case(case, "msd", "train", str(tmp_path / "store"))
+    result = prepare_case(CaseTask(case, "msd", "train", str(tmp_path / "store"), FILE_CODES["msd"], BRAIN))
     assert isinstance(result, Quarantined)
     assert (result.id, result.file) == ("A", path)
     with pytest.raises(AssertionError, match=reason):
@@ -230,14 +231,14 @@ def test_a_bad_case_is_quarantined_with_file_and_reason(
 
 def test_a_label_of_another_place_is_quarantined(case: CaseFiles, tmp_path: Path) -> None:
     rewrite(str(case.label), lambda d: d, shift_mm=2.5)
-    result = prepare_case(case, "msd", "train", str(tmp_path / "store"))
+    result = prepare_case(CaseTask(case, "msd", "train", str(tmp_path / "store"), FILE_CODES["msd"], BRAIN))
     assert isinstance(result, Quarantined)
     assert "differs by 2.50 mm" in result.reason
 
 
 def test_a_missing_modality_is_quarantined(case: CaseFiles, tmp_path: Path) -> None:
     gone = CaseFiles("A", (case.images[0], str(tmp_path / "gone.nii.gz"), *case.images * 2), case.label)
-    result = prepare_case(gone, "brats2021", "train", str(tmp_path / "store"))
+    result = prepare_case(CaseTask(gone, "brats2021", "train", str(tmp_path / "store"), FILE_CODES["brats2021"], BRAIN))
     assert isinstance(result, Quarantined)
     assert result.file.endswith("gone.nii.gz")
 
@@ -260,7 +261,7 @@ def test_no_damage_crashes_and_none_gets_in(case: CaseFiles, tmp_path: Path, dat
     damaged.write_bytes(raw)
     images = (str(damaged),) if str(path) == case.images[0] else case.images
     label = str(damaged) if str(path) == case.label else case.label
-    result = prepare_case(CaseFiles("A", images, label), "msd", "train", str(store))
+    result = prepare_case(CaseTask(CaseFiles("A", images, label), "msd", "train", str(store), FILE_CODES["msd"], BRAIN))
     if isinstance(result, Quarantined):
         assert result.reason
     elif packed:  # a bit of the gzip header that means nothing, such as its time
@@ -270,7 +271,7 @@ def test_no_damage_crashes_and_none_gets_in(case: CaseFiles, tmp_path: Path, dat
 def test_a_store_that_can_not_be_written_is_no_fault_of_the_case(case: CaseFiles, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="cannot write"):
-        prepare_case(case, "msd", "train", str(tmp_path / "file" / "store"))
+        prepare_case(CaseTask(case, "msd", "train", str(tmp_path / "file" / "store"), FILE_CODES["msd"], BRAIN))
 
 
 def test_a_store_is_complete_only_at_the_end(make_msd: MakeMsd, tmp_path: Path) -> None:
@@ -278,11 +279,11 @@ def test_a_store_is_complete_only_at_the_end(make_msd: MakeMsd, tmp_path: Path) 
     _, tasks = plan_store(str(source), str(store))
     results = [prepare_or_keep(task) for task in tasks]
     with pytest.raises(DataError, match="never finished"):
-        BratsStore(str(store))
+        VolumeStore(str(store))
     cases = finish_store(str(store), results, 0.0)
     assert [c.id for c in cases] == [f"BRATS_{i:03d}" for i in range(1, 8)]
     assert sorted(c.split for c in cases) == ["test"] * 1 + ["train"] * 4 + ["unlabelled"] + ["validation"] * 1
-    assert [c.to_row() for c in BratsStore(str(store)).cases] == [c.to_row() for c in cases]
+    assert [c.to_row() for c in VolumeStore(str(store)).cases] == [c.to_row() for c in cases]
     assert read_quarantine(str(store)) == []
 
 
@@ -295,7 +296,7 @@ def test_an_interrupted_preparation_finishes_only_what_is_missing(
         prepare_or_keep(task)
     (tmp_path / "store" / "cases" / "BRATS_002.json").unlink()  # as if stopped between frame and record
     anew: list[str] = []
-    monkeypatch.setattr(prepare, "condition", lambda c, layout: (anew.append(c.id), condition(c, layout))[1])
+    monkeypatch.setattr(prepare, "condition", lambda c, *how: (anew.append(c.id), condition(c, how[0]))[1])
     build(source, Path(store))
     assert anew == ["BRATS_002", "BRATS_003", "BRATS_004"]
     anew.clear()
@@ -315,7 +316,7 @@ def test_what_changed_is_prepared_again(make_msd: MakeMsd, tmp_path: Path, damag
         (store / "cases" / "BRATS_002.json").write_text('{"id": "BRATS_002"}')
     stamp = files.stamp(str(store / "cases" / "BRATS_001.b2nd"))
     build(source, store)
-    opened = BratsStore(str(store))
+    opened = VolumeStore(str(store))
     assert [c.crc32 for c in opened.cases] == [c.crc32 for c in before]
     opened.read_case(opened.case("BRATS_002"))
     assert files.stamp(str(store / "cases" / "BRATS_001.b2nd")) == stamp
@@ -362,9 +363,9 @@ def test_a_store_in_an_object_store(make_msd: MakeMsd, tmp_path: Path) -> None:
     layout, tasks = plan_store(str(source), remote)
     finish_store(remote, [prepare_or_keep(t) for t in tasks], 0.0)
     local = build(source, tmp_path / "store")
-    opened = BratsStore(remote)
+    opened = VolumeStore(remote)
     assert [c.to_row() for c in opened.cases] == [c.to_row() for c in local]
-    kept = [prepare_or_keep(CaseTask(t.files, layout, "test", remote)) for t in tasks]
+    kept = [prepare_or_keep(CaseTask(t.files, layout, "test", remote, FILE_CODES[layout], BRAIN)) for t in tasks]
     assert {c.split for c in kept if isinstance(c, Case)} == {"test"}
 
 
@@ -392,18 +393,18 @@ def test_classes_are_those_that_dataset_json_names(make_msd: MakeMsd, tmp_path: 
 
 def test_a_resection_cavity_is_background(case: CaseFiles, tmp_path: Path) -> None:
     rewrite(str(case.label), with_value(4, (5, 5, slice(4, 10))))
-    result = prepare_case(case, "brats2023", "train", str(tmp_path / "store"))
+    result = prepare_case(CaseTask(case, "brats2023", "train", str(tmp_path / "store"), FILE_CODES["brats2023"], BRAIN))
     assert isinstance(result, Quarantined)
     assert "label values 4 are no codes" in result.reason
-    row = prepare_case(case, "brats2023", "train", str(tmp_path / "store"), codes=FILE_CODES["brats2024"])
+    row = prepare_case(CaseTask(case, "brats2023", "train", str(tmp_path / "store"), FILE_CODES["brats2024"], BRAIN))
     assert isinstance(row, Case)
     assert row.num_voxels == (24 * 20 * 16 - 216, 152, 8, 56)  # as without the cavity's six voxels, which lie outside
     assert row.labels.endswith("4=cavity")
 
 
 def test_a_case_is_prepared_again_when_its_codes_mean_others(case: CaseFiles, tmp_path: Path) -> None:
-    first = prepare_or_keep(CaseTask(case, "brats2023", "train", str(tmp_path), codes=FILE_CODES["msd"]))
-    second = prepare_or_keep(CaseTask(case, "brats2023", "train", str(tmp_path), codes=FILE_CODES["brats2023"]))
+    first = prepare_or_keep(CaseTask(case, "brats2023", "train", str(tmp_path), FILE_CODES["msd"], BRAIN))
+    second = prepare_or_keep(CaseTask(case, "brats2023", "train", str(tmp_path), FILE_CODES["brats2023"], BRAIN))
     assert isinstance(first, Case)
     assert isinstance(second, Case)
     assert (first.num_voxels[1:], second.num_voxels[1:]) == ((8, 152, 56), (152, 8, 56))
@@ -431,7 +432,7 @@ def test_nnunets_channels_give_what_the_4d_file_gives(
     (root / "dataset.json").write_text(json.dumps(facts))
     (row,) = build(root, tmp_path / "store")
     assert (row.layout, row.num_voxels[1:]) == ("nnunet", (8, 152, 56))
-    store = BratsStore(str(tmp_path / "store"))
+    store = VolumeStore(str(tmp_path / "store"))
     image, label = store.read_case(store.case("A"))
     straight = condition(case, "msd")
     assert (image == straight.image).all()

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from app.data import files
 from app.errors import DataError
+from app.workloads.brats.scans import condition
 from app.workloads.brats.source.contents import detect_layout
-from app.workloads.brats.store import prepared as store_module
-from app.workloads.brats.store.build_store import finish_store, plan_store
-from app.workloads.brats.store.prepare import prepare_or_keep
-from app.workloads.brats.store.prepared import BratsStore
-from app.workloads.brats.volume.preprocessing import condition
+from app.workloads.brats.store.plan import plan_store
+from app.workloads.volumes.store import prepared as store_module
+from app.workloads.volumes.store.build_store import finish_store
+from app.workloads.volumes.store.prepare import prepare_or_keep
+from app.workloads.volumes.store.prepared import VolumeStore
 
 MakeMsd = Callable[..., Path]
 
@@ -26,21 +27,21 @@ def _fresh_cache(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=["local", "remote"])
-def store(request: pytest.FixtureRequest, make_msd: MakeMsd, tmp_path: Path) -> BratsStore:
+def store(request: pytest.FixtureRequest, make_msd: MakeMsd, tmp_path: Path) -> VolumeStore:
     """Three labelled cases and one without a label."""
     root = str(tmp_path / "store") if request.param == "local" else f"memory://{tmp_path.name}/store"
     _, tasks = plan_store(str(make_msd(num_cases=3, num_test=1)), root)
     finish_store(root, [prepare_or_keep(task) for task in tasks], 0.0)
-    return BratsStore(root)
+    return VolumeStore(root)
 
 
-def source_voxels(store: BratsStore, case_id: str) -> np.ndarray:
+def source_voxels(store: VolumeStore, case_id: str) -> np.ndarray:
     """[C, D, H, W] of the stored box, straight from the source."""
     layout, cases = detect_layout(files.parent_of(files.parent_of(store.case(case_id).sources[0])))
     return condition(next(c for c in cases if c.id == case_id), layout).voxels
 
 
-def test_whole_cases_are_those_of_the_source(store: BratsStore) -> None:
+def test_whole_cases_are_those_of_the_source(store: VolumeStore) -> None:
     for case in store.cases:
         image, label = store.read_case(case)
         expected = source_voxels(store, case.id)
@@ -54,7 +55,7 @@ def test_whole_cases_are_those_of_the_source(store: BratsStore) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(st.data())
-def test_patches_are_cut_from_the_zero_padded_box(store: BratsStore, data: st.DataObject) -> None:
+def test_patches_are_cut_from_the_zero_padded_box(store: VolumeStore, data: st.DataObject) -> None:
     case = data.draw(st.sampled_from(store.cases))
     shape = data.draw(st.tuples(*[st.integers(1, 30)] * 3))
     start = data.draw(st.tuples(*[st.integers(-35, 25)] * 3))
@@ -67,7 +68,7 @@ def test_patches_are_cut_from_the_zero_padded_box(store: BratsStore, data: st.Da
     assert (patch == expected).all()
 
 
-def test_splits_are_sorted_by_id(store: BratsStore) -> None:
+def test_splits_are_sorted_by_id(store: VolumeStore) -> None:
     names = [c.id for split in ("train", "validation", "test") for c in store.split(split)]
     assert sorted(names) == ["BRATS_001", "BRATS_002", "BRATS_003"]
     assert [c.id for c in store.split("unlabelled")] == ["BRATS_004"]
@@ -75,22 +76,22 @@ def test_splits_are_sorted_by_id(store: BratsStore) -> None:
     assert train == sorted(train)
 
 
-def test_an_unknown_case_is_named(store: BratsStore) -> None:
+def test_an_unknown_case_is_named(store: VolumeStore) -> None:
     with pytest.raises(DataError, match="has no case 'X'"):
         store.case("X")
 
 
-def test_a_pickled_store_reads_on_and_is_small(store: BratsStore) -> None:
+def test_a_pickled_store_reads_on_and_is_small(store: VolumeStore) -> None:
     store.read_patch(store.cases[0], (0, 0, 0), (4, 4, 4))
     content = pickle.dumps(store)
-    again: BratsStore = pickle.loads(content)
+    again: VolumeStore = pickle.loads(content)
     assert (again.read_case(again.cases[0])[0] == store.read_case(store.cases[0])[0]).all()
     assert len(content) < 20_000 * len(store.cases)
 
 
 @pytest.mark.parametrize("act", ["case", "patch"])
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
-def test_a_damaged_frame_is_an_error_and_never_wrong_voxels(store: BratsStore, damage: str, act: str) -> None:
+def test_a_damaged_frame_is_an_error_and_never_wrong_voxels(store: VolumeStore, damage: str, act: str) -> None:
     case = store.cases[0]
     path = files.join(store.root, case.file)
     raw = bytearray(files.read_bytes(path))
@@ -105,14 +106,14 @@ def test_a_damaged_frame_is_an_error_and_never_wrong_voxels(store: BratsStore, d
 
 def test_a_store_that_is_gone_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
-        BratsStore(str(tmp_path / "gone"))
+        VolumeStore(str(tmp_path / "gone"))
 
 
 def test_a_remote_frame_is_fetched_once(make_msd: MakeMsd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = f"memory://{tmp_path.name}/store"
     _, tasks = plan_store(str(make_msd(num_cases=3)), root)
     finish_store(root, [prepare_or_keep(task) for task in tasks], 0.0)
-    store = BratsStore(root)
+    store = VolumeStore(root)
     fetched: list[str] = []
     kind = fsspec.filesystem("memory").__class__
     original = kind.cat_file
@@ -132,7 +133,7 @@ def test_a_remote_frame_is_fetched_once(make_msd: MakeMsd, tmp_path: Path, monke
 def test_only_so_many_frames_stay_open(make_msd: MakeMsd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, tasks = plan_store(str(make_msd(num_cases=3)), str(tmp_path / "store"))
     finish_store(str(tmp_path / "store"), [prepare_or_keep(task) for task in tasks], 0.0)
-    store = BratsStore(str(tmp_path / "store"))
+    store = VolumeStore(str(tmp_path / "store"))
     monkeypatch.setattr(store_module, "MAX_OPEN_FRAMES", 2)
     for case in store.cases * 2:
         store.read_patch(case, (0, 0, 0), (4, 4, 4))

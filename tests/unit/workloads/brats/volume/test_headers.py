@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from app.workloads.brats.volume.reading import BadVolume, Volume, read_volume
+from app.workloads.volumes.scans.reading import BadVolume, Volume, read_volume
 
 PIXDIM, QFORM_CODE, SFORM_CODE, QUATERN_B, SROW_X = 76, 252, 254, 256, 280
 """Byte offsets in the NIfTI-1 header (nifti1.h)."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from app.workloads.brats.volume.intensities import BORDER_CONSTANT, EXTREMES, to_stored
+from app.workloads.volumes.scans.intensities import BORDER_CONSTANT, EXTREMES, to_stored
 
 SHAPE = (8, 9, 10)
 BRAIN = (slice(2, 6), slice(2, 7), slice(3, 8))

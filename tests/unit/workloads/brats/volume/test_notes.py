@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from app.workloads.brats.volume.notes import about, grouped, merged, note, write_notes
+from app.workloads.volumes.scans.notes import about, grouped, merged, note, write_notes
 
 
 def test_notes_of_one_kind_become_one() -> None:

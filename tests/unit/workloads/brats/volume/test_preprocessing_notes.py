@@ -8,17 +8,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from app.workloads.brats.source.layouts import CaseFiles
-from app.workloads.brats.store.build_store import finish_store
-from app.workloads.brats.store.cases import Case
-from app.workloads.brats.store.prepare import prepare_case
-from app.workloads.brats.store.prepared import BratsStore
-from app.workloads.brats.volume.preprocessing import Conditioned, condition
-from app.workloads.brats.volume.reading import BadVolume
-from app.workloads.brats.volume.writing import write_label
+from app.workloads.brats.labels import BRAIN, FILE_CODES
+from app.workloads.brats.scans import condition, write_label
+from app.workloads.volumes.scans.preprocessing import Conditioned
+from app.workloads.volumes.scans.reading import BadVolume
+from app.workloads.volumes.source.case_files import CaseFiles
+from app.workloads.volumes.store.build_store import finish_store
+from app.workloads.volumes.store.cases import Case
+from app.workloads.volumes.store.prepare import CaseTask, prepare_case
+from app.workloads.volumes.store.prepared import VolumeStore
 
 SHAPE_XYZ = (24, 20, 16)
-BRAIN = (slice(3, 21), slice(2, 17), slice(1, 14))
+BOX = (slice(3, 21), slice(2, 17), slice(1, 14))
 LPS = np.array([[-1, 0, 0, 20], [0, -1, 0, 30], [0, 0, 1, -15], [0, 0, 0, 1]], np.float64)
 CODES_2021 = np.array([0, 2, 1, 4], np.uint8)
 """MSD's codes of conftest's label as BraTS 2021 has them."""
@@ -26,8 +27,8 @@ CODES_2021 = np.array([0, 2, 1, 4], np.uint8)
 
 def ellipsoid(image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     """conftest's image with 0 outside of an ellipsoid that touches the sides of its brain's box."""
-    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, s.stop - s.start) for s in BRAIN), indexing="ij"))
-    image[BRAIN][(grid**2).sum(axis=0) > 1.02] = 0
+    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, s.stop - s.start) for s in BOX), indexing="ij"))
+    image[BOX][(grid**2).sum(axis=0) > 1.02] = 0
     return image
 
 
@@ -263,7 +264,7 @@ def test_a_nearly_whole_label_is_rounded_and_kept_in_the_record(
     seen = np.unique(nib.load(tmp_path / "seg.nii").get_fdata())
     assert 1e-6 < np.abs(seen - np.rint(seen)).max() < 1e-4
     assert same(condition(case, "brats2021"), plain)
-    row = prepare_case(case, "brats2021", "train", str(tmp_path / "store"))
+    row = prepare_case(CaseTask(case, "brats2021", "train", str(tmp_path / "store"), FILE_CODES["brats2021"], BRAIN))
     assert isinstance(row, Case)
     (told,) = row.notes
     assert told.startswith("label values that are nearly whole were rounded: by up to ")
@@ -273,9 +274,9 @@ def test_a_nearly_whole_label_is_rounded_and_kept_in_the_record(
 @pytest.mark.parametrize("forms", [(1, 1), (0, 0)])
 def test_notes_are_in_the_stores_manifest(make: Make, tmp_path: Path, forms: tuple[int, int]) -> None:
     store = str(tmp_path / "store")
-    row = prepare_case(make(seg=forms), "brats2021", "train", store)
+    row = prepare_case(CaseTask(make(seg=forms), "brats2021", "train", store, FILE_CODES["brats2021"], BRAIN))
     finish_store(store, [row], 0.0)
-    (found,) = BratsStore(store).cases
+    (found,) = VolumeStore(store).cases
     assert len(found.notes) == (forms == (0, 0))
     assert isinstance(row, Case)
     assert found.notes == row.notes

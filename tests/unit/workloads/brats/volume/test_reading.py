@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.workloads.brats.volume import reading
-from app.workloads.brats.volume.reading import (
+from app.workloads.volumes.scans import reading
+from app.workloads.volumes.scans.reading import (
     BadVolume,
     axis_codes,
     from_ras,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from app.workloads.brats.volume.reading import axis_codes, from_ras, ras_affine, read_volume, spacing_zyx, to_ras
+from app.workloads.volumes.scans.reading import axis_codes, from_ras, ras_affine, read_volume, spacing_zyx, to_ras
 
 TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8")
 SLOPES = (1.0, 0.0, float("nan"), 0.00731, -0.5, 12.0, 2.0**-20)

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from app.workloads.brats.volume import resampling
-from app.workloads.brats.volume.preprocessing import Conditioned
-from app.workloads.brats.volume.resampling import (
+from app.workloads.volumes.scans import resampling
+from app.workloads.volumes.scans.preprocessing import Conditioned
+from app.workloads.volumes.scans.resampling import (
     TooManyVoxels,
     axis_weights,
     resample,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 
-from app.workloads.brats.source.layouts import CaseFiles
-from app.workloads.brats.volume.preprocessing import Conditioned, condition
-from app.workloads.brats.volume.writing import write_label
+from app.workloads.brats.scans import condition, write_label
+from app.workloads.volumes.scans.preprocessing import Conditioned
+from app.workloads.volumes.source.case_files import CaseFiles
 
 SHAPE_XYZ = (9, 7, 8)
 AFFINE = np.array([[1.2, 0, 0, -10], [0, 0.8, 0, 5], [0, 0, 2.0, 30], [0, 0, 0, 1]])

@@ -1,0 +1,1 @@
+"""Whole volumes segmented and scored."""

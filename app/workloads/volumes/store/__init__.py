@@ -1,0 +1,1 @@
+"""The prepared store of volumes."""

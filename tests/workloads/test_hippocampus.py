@@ -1,0 +1,69 @@
+"""Another segmentation set, from its raw files to report and labels, with one line in the registry."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from contracts import check_contracts
+from hippocampus.workload import HippocampusWorkload
+from own_workloads import Jobs
+from synthetic_hippocampus import SHAPE, draw, write_task04
+
+from app.workloads.volumes.store.prepared import VolumeStore
+
+NUM_CASES = 10
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything from preparation to report and prediction has run in it."""
+    jobs = Jobs(tmp_path_factory.mktemp("hippocampus"), {"hippocampus": "hippocampus.declaration:HIPPOCAMPUS"})
+    write_task04(jobs.folder / "Task04_Hippocampus", NUM_CASES)
+    jobs.follow("docs/workloads.md", "hippocampus")
+    return jobs.folder
+
+
+def test_the_store_has_one_modality_two_parts_and_one_orientation(folder: Path) -> None:
+    store = VolumeStore(str(folder / "store"))
+    assert len(store.cases) == NUM_CASES
+    for number, case in enumerate(store.cases):
+        image, label = store.read_case(case)
+        raw, truth = draw(number)
+        if number % 2:  # its file grows to the left; the store is RAS+
+            raw, truth = raw[::-1], truth[::-1]
+        assert image.shape == (1, *SHAPE[::-1])
+        np.testing.assert_allclose(image[0] * case.scale[0], raw.transpose(2, 1, 0), atol=case.scale[0])
+        np.testing.assert_array_equal(label, truth.transpose(2, 1, 0))
+        assert case.num_voxels == tuple(int((truth == code).sum()) for code in range(3))
+        assert case.notes == ()
+
+
+def test_it_learns_and_the_report_names_its_parts(folder: Path) -> None:
+    summary = json.loads((folder / "runs/first/evaluation/test/summary.json").read_text())
+    assert set(summary["scores"]) == {
+        f"{family}{part}" for family in ("dice", "hd95_mm") for part in ("_anterior", "_posterior")
+    } | {"dice"}
+    assert summary["scores"]["dice"]["mean"] > 0.6
+    page = (folder / "runs/first/report.html").read_text()
+    for words in ("Dice over the parts", "Dice, head", "Dice of each case"):
+        assert words in page, words
+
+
+def test_labels_lie_on_the_scan_s_own_grid_in_the_file_s_codes(folder: Path) -> None:
+    name = f"hippocampus_{NUM_CASES:03d}.nii.gz"
+    scan, found = nib.load(folder / "Task04_Hippocampus/imagesTs" / name), nib.load(folder / "predicted" / name)
+    assert (found.shape, found.affine.tolist()) == (scan.shape, scan.affine.tolist())
+    predicted, truth = np.asarray(found.dataobj), draw(NUM_CASES)[1]
+    for code in (1, 2):
+        assert (
+            2
+            * np.sum((predicted == code) & (truth == code))
+            / np.sum((predicted == code) + (truth == code).astype(int))
+            > 0.6
+        )
+
+
+def test_the_engine_can_rely_on_it(folder: Path) -> None:
+    check_contracts(HippocampusWorkload(), {"patch_size": [16, 16, 16]}, str(folder / "store"))
