@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.planning.forecast import Forecast
+    from app.planning.measured import Asked
     from app.planning.profile import Profile
-    from app.records import StudyRecord
+    from app.records import StudyRecord, TrialRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,32 +76,43 @@ def read_profile(arguments: Arguments) -> "Profile":
         DataError: a file or folder is missing or damaged.
     """
     from app.data import files
-    from app.planning.profile import Profile, profile_of
-    from app.records import StudyRecord, TrialRecord
+    from app.planning.measured import profile_of
+    from app.planning.profile import Profile
 
     if (arguments.profile is None) == (not arguments.profile_from):
         raise ValueError("wanted --profile FILE or --profile-from FOLDER..., one of them")
     if arguments.profile is not None:
         return Profile.from_json(files.read_bytes(absolute(arguments.profile)).decode())
-    studies: list[StudyRecord] = []
-    runs: list[TrialRecord] = []
-    for given in arguments.profile_from:
-        folder = absolute(given)
-        values = files.read_json(files.join(folder, "record.json"))
+    studies, runs = read_runs([absolute(folder) for folder in arguments.profile_from])
+    return profile_of(studies, runs)
+
+
+def read_runs(folders: "Sequence[str]") -> "tuple[list[tuple[StudyRecord, Asked]], list[TrialRecord]]":
+    """Those that are studies, with their experiments as they were asked for, and those that are single runs.
+
+    Raises:
+        ValueError: a record is damaged, or no run's.
+        DataError: a folder has none.
+    """
+    from app.data import files
+    from app.records import TrialRecord
+
+    studies, runs = [], []
+    for folder in folders:
+        path = files.join(folder, "record.json")
+        values = files.read_json(path)
         try:
             if "trials" in values:
                 studies.append(read_study_record(folder))
             else:
-                runs.append(TrialRecord.from_json(files.read_bytes(files.join(folder, "record.json")).decode()))
+                runs.append(TrialRecord.from_json(files.read_bytes(path).decode()))
         except (ValueError, TypeError) as error:
-            raise ValueError(f"{folder}/record.json is damaged, or no run's: {error}") from error
-    return profile_of(studies, runs)
+            raise ValueError(f"{path} is damaged, or no run's: {error}") from error
+    return studies, runs
 
 
-def read_study_record(folder: str) -> "StudyRecord":
-    """With the records of its trials, which lie in their own folders."""
-    from dataclasses import replace
-
+def read_study_record(folder: str) -> "tuple[StudyRecord, Asked]":
+    """With the records of its trials, which lie in their own folders; and what was asked for, by name."""
     from report import study_files
 
     from app.data import files
@@ -108,14 +120,7 @@ def read_study_record(folder: str) -> "StudyRecord":
     from app.reporting.study.study_files import read_study as read_run
 
     asked = {one.name: one for one in study_of(files.read_json(files.join(folder, "study.json"))).experiments}
-    record = read_run(folder, study_files(folder)).record
-    trials = [
-        replace(one, record=replace(one.record, experiment=asked[one.name].to_dict()))  # a record's has defaults filled
-        if one.record is not None and one.name in asked
-        else one
-        for one in record.trials
-    ]
-    return replace(record, trials=tuple(trials))
+    return read_run(folder, study_files(folder)).record, asked
 
 
 def show(found: "Sequence[Forecast]", price_per_worker_hour: float | None) -> None:
@@ -123,8 +128,9 @@ def show(found: "Sequence[Forecast]", price_per_worker_hour: float | None) -> No
     from rich.table import Table
 
     from app.console import console
+    from app.reporting.page.formatting import duration
 
-    table = Table("workers", "strategy", "time (h)", "80 % interval", "worker-hours")
+    table = Table("workers", "strategy", "time", "80 % interval", "worker-hours")
     if price_per_worker_hour is not None:
         table.add_column("price")
     table.add_column("above bound")
@@ -134,8 +140,8 @@ def show(found: "Sequence[Forecast]", price_per_worker_hour: float | None) -> No
         table.add_row(
             str(one.plan.num_workers),
             one.plan.strategy,
-            f"{one.makespan_s / 3600:.3g}",
-            f"{one.low_s / 3600:.3g} to {one.high_s / 3600:.3g}",
+            duration(one.makespan_s),
+            f"{duration(one.low_s)} to {duration(one.high_s)}",
             f"{one.worker_hours:.3g}",
             *price,
             f"{one.above_bound:.0%}",

@@ -1,13 +1,14 @@
 """What a study will take by each candidate: time with its interval, worker-hours, price, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from app.experiment import Experiment, Study
-from app.planning.choice import Candidate, Seconds, candidates, lower_bound_s, makespan_s
+from app.planning.choice import Candidate, candidates, lower_bound_s
 from app.planning.cost import CostModel
-from app.planning.plan import Plan, check
+from app.planning.lanes import Seconds, makespan_s
+from app.planning.plan import Expected, Plan, Stage, check
 from app.planning.profile import Profile, group_of
 
 LOW, HIGH = 0.1, 0.9
@@ -55,35 +56,57 @@ def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast
         raise ValueError(f"--workers: got {num_workers}, wanted 1 or more")
     model = CostModel(profile)
     experiments = {experiment.name: experiment for experiment in study.experiments}
-    kinds = {name: (group_of(experiment), experiment.epochs) for name, experiment in experiments.items()}
+    kinds = {name: (group_of(e), e.epochs, e.evaluate_every_epochs) for name, e in experiments.items()}
     widths = _widths(study, num_workers)
     seconds = _seconds(model, experiments, kinds)
     bound_s = lower_bound_s([*experiments], num_workers, widths, seconds)
     draws = max(MIN_DRAWS, min(NUM_DRAWS, NUM_DRAWN_TRIALS // len(experiments)))
-    drawn = [_seconds(model.resampled(seed), experiments, kinds) for seed in range(draws)]
+    models = [model.resampled(seed) for seed in range(draws)]
+    drawn = [(_seconds(each, experiments, kinds), each.launch_s + each.closing_s) for each in models]
     found = []
     for one in candidates(study.generations(), num_workers, widths, seconds):
+        kinds_of = [{kinds[name]: experiments[name] for name in stage.trials}.values() for stage in one.stages]
         measured = all(
-            model.cost(experiments[name], stage.workers_per_trial, stage.concurrent_trials).measured
-            for stage in one.stages
-            for name in {kinds[name]: name for name in stage.trials}.values()
+            model.cost(experiment, stage.workers_per_trial, stage.concurrent_trials).measured
+            for stage, some in zip(one.stages, kinds_of, strict=True)
+            for experiment in some
         )
-        times = sorted(made for each in drawn if (made := makespan_s(one.stages, each)) is not None)
+        total_s = one.makespan_s + model.launch_s + model.closing_s
+        times = sorted(made + more_s for each, more_s in drawn if (made := makespan_s(one.stages, each)) is not None)
         low_s, high_s = (times[round(share * (len(times) - 1))] for share in (LOW, HIGH))
-        low_s, high_s = min(low_s, one.makespan_s), max(high_s, one.makespan_s)
-        plan = Plan(study.name, num_workers, one.strategy, one.stages, (reason(one, bound_s, measured),))
+        low_s, high_s = min(low_s, total_s), max(high_s, total_s)
+        worker_s = _terms(model, experiments, one.stages, num_workers, total_s)
+        expected = Expected(total_s, low_s, high_s, worker_s)
+        reasons = (reason(one, total_s, bound_s, measured),)
+        plan = Plan(study.name, num_workers, one.strategy, one.stages, reasons, expected)
         check(plan, study)
-        found.append(Forecast(plan, one.makespan_s, low_s, high_s, bound_s, measured))
+        found.append(Forecast(plan, total_s, low_s, high_s, bound_s, measured))
     return found
 
 
-def reason(candidate: Candidate, bound_s: float, measured: bool) -> str:
+def _terms(
+    model: CostModel, experiments: Mapping[str, Experiment], stages: Sequence[Stage], num_workers: int, total_s: float
+) -> dict[str, float]:
+    """Worker-seconds by term; what is left of all workers' time is idle."""
+    found: dict[str, float] = {}
+    for stage in stages:
+        k, c = stage.workers_per_trial, stage.concurrent_trials
+        for position, name in enumerate(stage.trials):
+            for term, term_s in model.cost(experiments[name], k, c).terms().items():
+                if term != "start" or position < c:
+                    found[term] = found.get(term, 0.0) + k * term_s
+    first = stages[0]
+    found["start"] = found.get("start", 0.0) + first.workers_per_trial * first.concurrent_trials * model.launch_s
+    return {**found, "idle": max(0.0, num_workers * total_s - sum(found.values()))}
+
+
+def reason(candidate: Candidate, total_s: float, bound_s: float, measured: bool) -> str:
     """One plain sentence on what makes its time."""
     parts = [
         f"{len(stage.trials)} trials on {stage.workers_per_trial} each, {stage.concurrent_trials} at a time"
         for stage in candidate.stages
     ]
-    above = candidate.makespan_s / bound_s - 1
+    above = total_s / bound_s - 1
     inferred = "" if measured else "; a width that was not measured is inferred, so its interval is wide"
     return f"{', then '.join(parts)}: {above:.0%} above what any plan needs{inferred}"
 
@@ -106,9 +129,12 @@ def choose(found: Sequence[Forecast], objective: Objective = "time", deadline_s:
     return min(fitting, key=lambda one: (one.makespan_s, one.worker_hours))
 
 
-def _seconds(model: CostModel, experiments: dict[str, Experiment], kinds: dict[str, tuple[str, int]]) -> Seconds:
-    """Trials of one kind, their group and epochs, cost the same."""
-    known: dict[tuple[tuple[str, int], int, int], tuple[float, float]] = {}
+Kind = tuple[str, int, int]
+
+
+def _seconds(model: CostModel, experiments: Mapping[str, Experiment], kinds: Mapping[str, Kind]) -> Seconds:
+    """Trials of one kind, their group, epochs and how often they are evaluated, cost the same."""
+    known: dict[tuple[Kind, int, int], tuple[float, float]] = {}
 
     def seconds(name: str, k: int, side_by_side: int) -> tuple[float, float]:
         key = kinds[name], k, side_by_side

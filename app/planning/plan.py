@@ -29,6 +29,19 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What a plan was said to take, before it ran."""
+
+    makespan_s: float
+    low_s: float
+    high_s: float
+    """Ends of the 80 % interval."""
+    worker_s: Mapping[str, float]
+    """Worker-seconds by term, and those without a trial: `start`, `again`, `steps`, `evaluation`, `checkpoint`,
+    `other`, `handover`, `idle`."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """Stages run one after the other."""
 
@@ -39,6 +52,8 @@ class Plan:
     """How it came about: data-parallel, experiment-parallel, hybrid:K, or a name of its own."""
     stages: tuple[Stage, ...]
     reasons: tuple[str, ...] = ()
+    expected: Expected | None = None
+    """Of a plan that was chosen by what it will take."""
 
     @staticmethod
     def from_json(text: str) -> "Plan":
