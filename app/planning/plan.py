@@ -81,7 +81,7 @@ def workers_per_trial(strategy: str, num_workers: int) -> int:
         return 1
     if name != HYBRID or not given.isdecimal():
         raise ValueError(
-            f"strategy: got {strategy!r}, wanted {DATA_PARALLEL}, {EXPERIMENT_PARALLEL}, {HYBRID}:K or plan:FILE"
+            f"strategy: got {strategy!r}, wanted auto, {DATA_PARALLEL}, {EXPERIMENT_PARALLEL}, {HYBRID}:K or plan:FILE"
         )
     if not 1 <= int(given) <= num_workers:
         raise ValueError(f"strategy {strategy}: wanted 1 to {num_workers} workers a trial, as there are {num_workers}")

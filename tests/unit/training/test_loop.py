@@ -20,7 +20,7 @@ from app.training import checkpoint
 from app.training.context import LocalContext
 from app.training.log import TrainingLog
 from app.training.loop import Training, TrainingResult
-from app.training.order import Order
+from app.training.order import Measure, Order
 
 CPU = torch.device("cpu")
 FOLDERS = ("whole", "cut")
@@ -288,3 +288,21 @@ def test_resumes_on_another_number_of_workers(tmp_path: Path) -> None:
     )
     whole, cut = losses(tmp_path / "whole"), losses(tmp_path / "cut")
     assert list(cut.values()) == pytest.approx(list(whole.values()), abs=1e-5)
+
+
+@pytest.mark.parametrize(("measure", "num_done"), [(Measure(8, 60.0), 8), (Measure(8, 0.0), 6), (Measure(99, 60.0), 12)])
+def test_a_training_that_measures_ends_early_is_evaluated_and_counts_all_steps(
+    tmp_path: Path, measure: Measure, num_done: int
+) -> None:
+    """Twelve steps an epoch; at least six are made, whatever the time."""
+    experiment = toy_experiment(epochs=1, task={"num_rows": 48})
+    order = Order(experiment, "", str(tmp_path), time.time(), measure=measure)
+    training = Training(order, ToyWorkload(), LocalContext(CPU))
+    line = training.advance()
+    result = training.finish()
+    training.close()
+    assert training.is_done
+    assert len(losses(tmp_path)) == line["step"] == num_done
+    assert result.num_steps == 12
+    assert "accuracy" in line
+    assert result.timings.num_timed_steps == num_done - 3
