@@ -17,7 +17,7 @@ width are left there and the rest is cut."""
 NUM_WIDTHS_CUT = 4
 """Widths that stages are made of, where the trials are too many to try all: the best alone."""
 NUM_MIXED = 5
-"""Mixtures that are kept, the fastest."""
+"""Mixtures that are kept, the fastest, one of each order of widths."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ def candidates(
         raise ValueError(f"no number of workers a trial among {[*widths]} fits every trial: their batches differ")
     if len(generations) == 1 and len(widths) > 1:
         alone = [one.stages[0].workers_per_trial for one in sorted(found, key=lambda one: one.makespan_s)]
-        made = {
-            one.stages: one
-            for parts in _mixtures(generations[0], num_workers, widths, alone, seconds)
-            if len({k for k, _ in parts}) > 1 and (one := _made(parts, num_workers, seconds)) is not None
-        }
-        found += sorted(made.values(), key=lambda one: one.makespan_s)[:NUM_MIXED]
+        best: dict[str, Candidate] = {}
+        for parts in _mixtures(generations[0], num_workers, widths, alone, seconds):
+            made = _made(parts, num_workers, seconds) if len({k for k, _ in parts}) > 1 else None
+            if made is not None and (made.strategy not in best or made.makespan_s < best[made.strategy].makespan_s):
+                best[made.strategy] = made
+        found += sorted(best.values(), key=lambda one: one.makespan_s)[:NUM_MIXED]
     return sorted(found, key=lambda one: (one.makespan_s, len(one.stages)))
 
 

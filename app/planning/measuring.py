@@ -83,4 +83,4 @@ def merged(old: Profile | None, new: Profile) -> Profile:
     """Both, where they were measured in one setting; else the new one alone."""
     if old is None or old.setting != new.setting:
         return new
-    return Profile(new.setting, (*old.samples, *new.samples), (*old.closings_s, *new.closings_s))
+    return replace(new, samples=(*old.samples, *new.samples), closings_s=(*old.closings_s, *new.closings_s))

@@ -82,6 +82,8 @@ class Profile:
     samples: tuple[Sample, ...]
     closings_s: tuple[float, ...] = ()
     """Of each study: from the end of its last trial to that of the command."""
+    workers_on_node: int | None = None
+    """That a node has room for: neighbours are those on one's own. None: as many as it has cores."""
     format: int = FORMAT
 
     def __post_init__(self) -> None:

@@ -36,8 +36,8 @@ class StepTimes:
 
     def __init__(self, profile: Profile, chance: Chance) -> None:
         self._chance = chance
-        self._cores = profile.setting.num_cores
-        self._slowdown = _slowdown(profile.samples, self._cores)
+        self._on_node = profile.workers_on_node or profile.setting.num_cores
+        self._slowdown = _slowdown(profile.samples, self._on_node)
 
     def of(
         self, group: str, samples: Sequence[Sample], k: int, batch: int, side_by_side: int
@@ -62,21 +62,28 @@ class StepTimes:
         return {c: self._chance.mean(f"{group} {same[0].workers} {c}", values) for c, values in found.items()}
 
     def _beside(self, by_beside: dict[int, float], k: int, side_by_side: int) -> float:
-        """Between two measured numbers of neighbours on their line; beyond them by the profile's slowdown."""
+        """Between two measured numbers of busy workers of a node on their line; beyond them by the profile's
+        slowdown."""
         if side_by_side in by_beside:
             return by_beside[side_by_side]
-        below = max((c for c in by_beside if c < side_by_side), default=None)
-        above = min((c for c in by_beside if c > side_by_side), default=None)
+        by_busy = {self._busy(k * c): step_s for c, step_s in sorted(by_beside.items())}
+        busy = self._busy(k * side_by_side)
+        below = max((w for w in by_busy if w <= busy), default=None)
+        above = min((w for w in by_busy if w >= busy), default=None)
         if below is not None and above is not None:
-            share = (side_by_side - below) / (above - below)
-            return by_beside[below] * (1 - share) + by_beside[above] * share
+            share = (busy - below) / (above - below) if above > below else 0.0
+            return by_busy[below] * (1 - share) + by_busy[above] * share
         near = below if below is not None else above
         assert near is not None
-        ratio = self._slow(k * side_by_side) / self._slow(k * near)
-        return by_beside[near] * ratio * self._chance.factor(f"beside {k} {side_by_side}", SPREAD_NEIGHBOURS)
+        ratio = self._slow(busy) / self._slow(near)
+        return by_busy[near] * ratio * self._chance.factor(f"beside {k} {busy}", SPREAD_NEIGHBOURS)
+
+    def _busy(self, num_workers: int) -> int:
+        """Of a node's, where so many are in all."""
+        return min(num_workers, self._on_node)
 
     def _slow(self, busy: int) -> float:
-        return 1 + self._slowdown * (min(busy, self._cores) - 1)
+        return 1 + self._slowdown * (busy - 1)
 
     def _inferred(self, group: str, samples: Sequence[Sample], k: int, batch: int) -> float:
         """T = a + b x local batch + all-reduce: a and b from the two nearest measured, or a = 0 from one."""
@@ -94,7 +101,7 @@ class StepTimes:
         return y + slope * (local - x) + ring_s(max(s.num_parameters for s in samples), k)
 
 
-def _slowdown(samples: Sequence[Sample], cores: int) -> float:
+def _slowdown(samples: Sequence[Sample], on_node: int) -> float:
     """By what share each further busy worker of a host makes a step longer: the median over all work that was measured
     beside different numbers of neighbours."""
     found: dict[tuple[str, int], dict[int, list[float]]] = {}
@@ -104,7 +111,7 @@ def _slowdown(samples: Sequence[Sample], cores: int) -> float:
     for (_, k), by_beside in found.items():
         counts = sorted(by_beside)
         for few, more in pairwise(counts):
-            low, high = min(few * k, cores), min(more * k, cores)
+            low, high = min(few * k, on_node), min(more * k, on_node)
             if high > low:
                 ratio = fmean(by_beside[more]) / fmean(by_beside[few])
                 # (1 + s (high - 1)) / (1 + s (low - 1)) = ratio

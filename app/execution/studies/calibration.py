@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 
 from app.console import say
 from app.data import files
@@ -57,7 +58,8 @@ def calibrated(
         if files.exists(folder) and "://" not in folder:
             shutil.rmtree(folder, ignore_errors=True)
     say(f"{study.name}: measured in {record.makespan_s():.0f} s")
-    return merged(known, profile_of([(record, made.asked)]))
+    found = replace(profile_of([(record, made.asked)]), workers_on_node=on_node)
+    return merged(known, found)
 
 
 def is_of_here(profile: Profile) -> bool:
