@@ -62,6 +62,11 @@ class Plan:
             values: Mapping[str, Any] = json.loads(text)
         except json.JSONDecodeError as error:
             raise ValueError(f"the plan is not JSON: {error}") from error
+        return Plan.from_dict(values)
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> "Plan":
+        """Raises ValueError with the key."""
         return from_dict(Plan, values)
 
     def to_json(self) -> str:

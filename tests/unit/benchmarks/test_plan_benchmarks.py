@@ -86,5 +86,5 @@ def test_without_losses_experiment_parallelism_is_ideal() -> None:
 
 
 def test_an_assumption_that_leaves_no_fit_is_refused() -> None:
-    with pytest.raises(ValueError, match="got start 0.08"):
+    with pytest.raises(ValueError, match=r"got start 0\.08"):
         fitted(Cluster(start=0.08))
