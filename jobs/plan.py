@@ -11,6 +11,7 @@ from app.command_line import absolute
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from app.experiment import Experiment, Study
     from app.planning.forecast import Forecast
     from app.planning.measured import Asked
     from app.planning.profile import Profile
@@ -29,6 +30,9 @@ class Arguments:
     """File with what was measured."""
     profile_from: tuple[str, ...] = ()
     """Folders (or URLs) of finished runs and studies, in place of a profile: their times are taken."""
+    store: str | None = None
+    """Prepared store of the study: tells what its tasks are once defaults and the store's facts are filled in, as the
+    records of single runs have them; where it still lies, the store of such a run is asked by itself."""
     save_profile: str | None = None
     """File to write the profile of those runs to."""
     workers: tuple[int, ...]
@@ -54,6 +58,7 @@ def main(arguments: Arguments) -> None:
     profile = read_profile(arguments)
     if arguments.save_profile is not None:
         files.write_bytes_atomic(absolute(arguments.save_profile), profile.to_json().encode())
+    study = resolved(study, profile, arguments)
     found = [one for num_workers in arguments.workers for one in forecasts(study, profile, num_workers)]
     show(found, arguments.price_per_worker_hour)
     setting = profile.setting
@@ -85,6 +90,32 @@ def read_profile(arguments: Arguments) -> "Profile":
         return Profile.from_json(files.read_bytes(absolute(arguments.profile)).decode())
     studies, runs = read_runs([absolute(folder) for folder in arguments.profile_from])
     return profile_of(studies, runs)
+
+
+def resolved(study: "Study", profile: "Profile", arguments: Arguments) -> "Study":
+    """With the tasks that the profile does not know as they were asked for filled in by the store, as far as one is
+    known."""
+    from dataclasses import replace
+
+    from app.configuration import to_dict
+    from app.data import files
+    from app.planning.cost import CostModel
+    from app.workloads.registry import find_check
+
+    model = CostModel(profile)
+    stores = [absolute(arguments.store)] if arguments.store is not None else []
+    if arguments.store is None and arguments.profile_from:
+        _, runs = read_runs([absolute(folder) for folder in arguments.profile_from])
+        stores = [record.store for record in runs if files.exists(record.store)]
+    if not stores:
+        return study
+
+    def known(experiment: "Experiment") -> "Experiment":
+        if model.knows(experiment):
+            return experiment
+        return replace(experiment, task=to_dict(find_check(experiment.workload)(experiment.task, stores[0])))
+
+    return replace(study, experiments=tuple(known(experiment) for experiment in study.experiments))
 
 
 def read_runs(folders: "Sequence[str]") -> "tuple[list[tuple[StudyRecord, Asked]], list[TrialRecord]]":
