@@ -116,9 +116,19 @@ def world(seed: int, num_trials: int, num_workers: int) -> World:
         name = f"t{number:05d}"
         trials[name] = Trial(name, kind, epochs if equal else chance.randint(*NUM_EPOCHS))
     on_node = min(num_workers, chance.choice((2, 4, 8)))
-    numbers = [draw(name) for name in ("noise", "straggler", "supply", "start_s", "handover_s")]
     return World(
-        seed, num_workers, on_node, tuple(kinds), trials, *numbers, draw("failures_per_worker_hour"), draw("lost_s")
+        seed=seed,
+        num_workers=num_workers,
+        on_node=on_node,
+        kinds=tuple(kinds),
+        trials=trials,
+        noise=draw("noise"),
+        straggler=draw("straggler"),
+        supply=draw("supply"),
+        start_s=draw("start_s"),
+        handover_s=draw("handover_s"),
+        failure_rate=draw("failures_per_worker_hour"),
+        lost_s=draw("lost_s"),
     )
 
 
