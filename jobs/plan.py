@@ -45,6 +45,8 @@ class Arguments:
     """What the chosen plan has least of: time, or worker-hours."""
     out: str = "plan.json"
     """File of the chosen plan, for jobs/study.py --strategy plan:FILE."""
+    page: str | None = None
+    """HTML file to write: the table, who would do what when, and what more workers would bring."""
 
 
 def main(arguments: Arguments) -> None:
@@ -70,6 +72,8 @@ def main(arguments: Arguments) -> None:
     out = absolute(arguments.out)
     files.write_bytes_atomic(out, chosen.plan.to_json().encode())
     say(f"chosen for least {arguments.objective}: {chosen.plan.strategy} on {chosen.plan.num_workers} workers")
+    if arguments.page is not None:
+        write_page(absolute(arguments.page), study, profile, found, chosen, arguments.price_per_worker_hour)
     say(f"written: {out}; run it: jobs/study.py --strategy plan:{out} --workers {chosen.plan.num_workers}")
 
 
@@ -90,6 +94,25 @@ def read_profile(arguments: Arguments) -> "Profile":
         return Profile.from_json(files.read_bytes(absolute(arguments.profile)).decode())
     studies, runs = read_runs([absolute(folder) for folder in arguments.profile_from])
     return profile_of(studies, runs)
+
+
+def write_page(
+    path: str, study: "Study", profile: "Profile", found: "Sequence[Forecast]", chosen: "Forecast", price: float | None
+) -> None:
+    import time
+
+    from app.console import say
+    from app.data import files
+    from app.planning.cost import CostModel
+    from app.planning.schedule import expected_record
+    from app.reporting.plan.page import plan_page
+
+    model = CostModel(profile)
+    experiments = {experiment.name: experiment for experiment in study.experiments}
+    expected = expected_record(chosen.plan, lambda name, k, c: model.cost(experiments[name], k, c), model.launch_s)
+    page = plan_page(found, chosen, expected, price, time.strftime("%Y-%m-%d %H:%M"))
+    files.write_bytes_atomic(path, page.encode())
+    say(f"written: {path}")
 
 
 def resolved(study: "Study", profile: "Profile", arguments: Arguments) -> "Study":

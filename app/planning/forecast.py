@@ -59,7 +59,7 @@ def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast
     kinds = {name: (group_of(e), e.epochs, e.evaluate_every_epochs) for name, e in experiments.items()}
     widths = _widths(study, num_workers)
     seconds = _seconds(model, experiments, kinds)
-    bound_s = lower_bound_s([*experiments], num_workers, widths, seconds)
+    bound_s = lower_bound_s([*experiments], num_workers, widths, seconds) + model.launch_s + model.closing_s
     draws = max(MIN_DRAWS, min(NUM_DRAWS, NUM_DRAWN_TRIALS // len(experiments)))
     models = [model.resampled(seed) for seed in range(draws)]
     drawn = [(_seconds(each, experiments, kinds), each.launch_s + each.closing_s) for each in models]
