@@ -1,5 +1,6 @@
 """The profile that finished trainings make: their records, and when the study gave them their workers."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from app.experiment import Experiment
@@ -87,6 +88,9 @@ def _sample(
 ) -> Sample:
     experiment, timings = Experiment.from_dict(record.experiment), record.timings
     step_s = (timings.step_s + timings.data_wait_s) / timings.num_timed_steps
+    num_done = timings.num_warmup_steps + timings.num_timed_steps
+    steps_per_epoch = record.num_steps / experiment.epochs
+    num_epochs = min(experiment.epochs, math.ceil(num_done / steps_per_epoch))  # one that only measures ends early
     groups = [group_of(experiment), *([group_of(asked)] if asked is not None else [])]
     return Sample(
         groups=tuple(dict.fromkeys(groups)),
@@ -95,13 +99,13 @@ def _sample(
         side_by_side=side_by_side,
         start=start,
         global_batch_size=record.global_batch_size,
-        steps_per_epoch=record.num_steps / experiment.epochs,
+        steps_per_epoch=steps_per_epoch,
         startup_s=timings.startup_s + timings.first_batch_s,
         step_s=step_s,
         first_steps_s=max(0.0, timings.warmup_steps_s - timings.num_warmup_steps * step_s),
         evaluation_s=timings.evaluation_s / num_evaluations(experiment),
-        checkpoint_s=timings.checkpoint_s / experiment.epochs,
-        other_s=timings.other_s / experiment.epochs,
+        checkpoint_s=timings.checkpoint_s / num_epochs,
+        other_s=timings.other_s / num_epochs,
         handover_s=handover_s,
         num_parameters=record.num_parameters,
     )

@@ -10,6 +10,8 @@ from app.planning.profile import Profile, group_of
 
 NUM_AGAIN = 2
 """Trainings one after the other on a lane: the second finds its processes there."""
+NUM_EPOCHS = 30
+"""That a training would have, were it not ended before: an epoch may have a single step."""
 PREFIX = "measured"
 
 
@@ -64,7 +66,8 @@ def measurement(name: str, wanted: Sequence[tuple[Experiment, Sequence[int]]], n
         if places > 1:
             busy = [_named(asked, e, f"{number}-k{k}-busy") for number, e in some for _ in range(places)]
             stages.append(Stage(k, places, tuple(busy)))
-    experiments = tuple(replace(e, name=name, epochs=1, evaluate_every_epochs=1) for name, e in asked.items())
+    epochs = {"epochs": NUM_EPOCHS, "evaluate_every_epochs": NUM_EPOCHS}
+    experiments = tuple(replace(e, name=name, **epochs) for name, e in asked.items())
     study = Study(name, experiments)
     return Measurement(study, Plan(name, num_workers, PREFIX, tuple(stages)), asked)
 

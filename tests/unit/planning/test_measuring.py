@@ -8,6 +8,7 @@ from app.experiment import Study
 from app.planning.measured import profile_of
 from app.planning.measuring import measurement, merged, missing, widths_to_measure
 from app.planning.plan import check
+from app.planning.profile import num_evaluations
 
 OTHER = replace(LIKE, name="b", task={"filters": [8]})
 STUDY = Study("s", (LIKE, replace(LIKE, name="again", seed=7), OTHER))
@@ -31,7 +32,7 @@ def test_the_measurement_is_a_study_that_runs_alone_and_beside() -> None:
     shapes = [(s.workers_per_trial, s.concurrent_trials, len(s.trials)) for s in made.plan.stages]
     # each kind once alone on 1, 2 and 4 workers, then all four workers busy: two and two on 2 each, four and four on 1
     assert shapes == [(1, 1, 2), (2, 1, 2), (4, 1, 2), (2, 2, 4), (1, 4, 8)]
-    assert {e.epochs for e in made.study.experiments} == {1}
+    assert {num_evaluations(e) for e in made.study.experiments} == {1}
     assert {made.asked[e.name].task.get("filters") is None for e in made.study.experiments} == {True, False}
 
 

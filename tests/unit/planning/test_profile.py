@@ -85,3 +85,10 @@ def test_a_profile_survives_its_file_and_a_wrong_one_is_refused() -> None:
 def test_rates_seeds_and_epochs_cost_nothing_and_the_network_does() -> None:
     assert group_of(replace(LIKE, seed=3, epochs=9, evaluate_every_epochs=4)) == group_of(LIKE)
     assert group_of(replace(LIKE, task={"filters": [8]})) != group_of(LIKE)
+
+
+def test_a_training_that_was_ended_to_measure_counts_the_epochs_that_it_had() -> None:
+    """18 timed steps of 10 an epoch are two epochs of the thirty: each has half of the checkpoints' 1 s."""
+    asked = replace(LIKE, epochs=30, evaluate_every_epochs=30).to_dict()
+    (sample,) = profile_of([], [record(experiment=asked, num_steps=300)]).samples
+    assert (sample.steps_per_epoch, sample.checkpoint_s, sample.evaluation_s) == (10, 0.5, 3)
