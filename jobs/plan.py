@@ -43,6 +43,8 @@ class Arguments:
     """Hours: only plans whose 80 % interval ends before are chosen from."""
     objective: Literal["time", "cost"] = "time"
     """What the chosen plan has least of: time, or worker-hours."""
+    failures_per_worker_day: float | None = None
+    """How often a worker is lost, spot machines' for example: says how often to write checkpoints."""
     out: str = "plan.json"
     """File of the chosen plan, for jobs/study.py --strategy plan:FILE."""
     page: str | None = None
@@ -55,6 +57,7 @@ def main(arguments: Arguments) -> None:
     from app.console import say
     from app.data import files
     from app.planning.forecast import choose, forecasts
+    from app.planning.stopping import stops_early
 
     study = read_study(arguments.study, arguments.recipe, arguments.options)
     profile = read_profile(arguments)
@@ -66,12 +69,16 @@ def main(arguments: Arguments) -> None:
     setting = profile.setting
     say(f"measured on {setting.device}, {setting.num_cores} cores ({len(profile.samples)} trainings)")
     if study.scheduler is not None:
-        say(f"{study.scheduler.name} may stop trials early; the times are those of all their epochs")
+        plays = "which stops trials early: times are means over plays of its rule with invented scores"
+        whole = "whose rounds and choices are left out: times are those of all epochs"
+        say(f"{study.scheduler.name}, {plays if stops_early(study.scheduler) else whole}")
     deadline_s = None if arguments.deadline_h is None else arguments.deadline_h * 3600
     chosen = choose(found, arguments.objective, deadline_s)
     out = absolute(arguments.out)
     files.write_bytes_atomic(out, chosen.plan.to_json().encode())
     say(f"chosen for least {arguments.objective}: {chosen.plan.strategy} on {chosen.plan.num_workers} workers")
+    if arguments.failures_per_worker_day is not None:
+        say(checkpoint_advice(profile, chosen, arguments.failures_per_worker_day))
     if arguments.page is not None:
         write_page(absolute(arguments.page), study, profile, found, chosen, arguments.price_per_worker_hour)
     say(f"written: {out}; run it: jobs/study.py --strategy plan:{out} --workers {chosen.plan.num_workers}")
@@ -94,6 +101,24 @@ def read_profile(arguments: Arguments) -> "Profile":
         return Profile.from_json(files.read_bytes(absolute(arguments.profile)).decode())
     studies, runs = read_runs([absolute(folder) for folder in arguments.profile_from])
     return profile_of(studies, runs)
+
+
+def checkpoint_advice(profile: "Profile", chosen: "Forecast", failures_per_day: float) -> str:
+    """Raises ValueError unless workers are lost now and then."""
+    from statistics import fmean
+
+    from app.planning.stopping import checkpoint_interval_s
+    from app.reporting.page.formatting import duration
+
+    if failures_per_day <= 0:
+        raise ValueError(f"--failures-per-worker-day: got {failures_per_day:g}, wanted more than 0")
+    most = max(stage.workers_per_trial for stage in chosen.plan.stages)
+    checkpoint_s = max(0.001, fmean(sample.checkpoint_s for sample in profile.samples))
+    interval_s = checkpoint_interval_s(checkpoint_s, most * failures_per_day / 86_400)
+    return (
+        f"checkpoints: one takes {checkpoint_s:.2g} s, a trial on {most} workers loses one every "
+        f"{duration(86_400 / failures_per_day / most)}: checkpoint_every_s {interval_s:.0f} costs least (Young 1974)"
+    )
 
 
 def write_page(

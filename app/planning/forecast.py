@@ -1,7 +1,8 @@
 """What a study will take by each candidate: time with its interval, worker-hours, price, and why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Literal
 
 from app.experiment import Experiment, Study
@@ -10,6 +11,7 @@ from app.planning.cost import CostModel
 from app.planning.lanes import Seconds, makespan_s
 from app.planning.plan import Expected, Plan, Stage, check
 from app.planning.profile import Profile, group_of
+from app.planning.stopping import drawn_epochs, stops_early
 
 LOW, HIGH = 0.1, 0.9
 """Quantiles that bound the 80 % interval."""
@@ -17,6 +19,9 @@ NUM_DRAWS = 200
 NUM_DRAWN_TRIALS = 100_000
 """Over all draws, and so fewer draws of a study of many trials, though never under MIN_DRAWS."""
 MIN_DRAWS = 20
+
+NUM_BOUNDS = 20
+"""Plays of a scheduler's rule of which the bound is the mean."""
 
 Objective = Literal["time", "cost"]
 
@@ -46,8 +51,8 @@ class Forecast:
 
 
 def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast]:
-    """Of every candidate on so many workers, the fastest first. Every trial is taken to run all its epochs: what stops
-    some early makes a study shorter than is said here.
+    """Of every candidate on so many workers, the fastest first. Where a scheduler ends trials early, times are means
+    over plays of its rule with invented scores (app.planning.stopping); the candidates are made as if none did.
 
     Raises:
         ValueError: there are no workers, or the profile knows nothing of a trial; names it.
@@ -56,13 +61,19 @@ def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast
         raise ValueError(f"--workers: got {num_workers}, wanted 1 or more")
     model = CostModel(profile)
     experiments = {experiment.name: experiment for experiment in study.experiments}
-    kinds = {name: (group_of(e), e.epochs, e.evaluate_every_epochs) for name, e in experiments.items()}
+    kinds = _kinds(experiments)
     widths = _widths(study, num_workers)
     seconds = _seconds(model, experiments, kinds)
-    bound_s = lower_bound_s([*experiments], num_workers, widths, seconds) + model.launch_s + model.closing_s
     draws = max(MIN_DRAWS, min(NUM_DRAWS, NUM_DRAWN_TRIALS // len(experiments)))
     models = [model.resampled(seed) for seed in range(draws)]
-    drawn = [(_seconds(each, experiments, kinds), each.launch_s + each.closing_s) for each in models]
+    lengths = [drawn_epochs(study, seed) for seed in range(draws)]
+    early = stops_early(study.scheduler)
+    played = [_played(experiments, each) if early else experiments for each in lengths]
+    drawn = [
+        (_seconds(each, some, _shortened(kinds, epochs)), each.launch_s + each.closing_s)
+        for each, some, epochs in zip(models, played, lengths, strict=True)
+    ]
+    bound_s = _bound_s(model, played[:NUM_BOUNDS] if early else [experiments], num_workers, widths)
     found = []
     for one in candidates(study.generations(), num_workers, widths, seconds):
         kinds_of = [{kinds[name]: experiments[name] for name in stage.trials}.values() for stage in one.stages]
@@ -71,17 +82,40 @@ def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast
             for stage, some in zip(one.stages, kinds_of, strict=True)
             for experiment in some
         )
-        total_s = one.makespan_s + model.launch_s + model.closing_s
         times = sorted(made + more_s for each, more_s in drawn if (made := makespan_s(one.stages, each)) is not None)
+        total_s = fmean(times) if early else one.makespan_s + model.launch_s + model.closing_s
         low_s, high_s = (times[round(share * (len(times) - 1))] for share in (LOW, HIGH))
         low_s, high_s = min(low_s, total_s), max(high_s, total_s)
-        worker_s = _terms(model, experiments, one.stages, num_workers, total_s)
+        worker_s = _terms(model, played[0] if early else experiments, one.stages, num_workers, total_s)
         expected = Expected(total_s, low_s, high_s, worker_s)
         reasons = (reason(one, total_s, bound_s, measured),)
         plan = Plan(study.name, num_workers, one.strategy, one.stages, reasons, expected)
         check(plan, study)
         found.append(Forecast(plan, total_s, low_s, high_s, bound_s, measured))
-    return found
+    return sorted(found, key=lambda one: one.makespan_s) if early else found
+
+
+Kind = tuple[str, int, int]
+
+
+def _kinds(experiments: Mapping[str, Experiment]) -> dict[str, Kind]:
+    return {name: (group_of(e), e.epochs, e.evaluate_every_epochs) for name, e in experiments.items()}
+
+
+def _shortened(kinds: Mapping[str, Kind], epochs: Mapping[str, int]) -> dict[str, Kind]:
+    return {name: (group, epochs[name], every) for name, (group, _, every) in kinds.items()}
+
+
+def _bound_s(
+    model: CostModel, plays: Sequence[Mapping[str, Experiment]], num_workers: int, widths: Sequence[int]
+) -> float:
+    """Mean over plays of a scheduler's rule; every plan has the command's own start and end."""
+    bounds = [lower_bound_s([*one], num_workers, widths, _seconds(model, one, _kinds(one))) for one in plays]
+    return fmean(bounds) + model.launch_s + model.closing_s
+
+
+def _played(experiments: Mapping[str, Experiment], epochs: Mapping[str, int]) -> dict[str, Experiment]:
+    return {name: replace(experiment, epochs=epochs[name]) for name, experiment in experiments.items()}
 
 
 def _terms(
@@ -127,9 +161,6 @@ def choose(found: Sequence[Forecast], objective: Objective = "time", deadline_s:
     if objective == "cost":
         return min(fitting, key=lambda one: (one.worker_hours, one.makespan_s))
     return min(fitting, key=lambda one: (one.makespan_s, one.worker_hours))
-
-
-Kind = tuple[str, int, int]
 
 
 def _seconds(model: CostModel, experiments: Mapping[str, Experiment], kinds: Mapping[str, Kind]) -> Seconds:

@@ -66,8 +66,9 @@ def measurement(name: str, wanted: Sequence[tuple[Experiment, Sequence[int]]], n
         if places > 1:
             busy = [_named(asked, e, f"{number}-k{k}-busy") for number, e in some for _ in range(places)]
             stages.append(Stage(k, places, tuple(busy)))
-    epochs = {"epochs": NUM_EPOCHS, "evaluate_every_epochs": NUM_EPOCHS}
-    experiments = tuple(replace(e, name=name, **epochs) for name, e in asked.items())
+    experiments = tuple(
+        replace(e, name=name, epochs=NUM_EPOCHS, evaluate_every_epochs=NUM_EPOCHS) for name, e in asked.items()
+    )
     study = Study(name, experiments)
     return Measurement(study, Plan(name, num_workers, PREFIX, tuple(stages)), asked)
 

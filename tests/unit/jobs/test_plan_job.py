@@ -65,6 +65,20 @@ def test_from_runs_to_a_plan(tmp_path: Path) -> None:
     assert Plan.from_json((tmp_path / "plan.json").read_text()).num_workers == 1  # 3005 worker-seconds; 3220 on two
 
 
+def test_a_page_and_how_often_to_write_checkpoints(tmp_path: Path) -> None:
+    """A checkpoint of 2 s in an epoch and a worker lost each day, of one: sqrt(2 x 2 x 86,400) = 588 s."""
+    timings = Timings(startup_s=5, step_s=800.0, num_timed_steps=8, checkpoint_s=2.0)
+    write_run(tmp_path / "one", 1, 100.0)
+    (tmp_path / "one" / "record.json").write_text(replace(made_record(1, 100.0), timings=timings).to_json())
+    flags = ("--workers", "1", "--profile-from", "one", "--page", "plan.html", "--failures-per-worker-day", "1")
+    done = run(tmp_path, *flags)
+    assert done.returncode == 0, done.stderr
+    assert "checkpoint_every_s 588 costs least" in done.stdout
+    assert "Who would do what when" in (tmp_path / "plan.html").read_text()
+    never = run(tmp_path, *flags[:-1], "0")
+    assert (never.returncode, "--failures-per-worker-day: got 0" in never.stderr) == (2, True)
+
+
 def test_what_is_refused(tmp_path: Path) -> None:
     write_run(tmp_path / "one", 1, 100.0)
     neither = run(tmp_path, "--workers", "2")
