@@ -23,7 +23,7 @@ ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Tokenizers' own threads do not survive a fork and warn about it.
     "TOKENIZERS_PARALLELISM": "false",
-    # Ray runs the training in a thread, and glibc gives threads arenas that can not hold a tensor over 64 MB: each is
+    # Ray runs the training in a thread, and glibc gives threads arenas that cannot hold a tensor over 64 MB: each is
     # taken from the kernel anew. With one arena they share the heap that app.training.process keeps.
     "MALLOC_ARENA_MAX": "1",
 }

@@ -28,7 +28,7 @@ class ResourceError(TwofoldError):
 
 
 class TrainingError(TwofoldError):
-    """A training can not go on: its loss is not finite, its workers died too often."""
+    """A training cannot go on: its loss is not finite, its workers died too often."""
 
     exit_code = 5
 

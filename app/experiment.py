@@ -49,9 +49,9 @@ class OptimizerConfig:
     beta2: float = 0.999
     amsgrad: bool = False
     momentum: float = 0.9
-    """Of SGD."""
+    """SGD only."""
     nesterov: bool = True
-    """Of SGD: steps look ahead along the momentum."""
+    """SGD only: steps look ahead along the momentum."""
     decay_vectors: bool = False
     """Biases and norms decay too, not only matrices and kernels."""
     clip_norm: float | None = 12.0
@@ -75,9 +75,9 @@ class ScheduleConfig:
     warmup_share: float = 0.02
     """Share of all steps in which the rate rises linearly from zero."""
     power: float = 0.9
-    """Of `poly`: (1 - progress) ** power."""
+    """`poly` only: (1 - progress) ** power."""
     ratio: float = 32.0
-    """Of `slanted-triangular`: how much smaller the rates at both ends are than the peak."""
+    """`slanted-triangular` only: how much smaller the rates at both ends are than the peak."""
 
     def __post_init__(self) -> None:
         _require(0 <= self.warmup_share <= 1, "warmup_share", self.warmup_share, "between 0 and 1")

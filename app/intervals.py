@@ -20,7 +20,7 @@ def mean_interval(differences: Sequence[float]) -> tuple[float, float]:
 
 
 def p_value(differences: Sequence[float], tolerance: float = 0.0) -> float:
-    """Of a mean that lies within +-`tolerance`: two-sided paired t test; of two values or more."""
+    """P value of a mean that lies within +-`tolerance`: two-sided paired t test; two values or more."""
     from scipy import special
 
     mean, error = _mean_and_error(differences)

@@ -38,11 +38,11 @@ class Timings:
     other_s: float = 0.0
     """Logging and what no other phase names."""
     lost_s: float = 0.0
-    """Of attempts that ended early: after their last checkpoint, and so done again."""
+    """Time lost with attempts that ended early: after their last checkpoint, and so done again."""
     total_s: float = 0.0
     num_warmup_steps: int = 0
     num_timed_steps: int = 0
-    """Of the last attempt, as num_warmup_steps: those that rates are measured on."""
+    """Timed steps of the last attempt, as num_warmup_steps: those that rates are measured on."""
 
     def samples_per_s(self, global_batch_size: int) -> float | None:
         """Steady rate over all workers, waiting for data included, warm-up left out. None before any timed step."""
@@ -87,11 +87,12 @@ class TrialRecord:
     waiting_share: float | None
     binding_limit: str
     metrics: Mapping[str, Any]
-    """Of the best validation: epoch, step and scores."""
+    """Epoch, step and scores of the best validation."""
     score: str = "score"
     """Name of the one among them that chose it; more is better."""
     origin: Mapping[str, Any] = field(default_factory=dict)
-    """Of the network's first weights: name or file, and which keys were missing or left over; empty: random."""
+    """Where the network's initial weights came from: name or file, and which keys were missing or left over; empty:
+    random."""
     num_restarts: int = 0
     predicted_s: float | None = None
     """The plan's forecast of total_s; None where there was no plan."""
@@ -161,7 +162,7 @@ class StudyTrial:
     failure: str | None = None
     """Why it failed, or why it was stopped."""
     record: TrialRecord | None = None
-    """Of finished trials."""
+    """The record of a finished trial."""
     spans: tuple[Span, ...] = ()
     stints: tuple[Stint, ...] = ()
     """Where and when it ran, if not in one go: a member of a population."""
@@ -194,7 +195,7 @@ class StudyRecord:
     score: str = "score"
     """Name of the validation metric, of which more is better."""
     lineage: tuple[Takeover, ...] = ()
-    """Of a population."""
+    """Who took over whose network; a population's only."""
     versions: Mapping[str, str] = field(default_factory=dict)
     host: Mapping[str, Any] = field(default_factory=dict)
 

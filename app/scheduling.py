@@ -28,7 +28,7 @@ class Scheduler:
 
 
 OF_STATE = ("optimizer.name", "optimizer.amsgrad")
-"""Options that decide what an optimizer remembers: it can not go on with another's."""
+"""Options that decide what an optimizer remembers: it cannot go on with another's."""
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class Values:
 
 
 Choice = tuple[Any, ...] | Range | Normal | Values
-"""Of one option: values to choose from, or numbers to draw."""
+"""What one option may be: values to choose from, or numbers to draw."""
 Parameters = Mapping[str, Choice]
 """By path (`optimizer.learning_rate`)."""
 
@@ -121,7 +121,7 @@ def draw(choice: Choice, chance: random.Random) -> Any:
 
 
 def check_choices(choices: Parameters, where: str = "parameters") -> None:
-    """Raises ValueError where there is nothing to choose from, or a condition can not be met."""
+    """Raises ValueError where there is nothing to choose from, or a condition cannot be met."""
     if not choices:
         raise ValueError(f"{where}: got none, wanted at least one")
     for path, choice in choices.items():
@@ -163,7 +163,7 @@ def applies(choice: Choice, known: Mapping[str, Any]) -> bool:
 
 
 def applicable(parameters: Parameters, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Of values for all parameters, those that are set: the others' conditions do not hold."""
+    """The values of those parameters that are set: the others' conditions do not hold."""
     found: dict[str, Any] = {}
     for path in parents_first(parameters):
         if applies(parameters[path], found):
@@ -229,7 +229,7 @@ class Search:
         check_choices(self.parameters)
         fixed = [path for path in self.parameters if path.split(".")[0] in FIXED]
         if fixed:
-            raise ValueError(f"{fixed[0]}: a search can not choose it: the study needs it before the trial begins")
+            raise ValueError(f"{fixed[0]}: a search cannot choose it: the study needs it before the trial begins")
 
 
 def value_at(values: Mapping[str, Any], path: str) -> Any:

@@ -63,11 +63,11 @@ class Ratio:
 
     name: str
     unit: str
-    """Of `ours` and `peer`."""
+    """Unit of `ours` and `peer`."""
     ours: Spread
     peer: Spread
     ratio: Spread
-    """Of the rounds, each against its neighbour in time."""
+    """Ratio of each round's neighbours in time."""
     target: float
     direction: Direction
     what_binds: str | None = None
@@ -115,7 +115,7 @@ class Report:
     facts: dict[str, Any] = field(default_factory=dict)
     """Sizes, settings and everything else that was measured; plain values."""
     versions: dict[str, str] = field(default_factory=dict)
-    """Of peers, beside our own."""
+    """Versions of peers, beside our own."""
     skipped: str | None = None
     """Why there is nothing to report here."""
 

@@ -57,7 +57,8 @@ QUICK = Size(
 IMAGE_TASK: Mapping[str, Any] = {"model": "test_resnet.r160_in1k"}
 RVL_BATCH, IMAGE_BATCH = 16, 8
 RVL_RATE, IMAGE_RATE = 0.4, 0.8
-"""Of the larger set, and of Tobacco3482: its batch and rate are the seed study's. Rates are for a batch of 256."""
+"""Rates on the larger set and on Tobacco3482, for a batch of 256; batch and rate of the latter are those of Ferrando
+2020."""
 TEXT_TASK: Mapping[str, Any] = {"num_layers": 2, "max_length": 128}
 TEXT_BATCH = 16
 TEXT_RATE = 2e-3

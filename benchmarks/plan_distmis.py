@@ -1,7 +1,7 @@
 """The seed study's cluster: 32 trainings on up to 32 GPUs, 4 a node, of which two speed-ups are published.
 
 Two numbers fix two unknowns, no more: how much busy GPUs slow each other down, and what synchronisation between nodes
-costs. Whether those of a node share what is scarce (cores, memory) or all of them do (a file system) can not be told
+costs. Whether those of a node share what is scarce (cores, memory) or all of them do (a file system) cannot be told
 from speed-ups at 32 alone: both are fitted. All else is assumed; what is said of fewer GPUs is predicted.
 """
 

@@ -19,7 +19,7 @@ from benchmarks.common import ROOT, Report, Setting, compare, load_average, say,
 
 TARGET = 1.0
 MINUTES, QUICK_MINUTES = 10.0, 1.0
-"""Of both cores: 20 CPU minutes."""
+"""Minutes on both cores: 20 CPU minutes."""
 PILOT_MINUTES, QUICK_PILOT_MINUTES = 1.5, 0.2
 REGIONS = ("WT", "TC", "ET")
 
@@ -37,7 +37,8 @@ CANDIDATES = (
     {"network": "basicunet", "width": 8, "optimizer": "adam", "learning_rate": 1e-4},
     {"network": "dynunet", "width": 8, "optimizer": "adamw", "learning_rate": 1e-3},
 )
-"""Of MONAI's side. The narrow ones take a tenth of the time a step: a wide one makes few steps in these minutes."""
+"""Networks of MONAI's side. The narrow ones take a tenth of the time a step: a wide one makes few steps in these
+minutes."""
 
 Cases = dict[str, dict[str, float]]
 

@@ -2,7 +2,7 @@
 
 The parent asks for one round after the other, so that two sides take turns within one run while start-up, imports and
 caches of each stay out of the numbers. One JSON object a line: commands on stdin, answers on a pipe of their own, so
-that whatever a library prints can not disturb them.
+that whatever a library prints cannot disturb them.
 """
 
 import json

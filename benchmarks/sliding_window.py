@@ -15,10 +15,10 @@ from benchmarks.side import Side
 
 TARGET = 0.4
 QUALITY_TARGET = 0.99
-"""Of Dice against the truth: the speed must not be bought with quality."""
+"""Smallest ratio of Dice against the truth: the speed must not be bought with quality."""
 OVERLAP = 0.5
 SW_BATCH_SIZES = (1, 4)
-"""Of MONAI's tutorials (BraTS, spleen); the faster one counts."""
+"""Batch sizes in MONAI's tutorials (BraTS, spleen); the faster one counts."""
 
 
 def run(setting: Setting) -> Report:

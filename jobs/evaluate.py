@@ -79,7 +79,7 @@ class EvaluateEnsemble:
     out: str
     """Folder for ensemble.json."""
     workers: int = 1
-    """Of each evaluation that is missing."""
+    """Workers of each evaluation that is missing."""
     launcher: Literal["ray", "local"] = "ray"
     """`local` evaluates in this process, without Ray."""
 

@@ -32,7 +32,7 @@ class FetchRvlCdip:
     """Id of a data set on the Hugging Face hub (Parquet files or an archive), or the address of a tar or zip with
     images/ and labels/ (https://, http:// or file:///)."""
     revision: str | None = None
-    """Of the hub's data set; refs/convert/parquet is the hub's own conversion."""
+    """Revision of the hub's data set; refs/convert/parquet is the hub's own conversion."""
     md5: str | None = None
     """Checksum of the archive, a hub's too; with one, an interrupted download goes on where it was."""
     sha256: str | None = None
@@ -52,7 +52,7 @@ class FetchTobacco3482:
     folder a class (https://, http:// or file:///). Parquet mirrors have no document ids: what RVL-CDIP shares is then
     found by the look of pages alone."""
     revision: str | None = None
-    """Of the hub's data set; refs/convert/parquet is the hub's own conversion."""
+    """Revision of the hub's data set; refs/convert/parquet is the hub's own conversion."""
     md5: str | None = None
     """Checksum of the archive, a hub's too; with one, an interrupted download goes on where it was."""
     sha256: str | None = None

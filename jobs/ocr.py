@@ -29,8 +29,8 @@ class Ocr:
     ready: Annotated[str | None, tyro.conf.arg(name="import")] = None
     """Folder with ready OCR text to take over instead: one .txt for each page at its relative path, as QS-OCR has."""
     encoding: str | None = None
-    """Of the texts taken over, a name that Python knows (cp1251, shift_jis); UTF-8, UTF-16 and Windows-1252 are told
-    apart by themselves."""
+    """Encoding of the texts taken over, by the name that Python knows (cp1251, shift_jis); UTF-8, UTF-16 and
+    Windows-1252 are detected."""
     engine: Literal["pytesseract", "tesserocr"] = "pytesseract"
     """`tesserocr` calls the library in the process; it has to be installed."""
     language: str = "eng"
@@ -40,7 +40,7 @@ class Ocr:
     oem: int = 1
     """Engine mode; 1 is the LSTM."""
     time_limit_s: float = 60.0
-    """Of one attempt at a page."""
+    """Time limit of one attempt at a page."""
     num_retries: int = 1
     """Attempts after one that failed or ran out of time."""
     orientation: bool = False

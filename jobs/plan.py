@@ -25,7 +25,7 @@ class Arguments:
     recipe: str | None = None
     """Name of a study of app/recipes/catalog.py, in place of a file."""
     options: tuple[str, ...] = ()
-    """Of the recipe, as NAME=VALUE."""
+    """Options of the recipe, as NAME=VALUE."""
     profile: str | None = None
     """File with what was measured."""
     profile_from: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ def main(arguments: Arguments) -> None:
 
 
 def read_profile(arguments: Arguments) -> "Profile":
-    """Of a file, or of finished runs.
+    """Read the profile from a file, or from finished runs.
 
     Raises:
         ValueError: both or neither is given, or what is given is no profile.

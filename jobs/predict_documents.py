@@ -28,7 +28,8 @@ class PredictDocuments:
     byte_order_mark: bool = False
     """Begin the CSV with a mark by which Excel knows its umlauts; other readers may take it for a part of `id`."""
     language: str | None = None
-    """Of the text, Tesseract's code; that of the text model's own pages if not given, as with all of these:"""
+    """Language of the text, Tesseract's code; if not given, that of the text model's own pages, as with all of
+    these:"""
     psm: int | None = None
     """Page segmentation mode, as of jobs/ocr.py."""
     oem: int | None = None
@@ -36,7 +37,7 @@ class PredictDocuments:
     orientation: Literal["yes", "no"] | None = None
     """Turn pages that come out as noise the way up that Tesseract thinks right, and read them again."""
     time_limit_s: float = 60.0
-    """Of one attempt of OCR at a page."""
+    """Time limit of one OCR attempt at a page."""
     num_retries: int = 1
     """Attempts of OCR after one that failed or ran out of time."""
     max_pixels: int = 200_000_000

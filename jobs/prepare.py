@@ -31,7 +31,7 @@ class PrepareBrats:
     """70/15/15 % of the patients: by a hash of each, or in the order of the data set (the seed study's way); `folds`:
     by the hash into --num-folds parts, of which --fold tests, the next validates and all others train."""
     seed: int = 0
-    """Of the seeded split and of folds."""
+    """Seed of the seeded split and of folds."""
     num_folds: int = 5
     fold: int = 0
     """Counted from 0; also of a file of --splits that has several."""
@@ -74,8 +74,8 @@ class PrepareDocuments:
     per_class: int = 100
     """Pages of each class that train (80 %) and validate (20 %) in a partition; all others test."""
     seed: int = 0
-    """Of the partitions; also of the 70/15/15 % split of sets that have no split and no partitions, and of the 10 % of
-    training pages that validate where a set has a test split alone."""
+    """Seed of the partitions; also of the 70/15/15 % split of sets that have no split and no partitions, and of the 10
+    % of training pages that validate where a set has a test split alone."""
     layout: Literal["rvl-cdip", "tobacco", "class-folders", "split-folders", "metadata", "parquet"] | None = None
     """How the source is to be read where it can be read in two ways; recognised if not given."""
     class_column: str | None = None

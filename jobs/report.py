@@ -23,7 +23,7 @@ class Args:
     out: str | None = None
     """The page to write; report.html in the folder of the run, or of the first study, if not given."""
     price_per_hour: float | None = None
-    """Of one worker (a GPU, or a CPU slot), in any currency: the report then shows what each strategy cost."""
+    """Price of one worker (a GPU, or a CPU slot), in any currency: the report then shows what each strategy cost."""
     tolerance: float | None = None
     """Difference of a score between 0 and 1, or share of a loss, that counts as none; 0.01 if not given."""
 
@@ -65,7 +65,7 @@ def check(arguments: Args) -> None:
 
 
 def run_report(run: str, predictions: str | None, made: str) -> "Report":
-    """Of one training."""
+    """The report on one training."""
     from app.data import files
     from app.reporting.run.report import build_report
 
@@ -74,7 +74,7 @@ def run_report(run: str, predictions: str | None, made: str) -> "Report":
 
 
 def study_report(arguments: Args, made: str) -> "Report":
-    """Of one study, run once or more."""
+    """The report on one study, run once or more."""
     from app.reporting.study.report import TOLERANCE, build_study_report
 
     tolerance = TOLERANCE if arguments.tolerance is None else arguments.tolerance

@@ -24,7 +24,7 @@ class Arguments:
     recipe: str | None = None
     """Name of a study of app/recipes/catalog.py, in place of a file."""
     options: tuple[str, ...] = ()
-    """Of the recipe, as NAME=VALUE: epochs=3 model=efficientnet_b1 text_model=models/bert."""
+    """Options of the recipe, as NAME=VALUE: epochs=3 model=efficientnet_b1 text_model=models/bert."""
     store: tuple[str, ...]
     """Prepared store, made by jobs/prepare.py; NAME=DIR for each where experiments name several."""
     strategy: str

@@ -15,7 +15,7 @@ class Args:
     command: Annotated[tuple[str, ...], tyro.conf.Positional]
     """After `--`: the job's command, run in the copy of the working folder."""
     address: str | None = None
-    """Of the job server, http://HOST:8265. Else that of RAY_ADDRESS."""
+    """Address of the job server, http://HOST:8265. Default: RAY_ADDRESS."""
     working_dir: str = "."
     """Folder to send; what .gitignore and .rayignore name stays here."""
     no_wait: bool = False

@@ -33,11 +33,12 @@ class SynthesizeRvlCdip:
     out: str
     """Folder to make; started again with the same flags, the job finishes what is missing in it."""
     num_pages: int = 320
-    """Of all classes and splits together: 80 % train, 10 % validation, 10 % test; a multiple of 160 is balanced."""
+    """Pages of all classes and splits together: 80 % train, 10 % validation, 10 % test; a multiple of 160 is
+    balanced."""
     height: int = 1000
-    """Pixels of a page; below about 800 its text can not be read any more."""
+    """Pixels of a page; below about 800 its text cannot be read any more."""
     num_corrupt: int = 0
-    """Files that can not be read, for the tools that must cope with them."""
+    """Files that cannot be read, for the tools that must cope with them."""
     texts: str | None = None
     """Another folder for each page's text as it was written, as QS-OCR has it: jobs/ocr.py --import takes it over."""
     seed: int = 0
@@ -53,13 +54,13 @@ class SynthesizeTobacco:
     out: str
     """Folder to make; started again with the same flags, the job finishes what is missing in it."""
     num_pages: int = 200
-    """Of all classes together, in the real shares."""
+    """Pages of all classes together, in the real shares."""
     per_class: int = 10
     """Pages that a partition will take of each class; each class gets half as many more, or its share."""
     height: int = 1000
-    """Pixels of a page; below about 800 its text can not be read any more."""
+    """Pixels of a page; below about 800 its text cannot be read any more."""
     num_corrupt: int = 0
-    """Files that can not be read, for the tools that must cope with them."""
+    """Files that cannot be read, for the tools that must cope with them."""
     texts: str | None = None
     """Another folder for each page's text as it was written, as QS-OCR has it: jobs/ocr.py --import takes it over."""
     seed: int = 0

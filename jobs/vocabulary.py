@@ -13,7 +13,7 @@ class Vocabulary:
     out: str
     """Local folder to make."""
     partition: int | None = None
-    """Of a store with partitions: learn from its training pages alone; all pages if not given."""
+    """In a store with partitions: learn from this one's training pages alone; all pages if not given."""
     vocabulary_size: int = 4000
     """Word pieces at most."""
     hidden_size: int = 128
@@ -22,7 +22,7 @@ class Vocabulary:
     max_length: int = 512
     """Positions."""
     seed: int = 0
-    """Of the weights."""
+    """Seed of the weights."""
 
 
 def main(arguments: Vocabulary) -> None:

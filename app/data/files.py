@@ -55,7 +55,7 @@ def read_bytes(path: str) -> bytes:
     """The whole file.
 
     Raises:
-        DataError: it does not exist or can not be read.
+        DataError: it does not exist or cannot be read.
     """
     with _explained("read", path):
         if not is_url(path):
@@ -71,7 +71,7 @@ def read_ranges(ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
     where the file system can; consecutive parts of a local file open it once.
 
     Raises:
-        DataError: a file does not exist, can not be read, or ends within its part.
+        DataError: a file does not exist, cannot be read, or ends within its part.
     """
     parts: list[bytes] = []
     if ranges and is_url(ranges[0][0]):
@@ -92,7 +92,7 @@ def write_bytes_atomic(path: str, content: bytes) -> None:
     """Write a file that is there whole or not at all; makes its folder.
 
     Raises:
-        DataError: the place can not be written, or is full.
+        DataError: the place cannot be written, or is full.
     """
     with _explained("write", path):
         if is_url(path):
@@ -108,7 +108,7 @@ def write_new(path: str, content: bytes) -> bool:
     write at the same moment one is told True, as far as the store can tell them apart.
 
     Raises:
-        DataError: the place can not be written, or is full.
+        DataError: the place cannot be written, or is full.
     """
     with _explained("write", path):
         if is_url(path):
@@ -170,16 +170,16 @@ def check_folder(path: str) -> None:
     while not os.path.lexists(there):
         there = os.path.dirname(there)
     if not os.path.isdir(there):
-        raise DataError(f"can not write {path}: {there} is no folder; name another place")
+        raise DataError(f"cannot write {path}: {there} is no folder; name another place")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise DataError(f"can not write {path}: {there} does not allow it; name another place")
+        raise DataError(f"cannot write {path}: {there} does not allow it; name another place")
 
 
 def remove(path: str) -> None:
     """Remove a file; one that is not there is no error.
 
     Raises:
-        DataError: the store can not be reached or does not allow it.
+        DataError: the store cannot be reached or does not allow it.
     """
     with _explained("remove", path):
         if not is_url(path):
@@ -195,7 +195,7 @@ def exists(path: str) -> bool:
     """Whether a file or folder is there.
 
     Raises:
-        DataError: the store can not be reached.
+        DataError: the store cannot be reached.
     """
     with _explained("look for", path):
         if not is_url(path):
@@ -216,7 +216,7 @@ def stamp(path: str) -> FileStamp:
     """Size and time of change of a file.
 
     Raises:
-        DataError: it does not exist or can not be reached.
+        DataError: it does not exist or cannot be reached.
     """
     with _explained("look at", path):
         if not is_url(path):
@@ -232,7 +232,7 @@ def list_files(root: str) -> list[str]:
     """All files below a folder, whole paths, sorted; hidden files and folders (a leading dot) are left out.
 
     Raises:
-        DataError: the folder does not exist or can not be read.
+        DataError: the folder does not exist or cannot be read.
     """
     with _explained("list", root):
         found = _list_remote(root) if is_url(root) else _list_local(root)
@@ -289,12 +289,12 @@ def _explained(action: str, path: str) -> Iterator[None]:
     except (DataError, MemoryError):
         raise
     except FileNotFoundError as error:
-        raise DataError(f"can not {action} {path}: not found") from error
+        raise DataError(f"cannot {action} {path}: not found") from error
     except OSError as error:
-        raise DataError(f"can not {action} {path}: {error.strerror or error}") from error
+        raise DataError(f"cannot {action} {path}: {error.strerror or error}") from error
     except ImportError as error:
-        raise DataError(f"can not {action} {path}: {error}; install the fsspec package for this protocol") from error
+        raise DataError(f"cannot {action} {path}: {error}; install the fsspec package for this protocol") from error
     except Exception as error:  # each remote file system raises classes of its own; none is a bug of ours
         if not is_url(path):
             raise
-        raise DataError(f"can not {action} {path}: {type(error).__name__}: {error}") from error
+        raise DataError(f"cannot {action} {path}: {type(error).__name__}: {error}") from error

@@ -24,7 +24,7 @@ def open_folder(folder: str, wanted: dict[str, Any]) -> None:
 
     Raises:
         UsageError: the folder holds something else.
-        DataError: it can not be written.
+        DataError: it cannot be written.
     """
     marker = files.join(folder, MARKER)
     if files.exists(marker):

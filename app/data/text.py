@@ -13,10 +13,10 @@ MARKS = (
 )
 WESTERN = "cp1252"
 MAX_WESTERN_SHARE = 0.25
-"""Of letters beyond ASCII among all letters, in text of Windows-1252; assumed: German and French have below 0.1, while
-text of another alphabet has nearly 1."""
+"""Largest share of letters beyond ASCII in text taken for Windows-1252; assumed: German and French have below 0.1, text
+of another alphabet nearly 1."""
 MAX_CONTROL_SHARE = 0.01
-"""Of control characters in what is text; assumed."""
+"""Largest share of control characters in what is still text; assumed."""
 
 _CONTROLS = re.compile(r"[\x01-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 
@@ -58,7 +58,7 @@ def is_encoding(name: str) -> bool:
 
 
 def _guess(content: bytes) -> str:
-    """Of text without a mark."""
+    """The encoding of text without a byte order mark."""
     if b"\0" in content:
         for encoding, high in (("utf-16-le", content[1::2]), ("utf-16-be", content[::2])):
             if len(content) % 2 == 0 and high.count(0) > 0.4 * len(high):

@@ -12,7 +12,7 @@ from app.planning.step_time import StepTimes, nearest_width
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one trial on k workers, in seconds."""
+    """What one trial takes on k workers, in seconds."""
 
     start_s: float
     """Once a lane: its processes."""
@@ -73,7 +73,7 @@ class CostModel:
         return fmean(self._profile.closings_s) * self._start if self._profile.closings_s else 0.0
 
     def cost(self, experiment: Experiment, k: int, side_by_side: int) -> Cost:
-        """Of a trial on k workers beside others, `side_by_side` in all.
+        """What a trial takes on k workers beside others, `side_by_side` in all.
 
         Raises:
             ValueError: k does not divide the batch, or nothing of the experiment's kind was measured.

@@ -10,12 +10,13 @@ NUM_DRAINED = 64
 """Of more lanes it is left out that the last trials have fewer neighbours: they are on other hosts."""
 
 Seconds = Callable[[str, int, int], tuple[float, float] | None]
-"""Of a trial's name, its workers and how many run side by side: start-up once a lane, and run. None: can not be."""
+"""What a trial takes, from its name, its workers and how many run side by side: start-up once a lane, and run.
+None: impossible."""
 
 
 def makespan_s(stages: Sequence[Stage], seconds: Seconds) -> float | None:
     """As studies run: each trial begins on the first free lane; lanes of another width wait for all before. None where
-    a trial can not run so."""
+    a trial cannot run so."""
     total_s = 0.0
     for (k, c), same in groupby(stages, key=lambda stage: (stage.workers_per_trial, stage.concurrent_trials)):
         found = lanes_s([name for stage in same for name in stage.trials], k, c, seconds)

@@ -13,11 +13,11 @@ NUM_BYTES = 120
 NUM_HASH_DIGITS = 12
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")
 NUM_DIGITS = range(4, 18)
-"""Of a number, at first four; seventeen tell any two apart."""
+"""Significant digits of a number, at first four; seventeen tell any two apart."""
 
 
 def names_of(chosen: Sequence[Mapping[str, Any]], prefix: str = "", numbered: bool = False) -> list[str]:
-    """Of each trial's values by path: `learning_rate=0.01+loss=dice`, after its number where `numbered`.
+    """Each trial's name from its values by path: `learning_rate=0.01+loss=dice`, after its number where `numbered`.
 
     Where two would be alike but for their case, or one is too long, a digest of the values tells them apart.
     """

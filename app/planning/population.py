@@ -16,7 +16,7 @@ class Standing:
     """A member at the end of a round."""
 
     score: float | None
-    """Of its network as it is; more is better."""
+    """Score of its network as it is; more is better."""
     best_score: float | None
     """The best that it had so far, which its folder keeps."""
     values: Mapping[str, Any]

@@ -32,7 +32,7 @@ class Request:
     """`grid`: every combination; `random`: `num_trials` draws; any other: as many, each chosen when it begins, from how
     those before did."""
     num_trials: int | None = None
-    """Of all but `grid`."""
+    """Number of trials of every search but `grid`."""
     prefix: str = field(default="")
     """Begins the experiments' names."""
 
@@ -106,7 +106,7 @@ def expand(request: Request, seed: int) -> list[dict[str, Any]]:
 
 
 def _combinations(request: Request, open_paths: list[str], values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Of the paths that are left, each once; a parameter that does not apply makes none."""
+    """Every combination of the paths that are left, each once; a parameter that does not apply makes none."""
     if not open_paths:
         yield {path: values[path] for path in request.parameters if path in values}
         return

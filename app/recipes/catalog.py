@@ -29,7 +29,7 @@ SEED_TASK: Mapping[str, Any] = {
     "samples_per_case": 1,
     "augment": None,
 }
-"""Of the seed study: whole volumes, 152 of the 155 slices, nothing random."""
+"""DistMIS's task: whole volumes, 152 of the 155 slices, nothing random."""
 SEED_EPOCHS = 100
 """Assumed: what we have of the seed study does not say."""
 SEED_RATES, SEED_NORMS, SEED_BETAS = (1e-4, 5e-4, 1e-3, 5e-3), ("batch", "group"), (0.99, 0.999)

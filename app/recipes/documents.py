@@ -20,10 +20,10 @@ SMALL_IMAGE_TASK: Mapping[str, Any] = {"model": "test_efficientnet", "weights": 
 IMAGE_OPTIMIZER = OptimizerConfig(
     name="sgd", learning_rate=0.2, reference_batch_size=256, weight_decay=4e-5, clip_norm=None
 )
-"""Of RVL-CDIP: the seed study's rate, 0.2 x batch / 256, momentum and decay; Nesterov's, and vectors left alone, are
-ours."""
+"""RVL-CDIP's: the rate of Ferrando 2020, 0.2 x batch / 256, momentum and decay; Nesterov momentum and undecayed vectors
+are ours."""
 TRANSFER_RATE = 0.8
-"""Of Tobacco3482 in the seed study, in place of 0.2."""
+"""The rate on Tobacco3482 in Ferrando 2020, in place of 0.2."""
 ROTATION_ALONE: Mapping[str, Any] = {
     "rotation_degrees": 5.0,
     "scale": 0.0,
@@ -33,7 +33,7 @@ ROTATION_ALONE: Mapping[str, Any] = {
     "noise_std": 0.0,
 }
 PUBLISHED_TASK: Mapping[str, Any] = {"label_smoothing": 0.0, "augment": ROTATION_ALONE}
-"""Of the seed study where it differs from this project's own (docs/document-recipes.md says what each does)."""
+"""The task of Ferrando 2020 where it differs from this project's own (docs/document-recipes.md says what each does)."""
 IMAGE_SCHEDULE = ScheduleConfig(name="slanted-triangular", warmup_share=0.1)
 IMAGE_EPOCHS, IMAGE_BATCH = 20, 16
 TRANSFER_EPOCHS, TRANSFER_BATCH = 5, 8

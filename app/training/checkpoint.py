@@ -119,7 +119,7 @@ def offset_of(progress: Progress, experiment: Experiment, batch_size: int, group
     were others before. `grouped`: the order of samples depends on the batch (app.data.samples.grouped_order).
 
     Raises:
-        UsageError: what follows the samples seen can not be told.
+        UsageError: what follows the samples seen cannot be told.
     """
     if not progress.num_samples and experiment.batch_rule == "fixed-global":  # of a checkpoint that did not count them
         progress.num_samples = progress.step * batch_size

@@ -45,7 +45,7 @@ def read(folder: str, key: str) -> Choice | None:
     """The choice of the study in `folder`; None where it has none for this key.
 
     Raises:
-        DataError: its file can not be read, or is damaged.
+        DataError: its file cannot be read, or is damaged.
     """
     path = _path(folder, key)
     return _parsed(path) if files.exists(path) else None
@@ -55,7 +55,7 @@ def keep(folder: str, key: str, choice: Choice) -> Choice:
     """The study's choice from now on: this one, unless another trial was first.
 
     Raises:
-        DataError: it can not be written, or what is there is damaged.
+        DataError: it cannot be written, or what is there is damaged.
     """
     path = _path(folder, key)
     return choice if files.write_new(path, f"{json.dumps(to_dict(choice), indent=1)}\n".encode()) else _parsed(path)
@@ -65,7 +65,7 @@ def device_kinds(folder: str) -> list[str]:
     """The kinds of device for which the study in `folder` has chosen; what is fixed by hand is not chosen.
 
     Raises:
-        DataError: a choice can not be read, or is damaged.
+        DataError: a choice cannot be read, or is damaged.
     """
     return sorted({_parsed(path).device for path in _paths(folder)})
 
@@ -75,7 +75,7 @@ def take_over(source: str, folder: str) -> int:
 
     Raises:
         UsageError: `source` has none, or the run in `folder` has chosen otherwise before.
-        DataError: a choice can not be read, or is damaged.
+        DataError: a choice cannot be read, or is damaged.
     """
     found = {files.name_of(path).removesuffix(".json"): _parsed(path) for path in _paths(source)}
     if not found:

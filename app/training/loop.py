@@ -42,8 +42,8 @@ def train(order: Order, workload: Workload, context: WorkerContext) -> TrainingR
 
     Raises:
         TrainingError: the loss, its gradient or a weight is not finite.
-        UsageError: an epoch would have no step, or the checkpoint's batch was another that can not be gone on from.
-        DataError: the store or a checkpoint can not be read.
+        UsageError: an epoch would have no step, or the checkpoint's batch was another that cannot be gone on from.
+        DataError: the store or a checkpoint cannot be read.
     """
     training = Training(order, workload, context)
     try:

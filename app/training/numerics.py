@@ -167,7 +167,7 @@ def settle(
     one, else the study's, else the fastest on worker 0.
 
     Raises:
-        DataError: the study's can not be read or kept.
+        DataError: the study's cannot be read or kept.
     """
     if memory is None:
         record = saved or _measured(options, make_trial_step, context)
@@ -192,7 +192,7 @@ def _measured(
 
 
 def _of_worker_0(context: WorkerContext, decide: Callable[[], T]) -> T:
-    """What worker 0 finds, on every worker; what it can not read or write is an error on every worker."""
+    """What worker 0 finds, on every worker; what it cannot read or write is an error on every worker."""
     found, error = None, ""
     if context.rank == 0:
         try:

@@ -27,7 +27,7 @@ class Order:
     experiment: Experiment
     store: str
     folder: str
-    """Of the trial: metrics.jsonl, checkpoint/, ..."""
+    """The trial's folder: metrics.jsonl, checkpoint/, ..."""
     start_s: float
     """time.time() from which its start-up counts."""
     num_workers: int = 1
@@ -47,7 +47,7 @@ class Order:
     study: str = ""
     """Name of the study's run; empty: none, the training is alone."""
     stage: int = 0
-    """Of the study's plan, from 0."""
+    """Number of its stage in the study's plan, from 0."""
 
     def __repr__(self) -> str:  # Tune writes a trial's configuration into tags and logs
         return f"Order({self.experiment.name})"

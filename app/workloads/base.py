@@ -49,7 +49,7 @@ class Workload(Protocol):
 
     def resolve_task(self, task: Any, store: str) -> Any:
         """The task with what the store decides filled in (the classes, ...); done once, before the training, and
-        kept in its record. Raises DataError when the store can not be opened, UsageError when it does not fit."""
+        kept in its record. Raises DataError when the store cannot be opened, UsageError when it does not fit."""
 
     def open_samples(self, task: Any, store: str) -> Samples:
         """The training split. Raises StoreError when the store is missing, empty or damaged."""
@@ -59,7 +59,7 @@ class Workload(Protocol):
         follow. What was loaded is in its attribute `origin`, a dict, where it has one.
 
         Raises:
-            UsageError: the weights asked for can not be had.
+            UsageError: the weights asked for cannot be had.
         """
 
     def example_batch(self, task: Any, batch_size: int) -> HostBatch:

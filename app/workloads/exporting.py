@@ -18,7 +18,7 @@ TOLERANCE = 1e-4
 """Largest difference of logits between ONNX Runtime and torch, as a share of the largest logit. Measured with the
 networks of brats, all norms: 1e-7 to 4e-6; with EfficientNets 1e-6."""
 FORMAT = 1
-"""Of model.json."""
+"""Version of model.json."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Form:
     """What a workload's export consists of, besides the network."""
 
     example: torch.Tensor
-    """Of the network's input."""
+    """An example of the network's input."""
     dynamic_shape: Mapping[int, Any]
     """torch.export.Dim of the example's axes that may have other sizes."""
     images: tuple[torch.Tensor, ...]
@@ -49,7 +49,7 @@ def export_model(form: Form, network: torch.nn.Module, weights: bytes, facts: Ma
 
     Raises:
         TwofoldError: they differ by more than TOLERANCE; nothing is written.
-        DataError: the folder can not be written.
+        DataError: the folder cannot be written.
     """
     plain = copy.deepcopy(network).cpu().float().to(memory_format=torch.contiguous_format).eval()
     onnx = to_onnx(plain, form.example, form.dynamic_shape)

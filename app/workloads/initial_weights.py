@@ -10,7 +10,8 @@ from app.errors import DataError, UsageError
 from app.workloads.initial_weights_place import find_weights
 
 MIN_SHARE = 0.5
-"""Of the network's tensors that must fit; assumed: a new head leaves out two, and less than half is another network."""
+"""Smallest share of the network's tensors that must fit; assumed: a new head leaves out two, and less than half is
+another network."""
 
 
 def load_file(network: torch.nn.Module, place: str, others: str = "", prefix: str = "") -> dict[str, Any]:
@@ -23,7 +24,7 @@ def load_file(network: torch.nn.Module, place: str, others: str = "", prefix: st
 
     Raises:
         UsageError: neither a file nor a run, or weights of another network.
-        DataError: the file can not be read.
+        DataError: the file cannot be read.
     """
     path = find_weights(place, others)
     return load_fitting(network, {key.removeprefix(prefix): value for key, value in _parse(path).items()}, path)

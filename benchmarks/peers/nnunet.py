@@ -36,6 +36,6 @@ def python() -> Path:
 
 
 def version() -> str:
-    """Of nnunetv2, as pinned."""
+    """Version of nnunetv2, as pinned."""
     pin = next(line for line in PINS.read_text().splitlines() if line.startswith("nnunetv2=="))
     return pin.split("==")[1]

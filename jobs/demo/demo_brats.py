@@ -17,7 +17,7 @@ class Size:
     shape: tuple[int, int, int] = (96, 96, 80)
     """Voxels of a volume along X Y Z."""
     seed: int = 1
-    """Of the invented scans: the first seed whose validation and test scans all hold every region. Where one is
+    """Seed of the synthetic scans: the first whose validation and test scans all hold every region. Where one is
     missing, its Dice is 0 or 1 by a single voxel, which says little with four scans."""
     epochs: int = 14
     evaluate_every_epochs: int = 7

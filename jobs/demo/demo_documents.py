@@ -12,7 +12,7 @@ from demo_steps import Step, Steps, newer
 NUM_STEPS = 12
 HERE = ["--launcher", "local"]
 SEED, NEW_SEED = 1, 2
-"""Of the sets that train and test, and of pages of neither."""
+"""Seeds of the sets that train and test, and of pages of neither."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Size:
     """Pixels; enough for a network that sees 64, too few for OCR, which nobody asks for here."""
     num_tobacco_pages: int = 160
     per_class: int = 10
-    """Of Tobacco3482's pages: 8 train and 2 validate of each class, the others test."""
+    """Pages of each of Tobacco3482's classes: 8 train and 2 validate, the others test."""
     tobacco_height: int = 1000
     image_size: int = 64
     image_model: str = "test_resnet.r160_in1k"

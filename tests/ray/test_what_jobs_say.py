@@ -81,13 +81,13 @@ def test_scans_prepared_scored_and_segmented_without_a_word(say: Say, world: Pat
     picture.unlink()
     picture.mkdir()
     code, said = say(predict.PredictBrats, predict.main, *segmenting)
-    assert (code, said) == (DataError.exit_code, f"error: can not write {picture}: Is a directory\n")
+    assert (code, said) == (DataError.exit_code, f"error: cannot write {picture}: Is a directory\n")
 
 
 def test_a_store_that_takes_no_more_ends_the_preparation(say: Say, world: Path, tmp_path: Path) -> None:
     frame = tmp_path / "store/cases/BraTS2021_00001.b2nd"
     frame.mkdir(parents=True)
-    told = f"error: can not write {frame}: Is a directory\n"
+    told = f"error: cannot write {frame}: Is a directory\n"
     assert prepare_scans(say, world, tmp_path / "store") == (DataError.exit_code, told)
 
 
@@ -98,7 +98,7 @@ def test_pages_prepared_and_read_without_a_word(say: Say, world: Path, tmp_path:
 
     shard = tmp_path / "other/images/00000.bin"
     shard.mkdir(parents=True)
-    told = f"error: can not write {shard}: Is a directory\n"
+    told = f"error: cannot write {shard}: Is a directory\n"
     found = say(prepare.PrepareDocuments, prepare.main, *making, "--store", tmp_path / "other")
     assert found == (DataError.exit_code, told)
 

@@ -95,4 +95,4 @@ def explained(archive: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise DataError(f"there is no file {archive}") from error
     except OSError as error:
-        raise DataError(f"{archive}: can not unpack {error.filename or 'it'}: {error.strerror or error}") from error
+        raise DataError(f"{archive}: cannot unpack {error.filename or 'it'}: {error.strerror or error}") from error

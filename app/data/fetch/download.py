@@ -25,7 +25,7 @@ from app.errors import DataError, ResourceError, UsageError
 
 CHUNK_BYTES = 2**20
 TIMEOUT_S = 30.0
-"""Of connecting and of each read (assumed: a server that is silent for longer has lost us)."""
+"""Timeout of a connection and of each read (assumed: a server that is silent for longer has lost us)."""
 NUM_ATTEMPTS = 5
 """In a row without a single new byte, before giving up (assumed)."""
 BACKOFF_S = 1.0
@@ -62,7 +62,7 @@ class Source:
     stream: IO[bytes]
     start: int
     num_bytes: int | None
-    """Of the whole file; None: not told."""
+    """Size of the whole file; None: the server did not say."""
     validator: str | None
 
 
@@ -86,7 +86,7 @@ def download(
 
     Raises:
         UsageError: an address of another kind.
-        DataError: the host can not be reached, the server refuses, the connection fails again and again, or the
+        DataError: the host cannot be reached, the server refuses, the connection fails again and again, or the
             checksum differs.
         ResourceError: the disk has too little room.
     """
@@ -143,7 +143,7 @@ def _receive(url: str, part: Path, timeout_s: float, num_attempts: int, backoff_
         except _Interrupted as error:
             if isinstance(error, _Unreachable) and not answered:
                 raise DataError(
-                    f"can not reach {urllib.parse.urlsplit(url).netloc}: {error}; check the network or its proxy, or "
+                    f"cannot reach {urllib.parse.urlsplit(url).netloc}: {error}; check the network or its proxy, or "
                     f"download {url} elsewhere and name the file as file:///path"
                 ) from error
             answered = True
@@ -266,7 +266,7 @@ def _write(file: IO[bytes], chunk: bytes, part: Path) -> int:
     try:
         return file.write(chunk)
     except OSError as error:
-        raise ResourceError(f"can not write {part}: {error.strerror}; what is there is kept") from error
+        raise ResourceError(f"cannot write {part}: {error.strerror}; what is there is kept") from error
 
 
 def require_space(folder: Path, num_bytes: int, what: str) -> None:

@@ -27,7 +27,7 @@ def fetch_snapshot(hub_id: str, revision: str | None, folder: Path) -> list[Path
     What an interrupted call has left of another commit goes first: files of two revisions are no data set.
 
     Raises:
-        DataError: the hub can not be reached, has no such data set or revision, or none of its files is data.
+        DataError: the hub cannot be reached, has no such data set or revision, or none of its files is data.
     """
     from huggingface_hub import HfApi, snapshot_download  # here: seconds to import
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
@@ -39,7 +39,7 @@ def fetch_snapshot(hub_id: str, revision: str | None, folder: Path) -> list[Path
         fetch(hub_id, repo_type="dataset", revision=commit, local_dir=folder, allow_patterns=[*WANTED_FILES])
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise DataError(
-            f"can not reach the hub for {hub_id}: check the network or its proxy, or download an archive elsewhere "
+            f"cannot reach the hub for {hub_id}: check the network or its proxy, or download an archive elsewhere "
             "and name it with --source file:///path"
         ) from error
     except HfHubHTTPError as error:
@@ -47,7 +47,7 @@ def fetch_snapshot(hub_id: str, revision: str | None, folder: Path) -> list[Path
         raise DataError(f"the hub answered {status} for the data set {hub_id}; check its id and --revision") from error
     except Exception as error:  # its network library raises classes of its own
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise DataError(f"can not fetch {hub_id} from the hub: {reason}") from error
+        raise DataError(f"cannot fetch {hub_id} from the hub: {reason}") from error
     hidden = folder / ".cache"
     files = (p for p in folder.rglob("*") if p.is_file() and not p.is_relative_to(hidden))
     found = sorted(path for path in files if path != folder / COMMIT_NAME)

@@ -128,7 +128,7 @@ def _open_zipped(opened: zipfile.ZipFile, info: zipfile.ZipInfo, archive: Path) 
     try:
         return opened.open(info)
     except RuntimeError as error:  # encrypted, or compressed in a way that Python does not know
-        raise DataError(f"{archive}: {info.filename} can not be read: {error}; unpack it by hand") from error
+        raise DataError(f"{archive}: {info.filename} cannot be read: {error}; unpack it by hand") from error
 
 
 def _safe_path(name: str, archive: Path) -> PurePosixPath:

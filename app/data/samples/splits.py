@@ -16,7 +16,7 @@ UNLABELLED = "unlabelled"
 """Cases without a label: never trained or scored on."""
 
 SHARES = (0.70, 0.15, 0.15)
-"""Of the seed study (HiEST/DistMIS)."""
+"""Training, validation and test, as in DistMIS."""
 NUM_FOLDS = 5
 """As nnU-Net takes them."""
 MIN_FOLDS = 3

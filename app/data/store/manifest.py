@@ -16,14 +16,14 @@ MANIFEST_NAME = "manifest.parquet"
 STORE_NAME = "store.json"
 """How a store is made."""
 CONTENT_COLUMNS = ("id", "split", "label", "num_voxels", "crc32")
-"""Of a manifest, as far as it has them: what a training depends on."""
+"""The columns of a manifest that a training depends on, as far as it has them."""
 
 
 def write_manifest(store: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write all rows at once, atomically; rows are plain values and lists.
 
     Raises:
-        DataError: the store can not be written.
+        DataError: the store cannot be written.
     """
     import pyarrow as pa
 
@@ -79,7 +79,7 @@ def _fingerprint(store: str, _: files.FileStamp | None) -> str:
 
 
 def write_table(path: str, table: "pa.Table") -> None:
-    """Write a Parquet file, atomically. Raises DataError when the place can not be written."""
+    """Write a Parquet file, atomically. Raises DataError when the place cannot be written."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -42,7 +42,7 @@ class Answer:
     """What a host says of itself."""
 
     versions: Mapping[str, str]
-    """Of Python and of PACKAGES; those that are not installed are left out."""
+    """Versions of Python and of PACKAGES; packages that are not installed are left out."""
     sources: Mapping[str, str]
     """Digest of each file of the project, by its path in it; empty: the host has no project."""
     read: Mapping[str, str | None]
@@ -59,7 +59,7 @@ def check_hosts(reads: Sequence[str] = (), writes: str | None = None) -> None:
 
     Raises:
         ResourceError: one has not, or does not answer; names it.
-        DataError: the folder can not be written to from here.
+        DataError: the folder cannot be written to from here.
     """
     others = _others()
     if not others:
@@ -74,7 +74,7 @@ def check_hosts(reads: Sequence[str] = (), writes: str | None = None) -> None:
 
 
 def named_paths(experiment: Experiment) -> list[str]:
-    """Of an experiment's options, those that are paths: first weights, a model in a folder."""
+    """The options of an experiment that are paths: initial weights, a model in a folder."""
     values = [value for value in experiment.task.values() if isinstance(value, str)]
     return [value for value in values if os.path.isabs(value) and os.path.exists(value)]
 
@@ -249,7 +249,7 @@ def _looker() -> Any:
                 Path(mine).touch()
                 os.unlink(mine)
             except OSError as error:
-                return f"{folder} can not be written to: {error.strerror}"
+                return f"{folder} cannot be written to: {error.strerror}"
             return None
 
         versions = {"python": platform.python_version()}

@@ -40,7 +40,7 @@ CHECKS = {
 """What a machine must have, and the command that tells."""
 RAY_RUNS = "pgrep -x raylet"
 OTHER_VERSIONS = "Version mismatch:"
-"""Of Ray or of Python: what `ray start` says, in several lines, where they are not those of the head."""
+"""How `ray start` begins its lines when Ray or Python has another version than on the head."""
 
 
 @dataclass(frozen=True)

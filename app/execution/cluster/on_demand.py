@@ -11,7 +11,7 @@ from app.console import say
 from app.errors import UsageError
 
 WITHIN = "TWOFOLD_HOSTS_WITHIN_S"
-"""Of the environment in which the head was started: how long a job waits for hosts; not set: none come."""
+"""Environment variable of the head: how long a job waits for hosts to start; not set: none are started."""
 POLL_S = 2.0
 
 

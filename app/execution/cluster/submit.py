@@ -83,7 +83,7 @@ def submit(client: Any, command: tuple[str, ...], working_dir: str) -> str:
     """Send the folder and start the command in its copy; the id of the job.
 
     Raises:
-        ResourceError: the folder can not be sent, or the server refuses the job.
+        ResourceError: the folder cannot be sent, or the server refuses the job.
     """
     begun_s = time.monotonic()
     job, name = names_of(command)

@@ -25,7 +25,8 @@ from app.training.context import device_name
 from app.training.evaluation import chunks
 
 NUM_RESAMPLES = 10_000
-"""Of the bootstrap; assumed: the ends of a 95 % interval then move by about 1 % of its width between seeds."""
+"""Number of bootstrap resamples; assumed: the ends of a 95 % interval then move by about 1 % of its width between
+seeds."""
 CONFIDENCE = 0.95
 
 Scores = Mapping[str, float | None]
@@ -117,7 +118,7 @@ def check_run(
     """The run's model and the cases to score; all that is wrong with either is said here, before Ray is started.
 
     Raises:
-        DataError: the run has no model or can not be written, or the store no case in the split.
+        DataError: the run has no model or cannot be written, or the store no case in the split.
         UsageError: the model is of none of the `workloads`, where these are given, or does not fit the store.
     """
     model = load_model(run, task_options=task_options)

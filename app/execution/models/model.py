@@ -29,7 +29,7 @@ class TrainedModel:
     network: torch.nn.Module
     experiment: Experiment
     metrics: Mapping[str, Any]
-    """Of the validation that chose the weights."""
+    """Metrics of the validation that chose the weights."""
     device: torch.device
     numerics: Numerics
 

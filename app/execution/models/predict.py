@@ -40,7 +40,7 @@ def map_with_model(
     the model, `writes`: as host_checks.check_hosts has them.
 
     Raises:
-        DataError: the model can not be loaded.
+        DataError: the model cannot be loaded.
         ResourceError: the cluster has fewer slots than `num_workers`, a host of it does not see what is read, or
             workers died too often.
     """

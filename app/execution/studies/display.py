@@ -15,7 +15,7 @@ from app.records import StudyTrial
 
 COLUMNS = ("trial", "stage", "k", "state", "epoch", "loss", "score", "samples/s", "waiting", "ETA")
 NUM_ROWS = 40
-"""Of the live table: the trials under way, and of the others as many as fit."""
+"""Rows of the live table: the running trials first, then as many others as fit."""
 
 
 class StudyDisplay:

@@ -11,9 +11,9 @@ ORDER, SHAPE, VALUES, DESK = "order", "shape", "values", "desk"
 """Keys of a trial's configuration; `values`: options by path that a scheduler may change on the way; `desk`: of a group
 that was started beforehand, or None."""
 SCORE, EPOCH = "score", "epoch"
-"""Of each result: what schedulers and searchers compare by, and their time."""
+"""Keys of each result: what schedulers and searchers compare by, and their time."""
 FAILURE, PLACE = "failure", "place"
-"""Of a last result: why the trial failed; that its workers never came, so that it waits for others."""
+"""Keys of a last result: why the trial failed; that its workers never came, so that it waits for others."""
 WORST = -1e9
 """In place of a score that is not a number: schedulers let NaN go on, and searchers wait for it for ever."""
 

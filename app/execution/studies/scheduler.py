@@ -89,7 +89,7 @@ class StudyScheduler(TrialScheduler):
 
 
 class PastTrial:
-    """Of a trial that is over, what schedulers look at."""
+    """What schedulers look at in a trial that is over."""
 
     status, experiment_tag = Trial.TERMINATED, ""
 

@@ -57,7 +57,7 @@ def make_scheduler(
         epochs: Of the longest trial; what Tune counts in iterations or seconds by default follows from it.
 
     Raises:
-        UsageError: no such scheduler, one that studies can not have, or options that it does not take.
+        UsageError: no such scheduler, one that studies cannot have, or options that it does not take.
     """
     name = checked_name("scheduler", scheduler.name, SCHEDULERS, ALIASES)
     if name == "pbt":

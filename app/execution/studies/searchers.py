@@ -55,7 +55,7 @@ NO_VALUES = {"metric", "mode", "space", "seed", *SEEDS.values()} | {
     *("sampler", "storage", "study_name", "analysis", "verbose"),  # objects, or ours to set
     *("points_to_evaluate", "evaluated_rewards"),  # in the library's own numbers: see values_of
 }
-"""Options of Tune's classes that a file can not give."""
+"""Options of Tune's classes that a file cannot give."""
 OF_SAMPLER = {"seed", "gamma", "weights", "categorical_distance_func", "constraints_func", "search_space"}
 """Options of Optuna's TPESampler that are functions, or ours."""
 
@@ -72,8 +72,8 @@ def make_searcher(search: Search, seed: int, points: Sequence[Mapping[str, Any]]
     points that it began with before. It suggests `points`, its own earlier suggestions, first.
 
     Raises:
-        UsageError: no such algorithm, one that studies can not have, options that it does not take, parameters that
-            it can not search, or a missing package.
+        UsageError: no such algorithm, one that studies cannot have, options that it does not take, parameters that
+            it cannot search, or a missing package.
     """
     name = checked_name("search.algorithm", search.algorithm, SEARCHERS, ALIASES)
     if name == "random":
@@ -175,5 +175,5 @@ def _value(choice: Choice, suggested: Any) -> Any:
 
 
 def seed_of(seed: int, num_known: int) -> int:
-    """Of a searcher that begins with so many trials known: another one after each restart."""
+    """The seed of a searcher that begins with `num_known` trials known: another one after each restart."""
     return random.Random(f"{seed} {num_known}").getrandbits(31)

@@ -28,7 +28,7 @@ class StudyState:
         self._sessions = before.sessions if before else ()
         begun = before is not None and any(trial.start_s is not None for trial in before.trials)
         self._num_workers = max(plan.num_workers, before.num_workers if before is not None and begun else 0)
-        """Of all starts: what ran under a wider plan ran on workers that this one may not have."""
+        """Over all starts: what ran under a wider plan ran on workers that this one may not have."""
         self._start_s, self.worker_kind = start_s, worker_kind
         known = {trial.name: trial for trial in before.trials} if before else {}
         self.trials: dict[str, StudyTrial] = {}

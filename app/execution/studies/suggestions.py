@@ -43,7 +43,7 @@ class Suggestions:
         return self._chosen.get(name, {})
 
     def choose(self, name: str) -> dict[str, Any] | None:
-        """Of a trial that is about to begin. None: the search waits for results of others."""
+        """The values of a trial that is about to begin. None: the search waits for results of others."""
         if self._search is None or name not in self._search.trials or name in self._chosen:
             return self.of(name)
         from app.execution.studies.searchers import values_of

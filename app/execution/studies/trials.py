@@ -29,7 +29,7 @@ from app.training.order import Feeding, Measure, Order
 NOTE_EVERY_S = 15.0
 """Assumed: what a study that is killed may lose of its own length; trials lose nothing by it."""
 NOTE_SHARE = 0.05
-"""Of the time, at most, goes into noting events: a record of many short trials is long."""
+"""Largest share of the time that goes into noting events: the record of many short trials is long."""
 
 
 class StudyTrials:
@@ -68,7 +68,7 @@ class StudyTrials:
         self._noted_s, self._noting_s, self._changed = time.monotonic(), 0.0, False
 
     def next_configuration(self) -> dict[str, Any] | None:
-        """Of the trial that begins now, for Tune, which asks at each of its turns."""
+        """The configuration of the trial that begins now, for Tune, which asks at each of its turns."""
         if len(self.live) >= max(self._nodes.num_places(stage) for stage in self.state.plan.stages):
             return None
         for failed in self.state.fail_without_origin():
@@ -249,7 +249,7 @@ class StudyTrials:
         return {**self.suggestions.of(name), **self.takeovers.values(name)}
 
     def _changing(self, name: str) -> dict[str, Any]:
-        """Of a member of a population, every option that may change, as it is now."""
+        """Every option that may change in a member of a population, with its value now."""
         if self._population is None:
             return {}
         listed_values = self.experiments[name].to_dict()

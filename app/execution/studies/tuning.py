@@ -32,11 +32,11 @@ from app.execution.trials.attempts import failures_so_far
 from app.execution.trials.group import START_TIMEOUT_S
 
 DRIVER_BYTES = 2**24
-"""Of memory, times the workers, is what a trial on several workers asks for: no CPU, which its workers hold, and
-another amount for each width, so that Tune hands a driver only trials of its own."""
+"""Memory that a trial on several workers asks for, times the workers: no CPU, which its workers hold, and another
+amount for each width, so that Tune hands a driver only trials of its own."""
 
 OF_TUNE = {*AUTO_RESULT_KEYS, "trial_id", "experiment_tag", "done", "should_checkpoint"}
-"""Of a result, what is no metric of the training."""
+"""Keys of a result that are no metrics of the training."""
 
 TUNE_ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -207,5 +207,5 @@ class StudyCallback(Callback):
 
 
 def _reason(trial: Trial) -> str:
-    """Of the attempt that just ended."""
+    """Why the attempt that just ended failed."""
     return failures_so_far(trial.config[ORDER])[-1].reason

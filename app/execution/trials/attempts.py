@@ -95,7 +95,7 @@ def note_failure(order: Order, failure: Failure) -> None:
 
 
 def failures_so_far(order: Order) -> list[Failure]:
-    """Of the attempts at an order; of one whose process died, nobody could write down more."""
+    """The failed attempts at an order; one whose process died could write no more than that it began."""
     mine = [line for line in read_attempts(order.folder) if line["command_start_s"] == order.start_s]
     lines = [line for line in mine if not line.get("paused")]
     died = to_dict(Failure("death", "a worker died"))
@@ -109,7 +109,7 @@ def note_pause(order: Order) -> None:
 
 
 def nodes_of_starts(folder: str) -> list[tuple[str, ...]]:
-    """Of each attempt at a trial, Ray's ids of the nodes on which it began."""
+    """Ray's ids of the nodes on which each attempt at a trial began."""
     return [tuple(line.get("nodes", ())) for line in read_attempts(folder)]
 
 

@@ -13,7 +13,7 @@ from app.training.context import ProcessGroupContext
 from app.training.order import Order
 
 OF_AN_EPOCH = ("loss", "score", "samples_per_s", "waiting_share", "epoch", "eta_s")
-"""Of its figures, those that gauges show."""
+"""The figures of an epoch that gauges show."""
 
 
 class RayContext(ProcessGroupContext):

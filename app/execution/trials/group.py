@@ -23,7 +23,7 @@ GROUP_TIMEOUT_S = 1800
 """Longest wait for the others at an exchange; a validation may take that long on one of them (assumed)."""
 
 SNAPSHOT = "checkpoint_manager_snapshot.json"
-"""Of Ray Train, in its folder: it would go on from there, which our own checkpoints do."""
+"""Ray Train's own state in its folder: it would resume from there, which our own checkpoints do."""
 
 TRAIN_ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # what a second report in a row, a death and the end wait for: 2 s else
@@ -199,8 +199,8 @@ class StartedGroups:
 
 
 def needless() -> set[str]:
-    """Of Ray Train's callbacks, those that start a process for nothing (1.5 to 2 s of a core each, measured): a manager
-    of datasets where there are none, and what asks the dashboard for controllers that died, where there is none."""
+    """Ray Train's callbacks that start a process for nothing (1.5 to 2 s of a core each, measured): a manager of
+    datasets where there are none, and what asks the dashboard for controllers that died, where there is none."""
     has_dashboard = os.environ["RAY_TRAIN_ENABLE_STATE_TRACKING"] == "1"
     return {"DatasetsCallback", *([] if has_dashboard else ["PlacementGroupCleanerCallback"])}
 

@@ -36,7 +36,7 @@ class Loggers:
         self._senders = [_Sender(name, tool) for name, tool in tools.items()]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Tune writes down all that its callbacks hold, which nothing reads; threads can not be."""
+        """Tune writes down all that its callbacks hold, which nothing reads; threads cannot be."""
         return Loggers, ({},)
 
     def begin(self, trial: str, options: Options, folder: str) -> None:

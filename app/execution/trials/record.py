@@ -19,7 +19,7 @@ from app.workloads.registry import LATER_FACTS, find_workload
 ORIGIN_FILE = "origin.json"
 STORES_FILE = "stores.json"
 NUM_NAMES = 4
-"""Of tensors in a line."""
+"""How many names of tensors a line shows."""
 
 if TYPE_CHECKING:  # drivers claim folders without torch
     from app.training.loop import TrainingResult
@@ -30,7 +30,7 @@ def resolve(experiment: Experiment, store: str) -> Experiment:
 
     Raises:
         ValueError: the task has a wrong option.
-        DataError: the store can not be opened.
+        DataError: the store cannot be opened.
     """
     workload = find_workload(experiment.workload)
     task = workload.resolve_task(workload.parse_task(experiment.task), store)

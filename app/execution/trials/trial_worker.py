@@ -61,7 +61,7 @@ class TrialWorker:
         return self._training.advance()
 
     def finish(self) -> None:
-        """Of a training at its end: its record is in its folder when this returns."""
+        """End a training: its record is in its folder when this returns."""
         assert self._training is not None and self._order is not None and self._training.is_done
         if self._training.context.rank == 0:
             write_record(self._order, self._training.finish(), count_restarts(self._order.folder))

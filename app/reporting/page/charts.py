@@ -13,12 +13,12 @@ Axis = Callable[[float], float]
 """From a value to its place."""
 
 WIDTH, HEIGHT = 480, 280
-"""Of a chart, in the SVG's own units; the page scales it."""
+"""Size of a chart in the SVG's own units; the page scales it."""
 BAR_WIDTH, BAR_HEIGHT = 960, 46
 LEFT, TOP, BOTTOM = 46, 14, 40
 LABEL_HEIGHT = 14
 CHARACTER_WIDTH = 6.6
-"""Of the 12 unit font, for keeping room; measured on the widest of the page's fonts."""
+"""Width of a character of the 12 unit font, for keeping room; measured on the widest of the page's fonts."""
 MAX_DOTS = 15
 """A line of more points has a dot at its end only."""
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 2", "1 2")

@@ -26,7 +26,7 @@ EXPLANATIONS: Mapping[str, str] = {
     "dice": "Dice is the overlap of prediction and truth, from 0 (none) to 1 (identical).",
     "hd95_mm": "HD95 is the distance in mm that 95 % of the boundary stays within (smaller is better).",
 }
-"""Of families of scores."""
+"""How families of scores are named."""
 
 SPLITS: Mapping[str, str] = {"train": "training"}
 """In words, where the name is not a word already."""

@@ -14,7 +14,7 @@ class Html(str):
 
 @dataclass(frozen=True)
 class Column:
-    """Of a table."""
+    """A column of a table."""
 
     title: str
     numeric: bool = False

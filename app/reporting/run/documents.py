@@ -42,7 +42,7 @@ class Method:
     std: float | None
     """Over the partitions."""
     values: tuple[float, ...]
-    """Of each partition."""
+    """One value for each partition."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,12 @@ class Documents:
 
     ensemble: Ensemble | None = None
     records: tuple[TrialRecord, ...] = ()
-    """Of the trainings."""
+    """The records of the trainings."""
     pages: tuple[SheetPage, ...] = ()
 
 
 def read(files: Files) -> tuple[Documents, list[Problem]]:
-    """What can be understood of the files, and which can not."""
+    """What can be understood of the files, and which cannot."""
     problems: list[Problem] = []
 
     def tried(read_part: Callable[[Files], Part], otherwise: Part) -> Part:
@@ -130,7 +130,7 @@ def read_ensemble(files: Files) -> Ensemble | None:
 
 
 def read_records(files: Files) -> tuple[TrialRecord, ...]:
-    """Of the trainings, by name. Raises DamagedFileError."""
+    """The records of the trainings, by name. Raises DamagedFileError."""
     found = []
     for name in sorted(files):
         if name.startswith(f"{FOLDER}/") and name.endswith(f"/{RECORD}"):

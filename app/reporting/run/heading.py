@@ -56,7 +56,7 @@ def _unfinished(run: Run) -> str:
 
 
 def main_evaluation(run: Run) -> Evaluation | None:
-    """Of the test split where there is one."""
+    """The evaluation of the test split where there is one."""
     return run.evaluations[0] if run.evaluations else None
 
 

@@ -16,7 +16,7 @@ MAX_SHOWN = 500
 """Thumbnails on one sheet; one weighs about 15 KB."""
 NUM_CLASSES_SHOWN = 3
 NUM_CHARACTERS = 200
-"""Of a page's text."""
+"""How much of a page's text is shown."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class SheetPage:
     width: int
     height: int
     shares: Mapping[str, Mapping[str, float]]
-    """Of each source (`image`, `text`, `both`): probability of each class. The last source decides."""
+    """For each source (`image`, `text`, `both`): probability of each class. The last source decides."""
     text: str = ""
     """The beginning of what OCR read."""
     truth: str | None = None

@@ -1,7 +1,7 @@
 """The files of one run as a report reads them: names relative to the run's folder, and their content.
 
 Whoever calls decides where they come from (a local folder, an object store). A file that is missing is nothing wrong;
-one that can not be understood costs what it would have shown, and is named.
+one that cannot be understood costs what it would have shown, and is named.
 """
 
 import csv

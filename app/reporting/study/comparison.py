@@ -23,7 +23,7 @@ class Comparison:
 
     runs: tuple[StudyRun, ...]
     rows: tuple[tuple[Row, ...], ...]
-    """Of each run: its workers' time."""
+    """The workers' time of each run."""
     costs: tuple[Cost, ...]
     parities: tuple[Parity, ...]
     """Main score first, then by trial."""

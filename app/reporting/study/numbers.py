@@ -12,7 +12,7 @@ SECONDS_PER_HOUR = 3600.0
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one study under one strategy. What is not known is None."""
+    """What one study cost under one strategy. What is not known is None."""
 
     num_workers: int
     worker_kind: str
@@ -29,7 +29,8 @@ class Cost:
 
     @property
     def busy_share(self) -> float | None:
-        """Of the workers' time that they had a trial. No speed-up: workers that slow each other down are busy too."""
+        """The share of the workers' time that they had a trial. No speed-up: workers that slow each other down are busy
+        too."""
         total = sum(self.worker_s.values())
         return 1 - self.worker_s["idle"] / total if total > 0 else None
 

@@ -15,7 +15,7 @@ NOT_SCORES = ("epoch", "step", "loss")
 LOSSES = ("loss", "cross_entropy")
 
 CaseScores = Mapping[str, float | None]
-"""Of one score: values by case; None where it is not defined."""
+"""One score's values by case; None where it is not defined."""
 
 Verdict = Literal["identical", "equivalent", "differ", "undecided"]
 """`identical`: in every digit. `equivalent`: the interval of the mean difference lies within the tolerance. `differ`: a
@@ -40,7 +40,7 @@ class Parity:
     allowed: float | None = None
     """The difference that counts as none: the tolerance, of losses and distances that share of their size."""
     p_value: float | None = None
-    """Of no difference beyond the allowed; None without scores by case."""
+    """P value of no difference beyond the allowed one; None without scores by case."""
     verdict: Verdict | None = None
     """None where it is not judged: fewer than two values, or a score that does not lie between 0 and 1, is no loss and
     has no scores by case, or other numerics."""
@@ -127,8 +127,8 @@ def is_loss(name: str) -> bool:
 
 
 def largest_curve_difference(curves: Sequence[Mapping[int, float]]) -> float | None:
-    """Of loss curves {epoch: loss}: the largest distance of two at the same epoch, as a share of the larger; None when
-    no two share one."""
+    """The largest distance of two loss curves {epoch: loss} at the same epoch, as a share of the larger; None when no
+    two share one."""
     distances = [
         abs(a[epoch] - b[epoch]) / (max(abs(a[epoch]), abs(b[epoch])) or 1.0)
         for a, b in itertools.combinations(curves, 2)

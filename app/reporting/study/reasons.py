@@ -17,7 +17,7 @@ def numerics(records: Labelled) -> str:
 
 
 def reasons(records: Labelled) -> list[str]:
-    """What else was not the same, or can not be: each a few words."""
+    """What else was not the same, or cannot be: each a few words."""
     found = []
     if devices := _unlike(records, lambda record: formatting.device(record.device)):
         found.append(f"trained on {devices}")

@@ -32,7 +32,7 @@ def build_study_report(
         made: when, as it should be shown.
 
     Raises:
-        DataError: a run has no record, or one that can not be used.
+        DataError: a run has no record, or one that cannot be used.
         UsageError: the runs are not of one study.
     """
     found = compare_runs([read_study(folder, files) for folder, files in folders.items()], tolerance, price_per_hour)

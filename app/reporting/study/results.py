@@ -151,7 +151,7 @@ def curves(found: Comparison) -> Html:
 
 
 def _points(epochs: Sequence[Epoch], score: str | None = None) -> tuple[tuple[float, float], ...]:
-    """Of the loss, or of a score where it was evaluated."""
+    """The points of the loss curve, or of a score where it was evaluated."""
     if score is None:
         return tuple((float(e.epoch), e.loss) for e in epochs)
     return tuple((float(e.epoch), e.scores[score]) for e in epochs if score in e.scores)

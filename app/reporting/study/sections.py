@@ -21,7 +21,7 @@ NAMES: Mapping[str, tuple[str, str]] = {
     "other": ("Other", "Logging, ending, and what no other phase names"),
     "idle": ("Idle", "The worker has no trial"),
 }
-"""Of the kinds of time: name and meaning."""
+"""The kinds of time: name and meaning."""
 
 
 def strategies(found: Comparison) -> Html:

@@ -19,7 +19,7 @@ NAME_ROOM = 24
 BAR_HEIGHT = 30
 AXIS_ROOM = 40
 LEFT = 70
-"""Of a timeline, for the names of the workers."""
+"""Room for the names of the workers at the left of a timeline."""
 TOP = 22
 ROW_HEIGHTS = (26, 16, 10)
 """For up to 8 workers, up to 24, and more."""
@@ -38,8 +38,8 @@ STRIPES: tuple[tuple[float, float, float] | None, ...] = (
     (8, 0, 0.5),
     (5, -5, 0.14),
 )
-"""Of the kinds of time, in their order: the way from one stripe to the next along x and y, and the stripe's share of
-it; training steps have none. Gradients that repeat, because printers' files of patterns are huge (measured in
+"""Stripes of the kinds of time, in their order: the way from one stripe to the next along x and y, and the stripe's
+share of it; training steps have none. Gradients that repeat, because printers' files of patterns are huge (measured in
 Chromium: 87 MB for a page with 300 parts)."""
 
 

@@ -51,7 +51,7 @@ def read_study(folder: str, files: Files) -> StudyRun:
     """The run of a study in `folder`, which messages name.
 
     Raises:
-        DataError: there is no record, or it can not be used.
+        DataError: there is no record, or it cannot be used.
     """
     record = _read_record(folder, files)
     problems: list[Problem] = []
@@ -86,7 +86,7 @@ def read_study(folder: str, files: Files) -> StudyRun:
 
 
 class _Tried:
-    """Calls a reader; what it can not read is noted and replaced."""
+    """Calls a reader; what it cannot read is noted and replaced."""
 
     def __init__(self, prefix: str, problems: list[Problem]) -> None:
         self._prefix, self._problems = prefix, problems

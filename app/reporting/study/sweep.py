@@ -28,7 +28,7 @@ class Point:
 
     trial: str
     value: float
-    """Of the option that is varied."""
+    """Value of the option that is varied."""
     score: float | None
     low: float | None = None
     high: float | None = None
@@ -38,7 +38,7 @@ class Point:
     difference_low: float | None = None
     difference_high: float | None = None
     p_value: float | None = None
-    """Of no difference, by itself."""
+    """P value of no difference, of this comparison alone."""
     trained_s: float | None = None
     """The training without its start-up."""
 
@@ -50,9 +50,9 @@ class Sweep:
     option: str
     score: str
     split: str | None
-    """Of an evaluation that every trial has; None: the scores are those of the best validation."""
+    """Split of an evaluation that every trial has; None: the scores are those of the best validation."""
     points: tuple[tuple[Point, ...], ...]
-    """Of each run, values rising."""
+    """The points of each run, values rising."""
 
 
 def find_sweep(found: Comparison) -> Sweep | None:

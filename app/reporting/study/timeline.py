@@ -21,7 +21,7 @@ KIND_OF_PHASE: Mapping[str, str] = {
     "checkpoint": "checkpoint",
     "other": "other",
 }
-"""Of the phases of Timings and Span."""
+"""The kind of time that each phase of Timings and Span is."""
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ TOLERANCE = 0.05
 """Voxels that differ by no more than this share along each axis count as alike. Assumed: less than augmentation by
 scaling commonly varies (nnU-Net's is 0.7 to 1.4)."""
 DECIMALS = 2
-"""Of the common spacing."""
+"""Decimals of the common spacing."""
 _START_BYTES = 64 * 2**10
 _HEADER_BYTES = 540
-"""Of NIfTI-2; NIfTI-1 has 348."""
+"""Bytes of a NIfTI-2 header; NIfTI-1 has 348."""
 _GZIP = 31
 _READS_AT_ONCE = 16
 """Assumed: hides the latency of an object store."""
@@ -46,8 +46,8 @@ def common_spacing(spacings: Sequence[Spacing]) -> Spacing | None:
 
 
 def read_spacings(cases: Sequence[CaseFiles]) -> list[Spacing]:
-    """Of each case's first image, from its first bytes; those that can not be read are left out: preparing the case
-    says what is wrong with it."""
+    """The voxel size of each case's first image, from its first bytes; cases that cannot be read are left out:
+    preparing them says what is wrong."""
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
         found = pool.map(_read_spacing, [case.images[0] for case in cases])
         return [spacing for spacing in found if spacing is not None]

@@ -28,7 +28,7 @@ class AugmentConfig:
     The defaults follow nnU-Net's choice of changes (Isensee et al. 2021), with milder intensity scaling."""
 
     flip_probability: float = 0.5
-    """Of each axis on its own; 0 switches flips off."""
+    """Probability of a flip, for each axis on its own; 0 switches flips off."""
     intensity_scale: float = 0.1
     """Each modality is multiplied by a factor from [1 - this, 1 + this]."""
     intensity_shift: float = 0.1
@@ -60,7 +60,7 @@ class BratsTask:
     filters: tuple[int, ...] = (8, 16, 32, 64)
     """Channels at each resolution, finest first; `segresnet` takes the first and doubles it."""
     norm: Norm = "instance"
-    """Of unet3d and dynunet; segresnet has group norm. `batch` depends on the samples on one worker."""
+    """Normalization of unet3d and dynunet; segresnet has group norm. `batch` depends on the samples on one worker."""
     weights: str | None = None
     """First weights: a file of weights (.safetensors, .pt, .pth) or the folder of a run, of the same network; a head
     that does not fit is new, and said; where less than half of the tensors fit, nothing is trained. None: random."""

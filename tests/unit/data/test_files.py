@@ -126,12 +126,12 @@ def test_an_unreachable_store_is_one_clear_error(monkeypatch: pytest.MonkeyPatch
         raise Lost("endpoint not reachable")
 
     monkeypatch.setattr(fsspec.filesystem("memory").__class__, "cat_file", fail)
-    with pytest.raises(DataError, match=r"can not read memory://x/y: Lost: endpoint not reachable"):
+    with pytest.raises(DataError, match=r"cannot read memory://x/y: Lost: endpoint not reachable"):
         files.read_bytes("memory://x/y")
 
 
 def test_an_unknown_protocol_is_named() -> None:
-    with pytest.raises(DataError, match=r"can not read nosuch://x"):
+    with pytest.raises(DataError, match=r"cannot read nosuch://x"):
         files.read_bytes("nosuch://x")
 
 

@@ -83,7 +83,7 @@ def test_offline(
             call(fetch, "--out", str(tmp_path / "out"))
     assert ended.value.code == 3
     told = capsys.readouterr().err
-    assert told.startswith("error: can not reach 127.0.0.1")
+    assert told.startswith("error: cannot reach 127.0.0.1")
     assert told.count("\n") == 1
 
 
@@ -233,9 +233,9 @@ def test_hub_that_can_not_be_reached(
         call(fetch, "--out", str(tmp_path), name="tobacco3482")
     assert ended.value.code == 3
     told = capsys.readouterr().err
-    assert told.startswith("error: can not reach the hub for maveriq/tobacco3482")
+    assert told.startswith("error: cannot reach the hub for maveriq/tobacco3482")
     assert told.count("\n") == 1
     assert not list(tmp_path.iterdir())
     (tmp_path / "part.parquet").touch()
-    with pytest.raises(DataError, match="can not reach the hub"):  # what an earlier call left is not the whole
+    with pytest.raises(DataError, match="cannot reach the hub"):  # what an earlier call left is not the whole
         hub.fetch_snapshot("maveriq/tobacco3482", None, tmp_path)

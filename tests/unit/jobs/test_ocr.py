@@ -55,7 +55,7 @@ def test_pages_are_read_once(job: ModuleType, store: str, tmp_path: Path, capsys
     flags = ("--store", store, "--source", str(tmp_path / "source"), "--max-bad-fraction", "0.5")
     call(job, *flags)
     told = capsys.readouterr().out
-    assert "failed bad: can not be decoded" in told and "1 failed, 1 ok" in told
+    assert "failed bad: cannot be decoded" in told and "1 failed, 1 ok" in told
     assert read_texts(store, ["good", "bad"]) == ["total amount due", ""]
     call(job, *flags)
     assert "nothing was missing" in capsys.readouterr().out

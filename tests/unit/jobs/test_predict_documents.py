@@ -1,4 +1,4 @@
-"""The predict job on documents, from files to its table: PDFs, two models, an export, pages that OCR can not read."""
+"""The predict job on documents, from files to its table: PDFs, two models, an export, pages that OCR cannot read."""
 
 from collections.abc import Callable
 from pathlib import Path

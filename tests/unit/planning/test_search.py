@@ -171,7 +171,7 @@ def test_a_folder_of_an_older_study_without_them_is_read() -> None:
         ({"parameters": {"x": [1]}, "algorithm": "optuna"}, "num_trials: got None, wanted 1 or more"),
         ({"parameters": {"x": [1]}, "n_startup_trials": 3}, "unknown key 'search.n_startup_trials'"),
         ({"parameters": {"epoch": [1]}, "algorithm": "optuna", "num_trials": 1}, "unknown key 'epoch': did you mean"),
-        ({"parameters": {"store": ["a"]}, "algorithm": "optuna", "num_trials": 1}, "store: a search can not choose it"),
+        ({"parameters": {"store": ["a"]}, "algorithm": "optuna", "num_trials": 1}, "store: a search cannot choose it"),
         ({"parameters": {"epoch": [1]}}, "unknown key 'epoch': did you mean 'epochs'?"),
         ({"parameters": {"batch_size.x": [1]}}, "batch_size: got 4, wanted a mapping that has x"),
         ({"parameters": {"x": [1]}, "prefixes": "grid"}, "unknown key 'search.prefixes': did you mean 'prefix'?"),

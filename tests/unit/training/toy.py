@@ -26,7 +26,7 @@ class ToyTask:
     poison_step_row: int = -1
     """A row whose features are not a number."""
     store_error: str = ""
-    """Where given, the store can not be opened, and this is why."""
+    """Where given, the store cannot be opened, and this is why."""
     kill_marker: str = ""
     """Where given, a worker kills itself once, at its seventh step, and leaves this file."""
     kill_rank: str = "1"

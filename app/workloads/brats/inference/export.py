@@ -26,7 +26,7 @@ Use it:  python jobs/predict.py brats --model THIS_FOLDER --input SCAN --out FOL
 
 
 def form(task: BratsTask) -> exporting.Form:
-    """Of an export: any batch, and any D, H, W that the task's network divides."""
+    """How a trained network is exported: any batch, and any D, H, W that the task's network divides."""
     shapes = {"num_regions": len(task.regions), "divisor": task.divisor, "smallest": 2 * task.divisor}
     dims = {axis: task.divisor * torch.export.Dim(name, min=2, max=MAX_BLOCKS) for axis, name in enumerate("dhw", 2)}
     return exporting.Form(

@@ -26,7 +26,7 @@ DASHES: Any = (0, (2.5, 2))
 ROWS = ((0, "FLAIR"), (2, "T1gd"))
 """Channel and name: FLAIR shows edema, T1w with gadolinium the enhancing part."""
 WINDOW_PERCENTILES = (1.0, 99.7)
-"""Of the brain, black to white; assumed."""
+"""Intensities of the brain that become black and white; assumed."""
 MARGIN_SHARE = 0.07
 """Black around the brain, where letters and scale go, as a share of its longest edge; assumed."""
 SCALE_BARS_MM = (50, 20, 10, 5, 2, 1)

@@ -60,9 +60,9 @@ class PredictTask:
     files: CaseFiles
     """With the true label as its label, if the picture shall show it."""
     truth_codes: LabelChoice
-    """Of the true label."""
+    """Codes of the true label."""
     codes: LabelChoice
-    """Of the label to write."""
+    """Codes of the label to write."""
     out: str
 
 
@@ -87,7 +87,7 @@ def predict_case(model: OpenModel, item: PredictTask) -> Predicted | Quarantined
     A bad case never raises: it comes back as Quarantined, with the file at fault and the reason.
 
     Raises:
-        DataError: the outputs can not be written.
+        DataError: the outputs cannot be written.
     """
     case = item.files
     try:
@@ -166,7 +166,7 @@ def plan_predictions(
         written = own if codes == AUTO else LabelChoice(FILE_CODES[codes], f"--label-codes {codes}")
         if lacking := lacking_meanings(written.codes):
             raise UsageError(
-                f"labels can not be written as {describe(written.codes)}: no code for {' and '.join(lacking)}; choose "
+                f"labels cannot be written as {describe(written.codes)}: no code for {' and '.join(lacking)}; choose "
                 "others with --label-codes"
             )
         for case in source.cases:

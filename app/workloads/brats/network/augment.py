@@ -22,7 +22,7 @@ class Changes:
     """What is done to one sample, drawn from its seed."""
 
     flip_axes: tuple[int, ...]
-    """Of D, H, W = 0, 1, 2."""
+    """Axes that are flipped: D, H, W = 0, 1, 2."""
     scale: tuple[float, ...]
     shift: tuple[float, ...]
     gamma: float | None

@@ -25,7 +25,7 @@ def build_network(task: BratsTask, with_weights: bool = True) -> nn.Module:
     """The task's network with fresh weights from torch's global generator; then, `with_weights`, with the task's own.
 
     Raises:
-        UsageError, DataError: these can not be had or do not fit.
+        UsageError, DataError: these cannot be had or do not fit.
     """
     builders = {"unet3d": _build_unet3d, "dynunet": _build_dynunet, "segresnet": _build_segresnet}
     network = builders[task.network](task)

@@ -131,7 +131,7 @@ def _own_files_case(root: str, name: str, entry: Any, order: Order, description:
         or not all(isinstance(path, str) for path in [*images, label or ""])
     ):
         raise DataError(
-            f"{description}: can not read the case {name}: {entry!r}; wanted {len(order)} images and a label"
+            f"{description}: cannot read the case {name}: {entry!r}; wanted {len(order)} images and a label"
         )
     found = tuple(listed_path(root, images[number], description, allow_outside) for number in order)
     return CaseFiles(name, found, listed_path(root, label, description, allow_outside) if label else None)
@@ -161,7 +161,7 @@ def _listed_case(root: str, entry: Any, description: str, allow_outside: bool) -
     image = entry.get("image") if isinstance(entry, Mapping) else entry  # test entries are plain file names
     label = entry.get("label") if isinstance(entry, Mapping) else None
     if not isinstance(image, str) or not isinstance(label, str | None):
-        raise DataError(f"{description}: can not read the entry {entry!r}; wanted an image's and a label's file name")
+        raise DataError(f"{description}: cannot read the entry {entry!r}; wanted an image's and a label's file name")
     return CaseFiles(
         stem_of(image),
         (listed_path(root, image, description, allow_outside),),

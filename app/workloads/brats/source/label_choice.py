@@ -17,7 +17,7 @@ CODES_OF_NAMES: Mapping[str, str | None] = {
     "goat": "brats2023",
     "ped": None,  # 2023 and 2024 gave the same files other codes
 }
-"""Of the cases BraTS-GLI-… and so on, since 2023."""
+"""The challenge by the letters in case names (BraTS-GLI-… and so on, since 2023)."""
 
 FIRST_TIME_AFTER_TREATMENT = 100
 """BraTS 2024 numbers its scans after treatment from here on (BraTS-GLI-02060-100), 2023 had 000 and 001."""

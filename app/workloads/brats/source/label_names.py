@@ -66,7 +66,7 @@ def read_names(labels: Any, where: str, by_hand: Codes) -> Codes:
     {"whole tumor": [1, 2, 3]}. Codes that are told by hand are not looked up.
 
     Raises:
-        DataError: a name is not understood, or what stands there can not be read.
+        DataError: a name is not understood, or what stands there cannot be read.
     """
     named = _names_by_code(labels, where)
     by_regions = isinstance(labels, Mapping) and any(isinstance(value, list) for value in labels.values())
@@ -126,7 +126,7 @@ def _of_regions(names: Sequence[str], defined: set[str]) -> Meaning | None:
 def _names_by_code(labels: Any, where: str) -> dict[int, list[str]]:
     wanted = 'wanted {"0": "background", "1": "edema", …} or {"background": 0, "edema": 1, …}'
     if not isinstance(labels, Mapping):
-        raise DataError(f"{where}: can not read its labels {labels!r}; {wanted}")
+        raise DataError(f"{where}: cannot read its labels {labels!r}; {wanted}")
     named: dict[int, list[str]] = {}
     for key, value in labels.items():
         if isinstance(value, str) and re.fullmatch(r"\d{1,3}", str(key)):
@@ -135,6 +135,6 @@ def _names_by_code(labels: Any, where: str) -> dict[int, list[str]]:
             codes, name = value if isinstance(value, list) else [value], str(key)
         for code in codes:
             if not isinstance(code, int) or isinstance(code, bool) or not 0 <= code <= 255:
-                raise DataError(f"{where}: can not read its label {key!r}: {value!r}; {wanted}")
+                raise DataError(f"{where}: cannot read its label {key!r}: {value!r}; {wanted}")
             named.setdefault(code, []).append(name)
     return named

@@ -28,10 +28,10 @@ class SplitOptions:
 
     rule: SplitRule = "seeded"
     seed: int = 0
-    """Of `seeded` and `folds`."""
+    """Used by `seeded` and `folds`."""
     num_folds: int = NUM_FOLDS
     fold: int = 0
-    """Of `folds`, and of a file that has several."""
+    """Which fold of `folds`, or of a file that has several."""
     splits: str | None = None
     """A file in place of the rule (app.data.samples.split_files)."""
     patients: str | None = None

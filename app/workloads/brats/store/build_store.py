@@ -21,7 +21,7 @@ from app.workloads.brats.store.prepare import CASES_FOLDER, CaseTask
 from app.workloads.brats.store.prepared import store_spacing
 
 FORMAT = 2
-"""Of the frames and records; a store of another format is not mixed with this one."""
+"""Version of the format of frames and records; a store of another format is not mixed with this one."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class StoreOptions:
     split: str
     """The rule, or the file that says it."""
     seed: int | None
-    """Of a rule that takes one."""
+    """The split's seed; None: a rule that takes none."""
     fold: str | None
     """Such as `0 of 5`; None where there are none."""
     patients: str
@@ -89,7 +89,7 @@ def plan_store(
         say: is told, in lines, what was decided.
 
     Raises:
-        DataError: the source is not understood or can not be read; the store can not be written; a file of splits or
+        DataError: the source is not understood or cannot be read; the store cannot be written; a file of splits or
             patients does not fit.
         UsageError: the store was made with other options.
     """

@@ -22,7 +22,7 @@ class Case:
 
     id: str
     patient: str
-    """Of whom the scan is; all of a patient's cases are in one split."""
+    """Who was scanned; all of a patient's cases are in one split."""
     split: str
     has_label: bool
     file: str
@@ -42,25 +42,25 @@ class Case:
     orientation: str
     """Such as "LPS": where the source's x, y and z grow."""
     shape_zyx: tuple[int, int, int]
-    """Of the whole volume in RAS+, in stored voxels."""
+    """Shape of the whole volume in RAS+, in stored voxels."""
     spacing_mm: tuple[float, float, float]
-    """Of the stored voxels."""
+    """Size of a stored voxel."""
     source_spacing_mm: tuple[float, float, float]
-    """Of the source's; others than the stored ones where a training case was resampled."""
+    """Size of a voxel of the source; differs from the stored one where a training case was resampled."""
     crop_start: tuple[int, int, int]
     """Where the stored box begins in the RAS+ volume."""
     crop_shape: tuple[int, int, int]
     scale: FLOAT_TUPLE
     """Measured value = stored value * scale, for each modality."""
     mean: FLOAT_TUPLE
-    """Of measured values inside the brain, for each modality."""
+    """Mean of the measured values inside the brain, for each modality."""
     std: FLOAT_TUPLE
     num_voxels: tuple[int, int, int, int]
     """Stored voxels of each internal label code in the whole volume; zeros without a label."""
     num_bytes: int
-    """Of the frame."""
+    """Size of the frame."""
     crc32: int
-    """Of the frame."""
+    """Checksum of the frame."""
     foreground: npt.NDArray[np.int16] = field(repr=False)
     """[n, 4]: label code, then z, y, x in the stored box; at most 256 voxels of each tumour code, drawn by the id."""
     notes: tuple[str, ...]

@@ -49,9 +49,9 @@ class CaseTask:
     split: str
     store: str
     codes: Codes | None = None
-    """Of the label; None: those that go by the layout's name."""
+    """Codes of the label; None: those that go by the layout's name."""
     patient: str | None = None
-    """Of whom the scan is; None: of one who has no other."""
+    """Who was scanned; None: someone who has no other scan."""
     spacing_mm: Spacing | None = None
     """z, y, x: what a training case is brought to; None: it stays as it is."""
 
@@ -79,7 +79,7 @@ def prepare_case(
     their own grid. A bad case never raises: it comes back as Quarantined, with the file at fault and the reason.
 
     Raises:
-        DataError: the store can not be written.
+        DataError: the store cannot be written.
     """
     known = codes_of(layout if codes is None else codes)
     try:

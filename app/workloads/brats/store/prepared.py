@@ -23,7 +23,7 @@ Int16Array = npt.NDArray[np.int16]
 MAX_OPEN_FRAMES = 512
 """Local frames kept open by a process; one costs its index and some buffers."""
 MAX_FETCHED_BYTES = 2**30
-"""Of remote frames kept in the memory of a process; assumed: about 150 cases of full size."""
+"""Size of the remote frames kept in the memory of a process; assumed: about 150 cases of full size."""
 
 
 class BratsStore:
@@ -68,7 +68,7 @@ class BratsStore:
         try:
             part: Int16Array = frame[(slice(0, num_channels), *(slice(low, high) for low, high in inside))]
         except (RuntimeError, ValueError, OSError) as error:
-            raise DataError(f"{self._path(case)} can not be read: {error}; run jobs/prepare.py again") from error
+            raise DataError(f"{self._path(case)} cannot be read: {error}; run jobs/prepare.py again") from error
         if part.shape[1:] == tuple(shape):
             return part
         patch = np.zeros((num_channels, *shape), np.int16)
@@ -84,7 +84,7 @@ def store_labels(root: str) -> str | None:
     """What the codes of its source's labels mean, as its store.json says; None where there is none.
 
     Raises:
-        DataError: it can not be read.
+        DataError: it cannot be read.
     """
     path = files.join(root, STORE_NAME)
     facts = files.read_json(path) if files.exists(path) else {}
@@ -147,7 +147,7 @@ class _Frames:
         try:
             return blosc2.open(path, mode="r", dparams=blosc2.DParams(nthreads=1))
         except (RuntimeError, ValueError, OSError) as error:
-            raise DataError(f"{path} can not be opened: {error}; run jobs/prepare.py again") from error
+            raise DataError(f"{path} cannot be opened: {error}; run jobs/prepare.py again") from error
 
 
 def _fetch_verified(path: str, case: Case) -> bytes:

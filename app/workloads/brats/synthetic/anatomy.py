@@ -16,7 +16,8 @@ BoolArray = npt.NDArray[np.bool_]
 Box = tuple[slice, slice, slice]
 
 SEMI_AXES = (0.43, 0.36, 0.29)
-"""Of the brain along D H W as shares of the volume: 67, 86 and 70 voxels of 155 x 240 x 240, 1.5 litres at 1 mm."""
+"""Semi-axes of the brain along D H W as shares of the volume: 67, 86 and 70 voxels of 155 x 240 x 240, 1.5 litres at 1
+mm."""
 
 BOX_MARGIN = 1.12
 """The boundary is deformed by less than this; everything is computed in a box of this many semi-axes."""
@@ -64,7 +65,7 @@ class Head:
 
     box: Box
     shape: tuple[int, int, int]
-    """Of the box."""
+    """Shape of the box."""
     semi_axes: tuple[float, float, float]
     """In voxels, along D H W."""
     axes: tuple[FloatArray, FloatArray, FloatArray]

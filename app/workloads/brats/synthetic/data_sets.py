@@ -92,7 +92,7 @@ def open_set(folder: str, which: SyntheticSet) -> list[SetCase]:
 
     Raises:
         UsageError: the folder holds something else.
-        DataError: it can not be written.
+        DataError: it cannot be written.
     """
     open_folder(folder, {"generator": GENERATOR_VERSION, **to_dict(which)})
 
@@ -106,7 +106,7 @@ def write_cases(folder: str, which: SyntheticSet, cases: list[SetCase], num_proc
     """Write cases in parallel; yields the id of each as soon as it is whole.
 
     Raises:
-        DataError: the folder can not be written, or its disk is full.
+        DataError: the folder cannot be written, or its disk is full.
         ResourceError: a process was killed, most likely for want of memory.
     """
     num_bytes = PROCESS_BYTES + PROCESS_BYTES_PER_VOXEL * math.prod(which.shape)

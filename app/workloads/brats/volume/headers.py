@@ -19,7 +19,7 @@ MAX_MISALIGNMENT_MM = 0.1
 MAX_SPACING_DIFFERENCE = 1e-3
 """Relative. Assumed: what rounding to a few decimals makes; it moves a volume of BraTS by a quarter of a voxel."""
 MAX_QUATERNION_EXCESS = 1e-3
-"""Of b^2 + c^2 + d^2 over 1. Assumed: numbers that were rounded to three decimals somewhere."""
+"""How far b^2 + c^2 + d^2 may exceed 1. Assumed: numbers that were rounded to three decimals somewhere."""
 
 FORMS_DISAGREE = "sform and qform disagree, the sform counts"
 PIXDIM_DISAGREES = "pixdim and the affine disagree on the spacing, the affine counts"

@@ -18,7 +18,8 @@ INT16_MAX = 32767
 MIN_INTENSITY = 1e-30
 """Assumed: below it a float volume holds no signal, and its scale would leave the range of float32."""
 MIN_BORDER_SHARE = 0.5
-"""Of the voxels on the six faces that a constant fills. Assumed: a brain reaches through one or two faces at most."""
+"""Share of the voxels on the six faces that a constant fills. Assumed: a brain reaches through one or two faces at
+most."""
 HEADROOM = 8.0
 """Values beyond so many times the 99th percentile of what is not background are extreme, and cut to that. Assumed: far
 beyond vessels and enhancement; what is not extreme keeps 4,096 steps."""

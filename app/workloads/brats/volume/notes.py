@@ -48,7 +48,7 @@ def write_notes(folder: str, notes: Mapping[str, Sequence[str]]) -> None:
     """`notes.jsonl`, a line for each case that has notes, sorted by id; an empty file says that there was nothing.
 
     Raises:
-        DataError: the place can not be written.
+        DataError: the place cannot be written.
     """
     lines = [json.dumps({"id": case_id, "notes": list(notes[case_id])}) + "\n" for case_id in sorted(notes)]
     files.write_bytes_atomic(files.join(folder, NOTES_NAME), "".join(lines).encode())

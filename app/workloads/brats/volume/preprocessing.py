@@ -38,9 +38,9 @@ class Conditioned:
     file_shape: tuple[int, int, int]
     """x, y, z as in the source."""
     affine: FloatArray
-    """Of the source file."""
+    """Affine of the source file."""
     header: bytes
-    """Of the (first) source file."""
+    """Header of the (first) source file."""
     shape_zyx: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
     crop_start: tuple[int, int, int]

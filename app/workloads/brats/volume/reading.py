@@ -22,11 +22,11 @@ MAX_VOLUME_BYTES = 8 * 2**30
 MAX_DIMENSION = 4096
 """Assumed: no scanner or atlas comes near."""
 MAX_DEFLATE_RATIO = 1032
-"""Of the deflate format: a longer claim can not be in the file (zlib technical details)."""
+"""Largest ratio of the deflate format: a longer claim cannot be in the file (zlib technical details)."""
 _PIECE_BYTES = 64 * 2**10
 """Compressed bytes fed at a time; measured: as fast as the whole at once, and its output stays below 66 MB."""
 _HEADER_BYTES = 540
-"""Of NIfTI-2; NIfTI-1 has 348."""
+"""Bytes of a NIfTI-2 header; NIfTI-1 has 348."""
 _MAX_VOXEL_OFFSET = 1 << 20
 """Assumed: header, extensions and padding up to the first voxel."""
 _MAX_PADDING = 1 << 20
@@ -74,7 +74,7 @@ def read_volume(path: str) -> Volume:
     """Read and verify one .nii or .nii.gz file; local or any fsspec URL.
 
     Raises:
-        BadVolume: unreadable, truncated, corrupt, or with a header that can not be true.
+        BadVolume: unreadable, truncated, corrupt, or with a header that cannot be true.
     """
     try:
         raw = files.read_bytes(path)

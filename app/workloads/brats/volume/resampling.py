@@ -34,7 +34,7 @@ mostly gain over linear ones, up to 0.03 of Dice; some of coarser scans lose a l
 
 LARGEST = int(np.iinfo(np.int16).max)
 MAX_VOXELS = 2**28
-"""Of a resampled scan; assumed: 645^3, whose four modalities and three probabilities take 5.4 GB."""
+"""Most voxels of a resampled scan; assumed: 645^3, whose four modalities and three probabilities take 5.4 GB."""
 
 
 class TooManyVoxels(DataError):

@@ -24,7 +24,7 @@ def write_label(path: str, label: LabelArray, case: Conditioned, codes: str | Co
     Shape, affine and header codes are those of the (first) source file; values are uint8 in these codes.
 
     Raises:
-        DataError: the place can not be written.
+        DataError: the place cannot be written.
     """
     coded = np.empty_like(label)
     for plane, target in zip(label, coded, strict=True):  # one by one: the look-up takes eight times its input's memory

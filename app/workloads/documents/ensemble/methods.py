@@ -20,7 +20,7 @@ Hits = npt.NDArray[np.bool_]
 METHODS = ("image", "text", "average", "weighted", "stacking")
 """The first two are the ablation: each alone."""
 FLOOR = 1e-7
-"""Of probabilities whose logarithm is taken."""
+"""Smallest probability whose logarithm is taken."""
 RIDGE = 1e-2
 """L2 penalty of stacking on each weight, a page; assumed: enough that 200 pages with 2 x 10 features do not overfit."""
 NUM_RESAMPLES = 10_000
@@ -51,7 +51,7 @@ class Fitted:
 
 
 def read_predictions(run: str, split: str) -> Predictions:
-    """Of RUN/evaluation/SPLIT/cases.csv.
+    """The predictions in RUN/evaluation/SPLIT/cases.csv.
 
     Raises:
         DataError: the run was not evaluated on the split, or not for its probabilities.
@@ -165,11 +165,11 @@ class Comparison:
     high: float
     """Ends of the 95 % paired bootstrap interval over pages."""
     p_value: float
-    """Of no difference, by the same resamples."""
+    """P value of no difference, by the same resamples."""
 
     @property
     def verdict(self) -> str:
-        """Of this comparison by itself: `better` or `worse` only where chance explains it in less than 5 %."""
+        """The verdict on this comparison alone: `better` or `worse` only where chance explains it in less than 5 %."""
         return verdict(self.difference, self.p_value)
 
 

@@ -106,7 +106,7 @@ def _read(
 
 
 def _with_text(parts: tuple[Any, Any, Any], has_text: Any, is_blank: Any) -> tuple[Any, Any, Any]:
-    """Of the pages to learn from those that have both."""
+    """The pages to learn from that have both image and text."""
     image, text, labels = (part[has_text & ~is_blank] for part in parts)
     return image, text, labels
 

@@ -65,7 +65,7 @@ def _check_name(model: str) -> None:
 
 @lru_cache(maxsize=1)
 def _timm_source() -> str:
-    """Of timm's networks: to read it takes hundredths of a second, to import it almost two seconds."""
+    """Source code of timm's networks: to read it takes hundredths of a second, to import it almost two seconds."""
     spec = find_spec("timm")
     if spec is None or not spec.submodule_search_locations:
         raise UsageError("timm is not installed: run make setup")

@@ -38,7 +38,7 @@ RESIZE = (
 
 
 def form(task: DocumentImageTask) -> exporting.Form:
-    """Of an export: any batch, pages of the task's size."""
+    """How a trained network is exported: any batch, pages of the task's size."""
     return exporting.Form(
         example=_images(task, 2),
         dynamic_shape={0: torch.export.Dim("batch", min=1, max=1024)},
@@ -68,7 +68,8 @@ def describe(task: DocumentImageTask) -> dict[str, Any]:
 
 
 def _stored_size(task: DocumentImageTask) -> int:
-    """Of runs that do not say it: what they were fed was taken to be of the network's size."""
+    """The size of stored pages for runs that do not say it: what they were fed was taken to be of the network's
+    size."""
     return task.stored_size or task.image_size
 
 

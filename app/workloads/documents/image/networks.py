@@ -19,7 +19,7 @@ class PageNetwork(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.origin = origin
-        """Of the first weights: what was loaded, what was missing, what was left over."""
+        """Where the initial weights came from: what was loaded, what was missing, what was left over."""
         self._freeze_norm = freeze_norm
         self.train()  # a new module is in training mode without this having been called
 
@@ -41,7 +41,7 @@ def build_network(task: DocumentImageTask, with_weights: bool = True) -> PageNet
     """The task's network; without `with_weights` random, for weights that follow.
 
     Raises:
-        UsageError: timm does not know the name, or the weights can not be had.
+        UsageError: timm does not know the name, or the weights cannot be had.
     """
     import timm
 
@@ -67,7 +67,7 @@ def build_network(task: DocumentImageTask, with_weights: bool = True) -> PageNet
 
 
 def mean_and_std(task: DocumentImageTask) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Of each colour channel from 0 to 1, as the network's pretrained weights want them."""
+    """Mean and standard deviation of each colour channel from 0 to 1, as the network's pretrained weights want them."""
     import timm
     from timm.data.config import resolve_model_data_config
 
@@ -86,7 +86,7 @@ def _read_hub(task: DocumentImageTask, backbone: nn.Module) -> tuple[str, dict[s
         loaded = timm.create_model(task.model, pretrained=True)
     except Exception as error:  # the hub's client raises many classes
         raise UsageError(
-            f"the pretrained weights of {task.model} ({name}) can not be had: {str(error).splitlines()[0]}; give a "
+            f"the pretrained weights of {task.model} ({name}) cannot be had: {str(error).splitlines()[0]}; give a "
             "local file with --task.weights FILE, or train from scratch with --task.weights random"
         ) from error
     return str(name), loaded.state_dict()

@@ -15,7 +15,7 @@ class PageSamples:
 
     store: DocumentStore
     rows: npt.NDArray[np.int64]
-    """Of the store."""
+    """Rows of the store."""
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -46,8 +46,8 @@ class DocumentImageTask:
     stored_size: int | None = None
     """Pixels along each edge of a page in the store, to which new pages are shrunk first too; taken from the store."""
     norm: Norm = "batch"
-    """Of batch normalisation. `batch`: statistics of the samples on one worker; the first's are judged and kept.
-    `frozen`: those of the first weights stay. `sync`: of the global batch (GPU). For less than about 16 samples a
+    """Batch normalization. `batch`: statistics of the samples on one worker; the first worker's are evaluated and kept.
+    `frozen`: those of the initial weights stay. `sync`: of the global batch (GPU). With fewer than about 16 samples a
     worker take frozen or sync."""
     dropout: float = 0.2
     """Before the last layer."""
@@ -57,7 +57,7 @@ class DocumentImageTask:
     augment: AugmentConfig | None = field(default_factory=AugmentConfig)
     """None switches augmentation off."""
     partition: int | None = None
-    """Of a store with partitions (Tobacco3482): which one."""
+    """Which partition of a store that has them (Tobacco3482)."""
     with_excluded: bool = False
     """Also train on pages that the store lists as leaked from the set to transfer to."""
     classes: tuple[str, ...] = ()

@@ -41,7 +41,7 @@ class OcrOptions:
     oem: int = 1
     """Engine mode: 1 is the LSTM."""
     time_limit_s: float = 60.0
-    """Of one attempt at a page, or at a piece of one that is too long to be read at once."""
+    """Time limit of one attempt at a page, or at a piece of one that is too long to be read at once."""
     num_retries: int = 1
     """Attempts after one that failed or ran out of time."""
     orientation: bool = False
@@ -123,7 +123,7 @@ def recognise(image: "Image", options: OcrOptions) -> tuple[str, float | None]:
 
 
 def find_rotation(image: "Image", options: OcrOptions) -> int:
-    """Degrees clockwise that turn the page the right way up: 0, 90, 180 or 270; 0 when Tesseract can not tell."""
+    """Degrees clockwise that turn the page the right way up: 0, 90, 180 or 270; 0 when Tesseract cannot tell."""
     import pytesseract
 
     os.environ["OMP_THREAD_LIMIT"] = "1"

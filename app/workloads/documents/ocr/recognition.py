@@ -115,7 +115,7 @@ def check_read(store: str, max_bad_fraction: float) -> None:
 
 
 def read_batch(task: OcrTask) -> list[PageText]:
-    """Text of each page; a page that can not be read is one with a status and a reason.
+    """Text of each page; a page that cannot be read is one with a status and a reason.
 
     Raises:
         ResourceError: this machine lacks the engine or a language.
@@ -134,7 +134,7 @@ def read_opened(page_id: str, open_image: "Callable[[], Image]", options: OcrOpt
     try:
         image = open_image()
     except (BadPage, DataError) as error:
-        return PageText(page_id, "", None, "failed", f"can not be decoded: {error}")
+        return PageText(page_id, "", None, "failed", f"cannot be decoded: {error}")
     found = PageText(page_id, "", None, "failed", "not tried")
     for _ in range(1 + options.num_retries):
         found = _attempt(page_id, image, options)
@@ -152,7 +152,7 @@ def keep(
     stands how (`asked`) which picture (that of `pages`) was read.
 
     Raises:
-        DataError: the store can not be written.
+        DataError: the store cannot be written.
     """
     part: list[PageText] = []
     written_s = time.monotonic()

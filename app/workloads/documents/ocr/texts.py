@@ -96,7 +96,7 @@ def read_texts(root: str, ids: Sequence[str]) -> list[str]:
 
 
 def read_notes(root: str) -> Mapping[str, Note]:
-    """Of each page that was read, whatever came of it; texts are not loaded.
+    """What is noted of each page that was read, whatever came of it; texts are not loaded.
 
     Raises:
         DataError: a part is damaged.
@@ -138,7 +138,7 @@ def write_part(root: str, pages: Sequence[PageText]) -> str:
     """Write one more part, atomically; its path.
 
     Raises:
-        DataError: the store can not be written.
+        DataError: the store cannot be written.
     """
     import pyarrow as pa
 

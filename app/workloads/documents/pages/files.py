@@ -37,7 +37,7 @@ class PageFile:
     page: int = 0
     """From 0."""
     max_pixels: int | None = None
-    """Of what is decoded; None: reading.MAX_PIXELS."""
+    """Most pixels that are decoded; None: reading.MAX_PIXELS."""
 
 
 @dataclass(frozen=True)
@@ -112,15 +112,15 @@ def open_page(file: PageFile) -> "Image":
     """The whole page, grey.
 
     Raises:
-        BadPage: it can not be decoded.
-        DataError: the file can not be read.
+        BadPage: it cannot be decoded.
+        DataError: the file cannot be read.
     """
     content, number = _encoded(file)
     return read_page(content, number, file.max_pixels)
 
 
 def _num_pages(path: str) -> int:
-    """Of a TIFF; 1 for one that can not be read, which then fails by itself."""
+    """Number of pages of a TIFF; 1 for one that cannot be read, which then fails by itself."""
     try:
         if files.is_url(path):
             return num_pages(files.read_bytes(path))

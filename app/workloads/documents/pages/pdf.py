@@ -38,8 +38,8 @@ def draw_pdf_page(path: str, page: int) -> bytes:
     """A page (from 0) of a PDF as PNG.
 
     Raises:
-        BadPage: poppler can not draw it.
-        DataError: the file can not be read.
+        BadPage: poppler cannot draw it.
+        DataError: the file cannot be read.
         ResourceError: pdftoppm is not installed.
     """
     number = str(page + 1)
@@ -49,7 +49,7 @@ def draw_pdf_page(path: str, page: int) -> bytes:
         answer = _poppler(["pdftoppm", *drawing, local])
     if answer.returncode or not answer.stdout:
         lines = answer.stderr.decode(errors="replace").strip().splitlines()
-        raise BadPage(f"pdftoppm can not draw page {number}: {lines[0] if lines else 'no output'}")
+        raise BadPage(f"pdftoppm cannot draw page {number}: {lines[0] if lines else 'no output'}")
     return answer.stdout
 
 

@@ -40,12 +40,12 @@ def repairs(content: bytes, frame: int) -> Iterator[Repair]:
         BadPage: its compressed metadata is larger than MAX_METADATA.
     """
     if content.startswith(PNG_START):
-        yield Repair(_png_without_metadata(content), "its metadata can not be read and is left out")
+        yield Repair(_png_without_metadata(content), "its metadata cannot be read and is left out")
     elif content.startswith(JPEG_START):
         if (whole := _with_end(content)) is not None:
             yield Repair(whole, "its end marker is missing; every pixel is there")
         for kept in ({0xE0, 0xE1, 0xEE}, {0xEE}):
-            yield Repair(_jpeg_without_metadata(content, kept), "its metadata can not be read and is left out")
+            yield Repair(_jpeg_without_metadata(content, kept), "its metadata cannot be read and is left out")
     elif (found := tiff.directory(content, frame)) is not None:
         if (jpeg := tiff.old_style_jpeg(content, found)) is not None:
             yield Repair(jpeg, "")
@@ -91,7 +91,7 @@ def _inflated(data: bytes, most: int) -> int:
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
-    """Marker, start and end of each segment of a JPEG, scans with their pixels; ends where it can not go on."""
+    """Marker, start and end of each segment of a JPEG, scans with their pixels; ends where it cannot go on."""
     start = len(JPEG_START)
     while start + 4 <= len(content) and content[start] == 0xFF:
         marker = content[start + 1]

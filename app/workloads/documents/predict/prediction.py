@@ -25,7 +25,7 @@ class PagePrediction:
     path: str
     page: int
     shares: Mapping[str, Shares]
-    """Of each source (`image`, `text`, `both`): probability of each class. The last one decides."""
+    """For each source (`image`, `text`, `both`): probability of each class. The last one decides."""
     text: str = ""
     ocr: str = ""
     """`ok`; `empty`, `failed` or `timeout` (the image alone decides, where there is one); empty where nobody asked for
@@ -65,12 +65,12 @@ def classify_numbered(model: Any, item: tuple[int, list[Any]]) -> tuple[int, lis
 
 
 def read_text(file: PageFile, options: OcrOptions) -> PageText:
-    """Text of a page, read as those of a store are; a page that can not be read has a status and a reason."""
+    """Text of a page, read as those of a store are; a page that cannot be read has a status and a reason."""
     return read_opened(file.id, partial(open_page, file), options)
 
 
 def check_same_classes(image: Sequence[str], text: Sequence[str]) -> None:
-    """Raises UsageError when the two models know different classes: what they say can not be combined."""
+    """Raises UsageError when the two models know different classes: what they say cannot be combined."""
     if set(image) != set(text):
         raise UsageError(f"the models know different classes: image {', '.join(image)}; text {', '.join(text)}")
 

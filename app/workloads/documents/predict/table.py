@@ -35,13 +35,13 @@ class PredictionTable:
         return len(self._rows)
 
     def add(self, rows: Sequence[PagePrediction]) -> None:
-        """Raises DataError when the place can not be written."""
+        """Raises DataError when the place cannot be written."""
         self._rows += rows
         if len(self._rows) - self._num_written >= max(MIN_NEW_ROWS, MIN_NEW_SHARE * self._num_written):
             self.write()
 
     def write(self) -> None:
-        """All rows so far, atomically. Raises DataError when the place can not be written."""
+        """All rows so far, atomically. Raises DataError when the place cannot be written."""
         if len(self._rows) > self._num_written:
             files.write_bytes_atomic(self.path, _encoded(self._rows, self.path, self._with_mark))
             self._num_written = len(self._rows)

@@ -27,7 +27,7 @@ class Placed:
     inner: str
     """Without the folders that hold all the rest."""
     name: str | None
-    """Of its class; None: it has none."""
+    """Name of its class; None: it has none."""
     split: str
     below: tuple[str, ...]
     """Folders between that of its class and the file."""

@@ -89,7 +89,7 @@ def detect_layout(source: str, options: SourceOptions | None = None) -> DataSet:
 def _usable(
     source: str, listed: Sequence[str], options: SourceOptions
 ) -> tuple[list[str], list[Quarantined], list[str]]:
-    """Paths that can be stored and lie in the source; those that can not be or do not; what is told."""
+    """Paths that can be stored and lie in the source; those that cannot be or do not; what is told."""
     named = [path for path in listed if not is_clutter(path)]
     paths, bad = [], []
     for path in named:

@@ -33,7 +33,7 @@ class SourceOptions:
 
     layout: Choice | None = None
     class_column: str | None = None
-    """Of side files and tables."""
+    """Column of side files and tables that holds the class."""
     allow_outside: bool = False
     """Take files outside the source that a list or a link names."""
 
@@ -48,7 +48,7 @@ class PageSource:
     label: int
     """-1: none."""
     split: str
-    """Of the data set; empty where it has none."""
+    """The data set's own split; empty where it has none."""
     document_id: str
 
 

@@ -54,7 +54,8 @@ def read_mirror(source: str, paths: Sequence[str], options: SourceOptions) -> Da
 
 
 def _with_documents(pages: tuple[PageSource, ...], stamped: bool) -> tuple[PageSource, ...]:
-    """Of rows that have a file's name, by it; the others stand alone, and so do files of one name in several tables."""
+    """Documents of rows that have a file's name, by it; the others stand alone, and so do files of one name in several
+    tables."""
     own = [page.id.partition("@")[0] for page in pages]
     counts, named = Counter(own), []
     for page, name, document in zip(pages, own, documents_of(own, [()] * len(own), stamped), strict=True):

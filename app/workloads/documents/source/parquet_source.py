@@ -59,7 +59,7 @@ def read_images(source: str, path: str, rows: Sequence[int]) -> Iterator[bytes |
     read, one at a time.
 
     Raises:
-        DataError: the file can not be read or is damaged.
+        DataError: the file cannot be read or is damaged.
     """
     wanted = list(rows)
     with _opened(files.join(source, path)) as (file, where):
@@ -87,7 +87,7 @@ def _opened(where: str) -> Iterator[tuple[Any, str]]:
         with pq.ParquetFile(where) as file:
             yield file, where
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{where} can not be read as Parquet: {error}") from error
+        raise DataError(f"{where} cannot be read as Parquet: {error}") from error
 
 
 def _image_column(schema: Any, where: str) -> str:

@@ -39,7 +39,7 @@ class Line:
     place: str
     """Side file and line."""
     folder: str
-    """Of the side file, with a `/` at its end; empty at the top."""
+    """Folder of the side file, with a `/` at its end; empty at the top."""
     values: Mapping[str, Any]
     """By dotted name; of nested JSON the ends alone."""
 
@@ -52,7 +52,7 @@ def decide(source: str, sides: Sequence[str], options: SourceOptions) -> bool:
     """Whether the side files have classes.
 
     Raises:
-        DataError: one can not be read, or several columns may be the class.
+        DataError: one cannot be read, or several columns may be the class.
     """
     lines = [line for side in sides for line in _lines(source, side, options) if isinstance(line, Line)]
     return _class_column(source, lines, options) is not None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NUM_PARTITIONS, PER_CLASS = 10, 100
-"""Of Tobacco3482's protocol (Kumar, Ye and Doermann, 2014): 800 pages train, 200 validate, 2482 test."""
+"""Tobacco3482's protocol (Kumar, Ye and Doermann, 2014): 800 pages train, 200 validate, 2482 test."""
 
 MAX_PAGES_PER_SHARD = 256
 """A task of one to two seconds and a file of some 15 MB; assumed: a task's own cost (some 10 ms) does not count."""
@@ -37,7 +37,8 @@ MIN_SHARDS = 64
 """A small set is cut finer, so that all cores end at about the same time."""
 
 VALIDATION_SHARE = 0.1
-"""Of the training pages, where a set has a test split and none to validate on (assumed; RVL-CDIP has an eighth)."""
+"""Share of the training pages that validate where a set has a test split and no validation split (assumed; RVL-CDIP has
+an eighth)."""
 
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 4096
 
@@ -80,7 +81,7 @@ def plan_store(
         groups: which pages are of one document: `names`, `none`, or a file that says it.
 
     Raises:
-        DataError: the source is not understood or can not be read; the store to compare with can not be opened, or
+        DataError: the source is not understood or cannot be read; the store to compare with cannot be opened, or
             this one not be written.
         UsageError: the store was made with other options; the options do not fit the source.
     """

@@ -10,7 +10,7 @@ UInt64Array = npt.NDArray[np.uint64]
 Int64Array = npt.NDArray[np.int64]
 
 HASH = 2
-"""Of the function; a page hashed by another is hashed anew."""
+"""Version of the hash function; a page hashed by another is hashed anew."""
 
 SIDE = 32
 NUM_FREQUENCIES = 8

@@ -11,7 +11,7 @@ from app.data.samples.splits import EACH_ALONE, TEST, TRAIN, UNLABELLED, VALIDAT
 from app.errors import UsageError
 
 TRAIN_SHARE = 0.8
-"""Of the pages drawn from each class; the others of them validate."""
+"""Share of the pages drawn from each class that train; the others validate."""
 
 
 def check_classes(labels: npt.NDArray[np.int64], classes: Sequence[str], per_class: int) -> None:

@@ -42,7 +42,7 @@ class ShardTask:
     store: str
     image_size: int
     max_pixels: int | None = None
-    """Of what is decoded; None: reading.MAX_PIXELS."""
+    """Most pixels that are decoded; None: reading.MAX_PIXELS."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def prepare_shard(task: ShardTask, fingerprint: str) -> Shard:
     A bad page never raises: it comes back as Quarantined, with the reason.
 
     Raises:
-        DataError: the store can not be written.
+        DataError: the store cannot be written.
     """
     contents, rows, bad, offset = [], [], [], 0
     notes: list[str] = []
@@ -117,7 +117,7 @@ def read_encoded(source: str, page_source: str) -> bytes:
     number that `page_of` says.
 
     Raises:
-        DataError: it is missing or can not be read.
+        DataError: it is missing or cannot be read.
     """
     page_source = page_of(page_source)[0]
     path, mark, row = page_source.rpartition("#")
@@ -130,7 +130,7 @@ def read_encoded(source: str, page_source: str) -> bytes:
 
 
 def schema() -> "pa.Schema":
-    """Of the manifest: the fields of store.Page."""
+    """Columns of the manifest: the fields of prepared.Page."""
     import pyarrow as pa
 
     kinds: dict[str, Any] = {name: pa.string() for name in ("id", "split", "document_id", "source")}
@@ -177,7 +177,7 @@ def _encoded_rows(source: str, path: str, pages: list[PageSource]) -> Iterator[t
 
 
 def _place(source: str, path: str) -> str:
-    """Of a file of the data set; of one outside where whoever listed it was allowed to."""
+    """Path of a file of the data set; of one outside it where whoever listed it was allowed to."""
     return listed_path(source, path, "", allow_outside=True)
 
 
@@ -207,7 +207,7 @@ def _kept(task: ShardTask, fingerprint: str) -> Shard | None:
 
 
 def _fingerprint(task: ShardTask) -> str:
-    """Of all that the shard depends on: pages, size, hash, and the files as they are now.
+    """Digest of all that the shard depends on: pages, size, hash, and the files as they are now.
 
     In an object store the files are taken to be what they were: asking for each costs a request.
     """

@@ -31,7 +31,7 @@ Int64Array = npt.NDArray[np.int64]
 
 WORKLOAD = "documents"
 FORMAT = 1
-"""Of shards, records and the manifest; a store of another format is not mixed with this one."""
+"""Version of the format of shards, records and the manifest; a store of another format is not mixed with this one."""
 
 OCR_FOLDER = "ocr"
 """Parquet files; a row is a texts.PageText."""
@@ -51,7 +51,7 @@ class StoreOptions:
     num_partitions: int
     """Random partitions into train, validation and test (Tobacco3482: 10); 0 where the data set has its own split."""
     seed: int
-    """Of the partitions, or of the split (or its validation pages alone) where the data set has none."""
+    """Seed of the partitions, or of the split (or its validation pages alone) where the data set has none."""
     per_class: int
     """Pages of each class that train and validate in a partition; 0 without partitions."""
     groups: str = ""
@@ -66,7 +66,7 @@ class Page:
     label: int
     """Index into the classes; -1: unlabelled."""
     split: str
-    """Of the data set; empty where partitions decide."""
+    """The data set's own split; empty where partitions decide."""
     document_id: str
     """What pages of one document share; the same in both data sets."""
     phash: int

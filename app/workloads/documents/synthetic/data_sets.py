@@ -43,7 +43,7 @@ class SyntheticDocuments:
     height: int = 1000
     """Pixels of a page."""
     num_corrupt: int = 0
-    """Files that can not be read: cut short, empty, or of random bytes, in turn."""
+    """Files that cannot be read: cut short, empty, or of random bytes, in turn."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -77,7 +77,7 @@ def open_set(folder: str, which: SyntheticDocuments, texts: str | None = None) -
 
     Raises:
         UsageError: the folder holds something else.
-        DataError: it can not be written.
+        DataError: it cannot be written.
     """
     open_folder(folder, {"generator": GENERATOR_VERSION, **to_dict(which)})
     return [
@@ -100,7 +100,7 @@ def write_pages(
     written on each page, as OCR without errors would read it.
 
     Raises:
-        DataError: the folder can not be written, or its disk is full.
+        DataError: the folder cannot be written, or its disk is full.
         ResourceError: a process was killed, most likely for want of memory.
     """
     num_bytes = PROCESS_BYTES * max(1.0, (which.height / 1000) ** 2)

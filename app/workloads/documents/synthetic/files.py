@@ -17,11 +17,11 @@ Corruption = Literal["cut", "empty", "noise", ""]
 BLOCK_SPLITS: tuple[Split, ...] = (
     "train", "test", "train", "val", "train", "train", "train", "train", "train", "train",
 )  # fmt: skip
-"""Of blocks of 16 pages with one of each class: 80, 10 and 10 %, as RVL-CDIP."""
+"""Splits of blocks of 16 pages with one of each class: 80, 10 and 10 %, as RVL-CDIP."""
 
 NUM_DUPLICATED = 4
-"""Of the 16 pages of a test block: those that are other scans of the training page of their class one block earlier.
-A quarter; in RVL-CDIP about 35 % of test pages have a near-duplicate in train (arXiv 2306.12550)."""
+"""How many of the 16 pages of a test block are other scans of the training page of their class one block earlier. A
+quarter; in RVL-CDIP about 35 % of test pages have a near-duplicate in train (arXiv 2306.12550)."""
 
 SHARED: dict[int, tuple[int, Literal["both", "page", "id"]]] = {0: (0, "both"), 3: (1, "page"), 6: (2, "id")}
 """What Tobacco3482 shares with RVL-CDIP: of ten pages of a class, the t-th has the page and the document id, the page
@@ -45,7 +45,7 @@ TOBACCO_LOOKS: dict[str, str] = {
 """Class of Tobacco3482 -> class of RVL-CDIP."""
 
 BILEVEL_SHARE = 0.35
-"""Of pages; assumed."""
+"""Share of pages in black and white; assumed."""
 FIRST_TOBACCO_PAGE, TOBACCO_PAGES = 50_000_000, 1_000_000
 """Numbers of pages that only Tobacco3482 has: so many for each class, after all of RVL-CDIP's."""
 NUM_IDS, ID_STEP = 90_000_000, 7_919_131
@@ -148,7 +148,7 @@ def _duplicated(seed: int, block: int) -> list[str]:
 
 
 def _is_bilevel(seed: int, page: int) -> bool:
-    """Of the page, so that all scans of it are alike: a stain is lost in black and white."""
+    """Whether a page is scanned in black and white; the same for all its scans: a stain is lost then."""
     return Random(f"tone {seed} {page}").random() < BILEVEL_SHARE
 
 

@@ -46,7 +46,7 @@ FONT_FOLDERS = ("/usr/share/fonts/truetype/dejavu",)
 """Looked at, in this order, after matplotlib's own folder."""
 
 NUM_KEPT_WORDS = 60_000
-"""Of about 1 kB each at 1,000 pixels."""
+"""Words kept in memory, about 1 kB each at 1,000 pixels."""
 
 PICTURE_CELL = 6
 """Pixels of the finest detail in a picture block."""

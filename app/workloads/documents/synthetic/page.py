@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
 BORROWED_SHARE = 0.12
-"""Of pages that have the layout of a related class, so that only their text tells."""
+"""Share of pages that have the layout of a related class, so that only their text tells."""
 GENERIC_SHARE = 0.15
-"""Of pages whose text could be of any class, so that only their look tells."""
+"""Share of pages whose text could be of any class, so that only their look tells."""
 ILLEGIBLE_SHARE = 0.1
-"""Of pages so blurred that OCR reads little; at the size that image models see, they look like the others."""
+"""Share of pages so blurred that OCR reads little; at the size that image models see, they look like the others."""
 ILLEGIBLE_HEIGHT = 330
 """Lines of detail left on them (measured: Tesseract reads next to nothing of body text)."""
 
@@ -47,10 +47,10 @@ RELATED: dict[str, tuple[str, ...]] = {
     "resume": ("letter", "scientific report"),
     "memo": ("letter", "email"),
 }
-"""Whose layout a class borrows; never that of a class whose text can not be read."""
+"""Whose layout a class borrows; never that of a class whose text cannot be read."""
 
 WIDTH, WIDE = 754, 1294
-"""Of pages 1000 high: upright and landscape US letter paper, as most of RVL-CDIP."""
+"""Widths of pages 1000 high: upright and landscape US letter paper, as most of RVL-CDIP."""
 
 STAIN_CELL = 12
 """Pixels; stains are soft, so they are made small and enlarged."""

@@ -5,11 +5,11 @@ from random import Random
 from app.workloads.documents.synthetic import words as words
 
 OWN_SHARE, GROUP_SHARE = 0.15, 0.25
-"""Of the nouns of a sentence: of the class, of its group; the rest is of all (assumed)."""
+"""Shares of the nouns of a sentence that are the class's and its group's; the rest is common to all (assumed)."""
 PHRASE_SHARE = 0.12
-"""Of sentences: one of the class's own phrases."""
+"""Share of sentences that are one of the class's own phrases."""
 TITLE_SHARE, LABEL_SHARE = 0.75, 0.75
-"""Of titles and labels: the class's own; the rest could stand on any page."""
+"""Share of titles and labels that are the class's own; the rest could stand on any page."""
 
 
 class Writer:

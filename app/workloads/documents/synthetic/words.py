@@ -13,7 +13,7 @@ class ClassWords:
     group: str
     titles: tuple[str, ...]
     labels: tuple[str, ...]
-    """Of fields, columns and sections."""
+    """Labels of fields, columns and sections."""
     nouns: tuple[str, ...]
     phrases: tuple[str, ...]
     """Whole sentences, without the full stop."""

@@ -20,7 +20,7 @@ def load_tokenizer(model: str) -> Any:
     """The tokenizer of a model.
 
     Raises:
-        UsageError: it can not be had, or is not a fast one with [CLS], [SEP] and padding.
+        UsageError: it cannot be had, or is not a fast one with [CLS], [SEP] and padding.
     """
     with quiet(), _explained(model, "tokenizer"):
         from transformers import AutoTokenizer
@@ -36,7 +36,7 @@ def load_config(model: str, num_layers: int | None, max_length: int) -> Any:
     """The configuration of the model with its first `num_layers` layers.
 
     Raises:
-        UsageError: it can not be had, is no BERT, or has fewer layers or positions.
+        UsageError: it cannot be had, is no BERT, or has fewer layers or positions.
     """
     with quiet(), _explained(model, "configuration"):
         from transformers import AutoConfig
@@ -59,7 +59,7 @@ def load_bert(
     """The encoder without its pooler, and a plain record of what was loaded (empty without weights).
 
     Raises:
-        UsageError: it can not be had, or its file lacks weights, which would be random.
+        UsageError: it cannot be had, or its file lacks weights, which would be random.
     """
     config = load_config(model, num_layers, max_length)
     total = config.num_hidden_layers
@@ -107,7 +107,7 @@ def _note(model: str) -> Any:
 
 @contextmanager
 def _explained(model: str, what: str) -> Iterator[None]:
-    """One line for whatever transformers says when something can not be had."""
+    """One line for whatever transformers says when something cannot be had."""
     if _is_path(model) and not os.path.isdir(model):
         raise UsageError(f"model: the folder {model} does not exist; wanted a folder with a BERT, or a hub id")
     try:

@@ -23,7 +23,7 @@ class DocumentTextTask:
     """Peak rate of the head, at the same schedule; None: the optimizer's, which is the body's."""
     label_smoothing: float = 0.0
     partition: int | None = None
-    """Of a store with random partitions (Tobacco3482) the one to train on."""
+    """Which random partition to train on, in a store that has them (Tobacco3482)."""
     classes: tuple[str, ...] = ()
     """Filled in from the store before the training."""
     ocr: str = ""

@@ -21,7 +21,7 @@ class SmallBert:
     max_length: int = 512
     """Positions."""
     seed: int = 0
-    """Of the weights."""
+    """Seed of the weights."""
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "num_layers", "num_heads", "max_length"):

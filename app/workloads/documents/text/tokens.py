@@ -33,7 +33,7 @@ class TokenTable:
     """Tokens of pages by row; [CLS] first and [SEP] last."""
 
     flat: npt.NDArray[Any]
-    """Of all pages, uint16 or int32."""
+    """Tokens of all pages, one after the other; uint16 or int32."""
     starts: npt.NDArray[np.int64]
     """Where each page begins, and the end of the last, [N + 1]."""
 
@@ -56,7 +56,7 @@ def open_tokens(store: str, model: str, max_length: int) -> str:
 
     Raises:
         UsageError: no such tokenizer.
-        DataError: the store is missing or damaged, lacks OCR text, or can not be written.
+        DataError: the store is missing or damaged, lacks OCR text, or cannot be written.
     """
     return _made(open_store(store), model, max_length)
 

@@ -208,7 +208,7 @@ def test_offline_is_one_line_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/file.tar"
-        with pytest.raises(DataError, match=r"can not reach 127\.0\.0\.1:\d+: no connection .*file:///path") as caught:
+        with pytest.raises(DataError, match=r"cannot reach 127\.0\.0\.1:\d+: no connection .*file:///path") as caught:
             download(url, tmp_path / "file.tar", MD5)
     assert "\n" not in str(caught.value)
 

@@ -110,7 +110,7 @@ def test_root_is_found_a_few_folders_deep(tmp_path: Path) -> None:
 
 def test_what_can_not_be_written_or_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clash = make_archive(tmp_path / "clash.tar", {"set/a": b"file", "set/a/b": b"below it"})
-    with pytest.raises(DataError, match=r"clash.tar: can not unpack .*set/a"):
+    with pytest.raises(DataError, match=r"clash.tar: cannot unpack .*set/a"):
         extract_data_set(clash, tmp_path / "clash", WANTED)
     secret = make_archive(tmp_path / "secret.zip", FILES)
 
@@ -118,7 +118,7 @@ def test_what_can_not_be_written_or_read_is_one_line(tmp_path: Path, monkeypatch
         raise RuntimeError("File 'a.tif' is encrypted, password required for extraction")
 
     monkeypatch.setattr(zipfile.ZipFile, "open", encrypted)
-    with pytest.raises(DataError, match=r"can not be read: .*encrypted.*; unpack it by hand"):
+    with pytest.raises(DataError, match=r"cannot be read: .*encrypted.*; unpack it by hand"):
         extract_data_set(secret, tmp_path / "secret", WANTED)
 
 

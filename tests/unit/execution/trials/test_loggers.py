@@ -314,7 +314,7 @@ def test_a_server_that_hangs_holds_up_no_trial_and_no_other_logger(
         (["wandb:x"], "--log wandb:x: wanted wandb alone: it takes no address"),
         (["mlflow:"], "--log mlflow:: wanted mlflow:URI, or mlflow alone"),
         (["tensorboard", "tensorboard"], "--log tensorboard: tensorboard is named twice; name it once"),
-        (["mlflow:http://127.0.0.1:9"], r"--log mlflow: http://127.0.0.1:9 can not be used: .*Connection refused"),
+        (["mlflow:http://127.0.0.1:9"], r"--log mlflow: http://127.0.0.1:9 cannot be used: .*Connection refused"),
     ],
 )
 def test_wrong_flags_are_refused(flags: list[str], message: str, tmp_path: Path) -> None:

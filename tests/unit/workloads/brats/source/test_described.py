@@ -92,7 +92,7 @@ def test_upper_case_endings_are_read(tmp_path: Path) -> None:
         ({**V2, "channel_names": {"0": "T1", "1": "T2"}}, r"names the channels \['T1', 'T2'\]; wanted FLAIR, T1w"),
         ({**V2, "channel_names": {**CHANNELS, "3": "T2"}}, "names the channels"),
         ({**V2, "channel_names": {**CHANNELS, "3": "MRI"}}, "names the channels"),
-        ({**V2, "dataset": {"own": {"images": ["a"], "label": "b"}}}, "can not read the case own"),
+        ({**V2, "dataset": {"own": {"images": ["a"], "label": "b"}}}, "cannot read the case own"),
         ({**V2, "dataset": {"own": {"images": ["a", "b", "c", "/etc/passwd"]}}}, "/etc/passwd, which is an absolute"),
     ],
 )

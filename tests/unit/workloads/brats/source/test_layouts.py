@@ -118,7 +118,7 @@ def test_a_wrong_entry_is_shown(make_msd: Callable[..., Path], entry: object) ->
     facts = json.loads(path.read_text())
     facts["training"].append(entry)
     path.write_text(json.dumps(facts))
-    with pytest.raises(DataError, match="can not read the entry"):
+    with pytest.raises(DataError, match="cannot read the entry"):
         detect_layout(str(path.parent))
 
 

@@ -269,7 +269,7 @@ def test_no_damage_crashes_and_none_gets_in(case: CaseFiles, tmp_path: Path, dat
 
 def test_a_store_that_can_not_be_written_is_no_fault_of_the_case(case: CaseFiles, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="can not write"):
+    with pytest.raises(DataError, match="cannot write"):
         prepare_case(case, "msd", "train", str(tmp_path / "file" / "store"))
 
 

@@ -33,7 +33,7 @@ def test_a_page_without_text_is_the_images_alone_and_counted(tmp_path: Path, mon
     assert found["num_pages"] == [3] and found["num_without_text"] == [1]
     accuracy = {name: spread["mean"] for name, spread in found["accuracy"].items()}
     assert accuracy["image"] == pytest.approx(2 / 3)  # t3 is wrong
-    assert accuracy["text"] == pytest.approx(2 / 3)  # t2, which it can not read
+    assert accuracy["text"] == pytest.approx(2 / 3)  # t2, which it cannot read
     assert accuracy["average"] == 1  # of t3: (0.6 + 0.1) / 2
     assert found["image_weight"] == [1.0]
     assert "(1 of them have no text, as OCR failed: the image decides there" in "\n".join(runs.table(found))

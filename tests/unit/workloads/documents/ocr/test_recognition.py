@@ -49,7 +49,7 @@ def test_pages_of_all_kinds(source: Path) -> None:
     assert fax.text.splitlines()[0] == LINES[0]
     assert fax.status == "ok" and fax.confidence is not None and 80 < fax.confidence <= 100
     assert (blank.status, blank.text, blank.confidence) == ("empty", "", None)
-    assert bad.status == "failed" and bad.reason.startswith("can not be decoded: no image of TIFF")
+    assert bad.status == "failed" and bad.reason.startswith("cannot be decoded: no image of TIFF")
     assert none.status == "failed" and "not found" in none.reason
 
 

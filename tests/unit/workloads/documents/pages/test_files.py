@@ -1,4 +1,4 @@
-"""Pages to predict on: found in files, folders and PDFs; what can not be read is one page's trouble."""
+"""Pages to predict on: found in files, folders and PDFs; what cannot be read is one page's trouble."""
 
 import os
 from pathlib import Path

@@ -34,7 +34,7 @@ def test_a_png_whose_metadata_is_odd(content: bytes) -> None:
     np.testing.assert_array_equal(np.asarray(read_page(content)), GREY)
     notes: list[str] = []
     stored_page(content, 32, notes=notes)
-    assert notes == ["its metadata can not be read and is left out"]
+    assert notes == ["its metadata cannot be read and is left out"]
 
 
 def test_what_is_left_of_metadata_still_turns_the_page() -> None:

@@ -80,7 +80,7 @@ def test_rvl_cdip_as_it_is_distributed(tmp_path: Path) -> None:
 
 
 def assert_corrupt(folder: Path, corrupt: dict[str, str], num_corrupt: int) -> None:
-    """Files that are said to be corrupt can not be read; all others have the height that was asked for."""
+    """Files that are said to be corrupt cannot be read; all others have the height that was asked for."""
     assert sum(map(bool, corrupt.values())) == num_corrupt
     compressions = set()
     for path, content in contents(folder).items():
@@ -190,7 +190,7 @@ def test_impossible_sets_are_refused(wrong: dict[str, object], message: str) -> 
 
 
 def test_neither_look_nor_words_tell_all() -> None:
-    """12 % of pages have a related class's layout, 15 % words of no class, 10 % can not be read; never two of these."""
+    """12 % of pages have a related class's layout, 15 % words of no class, 10 % cannot be read; never two of these."""
     plans = [(kind, plan_page(0, 100 * number + i, kind)) for number, kind in enumerate(RVL_CDIP) for i in range(100)]
     borrowed = [(kind, plan) for kind, plan in plans if plan.layout != kind]
     generic = [plan for _, plan in plans if plan.text is None]
