@@ -34,6 +34,9 @@ BENCHMARKS = {
     "documents_ocr": "pages read by OCR: pytesseract as is",
     "documents_text": "BERT's tokens a second: padding to 512 always",
     "study": "four and eight trainings: plain processes, torchrun; what a trial costs beside its training",
+    "plan": "what studies take: what was predicted of each strategy before it ran",
+    "plan_simulated": "plans chosen for imagined clusters: every other plan; without Ray",
+    "plan_distmis": "the seed study's cluster, fitted to its two published speed-ups",
     "gpu": "step time and samples a second on a GPU, if there is one",
 }
 """In the order in which they run."""
@@ -48,7 +51,7 @@ class Arguments:
     names: tyro.conf.Positional[tuple[str, ...]] = ()
     """Benchmarks to run: prepare, feeding, feeding_train, step, throughput, quality, sliding_window,
     documents_quality, documents_prepare, documents_step, documents_job, documents_ocr, documents_text, study,
-    gpu. None given: all."""
+    plan, plan_simulated, plan_distmis, gpu. None given: all."""
     quick: bool = False
     """Small sizes, minutes in all: shows that everything works. Its results go to benchmarks/.work/quick."""
 

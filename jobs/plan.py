@@ -11,9 +11,11 @@ from app.command_line import absolute
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from app.experiment import Experiment, Study
     from app.planning.forecast import Forecast
+    from app.planning.measured import Asked
     from app.planning.profile import Profile
-    from app.records import StudyRecord
+    from app.records import StudyRecord, TrialRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,9 @@ class Arguments:
     """File with what was measured."""
     profile_from: tuple[str, ...] = ()
     """Folders (or URLs) of finished runs and studies, in place of a profile: their times are taken."""
+    store: str | None = None
+    """Prepared store of the study: tells what its tasks are once defaults and the store's facts are filled in, as the
+    records of single runs have them; where it still lies, the store of such a run is asked by itself."""
     save_profile: str | None = None
     """File to write the profile of those runs to."""
     workers: tuple[int, ...]
@@ -38,8 +43,12 @@ class Arguments:
     """Hours: only plans whose 80 % interval ends before are chosen from."""
     objective: Literal["time", "cost"] = "time"
     """What the chosen plan has least of: time, or worker-hours."""
+    failures_per_worker_day: float | None = None
+    """How often a worker is lost, spot machines' for example: says how often to write checkpoints."""
     out: str = "plan.json"
     """File of the chosen plan, for jobs/study.py --strategy plan:FILE."""
+    page: str | None = None
+    """HTML file to write: the table, who would do what when, and what more workers would bring."""
 
 
 def main(arguments: Arguments) -> None:
@@ -48,22 +57,30 @@ def main(arguments: Arguments) -> None:
     from app.console import say
     from app.data import files
     from app.planning.forecast import choose, forecasts
+    from app.planning.stopping import stops_early
 
     study = read_study(arguments.study, arguments.recipe, arguments.options)
     profile = read_profile(arguments)
     if arguments.save_profile is not None:
         files.write_bytes_atomic(absolute(arguments.save_profile), profile.to_json().encode())
+    study = resolved(study, profile, arguments)
     found = [one for num_workers in arguments.workers for one in forecasts(study, profile, num_workers)]
     show(found, arguments.price_per_worker_hour)
     setting = profile.setting
     say(f"measured on {setting.device}, {setting.num_cores} cores ({len(profile.samples)} trainings)")
     if study.scheduler is not None:
-        say(f"{study.scheduler.name} may stop trials early; the times are those of all their epochs")
+        plays = "which stops trials early: times are means over plays of its rule with invented scores"
+        whole = "whose rounds and choices are left out: times are those of all epochs"
+        say(f"{study.scheduler.name}, {plays if stops_early(study.scheduler) else whole}")
     deadline_s = None if arguments.deadline_h is None else arguments.deadline_h * 3600
     chosen = choose(found, arguments.objective, deadline_s)
     out = absolute(arguments.out)
     files.write_bytes_atomic(out, chosen.plan.to_json().encode())
     say(f"chosen for least {arguments.objective}: {chosen.plan.strategy} on {chosen.plan.num_workers} workers")
+    if arguments.failures_per_worker_day is not None:
+        say(checkpoint_advice(profile, chosen, arguments.failures_per_worker_day))
+    if arguments.page is not None:
+        write_page(absolute(arguments.page), study, profile, found, chosen, arguments.price_per_worker_hour)
     say(f"written: {out}; run it: jobs/study.py --strategy plan:{out} --workers {chosen.plan.num_workers}")
 
 
@@ -75,32 +92,106 @@ def read_profile(arguments: Arguments) -> "Profile":
         DataError: a file or folder is missing or damaged.
     """
     from app.data import files
-    from app.planning.profile import Profile, profile_of
-    from app.records import StudyRecord, TrialRecord
+    from app.planning.measured import profile_of
+    from app.planning.profile import Profile
 
     if (arguments.profile is None) == (not arguments.profile_from):
         raise ValueError("wanted --profile FILE or --profile-from FOLDER..., one of them")
     if arguments.profile is not None:
         return Profile.from_json(files.read_bytes(absolute(arguments.profile)).decode())
-    studies: list[StudyRecord] = []
-    runs: list[TrialRecord] = []
-    for given in arguments.profile_from:
-        folder = absolute(given)
-        values = files.read_json(files.join(folder, "record.json"))
+    studies, runs = read_runs([absolute(folder) for folder in arguments.profile_from])
+    return profile_of(studies, runs)
+
+
+def checkpoint_advice(profile: "Profile", chosen: "Forecast", failures_per_day: float) -> str:
+    """Raises ValueError unless workers are lost now and then."""
+    from statistics import fmean
+
+    from app.planning.stopping import checkpoint_interval_s
+    from app.reporting.page.formatting import duration
+
+    if failures_per_day <= 0:
+        raise ValueError(f"--failures-per-worker-day: got {failures_per_day:g}, wanted more than 0")
+    most = max(stage.workers_per_trial for stage in chosen.plan.stages)
+    checkpoint_s = max(0.001, fmean(sample.checkpoint_s for sample in profile.samples))
+    interval_s = checkpoint_interval_s(checkpoint_s, most * failures_per_day / 86_400)
+    return (
+        f"checkpoints: one takes {checkpoint_s:.2g} s, a trial on {most} workers loses one every "
+        f"{duration(86_400 / failures_per_day / most)}: checkpoint_every_s {interval_s:.0f} costs least (Young 1974)"
+    )
+
+
+def write_page(
+    path: str, study: "Study", profile: "Profile", found: "Sequence[Forecast]", chosen: "Forecast", price: float | None
+) -> None:
+    import time
+
+    from app.console import say
+    from app.data import files
+    from app.planning.cost import CostModel
+    from app.planning.schedule import expected_record
+    from app.reporting.plan.page import plan_page
+
+    model = CostModel(profile)
+    experiments = {experiment.name: experiment for experiment in study.experiments}
+    expected = expected_record(chosen.plan, lambda name, k, c: model.cost(experiments[name], k, c), model.launch_s)
+    page = plan_page(found, chosen, expected, price, time.strftime("%Y-%m-%d %H:%M"))
+    files.write_bytes_atomic(path, page.encode())
+    say(f"written: {path}")
+
+
+def resolved(study: "Study", profile: "Profile", arguments: Arguments) -> "Study":
+    """With the tasks that the profile does not know as they were asked for filled in by the store, as far as one is
+    known."""
+    from dataclasses import replace
+
+    from app.configuration import to_dict
+    from app.data import files
+    from app.planning.cost import CostModel
+    from app.workloads.registry import find_check
+
+    model = CostModel(profile)
+    stores = [absolute(arguments.store)] if arguments.store is not None else []
+    if arguments.store is None and arguments.profile_from:
+        _, runs = read_runs([absolute(folder) for folder in arguments.profile_from])
+        stores = [record.store for record in runs if files.exists(record.store)]
+    if not stores:
+        return study
+
+    def known(experiment: "Experiment") -> "Experiment":
+        if model.knows(experiment):
+            return experiment
+        return replace(experiment, task=to_dict(find_check(experiment.workload)(experiment.task, stores[0])))
+
+    return replace(study, experiments=tuple(known(experiment) for experiment in study.experiments))
+
+
+def read_runs(folders: "Sequence[str]") -> "tuple[list[tuple[StudyRecord, Asked]], list[TrialRecord]]":
+    """Those that are studies, with their experiments as they were asked for, and those that are single runs.
+
+    Raises:
+        ValueError: a record is damaged, or no run's.
+        DataError: a folder has none.
+    """
+    from app.data import files
+    from app.records import TrialRecord
+
+    studies, runs = [], []
+    for folder in folders:
+        path = files.join(folder, "record.json")
+        values = files.read_json(path)
         try:
             if "trials" in values:
                 studies.append(read_study_record(folder))
             else:
-                runs.append(TrialRecord.from_json(files.read_bytes(files.join(folder, "record.json")).decode()))
+                runs.append(TrialRecord.from_json(files.read_bytes(path).decode()))
         except (ValueError, TypeError) as error:
-            raise ValueError(f"{folder}/record.json is damaged, or no run's: {error}") from error
-    return profile_of(studies, runs)
+            raise ValueError(f"{path} is damaged, or no run's: {error}") from error
+    return studies, runs
 
 
-def read_study_record(folder: str) -> "StudyRecord":
-    """With the records of its trials, which lie in their own folders."""
-    from dataclasses import replace
-
+def read_study_record(folder: str) -> "tuple[StudyRecord, Asked]":
+    """With the records of its trials, which lie in their own folders; and what was asked for, by name."""
     from report import study_files
 
     from app.data import files
@@ -108,14 +199,7 @@ def read_study_record(folder: str) -> "StudyRecord":
     from app.reporting.study.study_files import read_study as read_run
 
     asked = {one.name: one for one in study_of(files.read_json(files.join(folder, "study.json"))).experiments}
-    record = read_run(folder, study_files(folder)).record
-    trials = [
-        replace(one, record=replace(one.record, experiment=asked[one.name].to_dict()))  # a record's has defaults filled
-        if one.record is not None and one.name in asked
-        else one
-        for one in record.trials
-    ]
-    return replace(record, trials=tuple(trials))
+    return read_run(folder, study_files(folder)).record, asked
 
 
 def show(found: "Sequence[Forecast]", price_per_worker_hour: float | None) -> None:
@@ -123,8 +207,9 @@ def show(found: "Sequence[Forecast]", price_per_worker_hour: float | None) -> No
     from rich.table import Table
 
     from app.console import console
+    from app.reporting.page.formatting import duration
 
-    table = Table("workers", "strategy", "time (h)", "80 % interval", "worker-hours")
+    table = Table("workers", "strategy", "time", "80 % interval", "worker-hours")
     if price_per_worker_hour is not None:
         table.add_column("price")
     table.add_column("above bound")
@@ -134,8 +219,8 @@ def show(found: "Sequence[Forecast]", price_per_worker_hour: float | None) -> No
         table.add_row(
             str(one.plan.num_workers),
             one.plan.strategy,
-            f"{one.makespan_s / 3600:.3g}",
-            f"{one.low_s / 3600:.3g} to {one.high_s / 3600:.3g}",
+            duration(one.makespan_s),
+            f"{duration(one.low_s)} to {duration(one.high_s)}",
             f"{one.worker_hours:.3g}",
             *price,
             f"{one.above_bound:.0%}",

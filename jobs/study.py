@@ -12,6 +12,7 @@ from typing import Any, Literal
 from app.command_line import absolute
 
 PLAN_FILE = "plan:"
+AUTO = "auto"
 TOLD_S = 0.05
 
 
@@ -27,7 +28,10 @@ class Arguments:
     store: tuple[str, ...]
     """Prepared store, made by jobs/prepare.py; NAME=DIR for each where experiments name several."""
     strategy: str
-    """data-parallel, experiment-parallel, hybrid:K (K workers a trial) or plan:FILE (a plan.json, perhaps edited)."""
+    """auto (measures what trainings take, says what each way will, and takes the fastest), data-parallel,
+    experiment-parallel, hybrid:K (K workers a trial) or plan:FILE (a plan.json, perhaps edited)."""
+    profile: str | None = None
+    """Of auto: file of jobs/calibrate.py; only what it lacks is measured."""
     workers: int | None = None
     """Workers in all, one GPU or CPU core each; all there are if not given."""
     runs: str = "runs"
@@ -58,9 +62,15 @@ def main(arguments: Arguments) -> None:
     check_search(study.search)
     stores = {name: absolute(folder) for name, folder in parse_stores(arguments.store).items()}
     stores_of(study, stores)
-    plan = make_plan(study, arguments.strategy, arguments.workers)
     folder = f"{absolute(arguments.runs)}/{arguments.name or study.name}"
     feeding = None if arguments.feeding == "auto" else arguments.feeding
+    if arguments.profile is not None and arguments.strategy != AUTO:
+        raise ValueError(f"--profile: got it beside --strategy {arguments.strategy}, wanted --strategy {AUTO}")
+    if arguments.strategy == AUTO:
+        plan = find_plan(study, stores, arguments, folder, start_s)
+        start_s = time.time()  # measuring is no part of the study
+    else:
+        plan = make_plan(study, arguments.strategy, arguments.workers)
     loggers = open_loggers(arguments.log, arguments.name or study.name, folder)
     try:
         numerics = None if arguments.numerics is None else absolute(arguments.numerics)
@@ -119,6 +129,19 @@ def recipe_options(recipe: Any, options: tuple[str, ...]) -> dict[str, Any]:
         except ValueError:
             found[name] = absolute(text) if Path(text).is_dir() else text
     return found
+
+
+def find_plan(study: Any, stores: Any, arguments: Arguments, folder: str, start_s: float) -> Any:
+    """The fastest, by what trainings are measured to take; asks the cluster where no number of workers is given."""
+    from app.execution.cluster import connection
+    from app.execution.studies.automatic import automatic_plan
+
+    num_workers = arguments.workers if arguments.workers is not None else connection.connect(1).total
+    if num_workers < 1:
+        raise ValueError(f"--workers: got {num_workers}, wanted 1 or more")
+    profile = None if arguments.profile is None else absolute(arguments.profile)
+    feeding = None if arguments.feeding == "auto" else arguments.feeding
+    return automatic_plan(study, stores, num_workers, folder, profile, feeding, start_s)
 
 
 def make_plan(study: Any, strategy: str, num_workers: int | None) -> Any:

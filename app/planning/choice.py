@@ -1,22 +1,23 @@
 """Candidates for a plan, what each takes, the bound below which none can be, and the best."""
 
-import heapq
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise, product
 
+from app.planning.lanes import Seconds, lanes_s, makespan_s
 from app.planning.plan import DATA_PARALLEL, EXPERIMENT_PARALLEL, HYBRID, Stage
 
-NUM_TRIALS_IN_FULL = 64
-"""Up to so many, every split of the trials into two stages is tried; above, those at the ends of the last waves."""
-NUM_LAST_WAVES = 1
-NUM_NARROW = 3
-"""Above, only so many widths, the best ones alone, go first in a mixture."""
+NUM_EXACT = 6_000
+"""Up to so many ways to give every trial a width are all tried."""
+NUM_TRIALS_CUT = 32
+"""Up to so many trials, longest first, are cut into stages at every place; of more, those that fill whole waves on one
+width are left there and the rest is cut."""
+NUM_WIDTHS_CUT = 4
+"""Widths that stages are made of, where the trials are too many to try all: the best alone."""
 NUM_MIXED = 5
-"""Mixtures that are kept, the fastest."""
-
-Seconds = Callable[[str, int, int], tuple[float, float] | None]
-"""What a trial takes, from its name, its workers and how many trials run side by side: start-up once a lane, and run.
-None: impossible."""
+"""Mixtures that are kept, the fastest, one of each order of widths."""
 
 
 @dataclass(frozen=True)
@@ -24,30 +25,6 @@ class Candidate:
     strategy: str
     stages: tuple[Stage, ...]
     makespan_s: float
-
-
-def makespan_s(stages: Sequence[Stage], seconds: Seconds) -> float | None:
-    """As studies run: each trial begins on the first free lane; lanes of another width wait for all before. None where
-    a trial cannot run so."""
-    total_s, lanes, width = 0.0, [0.0], (0, 0)
-    started: set[int] = set()
-    for stage in stages:
-        k, c = stage.workers_per_trial, stage.concurrent_trials
-        if (k, c) != width:
-            total_s, width = total_s + max(lanes), (k, c)
-            lanes, started = [0.0] * c, set()
-        heap = [(end_s, lane) for lane, end_s in enumerate(lanes)]
-        heapq.heapify(heap)
-        for name in stage.trials:
-            found = seconds(name, k, c)
-            if found is None:
-                return None
-            end_s, lane = heap[0]
-            start_s = 0.0 if lane in started else found[0]
-            started.add(lane)
-            heapq.heapreplace(heap, (end_s + start_s + found[1], lane))
-            lanes[lane] = end_s + start_s + found[1]
-    return total_s + max(lanes)
 
 
 def lower_bound_s(trials: Sequence[str], num_workers: int, widths: Sequence[int], seconds: Seconds) -> float:
@@ -69,7 +46,7 @@ def _fastest(name: str, k: int, most: int, seconds: Seconds) -> tuple[float, flo
 def candidates(
     generations: Sequence[Sequence[str]], num_workers: int, widths: Sequence[int], seconds: Seconds
 ) -> list[Candidate]:
-    """Every width alone, and of every two widths the best split, the fastest first. Trials go longest first.
+    """Every width alone, and the best mixtures of them, the fastest first. Trials go longest first.
 
     Args:
         generations: names; those of one start from those before.
@@ -78,65 +55,119 @@ def candidates(
     Raises:
         ValueError: no width fits all trials.
     """
-    uniform = [_made(_strategy(k, num_workers), _uniform(generations, k), num_workers, seconds) for k in widths]
+    widths = sorted(widths)
+    uniform = [_made([(k, names) for names in generations], num_workers, seconds) for k in widths]
     found = [one for one in uniform if one is not None]
-    if len(generations) == 1:
-        alone = sorted(found, key=lambda one: one.makespan_s)
-        limit = None if len(generations[0]) <= NUM_TRIALS_IN_FULL else NUM_NARROW
-        narrow = [one.stages[0].workers_per_trial for one in alone[:limit]] if limit else widths
-        found += _mixed(generations[0], num_workers, narrow, widths, seconds)
     if not found:
         raise ValueError(f"no number of workers a trial among {[*widths]} fits every trial: their batches differ")
+    if len(generations) == 1 and len(widths) > 1:
+        alone = [one.stages[0].workers_per_trial for one in sorted(found, key=lambda one: one.makespan_s)]
+        best: dict[str, Candidate] = {}
+        for parts in _mixtures(generations[0], num_workers, widths, alone, seconds):
+            made = _made(parts, num_workers, seconds) if len({k for k, _ in parts}) > 1 else None
+            if made is not None and (made.strategy not in best or made.makespan_s < best[made.strategy].makespan_s):
+                best[made.strategy] = made
+        found += sorted(best.values(), key=lambda one: one.makespan_s)[:NUM_MIXED]
     return sorted(found, key=lambda one: (one.makespan_s, len(one.stages)))
-
-
-def _mixed(
-    trials: Sequence[str], num_workers: int, narrow: Sequence[int], widths: Sequence[int], seconds: Seconds
-) -> list[Candidate]:
-    best = []
-    for first, then in ((a, b) for a in narrow for b in widths if a < b):
-        splits = _splits(trials, first, then, num_workers, seconds)
-        made = [one for parts in splits if (one := _made(f"mixed:{first}+{then}", parts, num_workers, seconds))]
-        best += [min(made, key=lambda one: one.makespan_s)] if made else []
-    return sorted(best, key=lambda one: one.makespan_s)[:NUM_MIXED]
 
 
 Parts = Sequence[tuple[int, Sequence[str]]]
 
 
-def _uniform(generations: Sequence[Sequence[str]], k: int) -> Parts:
-    return [(k, names) for names in generations]
+def _mixtures(
+    trials: Sequence[str], num_workers: int, widths: Sequence[int], alone: Sequence[int], seconds: Seconds
+) -> Iterator[Parts]:
+    """Ways to spread the trials over widths.
 
-
-def _splits(
-    trials: Sequence[str], narrow: int, wide: int, num_workers: int, seconds: Seconds
-) -> Iterator[list[tuple[int, list[str]]]]:
-    lanes = num_workers // narrow
-    ordered = _longest_first(trials, narrow, lanes, seconds)
-    if len(ordered) <= NUM_TRIALS_IN_FULL:
-        sizes = list(range(1, len(ordered)))
-    else:
+    Args:
+        alone: the widths, the fastest by themselves first.
+    """
+    if len(widths) ** len(trials) <= NUM_EXACT:
+        for chosen in product(widths, repeat=len(trials)):
+            yield [(k, [n for n, w in zip(trials, chosen, strict=True) if w == k]) for k in sorted(set(chosen))]
+        return
+    some = sorted(alone[:NUM_WIDTHS_CUT]) if len(alone) > NUM_WIDTHS_CUT else widths
+    if len(trials) <= NUM_TRIALS_CUT:
+        ordered = longest_first(trials, some[0], num_workers // some[0], seconds)
+        yield from _cuts(ordered, num_workers, some, seconds)
+        return
+    for first in some:
+        lanes = num_workers // first
+        ordered = longest_first(trials, first, lanes, seconds)
         waves = len(ordered) // lanes
-        sizes = [wave * lanes for wave in range(waves - NUM_LAST_WAVES, waves + 1)]
-    for size in sizes:
-        if 0 < size < len(ordered):
-            yield [(narrow, ordered[:size]), (wide, ordered[size:])]
-            yield [(narrow, ordered[-size:]), (wide, ordered[:-size])]
+        for num_full in {max(0, waves - 1) * lanes, waves * lanes}:
+            tail = ordered[num_full:]
+            if 0 < len(tail) < len(ordered):
+                yield from _tails(first, ordered[:num_full], tail, num_workers, widths, seconds)
 
 
-def _longest_first(names: Sequence[str], k: int, c: int, seconds: Seconds) -> list[str]:
+def _tails(
+    first: int, full: Sequence[str], tail: Sequence[str], num_workers: int, widths: Sequence[int], seconds: Seconds
+) -> Iterator[Parts]:
+    """Whole waves on one width, and the last trials on others: on one, or cut."""
+    wider = [k for k in widths if k != first]
+    for k in wider:
+        yield [(first, full), (k, tail)]
+    if len(tail) <= NUM_TRIALS_CUT:
+        near = sorted(wider, key=lambda k: abs(len(tail) * k - num_workers))[:NUM_WIDTHS_CUT]
+        for parts in _cuts(tail, num_workers, sorted(near), seconds):
+            yield [(first, full), *parts]
+
+
+def _cuts(ordered: Sequence[str], num_workers: int, widths: Sequence[int], seconds: Seconds) -> Iterator[Parts]:
+    """The best ways to cut the trials, in this order, into stages of rising and of falling widths: exact among these
+    by dynamic programming."""
+
+    @cache
+    def piece_s(begin: int, end: int, k: int) -> float:
+        found = lanes_s(ordered[begin:end], k, num_workers // k, seconds)
+        return math.inf if found is None else found
+
+    orders = [list(widths), [*reversed(widths)], *map(list, pairwise(widths)), [widths[0], widths[-1]]]
+    for order in orders:
+        if cuts := _best_cuts(len(ordered), tuple(order), piece_s):
+            yield [(k, ordered[begin:end]) for k, begin, end in cuts]
+
+
+Cut = tuple[int, int, int]
+"""Workers a trial, and the first trial and the one after the last."""
+
+
+def _best_cuts(num: int, widths: tuple[int, ...], piece_s: Callable[[int, int, int], float]) -> tuple[Cut, ...]:
+    @cache
+    def best(begin: int, number: int) -> tuple[float, tuple[Cut, ...]]:
+        """Of the trials from `begin` on, by the widths from that number on."""
+        if begin == num:
+            return 0.0, ()
+        if number == len(widths):
+            return math.inf, ()
+        options = [best(begin, number + 1)]
+        for end in range(begin + 1, num + 1):
+            rest_s, cuts = best(end, number + 1)
+            options.append((piece_s(begin, end, widths[number]) + rest_s, ((widths[number], begin, end), *cuts)))
+        return min(options)
+
+    return best(0, 0)[1]
+
+
+def longest_first(names: Sequence[str], k: int, c: int, seconds: Seconds) -> list[str]:
     found = {name: seconds(name, k, c) for name in names}
     return sorted(names, key=lambda name: -sum(found[name] or (0.0,)))
 
 
-def _made(strategy: str, parts: Parts, num_workers: int, seconds: Seconds) -> Candidate | None:
+def _made(parts: Parts, num_workers: int, seconds: Seconds) -> Candidate | None:
     stages = []
     for k, names in parts:
-        c = min(num_workers // k, len(names))
-        stages.append(Stage(k, c, tuple(_longest_first(names, k, c, seconds))))
+        if names:
+            c = min(num_workers // k, len(names))
+            stages.append(Stage(k, c, tuple(longest_first(names, k, c, seconds))))
     found = makespan_s(stages, seconds)
-    return None if found is None else Candidate(strategy, tuple(stages), found)
+    return None if found is None else Candidate(_strategy(stages, num_workers), tuple(stages), found)
 
 
-def _strategy(k: int, num_workers: int) -> str:
+def _strategy(stages: Sequence[Stage], num_workers: int) -> str:
+    widths = list(dict.fromkeys(stage.workers_per_trial for stage in stages))
+    if len(widths) > 1:
+        return f"mixed:{'+'.join(map(str, widths))}"
+    (k,) = widths
     return EXPERIMENT_PARALLEL if k == 1 else DATA_PARALLEL if k == num_workers else f"{HYBRID}:{k}"

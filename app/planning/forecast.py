@@ -1,14 +1,17 @@
 """What a study will take by each candidate: time with its interval, worker-hours, price, and why."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Literal
 
 from app.experiment import Experiment, Study
-from app.planning.choice import Candidate, Seconds, candidates, lower_bound_s, makespan_s
+from app.planning.choice import Candidate, candidates, lower_bound_s
 from app.planning.cost import CostModel
-from app.planning.plan import Plan, check
+from app.planning.lanes import Seconds, makespan_s
+from app.planning.plan import Expected, Plan, Stage, check
 from app.planning.profile import Profile, group_of
+from app.planning.stopping import drawn_epochs, stops_early
 
 LOW, HIGH = 0.1, 0.9
 """Quantiles that bound the 80 % interval."""
@@ -16,6 +19,9 @@ NUM_DRAWS = 200
 NUM_DRAWN_TRIALS = 100_000
 """Over all draws, and so fewer draws of a study of many trials, though never under MIN_DRAWS."""
 MIN_DRAWS = 20
+
+NUM_BOUNDS = 20
+"""Plays of a scheduler's rule of which the bound is the mean."""
 
 Objective = Literal["time", "cost"]
 
@@ -45,8 +51,8 @@ class Forecast:
 
 
 def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast]:
-    """What every candidate takes on so many workers, the fastest first. Every trial is taken to run all its epochs:
-    early stopping makes a study shorter than is said here.
+    """Of every candidate on so many workers, the fastest first. Where a scheduler ends trials early, times are means
+    over plays of its rule with invented scores (app.planning.stopping); the candidates are made as if none did.
 
     Raises:
         ValueError: there are no workers, or the profile knows nothing of a trial; names it.
@@ -55,35 +61,86 @@ def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast
         raise ValueError(f"--workers: got {num_workers}, wanted 1 or more")
     model = CostModel(profile)
     experiments = {experiment.name: experiment for experiment in study.experiments}
-    kinds = {name: (group_of(experiment), experiment.epochs) for name, experiment in experiments.items()}
+    kinds = _kinds(experiments)
     widths = _widths(study, num_workers)
     seconds = _seconds(model, experiments, kinds)
-    bound_s = lower_bound_s([*experiments], num_workers, widths, seconds)
     draws = max(MIN_DRAWS, min(NUM_DRAWS, NUM_DRAWN_TRIALS // len(experiments)))
-    drawn = [_seconds(model.resampled(seed), experiments, kinds) for seed in range(draws)]
+    models = [model.resampled(seed) for seed in range(draws)]
+    lengths = [drawn_epochs(study, seed) for seed in range(draws)]
+    early = stops_early(study.scheduler)
+    played = [_played(experiments, each) if early else experiments for each in lengths]
+    drawn = [
+        (_seconds(each, some, _shortened(kinds, epochs)), each.launch_s + each.closing_s)
+        for each, some, epochs in zip(models, played, lengths, strict=True)
+    ]
+    bound_s = _bound_s(model, played[:NUM_BOUNDS] if early else [experiments], num_workers, widths)
     found = []
     for one in candidates(study.generations(), num_workers, widths, seconds):
+        kinds_of = [{kinds[name]: experiments[name] for name in stage.trials}.values() for stage in one.stages]
         measured = all(
-            model.cost(experiments[name], stage.workers_per_trial, stage.concurrent_trials).measured
-            for stage in one.stages
-            for name in {kinds[name]: name for name in stage.trials}.values()
+            model.cost(experiment, stage.workers_per_trial, stage.concurrent_trials).measured
+            for stage, some in zip(one.stages, kinds_of, strict=True)
+            for experiment in some
         )
-        times = sorted(made for each in drawn if (made := makespan_s(one.stages, each)) is not None)
+        times = sorted(made + more_s for each, more_s in drawn if (made := makespan_s(one.stages, each)) is not None)
+        total_s = fmean(times) if early else one.makespan_s + model.launch_s + model.closing_s
         low_s, high_s = (times[round(share * (len(times) - 1))] for share in (LOW, HIGH))
-        low_s, high_s = min(low_s, one.makespan_s), max(high_s, one.makespan_s)
-        plan = Plan(study.name, num_workers, one.strategy, one.stages, (reason(one, bound_s, measured),))
+        low_s, high_s = min(low_s, total_s), max(high_s, total_s)
+        worker_s = _terms(model, played[0] if early else experiments, one.stages, num_workers, total_s)
+        expected = Expected(total_s, low_s, high_s, worker_s)
+        reasons = (reason(one, total_s, bound_s, measured),)
+        plan = Plan(study.name, num_workers, one.strategy, one.stages, reasons, expected)
         check(plan, study)
-        found.append(Forecast(plan, one.makespan_s, low_s, high_s, bound_s, measured))
-    return found
+        found.append(Forecast(plan, total_s, low_s, high_s, bound_s, measured))
+    return sorted(found, key=lambda one: one.makespan_s) if early else found
 
 
-def reason(candidate: Candidate, bound_s: float, measured: bool) -> str:
+Kind = tuple[str, int, int]
+
+
+def _kinds(experiments: Mapping[str, Experiment]) -> dict[str, Kind]:
+    return {name: (group_of(e), e.epochs, e.evaluate_every_epochs) for name, e in experiments.items()}
+
+
+def _shortened(kinds: Mapping[str, Kind], epochs: Mapping[str, int]) -> dict[str, Kind]:
+    return {name: (group, epochs[name], every) for name, (group, _, every) in kinds.items()}
+
+
+def _bound_s(
+    model: CostModel, plays: Sequence[Mapping[str, Experiment]], num_workers: int, widths: Sequence[int]
+) -> float:
+    """Mean over plays of a scheduler's rule; every plan has the command's own start and end."""
+    bounds = [lower_bound_s([*one], num_workers, widths, _seconds(model, one, _kinds(one))) for one in plays]
+    return fmean(bounds) + model.launch_s + model.closing_s
+
+
+def _played(experiments: Mapping[str, Experiment], epochs: Mapping[str, int]) -> dict[str, Experiment]:
+    return {name: replace(experiment, epochs=epochs[name]) for name, experiment in experiments.items()}
+
+
+def _terms(
+    model: CostModel, experiments: Mapping[str, Experiment], stages: Sequence[Stage], num_workers: int, total_s: float
+) -> dict[str, float]:
+    """Worker-seconds by term; what is left of all workers' time is idle."""
+    found: dict[str, float] = {}
+    for stage in stages:
+        k, c = stage.workers_per_trial, stage.concurrent_trials
+        for position, name in enumerate(stage.trials):
+            for term, term_s in model.cost(experiments[name], k, c).terms().items():
+                if term != "start" or position < c:
+                    found[term] = found.get(term, 0.0) + k * term_s
+    first = stages[0]
+    found["start"] = found.get("start", 0.0) + first.workers_per_trial * first.concurrent_trials * model.launch_s
+    return {**found, "idle": max(0.0, num_workers * total_s - sum(found.values()))}
+
+
+def reason(candidate: Candidate, total_s: float, bound_s: float, measured: bool) -> str:
     """One plain sentence on what makes its time."""
     parts = [
         f"{len(stage.trials)} trials on {stage.workers_per_trial} each, {stage.concurrent_trials} at a time"
         for stage in candidate.stages
     ]
-    above = candidate.makespan_s / bound_s - 1
+    above = total_s / bound_s - 1
     inferred = "" if measured else "; a width that was not measured is inferred, so its interval is wide"
     return f"{', then '.join(parts)}: {above:.0%} above what any plan needs{inferred}"
 
@@ -106,9 +163,9 @@ def choose(found: Sequence[Forecast], objective: Objective = "time", deadline_s:
     return min(fitting, key=lambda one: (one.makespan_s, one.worker_hours))
 
 
-def _seconds(model: CostModel, experiments: dict[str, Experiment], kinds: dict[str, tuple[str, int]]) -> Seconds:
-    """Trials of one kind, their group and epochs, cost the same."""
-    known: dict[tuple[tuple[str, int], int, int], tuple[float, float]] = {}
+def _seconds(model: CostModel, experiments: Mapping[str, Experiment], kinds: Mapping[str, Kind]) -> Seconds:
+    """Trials of one kind, their group, epochs and how often they are evaluated, cost the same."""
+    known: dict[tuple[Kind, int, int], tuple[float, float]] = {}
 
     def seconds(name: str, k: int, side_by_side: int) -> tuple[float, float]:
         key = kinds[name], k, side_by_side

@@ -29,6 +29,19 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What a plan was said to take, before it ran."""
+
+    makespan_s: float
+    low_s: float
+    high_s: float
+    """Ends of the 80 % interval."""
+    worker_s: Mapping[str, float]
+    """Worker-seconds by term, and those without a trial: `start`, `again`, `steps`, `evaluation`, `checkpoint`,
+    `other`, `handover`, `idle`."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """Stages run one after the other."""
 
@@ -39,6 +52,8 @@ class Plan:
     """How it came about: data-parallel, experiment-parallel, hybrid:K, or a name of its own."""
     stages: tuple[Stage, ...]
     reasons: tuple[str, ...] = ()
+    expected: Expected | None = None
+    """Of a plan that was chosen by what it will take."""
 
     @staticmethod
     def from_json(text: str) -> "Plan":
@@ -47,6 +62,11 @@ class Plan:
             values: Mapping[str, Any] = json.loads(text)
         except json.JSONDecodeError as error:
             raise ValueError(f"the plan is not JSON: {error}") from error
+        return Plan.from_dict(values)
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> "Plan":
+        """Raises ValueError with the key."""
         return from_dict(Plan, values)
 
     def to_json(self) -> str:
@@ -66,7 +86,7 @@ def workers_per_trial(strategy: str, num_workers: int) -> int:
         return 1
     if name != HYBRID or not given.isdecimal():
         raise ValueError(
-            f"strategy: got {strategy!r}, wanted {DATA_PARALLEL}, {EXPERIMENT_PARALLEL}, {HYBRID}:K or plan:FILE"
+            f"strategy: got {strategy!r}, wanted auto, {DATA_PARALLEL}, {EXPERIMENT_PARALLEL}, {HYBRID}:K or plan:FILE"
         )
     if not 1 <= int(given) <= num_workers:
         raise ValueError(f"strategy {strategy}: wanted 1 to {num_workers} workers a trial, as there are {num_workers}")

@@ -3,37 +3,49 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from app.configuration import from_dict, to_dict
 from app.experiment import Experiment
-from app.records import StudyRecord, StudyTrial, TrialRecord
 
-FORMAT = 1
+FORMAT = 2
 NUM_GROUP_DIGITS = 12
+
+Start = Literal["command", "lane", "kept"]
+"""What a training's start-up holds: all from the command on, its lane's processes, or neither, for they were there."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One training as it was measured."""
+    """One training as it was measured; times are means over it."""
 
-    group: str
-    """Digest of what changes the cost (see group_of)."""
+    groups: tuple[str, ...]
+    """Digests of what changes the cost (see group_of): of the experiment as it was asked for and as it was run, with
+    the store's facts and defaults filled in."""
+    run: str
+    """Which run of a command it was measured in: the same work takes longer in some than in others."""
     workers: int
     side_by_side: int
-    """Trainings of its kind that ran at the same time, itself included: they share cores, memory and disk."""
-    first_on_lane: bool
-    """Whether its processes began with it; later ones find them there."""
+    """Trainings that ran at the same time, itself included: they share cores, memory and disk."""
+    start: Start
     global_batch_size: int
     steps_per_epoch: float
     startup_s: float
     """To the first batch, its wait included."""
     step_s: float
-    """Mean of a step after the warm-up, waiting for data included."""
-    epoch_end_s: float
-    """Evaluation, checkpoint and logging, for each epoch."""
+    """Of a step after the warm-up, waiting for data included."""
+    first_steps_s: float = 0.0
+    """What the warm-up's steps took longer than as many later ones."""
+    evaluation_s: float = 0.0
+    """Of one evaluation."""
+    checkpoint_s: float = 0.0
+    """Of an epoch's checkpoints."""
+    other_s: float = 0.0
+    """Of an epoch: logging and what no other phase names."""
+    handover_s: float = 0.0
+    """Of its lane's time, what belongs to no training: until its end is known, and since the one before ended."""
     num_parameters: int = 0
 
     def __post_init__(self) -> None:
@@ -43,7 +55,8 @@ class Sample:
         for name in ("steps_per_epoch", "step_s"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name}: got {getattr(self, name)}, wanted more than 0")
-        for name in ("startup_s", "epoch_end_s", "num_parameters"):
+        parts = ("startup_s", "first_steps_s", "evaluation_s", "checkpoint_s", "other_s", "handover_s")
+        for name in (*parts, "num_parameters"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}: got {getattr(self, name)}, wanted 0 or more")
 
@@ -56,6 +69,10 @@ class Setting:
     num_cores: int
     versions: Mapping[str, str] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        versions = " ".join(f"{name} {version}" for name, version in sorted(self.versions.items()))
+        return f"{self.device}, {self.num_cores} cores, {versions or 'unknown versions'}"
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -63,6 +80,10 @@ class Profile:
 
     setting: Setting
     samples: tuple[Sample, ...]
+    closings_s: tuple[float, ...] = ()
+    """Of each study: from the end of its last trial to that of the command."""
+    workers_on_node: int | None = None
+    """That a node has room for: neighbours are those on one's own. None: as many as it has cores."""
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -78,6 +99,8 @@ class Profile:
             values: Mapping[str, Any] = json.loads(text)
         except json.JSONDecodeError as error:
             raise ValueError(f"the profile is not JSON: {error}") from error
+        if isinstance(values, Mapping) and values.get("format", FORMAT) != FORMAT:
+            raise ValueError(f"format: got {values['format']!r}, wanted {FORMAT}: make the profile anew")
         return from_dict(Profile, values)
 
     def to_json(self) -> str:
@@ -85,88 +108,17 @@ class Profile:
 
 
 def group_of(experiment: Experiment) -> str:
-    """Experiments of one group cost the same a step: rates, seeds and epochs are not part of it, the network is."""
+    """Experiments of one group cost the same a step and an evaluation: rates, seeds, epochs and how often is evaluated
+    are not part of it, the network is."""
     task = {key: value for key, value in experiment.task.items() if key != "weights"}
     said = [experiment.workload, task, experiment.batch_size, experiment.batch_rule, experiment.max_micro_batch_size]
     said += [experiment.precision, experiment.channels_last, experiment.compile, experiment.store]
-    said += [experiment.optimizer.name, experiment.evaluate_every_epochs]
+    said += [experiment.optimizer.name, experiment.ema_decay is None]
     text = json.dumps(to_dict(said), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:NUM_GROUP_DIGITS]
 
 
-def profile_of(studies: Sequence[StudyRecord], runs: Sequence[TrialRecord] = ()) -> Profile:
-    """The profile that finished trainings make, those of studies and single ones.
-
-    Raises:
-        ValueError: none can be used, or they ran on different hardware or versions; says which.
-    """
-    records: list[TrialRecord] = []
-    samples: list[Sample] = []
-    for study in studies:
-        for trial in study.trials:
-            if trial.record is not None and _is_usable(trial.record):
-                records.append(trial.record)
-                samples.append(_sample(trial.record, _overlapping(trial, study), _is_first(trial, study)))
-    for record in filter(_is_usable, runs):
-        records.append(record)
-        samples.append(_sample(record, 1, first_on_lane=True))
-    if not records:
-        raise ValueError("profile: got no finished training with a timed step, not started anew: wanted at least one")
-    settings = [_setting(record) for record in records]
-    for record, setting in zip(records, settings, strict=True):
-        if setting != settings[0]:
-            raise ValueError(
-                f"profile: {records[0].name} ran on {_told(settings[0])} and {record.name} on {_told(setting)}: "
-                "their times do not mix; give runs of one setting"
-            )
-    return Profile(settings[0], tuple(samples))
-
-
-def _is_usable(record: TrialRecord) -> bool:
-    timings = record.timings
-    return (
-        record.status == "finished"
-        and record.num_restarts == 0
-        and record.num_steps > 0
-        and timings.num_timed_steps > 0
-        and timings.step_s > 0
-    )
-
-
-def _sample(record: TrialRecord, side_by_side: int, first_on_lane: bool) -> Sample:
-    experiment, timings = Experiment.from_dict(record.experiment), record.timings
-    return Sample(
-        group=group_of(experiment),
-        workers=record.num_workers,
-        side_by_side=side_by_side,
-        first_on_lane=first_on_lane,
-        global_batch_size=record.global_batch_size,
-        steps_per_epoch=record.num_steps / experiment.epochs,
-        startup_s=timings.startup_s + timings.first_batch_s,
-        step_s=(timings.step_s + timings.data_wait_s) / timings.num_timed_steps,
-        epoch_end_s=(timings.evaluation_s + timings.checkpoint_s + timings.other_s) / experiment.epochs,
-        num_parameters=record.num_parameters,
-    )
-
-
-def _setting(record: TrialRecord) -> Setting:
-    return Setting(record.device, int(record.host.get("num_cores", 1)), dict(record.versions))
-
-
-def _told(setting: Setting) -> str:
-    versions = " ".join(f"{name} {version}" for name, version in sorted(setting.versions.items()))
-    return f"{setting.device}, {setting.num_cores} cores, {versions or 'unknown versions'}"
-
-
-def _overlapping(trial: StudyTrial, study: StudyRecord) -> int:
-    """Trials that ran at the middle of this one's time."""
-    if trial.start_s is None or trial.end_s is None:
-        return 1
-    middle = (trial.start_s + trial.end_s) / 2
-    spans = [(other.start_s, other.end_s) for other in study.trials]
-    return max(1, sum(s is not None and e is not None and s <= middle <= e for s, e in spans))
-
-
-def _is_first(trial: StudyTrial, study: StudyRecord) -> bool:
-    same = [o for o in study.trials if (o.lane, o.workers_per_trial) == (trial.lane, trial.workers_per_trial)]
-    return all((other.start_s or 0) >= (trial.start_s or 0) for other in same)
+def num_evaluations(experiment: Experiment, epochs: int | None = None) -> int:
+    """In so many epochs, all if not given: every few, and after the last."""
+    every = experiment.evaluate_every_epochs
+    return -(-(experiment.epochs if epochs is None else epochs) // every)

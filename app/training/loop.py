@@ -120,13 +120,22 @@ class Training:
         metrics.jsonl."""
         while True:
             epoch = self.progress.num_epochs
-            while self.progress.step < self._end_step(epoch):
+            while self.progress.step < self._end_step(epoch) and not self._is_measured():
                 self._run_step(epoch)
                 self._checkpoint_if_due()
+            epoch = self.experiment.epochs - 1 if self._is_measured() else epoch
             evaluates = epoch == self.experiment.epochs - 1 or (epoch + 1) % self.experiment.evaluate_every_epochs == 0
             line = self._end_epoch(epoch, self._evaluate(epoch) if evaluates else {})
             if evaluates:
                 return line
+
+    def _is_measured(self) -> bool:
+        """Whether enough steps were timed of a training that goes no further; the workers agree."""
+        if (limit := self.order.measure) is None or (done := self.timer.num_steps) < limit.min_steps:
+            return False
+        taken = self.timer.timings()
+        is_late = taken.step_s + taken.data_wait_s + taken.warmup_steps_s > limit.max_s
+        return done >= limit.max_steps or any(self.context.gather(is_late))
 
     def finish(self) -> TrainingResult:
         timings = self.timer.timings()

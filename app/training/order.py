@@ -9,6 +9,17 @@ Feeding = Literal["worker", "ray"]
 """Who reads samples: the worker, in a thread of its own, or Ray Data's tasks anywhere on the cluster."""
 
 
+@dataclass(frozen=True)
+class Measure:
+    """Of a training that is to say what a step takes, and not to learn: it ends, with an evaluation, after so many
+    steps, or once so much time has gone into them. Its record counts the steps that all its epochs would have had."""
+
+    max_steps: int
+    max_s: float
+    min_steps: int = 6
+    """The first of them are warm-up (app.training.timing)."""
+
+
 @dataclass(frozen=True, repr=False)
 class Order:
     """One experiment to train: on how many workers, from which store, into which folder."""
@@ -32,6 +43,7 @@ class Order:
     again; None: all were."""
     changing: tuple[str, ...] = ()
     """Options of the experiment that may differ from what the folder held: a scheduler changes them on the way."""
+    measure: Measure | None = None
     study: str = ""
     """Name of the study's run; empty: none, the training is alone."""
     stage: int = 0

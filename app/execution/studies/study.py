@@ -21,7 +21,7 @@ from app.experiment import Study
 from app.planning.plan import Plan, check
 from app.records import StudyRecord, TrialRecord
 from app.training import choices
-from app.training.order import Feeding
+from app.training.order import Feeding, Measure
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class StudySetting:
     loggers: Loggers = field(default_factory=lambda: Loggers({}))
     numerics: str | None = None
     """Folder of another run of the study, whose choices of precision and memory layout are taken."""
+    measure: Measure | None = None
+    """Of a study that is to say what its trials take: how long each may."""
 
 
 def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | None = None) -> StudyRecord:
@@ -109,6 +111,7 @@ def _run(
     from app.execution.studies.trials import StudyTrials
 
     trials = StudyTrials(state, ledger, stores, per_worker, feedings, setting.loggers, start_s, watch)
+    trials.measure = setting.measure
     try:
         with trials.display:
             trials.complete_notes()

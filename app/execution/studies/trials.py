@@ -25,7 +25,7 @@ from app.execution.trials.record import told_origin
 from app.planning.plan import next_trial
 from app.records import StudyRecord, Takeover
 from app.search_space import value_at
-from app.training.order import Feeding, Order
+from app.training.order import Feeding, Measure, Order
 
 NOTE_EVERY_S = 15.0
 """Assumed: what a study that is killed may lose of its own length; trials lose nothing by it."""
@@ -62,6 +62,7 @@ class StudyTrials:
         self._nodes = Nodes(state.plan, lambda name: nodes_of_starts(ledger.trial_folder(name)), *look)
         self._placed, self._logged, self._paused = set[str](), set[str](), set[str]()
         self.groups, self._num_begun = StartedGroups(), 0
+        self.measure: Measure | None = None
         self._noted_s, self._noting_s, self._changed = time.monotonic(), 0.0, False
 
     def next_configuration(self) -> dict[str, Any] | None:
@@ -175,8 +176,7 @@ class StudyTrials:
 
     def note(self, ended: bool = False) -> StudyRecord:
         """Write down where the study stands."""
-        began_s = time.monotonic()
-        record = self.state.record(time.time(), ended)
+        began_s, record = time.monotonic(), self.state.record(time.time(), ended)
         self.ledger.write_record(record)
         self._noted_s = time.monotonic()
         self._noting_s, self._changed = self._noted_s - began_s, False
@@ -234,6 +234,7 @@ class StudyTrials:
             changing=() if self._population is None else ("optimizer",),
             known_epochs=self._known_epochs(name),
             asked=() if self._watch is None else self._watch.asked,
+            measure=self.measure,
         )
         return {
             "name": name,
@@ -256,9 +257,8 @@ class StudyTrials:
         return {**mine, **self.takeovers.values(name)}
 
     def _known_epochs(self, name: str) -> int | None:
-        if self.state.study.scheduler is None:
-            return None
-        return int(self.past[name][-1][EPOCH]) if self.past[name] else 0
+        told = int(self.past[name][-1][EPOCH]) if self.past[name] else 0
+        return None if self.state.study.scheduler is None else told
 
     def _shape(self, k: int, c: int) -> GroupShape:
         return GroupShape(k, self.per_worker, connection.all_fit_on_single_nodes(k, c, self.per_worker))
@@ -267,8 +267,8 @@ class StudyTrials:
         values = self.suggestions.of(name)
         experiment = self.experiments[name].with_values(values) if values else self.experiments[name]
         if experiment.starts_from is not None:
-            task = {**experiment.task, "weights": self.ledger.trial_folder(experiment.starts_from)}
-            experiment = replace(experiment, task=task)
+            weights = self.ledger.trial_folder(experiment.starts_from)
+            experiment = replace(experiment, task={**experiment.task, "weights": weights})
         return experiment
 
     def _close(self, name: str) -> None:

@@ -9,7 +9,7 @@ from app.configuration import to_dict
 from app.records import ScoreNames, StudyTrial, TrialRecord
 from app.reporting.page.scores import ScoreTexts, merge_names
 from app.reporting.run.run_files import Evaluation
-from app.reporting.study import reasons
+from app.reporting.study import predicted, reasons
 from app.reporting.study.numbers import Cost, cost_of, one_worker_s, varied_options
 from app.reporting.study.parity import Parity, compare, corrected, is_score, largest_curve_difference
 from app.reporting.study.study_files import StudyRun, check_same_study, labelled
@@ -197,6 +197,7 @@ def _run_data(run: StudyRun, cost: Cost, rows: Sequence[Row]) -> dict[str, Any]:
         "status": record.status,
         "strategy": record.strategy,
         "plan": to_dict(record.plan),
+        "prediction": predicted.as_data(record),
         "cost": {**asdict(cost), "busy_share": cost.busy_share},
         "best_trial": record.best_trial,
         "score": record.score,

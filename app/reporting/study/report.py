@@ -10,7 +10,7 @@ from app.reporting.page.markup import Html, paragraph
 from app.reporting.page.shell import document, footer
 from app.reporting.run.report import Report
 from app.reporting.run.run_files import Files
-from app.reporting.study import agreement, results, sections, study_charts
+from app.reporting.study import agreement, predicted, results, sections, study_charts
 from app.reporting.study.comparison import Comparison, as_data, compare_runs
 from app.reporting.study.heading import heading
 from app.reporting.study.study_files import StudyRun, read_study
@@ -52,6 +52,7 @@ def page(found: Comparison, made: str) -> str:
     parts = [Html(study_charts.definitions()), heading(found), *warnings(found)]
     parts += [
         sections.strategies(found),
+        predicted.predicted(found.runs),
         sections.where_time_went(found),
         sections.timelines(found),
         results.results(found),

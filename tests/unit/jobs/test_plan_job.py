@@ -3,27 +3,36 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from app.experiment import Experiment
+from app.planning.forecast import forecasts
+from app.planning.measured import profile_of
 from app.planning.plan import Plan, check
+from app.planning.profile import Profile, group_of
 from app.planning.search import study_of
-from app.records import Timings, TrialRecord
+from app.records import Session, StudyRecord, StudyTrial, Timings, TrialRecord
 
 ROOT = Path(__file__).parents[3]
 TRIAL = {"workload": "brats", "batch_size": 2, "epochs": 1}
 STUDY = {"name": "three", "experiments": [{**TRIAL, "name": name} for name in "abc"]}
 
 
-def write_run(folder: Path, k: int, step_s: float) -> None:
-    record = TrialRecord(
+def made_record(k: int, step_s: float) -> TrialRecord:
+    return TrialRecord(
         name="a", status="finished", experiment=Experiment.from_dict({**TRIAL, "name": "a"}).to_dict(), store="s",
         num_workers=k, launcher="local", device="cpu", global_batch_size=2, num_steps=10, num_parameters=1000,
         numerics={}, timings=Timings(startup_s=5, step_s=step_s * 8, num_timed_steps=8), samples_per_s=None,
         samples_per_s_per_worker=None, waiting_share=None, binding_limit="device", metrics={}, host={"num_cores": 2},
     )  # fmt: skip
+
+
+def write_run(folder: Path, k: int, step_s: float) -> None:
     folder.mkdir()
-    (folder / "record.json").write_text(record.to_json())
+    (folder / "record.json").write_text(made_record(k, step_s).to_json())
 
 
 def run(folder: Path, *flags: str) -> "subprocess.CompletedProcess[str]":
@@ -56,6 +65,20 @@ def test_from_runs_to_a_plan(tmp_path: Path) -> None:
     assert Plan.from_json((tmp_path / "plan.json").read_text()).num_workers == 1  # 3005 worker-seconds; 3220 on two
 
 
+def test_a_page_and_how_often_to_write_checkpoints(tmp_path: Path) -> None:
+    """A checkpoint of 2 s in an epoch and a worker lost each day, of one: sqrt(2 x 2 x 86,400) = 588 s."""
+    timings = Timings(startup_s=5, step_s=800.0, num_timed_steps=8, checkpoint_s=2.0)
+    write_run(tmp_path / "one", 1, 100.0)
+    (tmp_path / "one" / "record.json").write_text(replace(made_record(1, 100.0), timings=timings).to_json())
+    flags = ("--workers", "1", "--profile-from", "one", "--page", "plan.html", "--failures-per-worker-day", "1")
+    done = run(tmp_path, *flags)
+    assert done.returncode == 0, done.stderr
+    assert "checkpoint_every_s 588 costs least" in done.stdout
+    assert "Who would do what when" in (tmp_path / "plan.html").read_text()
+    never = run(tmp_path, *flags[:-1], "0")
+    assert (never.returncode, "--failures-per-worker-day: got 0" in never.stderr) == (2, True)
+
+
 def test_what_is_refused(tmp_path: Path) -> None:
     write_run(tmp_path / "one", 1, 100.0)
     neither = run(tmp_path, "--workers", "2")
@@ -63,3 +86,42 @@ def test_what_is_refused(tmp_path: Path) -> None:
     late = run(tmp_path, "--workers", "2", "--profile-from", "one", "--deadline-h", "0.01")
     assert (late.returncode, "--deadline-h: got 0.01 h" in late.stderr) == (2, True)
     assert not (tmp_path / "plan.json").exists()
+
+
+def test_from_a_study_s_folder_to_a_plan(tmp_path: Path) -> None:
+    """Its records have defaults filled in; what was asked for stands in its study.json."""
+    folder = tmp_path / "before"
+    trials = []
+    for number, name in enumerate("abc"):
+        ran = Experiment.from_dict({**TRIAL, "name": name, "task": {"filled": "in"}})
+        timings = Timings(startup_s=5 if number < 2 else 1, step_s=800.0, num_timed_steps=8, total_s=900.0)
+        record = replace(made_record(1, 100.0), name=name, experiment=ran.to_dict(), timings=timings)
+        (folder / "trials" / name).mkdir(parents=True)
+        (folder / "trials" / name / "record.json").write_text(record.to_json())
+        start_s = 1000.0 if number < 2 else 1910.0
+        trials.append(StudyTrial(name, "finished", 0, number % 2, 1, start_s, start_s + 905.0, 1))
+    sessions = (Session(1000.0, 2820.0),)
+    study = StudyRecord("three", "finished", "experiment-parallel", {"stages": []}, 2, "CPU", sessions, tuple(trials))
+    (folder / "record.json").write_text(study.to_json())
+    (folder / "study.json").write_text(json.dumps(study_of(STUDY).to_dict()))
+    done = run(tmp_path, "--workers", "2", "--profile-from", "before", "--save-profile", "profile.json")
+    assert done.returncode == 0, done.stderr
+    samples = Profile.from_json((tmp_path / "profile.json").read_text()).samples
+    # a and b end 5 s after they are done; c begins 5 s after one of them has ended
+    assert [(s.start, s.handover_s) for s in samples] == [("command", 5), ("command", 5), ("kept", 10)]
+    assert group_of(study_of(STUDY).experiments[0]) in samples[0].groups
+
+
+def test_a_single_run_serves_a_study_whose_store_fills_its_tasks_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    import plan
+
+    from app.workloads import registry
+
+    asked = study_of(STUDY)
+    ran = replace(asked.experiments[0], task={"filled": "in"})
+    profile = profile_of([], [replace(made_record(1, 100.0), experiment=ran.to_dict())])
+    monkeypatch.setattr(registry, "find_check", lambda _: lambda task, store: {"filled": "in"} if store else {})
+    with pytest.raises(ValueError, match="the profile has no training"):
+        forecasts(asked, profile, 1)
+    known = plan.resolved(asked, profile, plan.Arguments(study="s", profile="p", store="/store", workers=(1,)))
+    assert forecasts(known, profile, 1)[0].makespan_s > 3 * 1000

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.planning.choice import Seconds, candidates, lower_bound_s, makespan_s
+from app.planning.choice import candidates, lower_bound_s
+from app.planning.lanes import Seconds, makespan_s
 from app.planning.plan import Stage
 
 ONE_MIN, EIGHT_MIN = 241.0, 36.0

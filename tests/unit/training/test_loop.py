@@ -20,7 +20,7 @@ from app.training import checkpoint
 from app.training.context import LocalContext
 from app.training.log import TrainingLog
 from app.training.loop import Training, TrainingResult
-from app.training.order import Order
+from app.training.order import Measure, Order
 
 CPU = torch.device("cpu")
 FOLDERS = ("whole", "cut")
@@ -288,3 +288,25 @@ def test_resumes_on_another_number_of_workers(tmp_path: Path) -> None:
     )
     whole, cut = losses(tmp_path / "whole"), losses(tmp_path / "cut")
     assert list(cut.values()) == pytest.approx(list(whole.values()), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("measure", "num_rows", "num_done"),
+    [(Measure(8, 60.0), 48, 8), (Measure(8, 0.0), 48, 6), (Measure(99, 60.0), 48, 24), (Measure(8, 60.0), 4, 8)],
+)
+def test_a_training_that_measures_ends_early_is_evaluated_and_counts_all_steps(
+    tmp_path: Path, measure: Measure, num_rows: int, num_done: int
+) -> None:
+    """Of four samples a step; at least six steps are made, whatever the time, over several epochs if need be."""
+    epochs = 24 // (num_rows // 4) if num_rows == 48 else 24
+    experiment = toy_experiment(epochs=epochs, evaluate_every_epochs=epochs, task={"num_rows": num_rows})
+    order = Order(experiment, "", str(tmp_path), time.time(), measure=measure)
+    training = Training(order, ToyWorkload(), LocalContext(CPU))
+    line = training.advance()
+    result = training.finish()
+    training.close()
+    assert training.is_done
+    assert len(losses(tmp_path)) == line["step"] == num_done
+    assert result.num_steps == 24
+    assert "accuracy" in line
+    assert result.timings.num_timed_steps == num_done - 3

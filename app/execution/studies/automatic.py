@@ -1,0 +1,60 @@
+"""The plan that a study gets where none is asked for: measured, foreseen, and the fastest chosen."""
+
+from collections.abc import Mapping
+
+from app.console import say
+from app.data import files
+from app.execution.studies.calibration import calibrated
+from app.experiment import Study
+from app.planning.forecast import choose, forecasts
+from app.planning.plan import EXPERIMENT_PARALLEL, Plan, plan_of_strategy
+from app.planning.profile import Profile
+from app.reporting.page.formatting import duration
+from app.training.order import Feeding
+
+PROFILE_FILE = "profile.json"
+"""In the study's folder: what was measured for its plan."""
+PLAN_FILE = "plan.json"
+NUM_TOLD = 4
+"""Of the candidates."""
+
+
+def automatic_plan(
+    study: Study,
+    stores: Mapping[str, str],
+    num_workers: int,
+    folder: str,
+    profile: str | None = None,
+    feeding: Feeding | None = None,
+    start_s: float | None = None,
+) -> Plan:
+    """The plan of least time, and why, told; of a study that was begun on as many workers, its own.
+
+    Args:
+        folder: of the study; what is measured is kept there.
+        profile: file of what was measured before; it is not changed.
+
+    Raises:
+        ValueError: no plan fits the study, or the profile is none.
+        TwofoldError: what has to be measured could not be.
+    """
+    begun = files.join(folder, PLAN_FILE)
+    if files.exists(begun):
+        plan = Plan.from_json(files.read_bytes(begun).decode())
+        if plan.num_workers == num_workers:
+            say(f"{study.name}: goes on by the plan that it was begun with ({begun})")
+            return plan
+    if num_workers == 1:
+        return plan_of_strategy(study, EXPERIMENT_PARALLEL, 1)
+    own = files.join(folder, PROFILE_FILE)
+    path = profile or own
+    known = Profile.from_json(files.read_bytes(path).decode()) if profile or files.exists(own) else None
+    found = calibrated(study, stores, num_workers, f"{folder}/measuring", known, feeding, start_s)
+    files.write_bytes_atomic(own, found.to_json().encode())
+    every = forecasts(study, found, num_workers)
+    for one in every[:NUM_TOLD]:
+        span = f"{duration(one.low_s)} to {duration(one.high_s)}"
+        say(f"{one.plan.strategy}: {duration(one.makespan_s)} (80 %: {span}); {one.plan.reasons[0]}")
+    chosen = choose(every)
+    say(f"chosen: {chosen.plan.strategy} on {num_workers} workers, expected to take {duration(chosen.makespan_s)}")
+    return chosen.plan

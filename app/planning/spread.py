@@ -1,0 +1,61 @@
+"""How far off a prediction may be: what was measured drawn anew, and what differs from run to run."""
+
+import math
+import random
+from collections.abc import Sequence
+from statistics import fmean
+
+from app.planning.profile import Sample
+
+SPREAD_RUN = 0.05
+"""Assumed relative standard deviation between runs of the same command, where few were measured ..."""
+WEIGHT_RUN = 4.0
+"""... and how many measured deviations it counts as."""
+SPREAD_STEP = 0.03
+"""Assumed, of the mean step of a training that was measured once."""
+SPREAD_START = 0.10
+"""Assumed, of start-up from run to run."""
+
+
+class Chance:
+    """Draws for one resampled profile; without a seed nothing is drawn and everything is its mean.
+
+    Each key has draws of its own, so that a number of workers that is asked for first or last gets the same.
+    """
+
+    def __init__(self, seed: int | None) -> None:
+        self._seed = seed
+
+    @property
+    def draws(self) -> bool:
+        return self._seed is not None
+
+    def factor(self, key: str, spread: float) -> float:
+        """Log-normal, its median 1."""
+        return 1.0 if self._seed is None else math.exp(self._of(key).gauss(0.0, spread))
+
+    def mean(self, key: str, values: Sequence[float], spread: float = SPREAD_STEP) -> float:
+        """Of values drawn from these with replacement (bootstrap); of a single one, spread as assumed."""
+        if self._seed is None:
+            return fmean(values)
+        if len(values) == 1:
+            return values[0] * self.factor(key, spread)
+        return fmean(self._of(key).choices(values, k=len(values)))
+
+    def _of(self, key: str) -> random.Random:
+        return random.Random(f"{self._seed} {key}")
+
+
+def between_runs(samples: Sequence[Sample]) -> float:
+    """Relative standard deviation of the same work between runs, pooled over what was measured in several; few of
+    these are held to what is assumed."""
+    by_work: dict[tuple[str, int, int], dict[str, list[float]]] = {}
+    for s in samples:
+        runs = by_work.setdefault((s.groups[0], s.workers, s.side_by_side), {})
+        runs.setdefault(s.run, []).append(math.log(s.step_s))
+    squares, freedom = 0.0, 0
+    for runs in by_work.values():
+        means = [fmean(values) for values in runs.values()]
+        squares += sum((mean - fmean(means)) ** 2 for mean in means)
+        freedom += len(means) - 1
+    return math.sqrt((WEIGHT_RUN * SPREAD_RUN**2 + squares) / (WEIGHT_RUN + freedom))

@@ -1,0 +1,119 @@
+"""The time of a step on k workers beside neighbours: as measured, between what was measured, or inferred from it."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import fmean, median
+
+from app.planning.profile import Profile, Sample
+from app.planning.spread import Chance
+
+BYTES_PER_WEIGHT = 4
+LINK_BYTES_PER_S = 1e9
+LINK_LATENCY_S = 1e-4
+"""Assumed where no training on so many workers was measured: 10 Gbit/s with its overhead, TCP between two hosts."""
+SPREAD_DOUBLING = 0.12
+"""Assumed, for each factor of two between a number of workers and the nearest that was measured."""
+SPREAD_NEIGHBOURS = 0.08
+"""Assumed, for a number of neighbours that was not measured."""
+MAX_SLOWDOWN = 1.0
+"""Of each further worker that is busy: no neighbour takes more than the time of a worker alone."""
+
+
+def ring_s(num_parameters: int, k: int) -> float:
+    """Least time of a ring all-reduce of the gradients over k workers (Patarasuk and Yuan 2009)."""
+    share = (k - 1) / k
+    return 2 * (k - 1) * LINK_LATENCY_S + 2 * share * num_parameters * BYTES_PER_WEIGHT / LINK_BYTES_PER_S
+
+
+def nearest_width(samples: Sequence[Sample], k: int) -> int:
+    """The measured number of workers that is nearest, by their ratio."""
+    return min(sorted({s.workers for s in samples}), key=lambda w: abs(math.log(w / k)))
+
+
+class StepTimes:
+    """Of one profile, under one draw."""
+
+    def __init__(self, profile: Profile, chance: Chance) -> None:
+        self._chance = chance
+        self._on_node = profile.workers_on_node or profile.setting.num_cores
+        self._slowdown = _slowdown(profile.samples, self._on_node)
+
+    def of(
+        self, group: str, samples: Sequence[Sample], k: int, batch: int, side_by_side: int
+    ) -> tuple[float, float, bool]:
+        """Seconds; by how much neighbours change it against the samples of the nearest k; whether k was measured."""
+        widths = {s.workers for s in samples}
+        mine = nearest_width(samples, k)
+        by_beside = self._by_beside(group, [s for s in samples if s.workers == mine])
+        all_s = fmean(by_beside.values())
+        here_s = self._beside(by_beside, mine, side_by_side if mine == k else max(1, side_by_side * k // mine))
+        if k in widths:
+            return here_s, here_s / all_s, True
+        factor = here_s / all_s
+        found_s = self._inferred(group, samples, k, batch) * factor
+        far = min(abs(math.log2(w / k)) for w in widths)
+        return found_s * self._chance.factor(f"{group} width {k}", SPREAD_DOUBLING * max(1.0, far)), factor, False
+
+    def _by_beside(self, group: str, same: Sequence[Sample]) -> dict[int, float]:
+        found: dict[int, list[float]] = {}
+        for s in same:
+            found.setdefault(s.side_by_side, []).append(s.step_s)
+        return {c: self._chance.mean(f"{group} {same[0].workers} {c}", values) for c, values in found.items()}
+
+    def _beside(self, by_beside: dict[int, float], k: int, side_by_side: int) -> float:
+        """Between two measured numbers of busy workers of a node on their line; beyond them by the profile's
+        slowdown."""
+        if side_by_side in by_beside:
+            return by_beside[side_by_side]
+        by_busy = {self._busy(k * c): step_s for c, step_s in sorted(by_beside.items())}
+        busy = self._busy(k * side_by_side)
+        below = max((w for w in by_busy if w <= busy), default=None)
+        above = min((w for w in by_busy if w >= busy), default=None)
+        if below is not None and above is not None:
+            share = (busy - below) / (above - below) if above > below else 0.0
+            return by_busy[below] * (1 - share) + by_busy[above] * share
+        near = below if below is not None else above
+        assert near is not None
+        ratio = self._slow(busy) / self._slow(near)
+        return by_busy[near] * ratio * self._chance.factor(f"beside {k} {busy}", SPREAD_NEIGHBOURS)
+
+    def _busy(self, num_workers: int) -> int:
+        """Of a node's, where so many are in all."""
+        return min(num_workers, self._on_node)
+
+    def _slow(self, busy: int) -> float:
+        return 1 + self._slowdown * (busy - 1)
+
+    def _inferred(self, group: str, samples: Sequence[Sample], k: int, batch: int) -> float:
+        """T = a + b x local batch + all-reduce: a and b from the two nearest measured, or a = 0 from one."""
+        widths = sorted({s.workers for s in samples}, key=lambda w: abs(math.log(w / k)))[:2]
+        points = []
+        for workers in widths:
+            found = [s for s in samples if s.workers == workers]
+            sync_s = ring_s(found[0].num_parameters, workers)
+            step_s = fmean(self._by_beside(group, found).values())
+            points.append((found[0].global_batch_size / workers, max(step_s - sync_s, step_s / 10)))
+        local = batch / k
+        (x, y), other = points[0], points[-1]
+        slope = (other[1] - y) / (other[0] - x) if other[0] != x else y / x
+        slope = min(max(slope, 0.0), y / x)  # neither faster with more samples nor with less than no fixed part
+        return y + slope * (local - x) + ring_s(max(s.num_parameters for s in samples), k)
+
+
+def _slowdown(samples: Sequence[Sample], on_node: int) -> float:
+    """By what share each further busy worker of a host makes a step longer: the median over all work that was measured
+    beside different numbers of neighbours."""
+    found: dict[tuple[str, int], dict[int, list[float]]] = {}
+    for s in samples:
+        found.setdefault((s.groups[0], s.workers), {}).setdefault(s.side_by_side, []).append(s.step_s)
+    shares = []
+    for (_, k), by_beside in found.items():
+        counts = sorted(by_beside)
+        for few, more in pairwise(counts):
+            low, high = min(few * k, on_node), min(more * k, on_node)
+            if high > low:
+                ratio = fmean(by_beside[more]) / fmean(by_beside[few])
+                # (1 + s (high - 1)) / (1 + s (low - 1)) = ratio
+                shares.append((ratio - 1) / max(1e-9, (high - 1) - ratio * (low - 1)))
+    return min(max(median(shares), 0.0), MAX_SLOWDOWN) if shares else 0.0

@@ -1,0 +1,81 @@
+"""The plan of --strategy auto: what is measured, what is not measured again, what is chosen."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from measured_records import LIKE, record
+
+from app import records
+from app.execution.studies import calibration
+from app.execution.studies.automatic import automatic_plan
+from app.experiment import Study
+from app.planning.measured import profile_of
+from app.planning.profile import Profile
+
+STUDY = Study("s", tuple(replace(LIKE, name=name) for name in "abc"))
+HERE: dict[str, Any] = {"versions": records.versions(), "host": {"num_cores": records.host()["num_cores"]}}
+
+
+class Slots:
+    total = 2
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the trainings that were measured; each takes 2 s a step on one worker, 1.9 s on both."""
+    names: list[str] = []
+
+    def run(study: Study, plan: Any, setting: Any, start_s: Any) -> Any:
+        names.extend(e.name for e in study.experiments)
+        assert setting.measure is not None
+        return records.StudyRecord("m", "finished", "m", {}, 2, "CPU", (records.Session(0, 60),), _trials(plan))
+
+    monkeypatch.setattr(calibration, "run_study", run)
+    monkeypatch.setattr(calibration.connection, "connect", lambda _: Slots)
+    monkeypatch.setattr(calibration.connection, "num_nodes", lambda: 1)
+    return names
+
+
+def _trials(plan: Any) -> tuple[records.StudyTrial, ...]:
+    return tuple(
+        records.StudyTrial(
+            name, "finished", number, 0, k := stage.workers_per_trial, 100.0 * number, 100.0 * number + 50, 1,
+            record=record(name, k=k, step_s=2.0 if k == 1 else 1.9, **HERE),
+        )
+        for number, stage in enumerate(plan.stages)
+        for name in stage.trials
+    )  # fmt: skip
+
+
+def test_it_measures_once_and_takes_the_fastest(
+    tmp_path: Path, measured: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = automatic_plan(STUDY, {}, 2, str(tmp_path / "runs"))
+    assert len(measured) == 6  # twice alone on one, twice on both, two side by side
+    assert plan.strategy == "experiment-parallel"
+    assert "chosen: experiment-parallel on 2 workers" in capsys.readouterr().out
+    Profile.from_json((tmp_path / "runs/profile.json").read_text())
+    assert automatic_plan(STUDY, {}, 2, str(tmp_path / "runs")) == plan
+    assert len(measured) == 6
+
+
+def test_a_study_that_was_begun_goes_on_by_its_plan(tmp_path: Path, measured: list[str]) -> None:
+    plan = automatic_plan(STUDY, {}, 2, str(tmp_path))
+    (tmp_path / "plan.json").write_text(replace(plan, strategy="by hand").to_json())
+    (tmp_path / "profile.json").unlink()
+    assert automatic_plan(STUDY, {}, 2, str(tmp_path)).strategy == "by hand"
+    assert len(measured) == 6
+
+
+def test_a_profile_of_other_versions_counts_for_nothing(
+    tmp_path: Path, measured: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "profile.json"
+    slow: Callable[..., Any] = lambda k: record(k=k, step_s=9.0, **{**HERE, "versions": {"torch": "1"}})  # noqa: E731
+    path.write_text(profile_of([], [slow(1), slow(2)]).to_json())
+    automatic_plan(STUDY, {}, 2, str(tmp_path / "runs"), str(path))
+    assert len(measured) == 6
+    assert "torch 1: not here" in capsys.readouterr().out

@@ -1,0 +1,154 @@
+"""What a trial and a study are said to take, by a profile."""
+
+from dataclasses import replace
+
+import pytest
+from measured_records import LIKE, record, two_at_once
+
+from app.experiment import Study
+from app.planning.cost import CostModel
+from app.planning.forecast import choose, forecasts
+from app.planning.measured import profile_of
+from app.planning.plan import Plan, check
+from app.planning.spread import between_runs
+from app.planning.step_time import ring_s
+
+
+def test_the_time_of_a_trial_as_measured() -> None:
+    cost = CostModel(profile_of([], [record()])).cost(replace(LIKE, epochs=3), 1, 1)
+    assert (cost.start_s, cost.measured) == (5, True)
+    assert cost.run_s == pytest.approx(3 * (10 * 2 + 2))
+
+
+def test_neighbours_cost_what_was_measured_beside_them() -> None:
+    study = two_at_once()
+    alone = replace(study.trials[2], record=record("c", step_s=1.0))
+    model = CostModel(profile_of([(replace(study, trials=(*study.trials[:2], alone)), {})]))
+    beside, by_itself = model.cost(LIKE, 1, 2), model.cost(LIKE, 1, 1)
+    assert beside.steps_s - by_itself.steps_s == pytest.approx(20)
+    assert beside.evaluation_s == pytest.approx(2 * by_itself.evaluation_s)
+
+
+def test_neighbours_of_another_width_cost_what_the_profile_has_seen() -> None:
+    """Alone 1 s, beside one 1.5 s: each busy worker more adds a half. Two on 1 worker each at 3 s: alone 2 s."""
+    study = two_at_once()
+    steps = {"a": 1.5, "b": 1.5, "c": 1.0}
+    trials = tuple(replace(t, record=record(t.name, step_s=steps[t.name])) for t in study.trials)
+    other = tuple(
+        replace(t, record=record(t.name, step_s=3.0, experiment=replace(LIKE, workload="other").to_dict()))
+        for t in study.trials[:2]
+    )
+    model = CostModel(profile_of([(replace(study, trials=trials), {}), (replace(study, trials=other), {})]))
+    assert model.cost(replace(LIKE, workload="other"), 1, 1).steps_s == pytest.approx(20 * 2.0)
+
+
+def test_start_up_of_a_command_of_a_lane_and_of_what_is_kept() -> None:
+    study = two_at_once()
+    late = replace(study.trials[1], name="d", start_s=200.0, end_s=250.0, lane=3)
+    found = {"a": 9.0, "b": 9.0, "c": 0.5, "d": 6.0}
+    trials = tuple(
+        replace(t, record=replace(r := record(t.name), timings=replace(r.timings, startup_s=found[t.name] - 1)))
+        for t in (*study.trials, late)
+    )
+    model = CostModel(profile_of([(replace(study, trials=trials), {})]))
+    cost = model.cost(LIKE, 1, 1)
+    assert (model.launch_s, cost.start_s, cost.again_s) == pytest.approx((3.0, 5.5, 0.5))
+
+
+def test_how_often_is_evaluated_changes_the_time_and_needs_no_other_profile() -> None:
+    """Six epochs: 6 evaluations of 1.5 s, or 2, one after every three."""
+    model = CostModel(profile_of([], [record()]))
+    often, rarely = (
+        model.cost(replace(LIKE, epochs=6, evaluate_every_epochs=every), 1, 1).evaluation_s for every in (1, 3)
+    )
+    assert (often, rarely) == pytest.approx((9.0, 3.0))
+
+
+def test_an_evaluation_on_more_workers_than_measured_is_spread_over_them() -> None:
+    cost = CostModel(profile_of([], [record()])).cost(LIKE, 2, 1)
+    assert cost.evaluation_s == pytest.approx(1.5)  # two of 1.5 s, halved
+
+
+def test_runs_that_differ_more_than_is_assumed_make_the_interval_wider() -> None:
+    """No run twice: the 5 % that are assumed. Two runs, log means 0.2 apart: sqrt((4 x 0.05^2 + 2 x 0.1^2) / 5)."""
+    (sample,) = profile_of([], [record()]).samples
+    assert between_runs([sample]) == pytest.approx(0.05)
+    other = replace(sample, run="another", step_s=sample.step_s * 2.718281828459045**0.2)
+    assert between_runs([sample, other]) == pytest.approx((0.03 / 5) ** 0.5)
+
+
+def test_a_width_between_measured_ones_lies_on_their_line() -> None:
+    """Step of 4 samples 4 s, of 1 sample a worker 1.9 s: a = 1.2, b = 0.7; 2 samples a worker: 2.6 s and the ring."""
+    model = CostModel(profile_of([], [record(step_s=4.0), record(k=4, step_s=1.9 + ring_s(1000, 4))]))
+    cost = model.cost(LIKE, 2, 1)
+    assert not cost.measured
+    assert cost.steps_s == pytest.approx(2 * 10 * (2.6 + ring_s(1000, 2)))
+
+
+def test_the_ring_by_hand() -> None:
+    assert ring_s(1_000_000, 4) == pytest.approx(2 * 3 * 1e-4 + 1.5 * 4e6 / 1e9)
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="a: the profile has no training of its network"):
+        CostModel(profile_of([], [record()])).cost(replace(LIKE, workload="other"), 1, 1)
+
+
+STUDY = Study("s", tuple(replace(LIKE, name=name) for name in "abc"))
+MEASURED = profile_of([], [record(step_s=4.0), record(step_s=4.4), record(k=2, step_s=2.2), record(k=2, step_s=2.6)])
+
+
+def test_forecasts_are_plans_that_run_with_intervals_around_their_times() -> None:
+    found = forecasts(STUDY, MEASURED, 2)
+    assert {one.plan.strategy for one in found} == {"experiment-parallel", "data-parallel", "mixed:1+2"}
+    for one in found:
+        check(Plan.from_json(one.plan.to_json()), STUDY)
+        assert one.low_s < one.makespan_s < one.high_s
+        assert one.bound_s <= one.makespan_s
+        assert one.worker_hours == pytest.approx(2 * one.makespan_s / 3600)
+    # one each: two waves of 2 x (10 x 4.2 + 2) and 5 s once; on both: three of 2 x (10 x 2.4 + 2) and 5 s
+    by_name = {one.plan.strategy: one.makespan_s for one in found}
+    assert by_name["experiment-parallel"] == pytest.approx(5 + 2 * 88)
+    assert by_name["data-parallel"] == pytest.approx(5 + 3 * 52)
+
+
+def test_what_was_not_measured_says_so_and_is_less_certain() -> None:
+    narrow = profile_of([], [record(step_s=4.0), record(step_s=4.0)])
+    known, inferred = (
+        next(one for one in forecasts(STUDY, narrow, 2) if one.plan.strategy == name)
+        for name in ("experiment-parallel", "data-parallel")
+    )
+    wide, narrow_s = (((one.high_s - one.low_s) / one.makespan_s) for one in (inferred, known))
+    assert wide > 1.4 * narrow_s > 0.1
+    assert "inferred" in inferred.plan.reasons[0]
+
+
+def test_the_cheapest_and_the_fastest_and_a_deadline() -> None:
+    found = [one for n in (1, 2) for one in forecasts(STUDY, MEASURED, n)]
+    assert choose(found).plan.num_workers == 2
+    assert choose(found, "cost").plan.num_workers == 1
+    assert choose(found, "cost", deadline_s=240).plan.num_workers == 2
+    with pytest.raises(ValueError, match="--deadline-h"):
+        choose(found, deadline_s=1)
+
+
+def test_what_a_plan_is_expected_to_take_by_term_adds_up_to_all_workers_time() -> None:
+    for one in forecasts(STUDY, MEASURED, 2):
+        expected = one.plan.expected
+        assert expected is not None
+        assert sum(expected.worker_s.values()) == pytest.approx(2 * one.makespan_s)
+    by_name = {one.plan.strategy: one.plan.expected for one in forecasts(STUDY, MEASURED, 2)}
+    each = by_name["experiment-parallel"]
+    # three trials of 2 x 10 steps at 4.2 s; the second worker is idle while the third trial runs
+    assert each is not None
+    assert each.worker_s["steps"] == pytest.approx(3 * 84)
+    assert each.worker_s["idle"] == pytest.approx(88)
+
+
+def test_the_end_of_the_command_belongs_to_the_study() -> None:
+    study = replace(STUDY, experiments=STUDY.experiments[:1])
+    with_end, without = (
+        forecasts(study, profile_of([(replace(two_at_once(), status=status), {})]), 1)[0].makespan_s
+        for status in ("finished", "running")
+    )
+    assert with_end == pytest.approx(without + 3.0)

@@ -1,0 +1,57 @@
+"""Predicted beside measured, in numbers that are worked out by hand."""
+
+from dataclasses import replace
+
+import pytest
+from measured_records import record, two_at_once
+
+from app.configuration import to_dict
+from app.planning.plan import Expected, Plan, Stage
+from app.records import StudyRecord
+from app.reporting.study.predicted import as_data, prediction_of, sentence
+
+SAID = {
+    "start": 8.0,
+    "again": 2.0,
+    "steps": 120.0,
+    "evaluation": 30.0,
+    "checkpoint": 3.0,
+    "handover": 2.0,
+    "idle": 30.0,
+}
+
+
+def planned(low_s: float = 80.0, high_s: float = 100.0) -> StudyRecord:
+    """Two workers for 97.5 s, three trials of 47."""
+    plan = Plan("s", 2, "x", (Stage(1, 2, ("a", "b", "c")),), expected=Expected(90.0, low_s, high_s, SAID))
+    return replace(two_at_once(), plan=to_dict(plan))
+
+
+def test_terms_by_hand_and_the_one_that_was_off_most() -> None:
+    found = prediction_of(planned())
+    assert found is not None
+    steps_s = 1.8 + 18 * 1.9
+    # what is not of the phases: 47 s less those of total_s, 45 s, for each of three trials
+    expected = {"startup": 15.0, "steps": 3 * steps_s, "evaluation": 9.0, "checkpoint": 3.0, "other": 6.0}
+    assert {k: v for k, v in found.measured.items() if k != "idle"} == pytest.approx(expected)
+    assert found.measured["idle"] == pytest.approx(195 - 3 * 47)
+    assert found.predicted == {
+        "startup": 10.0, "steps": 120.0, "evaluation": 30.0, "checkpoint": 3.0, "other": 2.0, "idle": 30.0,
+    }  # fmt: skip
+    assert found.worst == "idle"
+    assert found.held
+    assert "measured 1 min 38 s, +8%: within the interval. Off most was idle: 24.0 s" in sentence(found)
+
+
+def test_a_makespan_beyond_its_interval_says_so() -> None:
+    data = as_data(planned(high_s=95.0))
+    assert data is not None
+    assert (data["held"], data["worst"]) == (False, "idle")
+
+
+def test_where_nothing_was_predicted_or_not_all_ran_there_is_nothing_to_compare() -> None:
+    assert prediction_of(two_at_once()) is None
+    assert prediction_of(replace(planned(), status="failed")) is None
+    twice = replace(planned(), sessions=planned().sessions * 2)
+    assert prediction_of(twice) is None
+    assert record().predicted_s is None
