@@ -156,7 +156,7 @@ def check_workers(num_workers: int) -> None:
     from app.errors import UsageError
 
     if num_workers < 1:
-        raise UsageError(f"--workers: got {num_workers}, wanted 1 or more")
+        raise UsageError(f"--workers: got {num_workers}, expected 1 or more")
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def read_profile(arguments: Arguments) -> "Profile":
     """Read the profile from a file, or from finished runs.
 
     Raises:
-        ValueError: both or neither is given, or what is given is no profile.
+        ValueError: both or neither is given, or what is given is not a profile.
         DataError: a file or folder is missing or damaged.
     """
     from app.data import files
@@ -79,7 +79,7 @@ def read_profile(arguments: Arguments) -> "Profile":
     from app.records import StudyRecord, TrialRecord
 
     if (arguments.profile is None) == (not arguments.profile_from):
-        raise ValueError("wanted --profile FILE or --profile-from FOLDER..., one of them")
+        raise ValueError("expected --profile FILE or --profile-from FOLDER..., one of them")
     if arguments.profile is not None:
         return Profile.from_json(files.read_bytes(absolute(arguments.profile)).decode())
     studies: list[StudyRecord] = []

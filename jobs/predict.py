@@ -153,7 +153,7 @@ def _results(model: str, tasks: list[Any], arguments: PredictBrats) -> Iterator[
 
 def _check(arguments: PredictBrats | PredictDocuments, what: str) -> None:
     if arguments.workers < 1:
-        raise ValueError(f"--workers: got {arguments.workers}, wanted 1 or more")
+        raise ValueError(f"--workers: got {arguments.workers}, expected 1 or more")
     if not arguments.input and arguments.export is None:
         raise ValueError(f"nothing to do: give {what} with --input and a folder with --out, or a folder with --export")
     if arguments.input and arguments.out is None:

@@ -28,7 +28,7 @@ class PrepareBrats:
     store: str
     """Folder or URL of the store to make or to finish."""
     split: Literal["seeded", "in-order", "folds"] = "seeded"
-    """70/15/15 % of the patients: by a hash of each, or in the order of the data set (the seed study's way); `folds`:
+    """70/15/15 % of the patients: by a hash of each, or in the order of the data set (as DistMIS does); `folds`:
     by the hash into --num-folds parts, of which --fold tests, the next validates and all others train."""
     seed: int = 0
     """Seed of the seeded split and of folds."""
@@ -270,11 +270,11 @@ def _splits(store: "DocumentStore") -> str:
 
 def _check(arguments: PrepareBrats | PrepareDocuments) -> None:
     if not 0 <= arguments.max_bad_fraction <= 1:
-        raise ValueError(f"--max-bad-fraction: got {arguments.max_bad_fraction}, wanted 0 to 1")
+        raise ValueError(f"--max-bad-fraction: got {arguments.max_bad_fraction}, expected 0 to 1")
     if isinstance(arguments, PrepareBrats) and arguments.spacing_mm is not None and min(arguments.spacing_mm) <= 0:
-        raise ValueError(f"--spacing-mm: got {arguments.spacing_mm}, wanted three positive lengths in mm")
+        raise ValueError(f"--spacing-mm: got {arguments.spacing_mm}, expected three positive lengths in mm")
     if arguments.num_cpus is not None and arguments.num_cpus < 1:
-        raise ValueError(f"--num-cpus: got {arguments.num_cpus}, wanted 1 or more")
+        raise ValueError(f"--num-cpus: got {arguments.num_cpus}, expected 1 or more")
 
 
 if __name__ == "__main__":

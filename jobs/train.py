@@ -1,4 +1,4 @@
-"""Train one experiment on any number of workers; started again, it goes on where it stopped."""
+"""Train one experiment on any number of workers; started again, it resumes where it stopped."""
 
 import time
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ class TrainBrats(Common):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainDocumentImage(Common):
-    """Pages by their image; of the seed study for RVL-CDIP are 20 epochs and the rate of 0.2 x batch / 256."""
+    """Pages by their image; Ferrando 2020 trains 20 epochs on RVL-CDIP at a rate of 0.2 x batch / 256."""
 
     epochs: int = recipes.IMAGE_EPOCHS
     batch_size: int = recipes.IMAGE_BATCH
@@ -56,7 +56,7 @@ class TrainDocumentImage(Common):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainDocumentText(Common):
-    """Pages by their OCR text (jobs/ocr.py); the defaults are the seed study's (AdamW 3e-5, batch 6)."""
+    """Pages by their OCR text (jobs/ocr.py); the defaults are those of Ferrando 2020 (AdamW 3e-5, batch 6)."""
 
     epochs: int = recipes.TEXT_EPOCHS
     batch_size: int = recipes.TEXT_BATCH
@@ -103,7 +103,7 @@ def main(arguments: Any) -> None:
         f"{record.name}: {timings.total_s:.0f} s: start-up {timings.startup_s:.0f}, first batch "
         f"{timings.first_batch_s:.0f}, steps {timings.step_s + timings.warmup_steps_s:.0f}, waiting for data "
         f"{timings.data_wait_s:.1f}, evaluation {timings.evaluation_s:.0f}, checkpoints "
-        f"{timings.checkpoint_s:.1f}{lost}{rate}; bound by {record.binding_limit}"
+        f"{timings.checkpoint_s:.1f}{lost}{rate}; bottleneck: {record.binding_limit}"
     )
     say(f"{record.name}: written to {folder}")
 

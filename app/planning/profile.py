@@ -39,13 +39,13 @@ class Sample:
     def __post_init__(self) -> None:
         for name in ("workers", "side_by_side", "global_batch_size"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name}: got {getattr(self, name)}, wanted 1 or more")
+                raise ValueError(f"{name}: got {getattr(self, name)}, expected 1 or more")
         for name in ("steps_per_epoch", "step_s"):
             if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name}: got {getattr(self, name)}, wanted more than 0")
+                raise ValueError(f"{name}: got {getattr(self, name)}, expected more than 0")
         for name in ("startup_s", "epoch_end_s", "num_parameters"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name}: got {getattr(self, name)}, wanted 0 or more")
+                raise ValueError(f"{name}: got {getattr(self, name)}, expected 0 or more")
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class Profile:
 
     def __post_init__(self) -> None:
         if self.format != FORMAT:
-            raise ValueError(f"format: got {self.format}, wanted {FORMAT}: make the profile anew")
+            raise ValueError(f"format: got {self.format}, expected {FORMAT}: make the profile again")
         if not self.samples:
-            raise ValueError("samples: got none, wanted at least one measured training")
+            raise ValueError("samples: got none, expected at least one measured training")
 
     @staticmethod
     def from_json(text: str) -> "Profile":
@@ -111,7 +111,7 @@ def profile_of(studies: Sequence[StudyRecord], runs: Sequence[TrialRecord] = ())
         records.append(record)
         samples.append(_sample(record, 1, first_on_lane=True))
     if not records:
-        raise ValueError("profile: got no finished training with a timed step, not started anew: wanted at least one")
+        raise ValueError("profile: got no finished training with a timed step, not started anew: expected at least one")
     settings = [_setting(record) for record in records]
     for record, setting in zip(records, settings, strict=True):
         if setting != settings[0]:

@@ -42,7 +42,7 @@ class Request:
         if self.algorithm == GRID and drawn:
             raise ValueError(f"{drawn[0]}: a grid takes values, not a range; list them, or take algorithm random")
         if (self.num_trials is None) != (self.algorithm == GRID) or (self.num_trials or 1) < 1:
-            raise ValueError(f"num_trials: got {self.num_trials}, wanted 1 or more, and none for algorithm grid")
+            raise ValueError(f"num_trials: got {self.num_trials}, expected 1 or more, and none for algorithm grid")
 
 
 def study_of(values: Mapping[str, Any]) -> Study:
@@ -62,7 +62,7 @@ def study_of(values: Mapping[str, Any]) -> Study:
     request, options = read(plain.pop("search"))
     written = plain.get("experiments", [])
     if not isinstance(written, list):
-        raise ValueError(f"experiments: got {written!r}, wanted a list")
+        raise ValueError(f"experiments: got {written!r}, expected a list")
     if request.algorithm in (GRID, RANDOM):
         return Study.from_dict({**plain, "experiments": [*written, *expand(request, plain.get("seed", 0))]})
     names = [f"{request.prefix}{number:03d}" for number in range(request.num_trials or 0)]

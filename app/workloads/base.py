@@ -59,7 +59,7 @@ class Workload(Protocol):
         follow. What was loaded is in its attribute `origin`, a dict, where it has one.
 
         Raises:
-            UsageError: the weights asked for cannot be had.
+            UsageError: the weights asked for are not available.
         """
 
     def example_batch(self, task: Any, batch_size: int) -> HostBatch:

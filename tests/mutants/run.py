@@ -199,7 +199,7 @@ def main() -> None:
     found = [judge(path, tested[path], options, equivalent, listed) for path in options.modules or tested]
     num_tried, num_killed = (sum(column) for column in zip(*((row[0], row[1]) for row in found), strict=True))
     new = [mutant for row in found for mutant in row[2]]
-    print(f"killed {num_killed} of {num_tried} ({num_killed / num_tried:.1%}, wanted {WANTED_SHARE:.0%}); ", end="")
+    print(f"killed {num_killed} of {num_tried} ({num_killed / num_tried:.1%}, expected {WANTED_SHARE:.0%}); ", end="")
     print(f"{len(new)} survivors are not listed in {LISTED.relative_to(ROOT)}")
     raise SystemExit(num_killed < WANTED_SHARE * num_tried or bool(new))
 

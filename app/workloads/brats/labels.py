@@ -55,7 +55,7 @@ REGIONS: dict[str, tuple[int, ...]] = {
 """Region -> internal codes in it, in the order of the `regions` output's channels."""
 
 OUTPUT_REGIONS: dict[str, tuple[str, ...]] = {"whole": ("WT",), "regions": ("WT", "TC", "ET")}
-"""Output mode -> its channels. `whole` is the seed study's binary task."""
+"""Output mode -> its channels. `whole` is DistMIS's binary task."""
 
 LABEL_ROUNDING = 1e-3
 """Values so near to a whole number are meant to be it. Assumed: far above what float32 and resaving make."""
@@ -151,7 +151,7 @@ def to_whole(label: npt.NDArray[Any], step: float = 0.0) -> tuple[npt.NDArray[An
     if far.any():
         seen = ", ".join(f"{v:.9g}" for v in np.unique(label[far])[:5].tolist())
         raise ValueError(
-            f"label values {seen} are not whole numbers; wanted codes, or values within {allowed:.2g} of one"
+            f"label values {seen} are not whole numbers; expected codes, or values within {allowed:.2g} of one"
         )
     return whole, float(distance.max())
 

@@ -57,7 +57,7 @@ def test_prepare(
 def test_a_voxel_size_of_nothing_is_refused(open_job: OpenJob) -> None:
     job = open_job("prepare")
     flags = ["--source", "/s", "--store", "/t", "--spacing-mm", "1", "0", "1"]
-    with pytest.raises(ValueError, match=r"--spacing-mm: got \(1.0, 0.0, 1.0\), wanted three positive lengths in mm"):
+    with pytest.raises(ValueError, match=r"--spacing-mm: got \(1.0, 0.0, 1.0\), expected three positive lengths in mm"):
         run(job.PrepareBrats, job.main, flags, job.__doc__)
 
 

@@ -24,7 +24,7 @@ def record(name: str = "a", k: int = 1, step_s: float = 2.0, **changes: object) 
     made = TrialRecord(
         name=name, status="finished", experiment=replace(LIKE, name=name).to_dict(), store="s", num_workers=k,
         launcher="local", device="cpu", global_batch_size=4, num_steps=20, num_parameters=1000, numerics={},
-        timings=timings, samples_per_s=None, samples_per_s_per_worker=None, waiting_share=None, binding_limit="device",
+        timings=timings, samples_per_s=None, samples_per_s_per_worker=None, waiting_share=None, binding_limit="compute",
         metrics={}, versions={"torch": "2"}, host={"num_cores": 2},
     )  # fmt: skip
     return replace(made, **changes)  # type: ignore[arg-type]
@@ -65,7 +65,7 @@ def test_a_profile_survives_its_file_and_a_wrong_one_is_refused() -> None:
     profile = profile_of([], [record()])
     assert Profile.from_json(profile.to_json()) == profile
     values = json.loads(profile.to_json())
-    with pytest.raises(ValueError, match="format: got 0, wanted 1"):
+    with pytest.raises(ValueError, match="format: got 0, expected 1"):
         Profile.from_json(json.dumps({**values, "format": 0}))
     values["samples"][0]["step_s"] = -1
     with pytest.raises(ValueError, match="step_s: got -1"):

@@ -107,13 +107,13 @@ def _read_images(case: CaseFiles) -> list[Volume]:
         whole = read_volume(path)
         if whole.data.shape[:-3] != (NUM_MODALITIES,):
             seen = whole.data.shape[0] if whole.data.ndim == 4 else 1
-            raise BadVolume(path, f"{seen} volumes, wanted {NUM_MODALITIES} ({', '.join(MODALITIES)})")
+            raise BadVolume(path, f"{seen} volumes, expected {NUM_MODALITIES} ({', '.join(MODALITIES)})")
         return [dataclasses.replace(whole, data=channel) for channel in whole.data]
     volumes: list[Volume] = []
     for path in case.images:
         volume = read_volume(path)
         if volume.data.ndim != 3:
-            raise BadVolume(path, f"{volume.data.ndim} dimensions, wanted 3 in a file of one modality")
+            raise BadVolume(path, f"{volume.data.ndim} dimensions, expected 3 in a file of one modality")
         volumes.append(volume)
     return volumes
 

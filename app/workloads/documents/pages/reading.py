@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 UInt8Array = npt.NDArray[np.uint8]
 
 READING = 2
-"""Goes up when the same file gives another page, so that what was prepared before is prepared anew."""
+"""Goes up when the same file gives another page, so that what was prepared before is prepared again."""
 
 MAX_PIXELS = 200_000_000
 """A page of more is taken for a decompression bomb; A0 at 300 dpi has 139 million."""
@@ -192,5 +192,5 @@ def _bits(content: bytes) -> int | None:
         return content[24]
     start = content.find(b"\xff\x4f\xff\x51", 0, 4096)
     if start >= 0 and content[4:8] == b"jP  " and (content[start + 42] & 127) + 1 < 8:
-        raise BadPage(f"JPEG 2000 of {(content[start + 42] & 127) + 1} bits a sample; wanted 8 to 16")
+        raise BadPage(f"JPEG 2000 of {(content[start + 42] & 127) + 1} bits a sample; expected 8 to 16")
     return None
