@@ -52,7 +52,7 @@ def run(
     try:
         main(_parse(arguments, argv, description or sys.modules["__main__"].__doc__))
     except KeyboardInterrupt:
-        fail("stopped; the same command goes on from here", 130)
+        fail("stopped; run the same command to resume", 130)
     except Exception as error:
         found = find_user_error(error)
         if found is not None:

@@ -28,7 +28,7 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
         ValueError: an unknown or missing key, or a value of the wrong type; names the key's whole path.
     """
     if not isinstance(values, Mapping):
-        raise ValueError(f"{where or cls.__name__}: got {values!r}, wanted a mapping of {cls.__name__}'s fields")
+        raise ValueError(f"{where or cls.__name__}: got {values!r}, expected a mapping of {cls.__name__}'s fields")
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     prefix = f"{where}." if where else ""
@@ -82,7 +82,7 @@ def _convert_plain(hint: type, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ValueError(f"{where}: got {_seen(value)}, wanted {_wanted(hint)}")
+        raise ValueError(f"{where}: got {_seen(value)}, expected {_wanted(hint)}")
     return value
 
 
@@ -102,23 +102,23 @@ def _convert_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
         except ValueError as error:
             errors.append(str(error))
     if all(isinstance(o, type) and not dataclasses.is_dataclass(o) for o in options):
-        raise ValueError(f"{where}: got {_seen(value)}, wanted {' or '.join(_wanted(a) for a in args)}")
+        raise ValueError(f"{where}: got {_seen(value)}, expected {' or '.join(_wanted(a) for a in args)}")
     raise ValueError("; or ".join(errors))
 
 
 def _convert_sequence(origin: Any, args: tuple[Any, ...], value: Any, where: str) -> Any:
     if not isinstance(value, list | tuple):
-        raise ValueError(f"{where}: got {_seen(value)}, wanted a list")
+        raise ValueError(f"{where}: got {_seen(value)}, expected a list")
     if origin is list or args[1:] == (Ellipsis,):
         return origin(_convert(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
     if len(value) != len(args):
-        raise ValueError(f"{where}: got {len(value)} values, wanted {len(args)}")
+        raise ValueError(f"{where}: got {len(value)} values, expected {len(args)}")
     return tuple(_convert(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(args, value, strict=True)))
 
 
 def _convert_mapping(args: tuple[Any, ...], value: Any, where: str) -> dict[Any, Any]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"{where}: got {_seen(value)}, wanted a mapping")
+        raise ValueError(f"{where}: got {_seen(value)}, expected a mapping")
     hint = args[1] if args else Any
     return {key: _convert(hint, v, f"{where}.{key}") for key, v in value.items()}
 

@@ -26,14 +26,14 @@ MOVED = {
 
 def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
     if not holds:
-        raise ValueError(f"{name}: got {seen!r}, wanted {wanted}")
+        raise ValueError(f"{name}: got {seen!r}, expected {wanted}")
 
 
 def _require_name(name: str) -> None:
     wanted = "letters, digits and . _ + = -, the first a letter or digit (it names a folder)"
     _require(_NAME.fullmatch(name) is not None, "name", name, wanted)
     if len(name) > NUM_NAME_BYTES:
-        raise ValueError(f"name: got {len(name)} bytes ({name[:40]}...), wanted {NUM_NAME_BYTES} at most")
+        raise ValueError(f"name: got {len(name)} bytes ({name[:40]}...), expected {NUM_NAME_BYTES} at most")
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class TrainingOptions:
     checkpoint_every_s: float = 300.0
     """A checkpoint is written at least this often, besides the one after each evaluation."""
     max_retries: int = 3
-    """How often a training that lost a worker goes on from its last checkpoint."""
+    """How often a training that lost a worker resumes from its last checkpoint."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +182,7 @@ class Experiment(TrainingOptions):
         if self.batch_size % num_workers:
             fitting = [k for k in range(1, self.batch_size + 1) if self.batch_size % k == 0]
             raise ValueError(
-                f"{num_workers} workers do not divide the global batch of {self.batch_size} samples: "
+                f"batch size {self.batch_size} is not divisible by {num_workers} workers: "
                 f"take one of {fitting} workers, another batch_size, or batch_rule fixed-per-worker"
             )
         return self.batch_size
@@ -204,7 +204,7 @@ def searched(plain: Mapping[str, Any], values: Mapping[str, Any] | None = None) 
     try:
         return Experiment.from_dict(plain)
     except ValueError as error:
-        advice = '; a range of whole numbers says "integer": true' if str(error).endswith("wanted int") else ""
+        advice = '; a range of whole numbers says "integer": true' if str(error).endswith("expected int") else ""
         raise ValueError(f"{error}{advice}") from error
 
 
@@ -234,7 +234,7 @@ class Study:
         self.generations()
         trials = self.search.trials if self.search is not None else ()
         if not set(trials) <= set(names) or len(set(trials)) < len(trials):
-            raise ValueError(f"search.trials: got {[*trials]}, wanted experiments of the study, each once: {names}")
+            raise ValueError(f"search.trials: got {[*trials]}, expected experiments of the study, each once: {names}")
         self.variants()
         self._check_population()
 
@@ -243,7 +243,7 @@ class Study:
         if population is None:
             return
         if self.search is not None:
-            raise ValueError(f"search: got {self.search.algorithm}, wanted none beside pbt; grid and random go with it")
+            raise ValueError(f"search: got {self.search.algorithm}, expected none with pbt, or grid or random")
         self.experiments[0].extremes(population.hyperparam_mutations)
         population.check([experiment.to_dict() for experiment in self.experiments])
 
@@ -276,7 +276,7 @@ class Study:
         before = {e.name: e.starts_from for e in self.experiments}
         for name, origin in before.items():
             if origin is not None and origin not in before:
-                raise ValueError(f"{name}: starts_from: got {origin!r}, wanted an experiment of the study: {[*before]}")
+                raise ValueError(f"{name}: starts_from: got {origin!r}, expected one of the study: {[*before]}")
         found: list[list[str]] = []
         known: set[str | None] = {None}
         while len(known) <= len(before):

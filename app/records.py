@@ -14,7 +14,7 @@ from app.configuration import from_dict, to_dict
 
 PACKAGES = ("ray", "torch", "monai", "timm", "transformers", "numpy", "blosc2")
 
-Limit = Literal["device", "data", "evaluation", "start-up"]
+Limit = Literal["compute", "data", "evaluation", "start-up"]
 WorkerKind = Literal["GPU", "CPU"]
 
 
@@ -57,7 +57,7 @@ class Timings:
     def binding_limit(self) -> Limit:
         """The phase that took most of the time."""
         parts: dict[Limit, float] = {
-            "device": self.step_s + self.warmup_steps_s,
+            "compute": self.step_s + self.warmup_steps_s,
             "data": self.data_wait_s + self.first_batch_s,
             "evaluation": self.evaluation_s,
             "start-up": self.startup_s,

@@ -44,7 +44,7 @@ class Population:
     quantile_fraction: float = 0.25
     """Share of the members that are replaced, and of those that they are replaced by."""
     resample_probability: float = 0.25
-    """With which an option is drawn anew, in place of one near the origin's."""
+    """With which an option is drawn again, in place of one near the origin's."""
     perturbation_factors: tuple[float, float] = (1.2, 0.8)
     """One of them is applied to a number of a range; among listed values it is a step down or up. As in the paper."""
     burn_in_period: int = 0
@@ -55,19 +55,19 @@ class Population:
         for path, choice in self.hyperparam_mutations.items():
             if not path.startswith("optimizer.") or path in OF_STATE or condition(choice):
                 raise ValueError(
-                    f"hyperparam_mutations: got {path!r}, wanted options of the optimizer, without a condition, none "
+                    f"hyperparam_mutations: got {path!r}, expected options of the optimizer, without a condition, none "
                     f"of {', '.join(OF_STATE)}"
                 )
         if self.perturbation_interval < 1:
-            raise ValueError(f"perturbation_interval: got {self.perturbation_interval}, wanted 1 or more")
+            raise ValueError(f"perturbation_interval: got {self.perturbation_interval}, expected 1 or more")
         if not 0 < self.quantile_fraction <= 0.5:
-            raise ValueError(f"quantile_fraction: got {self.quantile_fraction}, wanted more than 0 and at most 0.5")
+            raise ValueError(f"quantile_fraction: got {self.quantile_fraction}, expected more than 0 and at most 0.5")
         if not 0 <= self.resample_probability <= 1:
-            raise ValueError(f"resample_probability: got {self.resample_probability}, wanted between 0 and 1")
+            raise ValueError(f"resample_probability: got {self.resample_probability}, expected between 0 and 1")
         if min(self.perturbation_factors) <= 0:
-            raise ValueError(f"perturbation_factors: got {self.perturbation_factors}, wanted two above 0")
+            raise ValueError(f"perturbation_factors: got {self.perturbation_factors}, expected two above 0")
         if self.burn_in_period < 0 or self.burn_in_period % self.perturbation_interval:
-            raise ValueError(f"burn_in_period: got {self.burn_in_period}, wanted a multiple of perturbation_interval")
+            raise ValueError(f"burn_in_period: got {self.burn_in_period}, expected a multiple of perturbation_interval")
 
     @property
     def first_end(self) -> int:
@@ -78,13 +78,13 @@ class Population:
         """Raises ValueError unless these experiments, as plain values, can take over each other's networks."""
         first = members[0]
         if len(members) < 2:
-            raise ValueError(f"pbt: got {len(members)} experiment, wanted 2 or more")
+            raise ValueError(f"pbt: got {len(members)} experiment, expected 2 or more")
         interval, every = self.perturbation_interval, first["evaluate_every_epochs"]
         if first["epochs"] % interval:
-            raise ValueError(f"perturbation_interval: got {interval}, wanted a divisor of {first['epochs']} epochs")
+            raise ValueError(f"perturbation_interval: got {interval}, expected a divisor of {first['epochs']} epochs")
         if interval % every:
             raise ValueError(
-                f"perturbation_interval: got {interval}, wanted a multiple of evaluate_every_epochs, {every}: "
+                f"perturbation_interval: got {interval}, expected a multiple of evaluate_every_epochs, {every}: "
                 "members are compared by an evaluation at the end of each round"
             )
         for member in members:
@@ -92,7 +92,7 @@ class Population:
                 value = value_at(member, path)
                 if not (choice.holds(value) if isinstance(choice, Range) else value in choice):
                     raise ValueError(
-                        f"{member['name']}: {path}: got {value!r}, wanted it within {choice}, its mutations"
+                        f"{member['name']}: {path}: got {value!r}, expected it within {choice}, its mutations"
                     )
             if self._shared(member) != self._shared(first):
                 raise ValueError(

@@ -31,12 +31,14 @@ class Range:
     def __post_init__(self) -> None:
         ends = (self.low, self.high)
         if not all(map(math.isfinite, ends)) or not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError(f"range: got {self.low} to {self.high}, wanted low below high, and above 0 where log")
+            raise ValueError(f"range: got {self.low} to {self.high}, expected low below high, and above 0 where log")
         if self.integer and not all(isinstance(n, int) for n in (*ends, 1 if self.step is None else self.step)):
-            raise ValueError(f"range: got {ends}, step {self.step}, wanted whole numbers as it is integer: 8, not 8.0")
+            raise ValueError(
+                f"range: got {ends}, step {self.step}, expected whole numbers as it is integer: 8, not 8.0"
+            )
         if self.step is not None and not (self.step > 0 and all(_is_multiple(end, self.step) for end in ends)):
             raise ValueError(
-                f"range: step: got {self.step} from {self.low} to {self.high}, wanted both multiples of it"
+                f"range: step: got {self.step} from {self.low} to {self.high}, expected both multiples of it"
             )
 
     @property
@@ -81,9 +83,9 @@ class Normal:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.mean) and 0 < self.sd < math.inf):
-            raise ValueError(f"normal: got mean {self.mean}, sd {self.sd}, wanted numbers, and sd above 0")
+            raise ValueError(f"normal: got mean {self.mean}, sd {self.sd}, expected numbers, and sd above 0")
         if self.step is not None and not self.step > 0:
-            raise ValueError(f"normal: step: got {self.step}, wanted more than 0")
+            raise ValueError(f"normal: step: got {self.step}, expected more than 0")
 
     def draw(self, chance: random.Random) -> float:
         return self.nearest(chance.gauss(self.mean, self.sd))
@@ -123,17 +125,17 @@ def draw(choice: Choice, chance: random.Random) -> Any:
 def check_choices(choices: Parameters, where: str = "parameters") -> None:
     """Raises ValueError where there is nothing to choose from, or a condition cannot be met."""
     if not choices:
-        raise ValueError(f"{where}: got none, wanted at least one")
+        raise ValueError(f"{where}: got none, expected at least one")
     for path, choice in choices.items():
         if listed(choice) == ():
-            raise ValueError(f"{path}: got no values, wanted at least one")
+            raise ValueError(f"{path}: got no values, expected at least one")
         for parent, allowed in condition(choice).items():
             if parent not in choices:
-                raise ValueError(f"{path}: when: {parent!r} is no parameter of this search; it has {[*choices]}")
+                raise ValueError(f"{path}: when: {parent!r} is not a parameter of this search; it has {[*choices]}")
             of_parent = choices[parent]
             values = listed(of_parent)
             if isinstance(of_parent, Normal) or (isinstance(of_parent, Range) and of_parent.unit is None):
-                raise ValueError(f"{path}: when: {parent} is drawn from {of_parent}, wanted listed or whole values")
+                raise ValueError(f"{path}: when: {parent} is drawn from {of_parent}, expected listed or whole values")
             known = [of_parent.holds(v) if isinstance(of_parent, Range) else _is_in(v, values) for v in allowed]
             strange = [value for value, is_known in zip(allowed, known, strict=True) if not is_known]
             if strange or not allowed:
@@ -244,12 +246,12 @@ def with_value(values: Mapping[str, Any], path: str, value: Any) -> dict[str, An
     """Nested `values` with the one at `path` set.
 
     Raises:
-        ValueError: the path goes through what is no mapping.
+        ValueError: the path goes through what is not a mapping.
     """
     key, _, rest = path.partition(".")
     if not rest:
         return {**values, key: value}
     inner = values.get(key, {})
     if not isinstance(inner, Mapping):
-        raise ValueError(f"{key}: got {inner!r}, wanted a mapping that has {rest}")
+        raise ValueError(f"{key}: got {inner!r}, expected a mapping that has {rest}")
     return {**values, key: with_value(inner, rest, value)}

@@ -72,7 +72,7 @@ def check_names(names: Sequence[str]) -> list[str]:
     """The benchmarks asked for, all if none; raises UsageError for a name that is none."""
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
-        raise UsageError(f"unknown benchmark {', '.join(unknown)}: wanted {', '.join(BENCHMARKS)}")
+        raise UsageError(f"unknown benchmark {', '.join(unknown)}: expected {', '.join(BENCHMARKS)}")
     return list(names) or list(BENCHMARKS)
 
 

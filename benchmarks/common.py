@@ -53,7 +53,7 @@ class Spread:
         """Raises ValueError without values."""
         found = tuple(float(v) for v in values)
         if not found:
-            raise ValueError("no values: wanted at least one round")
+            raise ValueError("no values: expected at least one round")
         return Spread(median(found), min(found), max(found), found)
 
 
@@ -97,7 +97,7 @@ def compare(
     """
     if len(ours) != len(peer) or any(value == 0 for value in peer):
         raise ValueError(
-            f"{name}: got {len(ours)} rounds of ours and {len(peer)} of the peer ({list(peer)}); wanted pairs"
+            f"{name}: got {len(ours)} rounds of ours and {len(peer)} of the peer ({list(peer)}); expected pairs"
         )
     ratio = Spread.of(a / b for a, b in zip(ours, peer, strict=True))
     found = Ratio(name, unit, Spread.of(ours), Spread.of(peer), ratio, target, direction)

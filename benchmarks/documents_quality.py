@@ -22,7 +22,7 @@ from benchmarks.common import Ratio, Report, Setting, compare, load_average, say
 
 SEED = 1
 ENSEMBLE = "average"
-"""The seed study's; the others are in the facts."""
+"""That of Ferrando 2020; the others are in the facts."""
 ALONE = ("image", "text")
 TOLERANCE = 0.05
 """In which two workers count as equivalent to one; what so few pages can show."""

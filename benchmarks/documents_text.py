@@ -19,7 +19,7 @@ BERTS: dict[str, dict[str, int]] = {
     "4 layers of 128": {"hidden_size": 128, "num_layers": 4, "num_heads": 4},
     "6 layers of 768": {"hidden_size": 768, "num_layers": 6, "num_heads": 12},
 }
-"""The demo's, and the first half of BERT base, which the seed study trains."""
+"""The demo's, and the first half of BERT base, which Ferrando 2020 trains."""
 BATCH_SIZE = 8
 
 

@@ -63,7 +63,7 @@ def label(precision: str, channels_last: bool, compiled: bool) -> str:
 def _measure(
     network: dict[str, Any], shape: dict[str, Any], precision: str, channels_last: bool, compiled: bool
 ) -> dict[str, Any]:
-    """Seconds of steps on samples already on the device: normalisation, augmentation, forward, backward, update."""
+    """Seconds of steps on samples already on the device: normalization, augmentation, forward, backward, update."""
     import torch
 
     torch.cuda.reset_peak_memory_stats()

@@ -1,7 +1,7 @@
 """One training step: our network with the numerics chosen on this device, against the same network in plain fp32.
 
 Both sides start from the same weights and see the same samples; each has a process of its own, as ours changes how
-freed memory is kept. A step is normalisation, forward, backward and the optimizer's update.
+freed memory is kept. A step is normalization, forward, backward and the optimizer's update.
 """
 
 from functools import partial
@@ -16,7 +16,7 @@ CURVE_TARGET = 0.02
 """Largest difference of the losses, as a share of the loss: assumed to be what bf16 may do; fp32 stays far below."""
 PATCH = (96, 96, 96)
 WHOLE = (152, 240, 240)
-"""The seed study's volume, z, y, x."""
+"""DistMIS's volume, z, y, x."""
 
 
 def run(setting: Setting) -> Report:

@@ -13,7 +13,7 @@ class Up:
     file: str = "cluster.yaml"
     """The machines, and how they are reached."""
     restart: bool = False
-    """Start Ray anew where it runs: its running jobs end. Else files are brought up to date and missing machines
+    """Start Ray again where it runs: its running jobs end. Else files are brought up to date and missing machines
     taken in."""
 
 

@@ -1,4 +1,4 @@
-"""Download a data set, check it, unpack it; stopped and started again, it goes on where it was."""
+"""Download a data set, check it, unpack it; stopped and started again, it resumes where it stopped."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ class FetchRvlCdip:
     revision: str | None = None
     """Revision of the hub's data set; refs/convert/parquet is the hub's own conversion."""
     md5: str | None = None
-    """Checksum of the archive, a hub's too; with one, an interrupted download goes on where it was."""
+    """Checksum of the archive, a hub's too; with one, an interrupted download resumes where it stopped."""
     sha256: str | None = None
     """The same."""
     keep_archive: bool = False
@@ -54,7 +54,7 @@ class FetchTobacco3482:
     revision: str | None = None
     """Revision of the hub's data set; refs/convert/parquet is the hub's own conversion."""
     md5: str | None = None
-    """Checksum of the archive, a hub's too; with one, an interrupted download goes on where it was."""
+    """Checksum of the archive, a hub's too; with one, an interrupted download resumes where it stopped."""
     sha256: str | None = None
     """The same."""
     keep_archive: bool = False
@@ -79,7 +79,7 @@ def fetch_msd_brain(arguments: FetchMsdBrain) -> None:
 
     folder = Path(arguments.out)
     if (folder / NAME).exists():
-        say(f"{folder / NAME} is there already; nothing to do")
+        say(f"{folder / NAME} already exists; nothing to do")
         return
     source, checksum = arguments.source, Checksum(md5=arguments.md5)
     if source is None:
@@ -91,7 +91,7 @@ def fetch_msd_brain(arguments: FetchMsdBrain) -> None:
     if archive is None:
         archive = download(source, folder / f"{NAME}.tar", checksum)
     elif wrong := checksum.mismatch(archive):
-        raise DataError(f"{archive} is not the file that was wanted: {wrong}")
+        raise DataError(f"{archive} is not the expected file: {wrong}")
     target = extract_tar(archive, folder, NAME, "dataset.json")
     if local_path(source) is None and not arguments.keep_archive:
         archive.unlink()
@@ -118,7 +118,7 @@ def fetch_documents(arguments: FetchRvlCdip | FetchTobacco3482) -> None:
     target = Path(arguments.out) / ("rvl-cdip" if is_rvl else "tobacco3482")
     must_hold = ("images", "labels/train.txt", "labels/val.txt", "labels/test.txt") if is_rvl else TOBACCO
     if target.exists():
-        say(f"{target} is there already; nothing to do")
+        say(f"{target} already exists; nothing to do")
         return
     checksum = Checksum(arguments.md5, arguments.sha256)
     if is_hub_id(arguments.source):
@@ -155,9 +155,11 @@ def fetch_mirror(hub_id: str, revision: str | None, target: Path, checksum: "Che
     archives = [path for path in found if path.suffix != ".txt"]
     if len(archives) != 1:
         names = ", ".join(path.name for path in archives)
-        raise DataError(f"{hub_id} has {len(archives)} archives ({names}), wanted one; give one's address as --source")
+        raise DataError(
+            f"{hub_id} has {len(archives)} archives ({names}), expected one; give one's address as --source"
+        )
     if wrong := checksum.mismatch(archives[0]):
-        raise DataError(f"{archives[0].name} of {hub_id} is not the file that was wanted: {wrong}")
+        raise DataError(f"{archives[0].name} of {hub_id} is not the expected file: {wrong}")
     return archives[0]
 
 
@@ -174,7 +176,7 @@ def fetch_archive(source: str, target: Path, checksum: "Checksum") -> Path:
     if archive is None:
         archive = download(source, target.parent / f"{target.name}-{Path(urlsplit(source).path).name}", checksum)
     elif wrong := checksum.mismatch(archive):
-        raise DataError(f"{archive} is not the file that was wanted: {wrong}")
+        raise DataError(f"{archive} is not the expected file: {wrong}")
     if not checksum:
         with archive.open("rb") as file:
             seen = hashlib.file_digest(file, "sha256").hexdigest()

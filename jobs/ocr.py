@@ -84,19 +84,19 @@ def _read(arguments: Ocr) -> None:
 
     start_s = time.monotonic()
     if arguments.num_cpus is not None and arguments.num_cpus < 1:
-        raise UsageError(f"--num-cpus: got {arguments.num_cpus}, wanted 1 or more")
+        raise UsageError(f"--num-cpus: got {arguments.num_cpus}, expected 1 or more")
     if arguments.encoding is not None and not is_encoding(arguments.encoding):
-        raise UsageError(f"--encoding: got {arguments.encoding!r}, wanted one that Python knows, such as cp1251")
+        raise UsageError(f"--encoding: got {arguments.encoding!r}, expected one that Python knows, such as cp1251")
     if not 0 <= arguments.max_bad_fraction <= 1:
-        raise UsageError(f"--max-bad-fraction: got {arguments.max_bad_fraction}, wanted 0 to 1")
+        raise UsageError(f"--max-bad-fraction: got {arguments.max_bad_fraction}, expected 0 to 1")
     store = absolute(arguments.store)
     asked = IMPORTED if arguments.ready else _options(arguments).asked
     missing = missing_pages(store, asked, arguments.again)
     num_unknown = sum(not note.asked for note in read_notes(store).values())
     if num_unknown and "unknown" not in arguments.again:
-        say(f"{num_unknown} texts do not say how they were read and are kept; --again unknown reads them anew")
+        say(f"{num_unknown} texts do not say how they were read and are kept; --again unknown reads them again")
     for why, number in sorted(Counter(page.why for page in missing if page.why != "new").items()):
-        say(f"{number} pages have a text {why}: done anew")
+        say(f"{number} pages have a text {why}: read again")
     files.check_folder(files.join(store, OCR_FOLDER))
     pages = [(page.id, page.source) for page in missing]
     batches = _ready(arguments, pages) if arguments.ready else _recognised(arguments, pages)
@@ -127,12 +127,14 @@ def _recognised(arguments: Ocr, pages: list[tuple[str, str]]) -> "Iterator[list[
     from app.workloads.documents.ocr.recognition import plan_tasks
 
     if arguments.source is None:
-        raise UsageError("got neither --source (the data set to read) nor --import (text to take over); wanted one")
+        raise UsageError("got neither --source (the data set to read) nor --import (text to take over); expected one")
     options = _options(arguments)
     check_engine(options)
     source = absolute(arguments.source)
     if not files.is_folder(source):
-        raise DataError(f"the source {source} is no folder that exists; wanted the data set that the store was made of")
+        raise DataError(
+            f"the source {source} is not a folder that exists; expected the data set that the store was made of"
+        )
     if arguments.launcher == "local":
         from app.execution.parallel import in_process
         from app.workloads.documents.ocr.recognition import read_batch

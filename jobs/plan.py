@@ -88,7 +88,7 @@ def read_profile(arguments: Arguments) -> "Profile":
     """Read the profile from a file, or from finished runs.
 
     Raises:
-        ValueError: both or neither is given, or what is given is no profile.
+        ValueError: both or neither is given, or what is given is not a profile.
         DataError: a file or folder is missing or damaged.
     """
     from app.data import files
@@ -96,7 +96,7 @@ def read_profile(arguments: Arguments) -> "Profile":
     from app.planning.profile import Profile
 
     if (arguments.profile is None) == (not arguments.profile_from):
-        raise ValueError("wanted --profile FILE or --profile-from FOLDER..., one of them")
+        raise ValueError("expected --profile FILE or --profile-from FOLDER..., one of them")
     if arguments.profile is not None:
         return Profile.from_json(files.read_bytes(absolute(arguments.profile)).decode())
     studies, runs = read_runs([absolute(folder) for folder in arguments.profile_from])

@@ -51,7 +51,7 @@ def check(arguments: Args) -> None:
 
     if bool(arguments.study) == (arguments.run is not None):
         both = "got both" if arguments.study else "got neither"
-        raise UsageError(f"--run, --study: {both}, wanted the folder of one training or those of one study")
+        raise UsageError(f"--run, --study: {both}, expected the folder of one training or those of one study")
     if arguments.study and arguments.predictions is not None:
         raise UsageError("--predictions: a study's report shows no pictures; give --run with the folder of one trial")
     of_studies = {"--price-per-hour": arguments.price_per_hour, "--tolerance": arguments.tolerance}
@@ -59,7 +59,7 @@ def check(arguments: Args) -> None:
         if value is not None and arguments.run is not None:
             raise UsageError(f"{name} belongs to --study; the report of one training has no use for it")
         if value is not None and not 0 <= value < float("inf"):
-            raise UsageError(f"{name}: got {value}, wanted 0 or more")
+            raise UsageError(f"{name}: got {value}, expected 0 or more")
     repeated = {path for path in arguments.study if [absolute(p) for p in arguments.study].count(absolute(path)) > 1}
     if repeated:
         raise UsageError(f"--study: {sorted(repeated)[0]} is given more than once")
@@ -121,7 +121,7 @@ def run_files(run: str) -> dict[str, bytes]:
     names = [path.removeprefix(root) for path in files.list_files(run)]
     found = {name: files.read_bytes(files.join(run, name)) for name in names if is_wanted(name)}
     if not found:
-        raise DataError(f"{run} holds no run (no config.json, no metrics.jsonl): wanted a folder RUNS/NAME")
+        raise DataError(f"{run} holds no run (no config.json, no metrics.jsonl): expected a folder RUNS/NAME")
     return found
 
 

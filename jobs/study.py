@@ -1,6 +1,6 @@
 """Train the experiments of a study by a plan: data-parallel, experiment-parallel, or anything between.
 
-Started again with the same command it goes on where it stopped: finished trials are not run again.
+Started again with the same command it resumes where it stopped: finished trials are not run again.
 """
 
 import json
@@ -95,7 +95,7 @@ def read_study(path: str | None, recipe: str | None, options: tuple[str, ...] = 
     from app.planning.search import study_of
 
     if (path is None) == (recipe is None):
-        raise ValueError("wanted --study FILE or --recipe NAME, one of them")
+        raise ValueError("expected --study FILE or --recipe NAME, one of them")
     if path is not None:
         if options:
             raise ValueError("--options are a recipe's; what a file says stands in the file")
@@ -123,7 +123,7 @@ def recipe_options(recipe: Any, options: tuple[str, ...]) -> dict[str, Any]:
     for option in options:
         name, equals, text = option.partition("=")
         if not equals or name not in known:
-            raise ValueError(f"--options: got {option!r}, wanted NAME=VALUE; {nearest(name, known)}")
+            raise ValueError(f"--options: got {option!r}, expected NAME=VALUE; {nearest(name, known)}")
         try:
             found[name] = json.loads(text)
         except ValueError:
@@ -161,7 +161,7 @@ def make_plan(study: Any, strategy: str, num_workers: int | None) -> Any:
         plan.workers_per_trial(strategy, 1_000_000)  # a misspelt name needs no cluster
         num_workers = connection.connect(1).total
     if num_workers < 1:
-        raise ValueError(f"--workers: got {num_workers}, wanted 1 or more")
+        raise ValueError(f"--workers: got {num_workers}, expected 1 or more")
     return plan.plan_of_strategy(study, strategy, num_workers)
 
 

@@ -1,6 +1,6 @@
 """Run a job on a cluster and follow it to its end: as `ray job submit`, but with the job's own exit code.
 
-Example: jobs/submit.py --address http://localhost:8265 -- python jobs/study.py --recipe brats-seed-grid ...
+Example: jobs/submit.py --address http://localhost:8265 -- python jobs/study.py --recipe distmis-grid ...
 """
 
 import logging
@@ -31,7 +31,7 @@ def main(arguments: Args) -> None:
     for name in ("ray", "ray.dashboard"):
         logging.getLogger(name).setLevel(logging.ERROR)  # which files of the folder stay, that a socket closed
     if not arguments.command:
-        raise UsageError("no command given; wanted, after `--`, for example: python jobs/study.py --recipe ...")
+        raise UsageError("no command given; expected, after `--`, for example: python jobs/study.py --recipe ...")
     client = connect(arguments.address)
     job = submit(client, arguments.command, arguments.working_dir)
     say(f"{job}: submitted; `ray job stop {job}` ends it")

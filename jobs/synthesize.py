@@ -1,4 +1,4 @@
-"""Make a small or full-size data set of invented cases or pages in the exact format of a real one."""
+"""Make a small or full-size data set of synthetic cases or pages in the exact format of a real one."""
 
 import time
 from collections.abc import Iterable
@@ -122,7 +122,7 @@ def checked_processes(asked: int | None) -> int:
 
     num_processes = num_usable_cores() if asked is None else asked
     if num_processes < 1:
-        raise ValueError(f"--num-processes: got {num_processes}, wanted 1 or more")
+        raise ValueError(f"--num-processes: got {num_processes}, expected 1 or more")
     return num_processes
 
 

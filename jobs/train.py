@@ -1,4 +1,4 @@
-"""Train one experiment on any number of workers; started again, it goes on where it stopped."""
+"""Train one experiment on any number of workers; started again, it resumes where it stopped."""
 
 import time
 
@@ -43,7 +43,7 @@ def main(arguments: TrainFlags) -> None:
         f"{record.name}: {timings.total_s:.0f} s: start-up {timings.startup_s:.0f}, first batch "
         f"{timings.first_batch_s:.0f}, steps {timings.step_s + timings.warmup_steps_s:.0f}, waiting for data "
         f"{timings.data_wait_s:.1f}, evaluation {timings.evaluation_s:.0f}, checkpoints "
-        f"{timings.checkpoint_s:.1f}{lost}{rate}; bound by {record.binding_limit}"
+        f"{timings.checkpoint_s:.1f}{lost}{rate}; bottleneck: {record.binding_limit}"
     )
     say(f"{record.name}: written to {folder}")
 

@@ -36,7 +36,7 @@ def main(arguments: Vocabulary) -> None:
 
     start_s = time.monotonic()
     if "://" in arguments.out:
-        raise UsageError(f"--out: got {arguments.out}, wanted a local folder")
+        raise UsageError(f"--out: got {arguments.out}, expected a local folder")
     sizes = SmallBert(
         arguments.vocabulary_size,
         arguments.hidden_size,

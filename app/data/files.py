@@ -171,7 +171,7 @@ def check_folder(path: str) -> None:
     while not os.path.lexists(there):
         there = os.path.dirname(there)
     if not os.path.isdir(there):
-        raise DataError(f"cannot write {path}: {there} is no folder; name another place")
+        raise DataError(f"cannot write {path}: {there} is not a folder; name another place")
     if not os.access(there, os.W_OK | os.X_OK):
         raise DataError(f"cannot write {path}: {there} does not allow it; name another place")
 

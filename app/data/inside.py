@@ -27,7 +27,7 @@ def listed_path(root: str, name: str, listing: str, allow_outside: bool = False)
     reason = None if allow_outside else outside_reason(root, name)
     if reason is not None:
         raise DataError(
-            f"{listing} names {name}, which {reason}; if that is meant, say so with {ALLOW}, else mend the list"
+            f"{listing} names {name}, which {reason}; if that is meant, say so with {ALLOW}, else correct the list"
         )
     return name if _is_absolute(name) else files.join(root, name)
 

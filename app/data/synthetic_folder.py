@@ -45,7 +45,7 @@ def write_in_processes(
     `num_bytes` is the memory of a process, for the message when one is killed.
 
     Raises:
-        ResourceError: a process was killed, most likely for want of memory; and whatever `write` raises.
+        ResourceError: a process was killed, most likely because memory ran out; and whatever `write` raises.
     """
     if num_processes == 1 or len(items) < 2:
         yield from map(write, items)
@@ -61,9 +61,9 @@ def write_in_processes(
             yield future.result()
     except BrokenProcessPool as error:
         raise ResourceError(
-            f"one of {num_processes} processes was killed, most likely for want of memory "
+            f"one of {num_processes} processes was killed, most likely because memory ran out "
             f"(each needs {num_bytes / 2**20:.0f} MiB); "
-            "run it again with a smaller --num-processes: it goes on where it stopped"
+            "run it again with a smaller --num-processes: it resumes where it stopped"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

@@ -11,7 +11,7 @@ def csv_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
     """Each row that is not empty, with the number of its last line; names of columns without the spaces around them.
 
     Raises:
-        ValueError: it is no text, or no table; says what was seen.
+        ValueError: it is not text, or no table; says what was seen.
     """
     text = decode_text(content).text
     first = text.split("\n", 1)[0]

@@ -33,7 +33,7 @@ def decode_text(content: bytes, declared: str | None = None) -> Decoded:
     """The text of a file. A byte order mark counts before what is declared; lines end in a line feed.
 
     Raises:
-        ValueError: it is no text of a known encoding; says what was seen and how to go on.
+        ValueError: it is not text of a known encoding; says what was seen and how to go on.
     """
     mark, marked = next(((m, e) for m, e in MARKS if content.startswith(m)), (b"", None))
     encoding = marked or declared or _guess(content)
@@ -41,11 +41,11 @@ def decode_text(content: bytes, declared: str | None = None) -> Decoded:
         text = content[len(mark) :].decode(encoding)
     except (UnicodeDecodeError, LookupError) as error:
         raise ValueError(
-            f"it is no text in {encoding}: {error}; say which encoding it has, or save it as UTF-8"
+            f"it is not text in {encoding}: {error}; say which encoding it has, or save it as UTF-8"
         ) from error
     cleaned = text.replace("\0", "")
     if len(_CONTROLS.findall(cleaned)) > MAX_CONTROL_SHARE * len(cleaned):
-        raise ValueError(f"it is no text but binary: it begins with {content[:12]!r}")
+        raise ValueError(f"it is not text but binary: it begins with {content[:12]!r}")
     return Decoded(re.sub(r"\r\n?", "\n", cleaned), encoding, len(text) - len(cleaned))
 
 
@@ -74,7 +74,7 @@ def _guess(content: bytes) -> str:
         if letters and sum(c > "\x7f" for c in letters) <= MAX_WESTERN_SHARE * len(letters):
             return WESTERN
         raise ValueError(
-            f"it is no text in UTF-8 (byte {error.start} is {content[error.start]:#04x}), UTF-16 or Windows-1252; say "
+            f"it is not text in UTF-8 (byte {error.start} is {content[error.start]:#04x}), UTF-16 or Windows-1252; say "
             "which encoding it has, or save it as UTF-8"
         ) from error
     return "utf-8"

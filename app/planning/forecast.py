@@ -58,7 +58,7 @@ def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast
         ValueError: there are no workers, or the profile knows nothing of a trial; names it.
     """
     if num_workers < 1:
-        raise ValueError(f"--workers: got {num_workers}, wanted 1 or more")
+        raise ValueError(f"--workers: got {num_workers}, expected 1 or more")
     model = CostModel(profile)
     experiments = {experiment.name: experiment for experiment in study.experiments}
     kinds = _kinds(experiments)
@@ -155,8 +155,8 @@ def choose(found: Sequence[Forecast], objective: Objective = "time", deadline_s:
     if not fitting:
         least = min(found, key=lambda one: one.high_s)
         raise ValueError(
-            f"--deadline-h: got {(deadline_s or 0) / 3600:.3g} h, wanted {least.high_s / 3600:.3g} h or more: so long "
-            f"takes {least.plan.strategy} on {least.plan.num_workers} workers, at the end of its 80 % interval"
+            f"--deadline-h: got {(deadline_s or 0) / 3600:.3g} h, expected {least.high_s / 3600:.3g} h or more: so "
+            f"long takes {least.plan.strategy} on {least.plan.num_workers} workers, at the end of its 80 % interval"
         )
     if objective == "cost":
         return min(fitting, key=lambda one: (one.worker_hours, one.makespan_s))

@@ -23,9 +23,9 @@ class Stage:
     def __post_init__(self) -> None:
         for name in ("workers_per_trial", "concurrent_trials"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name}: got {getattr(self, name)}, wanted 1 or more")
+                raise ValueError(f"{name}: got {getattr(self, name)}, expected 1 or more")
         if not self.trials:
-            raise ValueError("trials: got none, wanted the names of the stage's trials")
+            raise ValueError("trials: got none, expected the names of the stage's trials")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,9 @@ def workers_per_trial(strategy: str, num_workers: int) -> int:
             f"strategy: got {strategy!r}, wanted auto, {DATA_PARALLEL}, {EXPERIMENT_PARALLEL}, {HYBRID}:K or plan:FILE"
         )
     if not 1 <= int(given) <= num_workers:
-        raise ValueError(f"strategy {strategy}: wanted 1 to {num_workers} workers a trial, as there are {num_workers}")
+        raise ValueError(
+            f"strategy {strategy}: expected 1 to {num_workers} workers a trial, as there are {num_workers}"
+        )
     return int(given)
 
 
@@ -118,7 +120,7 @@ def check(plan: Plan, study: Study) -> None:
         if needed > plan.num_workers:
             raise ValueError(
                 f"{where}: {stage.concurrent_trials} trials at a time x {stage.workers_per_trial} workers = {needed} "
-                f"workers, wanted at most {plan.num_workers}"
+                f"workers, expected at most {plan.num_workers}"
             )
         repeated = {name for name, count in Counter(stage.trials).items() if count > 1}
         for name in stage.trials:

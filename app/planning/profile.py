@@ -51,14 +51,14 @@ class Sample:
     def __post_init__(self) -> None:
         for name in ("workers", "side_by_side", "global_batch_size"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name}: got {getattr(self, name)}, wanted 1 or more")
+                raise ValueError(f"{name}: got {getattr(self, name)}, expected 1 or more")
         for name in ("steps_per_epoch", "step_s"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name}: got {getattr(self, name)}, wanted more than 0")
         parts = ("startup_s", "first_steps_s", "evaluation_s", "checkpoint_s", "other_s", "handover_s")
         for name in (*parts, "num_parameters"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name}: got {getattr(self, name)}, wanted 0 or more")
+                raise ValueError(f"{name}: got {getattr(self, name)}, expected 0 or more")
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ class Profile:
 
     def __post_init__(self) -> None:
         if self.format != FORMAT:
-            raise ValueError(f"format: got {self.format}, wanted {FORMAT}: make the profile anew")
+            raise ValueError(f"format: got {self.format}, expected {FORMAT}: make the profile again")
         if not self.samples:
-            raise ValueError("samples: got none, wanted at least one measured training")
+            raise ValueError("samples: got none, expected at least one measured training")
 
     @staticmethod
     def from_json(text: str) -> "Profile":

@@ -64,7 +64,7 @@ def study_of(values: Mapping[str, Any]) -> Study:
     request, options = read(plain.pop("search"))
     written = plain.get("experiments", [])
     if not isinstance(written, list):
-        raise ValueError(f"experiments: got {written!r}, wanted a list")
+        raise ValueError(f"experiments: got {written!r}, expected a list")
     if request.algorithm in (GRID, RANDOM):
         return Study.from_dict({**plain, "experiments": [*written, *expand(request, plain.get("seed", 0))]})
     names = [f"{request.prefix}{number:03d}" for number in range(request.num_trials or 0)]

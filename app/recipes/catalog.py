@@ -19,7 +19,7 @@ from app.scheduling import Scheduler
 from app.search_space import Choice, Range, Search
 
 BRATS = "brats"
-SEED_TASK: Mapping[str, Any] = {
+DISTMIS_TASK: Mapping[str, Any] = {
     "outputs": "whole",
     "network": "unet3d",
     "filters": [8, 16, 32, 64],
@@ -30,9 +30,9 @@ SEED_TASK: Mapping[str, Any] = {
     "augment": None,
 }
 """DistMIS's task: whole volumes, 152 of the 155 slices, nothing random."""
-SEED_EPOCHS = 100
-"""Assumed: what we have of the seed study does not say."""
-SEED_RATES, SEED_NORMS, SEED_BETAS = (1e-4, 5e-4, 1e-3, 5e-3), ("batch", "group"), (0.99, 0.999)
+DISTMIS_EPOCHS = 100
+"""Assumed: the published code of DistMIS does not say."""
+DISTMIS_RATES, DISTMIS_NORMS, DISTMIS_BETAS = (1e-4, 5e-4, 1e-3, 5e-3), ("batch", "group"), (0.99, 0.999)
 
 SMALL_BRATS_TASK: Mapping[str, Any] = {
     "patch_size": [32, 32, 32],
@@ -41,7 +41,7 @@ SMALL_BRATS_TASK: Mapping[str, Any] = {
     "foreground_share": 0.7,
 }
 BRATS_EPOCHS = 100
-"""Assumed, as for the seed study."""
+"""Assumed, as for DistMIS."""
 RATES, DECAYS = Range(1e-4, 3e-2, log=True), Range(1e-6, 1e-1, log=True)
 """Assumed: a factor of ten and more to both sides of AdamW's usual 1e-3 to 3e-3 and 1e-4 to 1e-2."""
 
@@ -63,12 +63,12 @@ def brats_smoke(*, epochs: int = 8) -> Study:
     return Study("brats-smoke", tuple(trials))
 
 
-def brats_seed_grid(
+def distmis_grid(
     *, small: bool = False, epochs: int | None = None, batch_rule: BatchRule = "fixed-per-worker"
 ) -> Study:
-    """The 32 trials of the seed study: learning rate x norm x beta2 x amsgrad, Adam, two volumes a worker.
+    """The 32 trials of DistMIS: learning rate x norm x beta2 x amsgrad, Adam, two volumes a worker.
 
-    By the seed study's rule batch and rate grow with the workers of a trial; `fixed-global` trains on two volumes a
+    By DistMIS's rule batch and rate grow with the workers of a trial; `fixed-global` trains on two volumes a
     step, however many workers there are, so that all strategies give the same result.
     """
     reduced = {"filters": [8, 16], "patch_size": [32, 32, 32]} if small else {}
@@ -76,16 +76,16 @@ def brats_seed_grid(
         Experiment(
             name=f"lr={rate:g}-norm={norm}-beta2={beta2:g}-amsgrad={'on' if amsgrad else 'off'}",
             workload=BRATS,
-            task={**SEED_TASK, "norm": norm, **reduced},
-            epochs=epochs or (1 if small else SEED_EPOCHS),
+            task={**DISTMIS_TASK, "norm": norm, **reduced},
+            epochs=epochs or (1 if small else DISTMIS_EPOCHS),
             batch_size=2,
             batch_rule=batch_rule,
             optimizer=OptimizerConfig(name="adam", learning_rate=rate, beta2=beta2, amsgrad=amsgrad, clip_norm=None),
             schedule=ScheduleConfig(name="constant", warmup_share=0.0),
         )
-        for rate, norm, beta2, amsgrad in product(SEED_RATES, SEED_NORMS, SEED_BETAS, (True, False))
+        for rate, norm, beta2, amsgrad in product(DISTMIS_RATES, DISTMIS_NORMS, DISTMIS_BETAS, (True, False))
     ]
-    return Study(named("brats-seed-grid", small), tuple(trials))
+    return Study(named("distmis-grid", small), tuple(trials))
 
 
 def brats_tpe(*, small: bool = False, epochs: int | None = None, num_trials: int | None = None) -> Study:
@@ -136,17 +136,17 @@ def _brats(small: bool, epochs: int | None) -> Experiment:
 
 RECIPES: dict[str, Callable[..., Study]] = {
     "brats-smoke": brats_smoke,
-    "brats-seed-grid": brats_seed_grid,
+    "distmis-grid": distmis_grid,
     "brats-tpe": brats_tpe,
     "brats-population": brats_population,
     "documents-image": documents_image,
     "documents-transfer": documents_transfer,
     "documents-partitions": documents_partitions,
     "documents-batch-sizes": documents_batch_sizes,
-    "documents-image-seed": partial(documents_image, published=True),
-    "documents-transfer-seed": partial(documents_transfer, published=True),
-    "documents-partitions-seed": partial(documents_partitions, published=True),
-    "brats-seed-grid-small": partial(brats_seed_grid, small=True),
+    "ferrando2020-image": partial(documents_image, published=True),
+    "ferrando2020-transfer": partial(documents_transfer, published=True),
+    "ferrando2020-partitions": partial(documents_partitions, published=True),
+    "distmis-grid-small": partial(distmis_grid, small=True),
     "brats-tpe-small": partial(brats_tpe, small=True),
     "brats-population-small": partial(brats_population, small=True),
     "documents-image-small": partial(documents_image, small=True),

@@ -1,4 +1,4 @@
-"""Complete studies of documents by name, this project's own and those of the seed study as published.
+"""Complete studies of documents by name, this project's own and those of Ferrando 2020 as published.
 
 They read stores by name: `rvl-cdip` and `tobacco` (with its partitions), made by jobs/prepare.py.
 """
@@ -40,7 +40,7 @@ TRANSFER_EPOCHS, TRANSFER_BATCH = 5, 8
 TEXT_OPTIMIZER = OptimizerConfig(name="adamw", learning_rate=3e-5, weight_decay=0.01, clip_norm=1.0)
 TEXT_SCHEDULE = ScheduleConfig(name="poly", warmup_share=0.1, power=1.0)
 TEXT_EPOCHS, TEXT_BATCH = 5, 6
-"""The batch is the seed study's; the epochs are assumed: it does not say."""
+"""The batch is that of Ferrando 2020; the epochs are assumed: it does not say."""
 NUM_PARTITIONS = 10
 
 BATCH_SIZES = tuple(2**power for power in range(4, 12))
@@ -57,7 +57,7 @@ def documents_image(
 ) -> Study:
     """EfficientNets of growing size on RVL-CDIP; `weights` for all of them, by default each network's own.
 
-    `published` trains as the seed study did, here and in the recipes below.
+    `published` trains as Ferrando 2020 does, here and in the recipes below.
     """
     tasks: list[Mapping[str, Any]] = [SMALL_IMAGE_TASK] if small else [{"model": model} for model in models]
     trials = [
@@ -178,11 +178,11 @@ def _tobacco_image(name: str, partition: int, epochs: int, task: Mapping[str, An
 
 def _study(name: str, small: bool, published: bool, trials: Sequence[Experiment]) -> Study:
     chosen = [_published(t) if published and t.workload == IMAGE else t for t in trials]
-    return Study(named(f"{name}-seed" if published else name, small), tuple(chosen))
+    return Study(named(name.replace("documents-", "ferrando2020-") if published else name, small), tuple(chosen))
 
 
 def _published(trial: Experiment) -> Experiment:
-    """An image training as the seed study's: plain momentum, every parameter decayed, pages turned and no more, hard
+    """An image training as in Ferrando 2020: plain momentum, every parameter decayed, pages turned and no more, hard
     labels, and its batch on each GPU."""
     return replace(
         trial,

@@ -36,7 +36,7 @@ class Progress:
     trained_s: float = 0.0
     """Wall time of the attempts before this one."""
     origin: dict[str, Any] = field(default_factory=dict)
-    """Where the network's first weights came from."""
+    """Where the network's initial weights came from."""
 
 
 def save_last(
@@ -89,7 +89,7 @@ def load(path: str, device: torch.device | str = "cpu") -> dict[str, Any]:
         ) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         found = state.get("format") if isinstance(state, dict) else type(state).__name__
-        raise DataError(f"{path}: checkpoint format {found!r}, wanted {FORMAT}")
+        raise DataError(f"{path}: checkpoint format {found!r}, expected {FORMAT}")
     return state
 
 
@@ -127,9 +127,9 @@ def offset_of(progress: Progress, experiment: Experiment, batch_size: int, group
     if offset and (grouped or not progress.num_samples):
         before = progress.num_samples // progress.step or "as many (an older version did not note how many)"
         raise UsageError(
-            f"{folder}: got a batch of {batch_size} samples ({experiment.batch_rule}), wanted {before} as before, for "
-            "the order of samples follows from it: go on with as many workers as before, or begin anew under another "
-            "--name"
+            f"{folder}: got a batch of {batch_size} samples ({experiment.batch_rule}), expected {before} as before, "
+            "for the order of samples follows from it: resume with as many workers as before, or start afresh under "
+            "another --name"
         )
     return offset
 
@@ -139,7 +139,7 @@ def _write(path: str, content: dict[str, Any]) -> None:
     floats = [value for network in networks for value in network.values() if value.is_floating_point()]
     if floats and not torch.stack([value.isfinite().all() for value in floats]).all():
         raise TrainingError(
-            f"{path}: got weights or statistics that are not finite, wanted numbers; it stays as it was. "
+            f"{path}: got weights or statistics that are not finite, expected numbers; it stays as it was. "
             "Lower the learning rate, lengthen the warm-up, or lower clip_norm"
         )
     buffer = io.BytesIO()

@@ -80,15 +80,15 @@ def take_over(source: str, folder: str) -> int:
     found = {files.name_of(path).removesuffix(".json"): _parsed(path) for path in _paths(source)}
     if not found:
         raise UsageError(
-            f"{source} has chosen no numerics ({FOLDER}/*.json): wanted the folder of another run of this study whose "
-            "trials have begun, and whose precision or memory layout is `auto`"
+            f"{source} has chosen no numerics ({FOLDER}/*.json): expected the folder of another run of this study "
+            "whose trials have begun, and whose precision or memory layout is `auto`"
         )
     for key, choice in found.items():
         kept = keep(folder, key, choice)
         if kept.label != choice.label:
             raise UsageError(
                 f"{folder} has chosen {kept.label} before for {choice.network} on {choice.device}, where {source} has "
-                f"{choice.label}: go on without --numerics, or begin anew under another --name"
+                f"{choice.label}: continue without --numerics, or start afresh under another --name"
             )
     return len(found)
 
@@ -107,5 +107,5 @@ def _parsed(path: str) -> Choice:
         return from_dict(Choice, json.loads(files.read_bytes(path)))
     except ValueError as error:
         raise DataError(
-            f"{path} is damaged: {error}; restore it, or delete it, and the next trial chooses anew"
+            f"{path} is damaged: {error}; restore it, or delete it, and the next trial chooses again"
         ) from error

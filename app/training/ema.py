@@ -1,8 +1,8 @@
 """The exponential moving average of a network's weights over the steps, evaluated and kept in place of the weights.
 
 After step n (the first is 0) average = d x average + (1 - d) x weights, with d = min(decay, (1 + n) / (10 + n)): the
-first weights, which are far from the last, are forgotten fast (the ramp is TensorFlow's ExponentialMovingAverage, with
-which EfficientNet was trained: Tan and Le 2019). Statistics of batch normalisation are averages already: copied.
+initial weights, which are far from the last, are forgotten fast (the ramp is TensorFlow's ExponentialMovingAverage,
+with which EfficientNet was trained: Tan and Le 2019). Statistics of batch normalization are averages already: copied.
 """
 
 from typing import Any

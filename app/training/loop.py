@@ -34,7 +34,7 @@ class TrainingResult:
     numerics: dict[str, Any]
     device: str
     origin: dict[str, Any]
-    """Where the network's first weights came from; empty: drawn at random."""
+    """Where the network's initial weights came from; empty: drawn at random."""
 
 
 def train(order: Order, workload: Workload, context: WorkerContext) -> TrainingResult:
@@ -74,7 +74,7 @@ class Training:
         ends = {self._end_step(epoch) for epoch in range(self.progress.num_epochs, experiment.epochs)}
         if len(ends) < experiment.epochs - self.progress.num_epochs:
             raise UsageError(
-                f"got a batch of {self.batch_size} samples on {context.world_size} worker(s), wanted at most the "
+                f"got a batch of {self.batch_size} samples on {context.world_size} worker(s), expected at most the "
                 f"{len(self.samples)} of the training split: some epoch would have no step. Lower batch_size"
             )
         self.batches = self._open_batches()  # first: reading begins while the network is built

@@ -21,7 +21,7 @@ def tune_process(num_threads: int) -> None:
         ValueError: fewer than one thread.
     """
     if num_threads < 1:
-        raise ValueError(f"num_threads: got {num_threads}, wanted 1 or more")
+        raise ValueError(f"num_threads: got {num_threads}, expected 1 or more")
     import torch
 
     torch.set_num_threads(min(num_threads, thread_limit(os.environ)))
@@ -35,7 +35,7 @@ def threads_per_worker(workers_on_node: int) -> int:
 
 def thread_limit(environment: Mapping[str, str]) -> int:
     """What OMP_THREAD_LIMIT allows. OpenMP gives no more whatever torch asks for, and oneDNN's kernels then wait for
-    the missing threads for ever (seen: the weight gradient of a 1x1 convolution)."""
+    the missing threads forever (seen: the weight gradient of a 1x1 convolution)."""
     limit = environment.get("OMP_THREAD_LIMIT", "")
     return int(limit) if limit.isdecimal() and int(limit) > 0 else sys.maxsize
 

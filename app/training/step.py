@@ -116,7 +116,7 @@ def _slices(inputs: Batch, share: int, size: int) -> Iterator[Batch]:
 
 @contextmanager
 def without_trace(model: torch.nn.Module, device: torch.device) -> Iterator[None]:
-    """Forward passes that leave neither gradients, nor random numbers drawn, nor statistics of batch normalisation."""
+    """Forward passes that leave neither gradients, nor random numbers drawn, nor statistics of batch normalization."""
     kept = [buffer.clone() for buffer in model.buffers()]
     with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad():
         yield

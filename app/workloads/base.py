@@ -48,7 +48,7 @@ class Workload(Protocol):
         follow.
 
         Raises:
-            UsageError: the weights asked for cannot be had.
+            UsageError: the weights asked for are not available.
         """
 
     def origin(self, task: Any, model: torch.nn.Module) -> dict[str, Any]:

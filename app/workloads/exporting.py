@@ -56,7 +56,7 @@ def export_model(form: Form, network: torch.nn.Module, weights: bytes, facts: Ma
     difference = compare_onnx(plain, onnx, form.images)
     if not difference <= TOLERANCE:
         raise TwofoldError(
-            f"ONNX Runtime's logits differ from torch's by {difference:.2g} of the largest, wanted at most "
+            f"ONNX Runtime's logits differ from torch's by {difference:.2g} of the largest, expected at most "
             f"{TOLERANCE:g}; nothing was exported"
         )
     files.write_bytes_atomic(files.join(folder, "weights.pt"), weights)

@@ -1,4 +1,4 @@
-"""First weights of a network from a file or an earlier run: what fits is loaded, what was and was not is said."""
+"""Initial weights of a network from a file or an earlier run: what fits is loaded, what was and was not is said."""
 
 import io
 from typing import Any
@@ -40,7 +40,7 @@ def load_fitting(network: torch.nn.Module, weights: dict[str, torch.Tensor], sou
     fitting = {key: value for key, value in weights.items() if key in own and own[key].shape == value.shape}
     if len(fitting) < MIN_SHARE * len(own):
         raise UsageError(
-            f"{source} fits {len(fitting)} of the network's {len(own)} tensors, wanted at least {MIN_SHARE:.0%}: "
+            f"{source} fits {len(fitting)} of the network's {len(own)} tensors, expected at least {MIN_SHARE:.0%}: "
             "weights of another network"
         )
     network.load_state_dict(fitting, strict=False)

@@ -1,4 +1,4 @@
-"""Where a network's first weights lie, told without torch: a job looks before it starts any worker."""
+"""Where a network's initial weights lie, told without torch: a job looks before it starts any worker."""
 
 from app.data import files
 from app.errors import UsageError
@@ -20,6 +20,6 @@ def find_weights(place: str, others: str = "") -> str:
     if not files.exists(path):
         raise UsageError(
             f"task.weights: {place} is neither a file nor the folder of a finished run (it has no {RUN_WEIGHTS}); "
-            f"wanted one of these{others}"
+            f"expected one of these{others}"
         )
     return path

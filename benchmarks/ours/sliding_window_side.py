@@ -67,7 +67,7 @@ class Segmentation:
     def _monai(
         self, case: Any, image: npt.NDArray[np.int16], overlap: float, sw_batch_size: int
     ) -> tuple[float, int, Any]:
-        """The whole volume, as distributed and as MONAI's transforms leave it; normalisation is not counted."""
+        """The whole volume, as distributed and as MONAI's transforms leave it; normalization is not counted."""
         from monai.inferers.utils import sliding_window_inference
 
         from app.workloads.brats.labels import from_regions

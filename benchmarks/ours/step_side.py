@@ -34,7 +34,7 @@ class Steps:
         return {"numerics": numerics, "shape": list(self._batch["image"].shape)}
 
     def time_step(self) -> dict[str, Any]:
-        """Seconds of one step, normalisation of the samples to the optimizer's update, on samples already read."""
+        """Seconds of one step, normalization of the samples to the optimizer's update, on samples already read."""
         began = time.perf_counter()
         loss = self._run(self._batch)
         return {"seconds": time.perf_counter() - began, "loss": loss}

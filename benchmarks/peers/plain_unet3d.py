@@ -1,4 +1,4 @@
-"""The seed study's 3D U-Net out of torch's own layers, as one writes it without thinking of speed."""
+"""DistMIS's 3D U-Net out of torch's own layers, as one writes it without thinking of speed."""
 
 import torch
 from torch import nn

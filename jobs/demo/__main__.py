@@ -29,7 +29,7 @@ def main(arguments: Args) -> None:
     import shutil
 
     if arguments.workers < 1:
-        raise ValueError(f"--workers: got {arguments.workers}, wanted 1 or more")
+        raise ValueError(f"--workers: got {arguments.workers}, expected 1 or more")
     run = Path(arguments.runs) / "demo"
     if arguments.fresh and run.exists():
         shutil.rmtree(run)

@@ -52,7 +52,7 @@ def walk(size: Size, run: Path, num_workers: int, show: Steps) -> None:
     on_store, workers = ["--store", str(store)], ["--workers", str(num_workers)]
     show.run(
         Step(
-            "Invent brain scans with tumours, in the format of the Medical Segmentation Decathlon",
+            "Generate synthetic brain scans with tumours, in the format of the Medical Segmentation Decathlon",
             ["synthesize", "brats", "--out", str(raw), *count(size), *flag("shape", size.shape)],
         )
     )
@@ -98,9 +98,11 @@ def check(summary: Path, wanted_dice: float | None) -> None:
     if dice <= wanted_dice:
         raise TrainingError(
             f"the regions are not clearly found: mean Dice {dice:.3f} on the held-out cases, "
-            f"wanted more than {wanted_dice}"
+            f"expected more than {wanted_dice}"
         )
-    say(f"mean Dice {dice:.3f} on the held-out cases: the regions are clearly found (wanted: more than {wanted_dice})")
+    say(
+        f"mean Dice {dice:.3f} on the held-out cases: the regions are clearly found (expected: more than {wanted_dice})"
+    )
 
 
 def a_test_case(store: Path) -> str:

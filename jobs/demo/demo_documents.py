@@ -17,7 +17,7 @@ SEED, NEW_SEED = 1, 2
 
 @dataclass(frozen=True)
 class Size:
-    """How much the demo does: wanted are four minutes on two cores; OCR of 160 pages is about 75 s of it."""
+    """How much the demo does: expected are four minutes on two cores; OCR of 160 pages is about 75 s of it."""
 
     num_rvl_pages: int = 800
     rvl_height: int = 400
@@ -97,7 +97,7 @@ def make_sets(size: Size, raw: Path, show: Steps) -> None:
     pages = ["--num-pages", str(size.num_rvl_pages), "--height", str(size.rvl_height)]
     show.run(
         Step(
-            "Invent scanned pages of 16 classes, in the format of RVL-CDIP",
+            "Generate synthetic scanned pages of 16 classes, in the format of RVL-CDIP",
             ["synthesize", "rvl-cdip", "--out", str(raw / "rvl-cdip"), *pages, *seed],
         )
     )
@@ -168,7 +168,7 @@ def predict(size: Size, folder: Path, raw: Path, show: Steps, have: Path | None)
     pages = ["--num-pages", "10", "--per-class", "0", "--height", str(size.tobacco_height), "--seed", str(NEW_SEED)]
     show.run(
         Step(
-            "Invent a few pages that are in no set",
+            "Generate a few synthetic pages that are in no set",
             ["synthesize", "tobacco", "--out", str(new), *pages],
         )
     )
@@ -199,7 +199,7 @@ def check(ensemble: Path, wanted_gain: float | None) -> None:
     poor = [name for name in ("image", "text") if accuracy[name] < wanted_gain * found["chance"]]
     if poor:
         raise TrainingError(
-            f"{' and '.join(poor)} alone did not learn: accuracy {told}; wanted {wanted_gain:g} times the "
+            f"{' and '.join(poor)} alone did not learn: accuracy {told}; expected {wanted_gain:g} times the "
             f"{found['chance']:.0%} of always naming the most frequent class"
         )
     say(f"accuracy: {told}; the most frequent class alone: {found['chance']:.0%}")

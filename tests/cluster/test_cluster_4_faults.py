@@ -91,7 +91,7 @@ def test_a_study_whose_driver_is_killed_and_whose_job_is_stopped_goes_on(slow: H
         (name,) = re.findall(r"^(\S+): submitted", job.told(), re.M)
         slow.must("client", f"RAY_AUTH_MODE=token ray job stop --address {JOBS} {name}")
         assert job.ends(120) == 130, job.told()
-        assert f"{len(done)} trials were finished before and are not run again" in job.told()
+        assert f"{len(done)} trials were already finished and are skipped" in job.told()
     with submitted(slow, command) as job:
         check_end(slow, job, "stops", home)
         assert check_lost(slow, job, "stops", NUM_TRIALS - len(done)) is None  # the workers were there at once

@@ -65,7 +65,7 @@ def test_ctrl_c_ends_a_training_with_the_line_that_says_how_to_go_on(
     command = [sys.executable, "jobs/train.py", "brats", *flags, *small]
     code, shown, took_s = typed_into_a_terminal(command, awaited, CTRL_C)
     assert code == 130, shown[-2000:]
-    assert shown.count("error: stopped; the same command goes on from here") == 1
+    assert shown.count("error: stopped; run the same command to resume") == 1
     assert "Traceback" not in shown
     assert took_s < STOP_WITHIN_S
     assert (tmp_path / "train" / "checkpoint" / "last.pt").exists() == (launcher == "local")

@@ -68,7 +68,7 @@ def test_a_lost_host_is_one_line(tmp_path: Path, short_path: Path) -> None:
     places = dict(re.findall(r"^(t\d): on host (.+)$", log, re.M))
     assert places, log
     (lost,) = re.findall(r"^host .* is gone.*$", log, re.M)
-    assert re.search(r"is gone, and with it t\d(, t\d)?: each goes on from its last checkpoint on another host", lost)
+    assert re.search(r"is gone, and with it t\d(, t\d)?: each resumes from its last checkpoint on another host", lost)
     assert lost.endswith("workers in all: 0; trials at a time: 1, until now 2"), "a CPU, and two that reading needs"
     ours = re.compile(r"(t\d: |host |no sign of host |s: |ended: )")
     assert [line for line in log.splitlines() if line.strip() and not ours.match(line)] == [], log

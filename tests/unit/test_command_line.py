@@ -107,7 +107,7 @@ def test_a_job_that_is_told_to_end_says_how_to_go_on(name: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "error: stopped; the same command goes on from here\n"
+    assert done.stderr == "error: stopped; run the same command to resume\n"
 
 
 def test_a_configuration_that_checks_itself_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -207,7 +207,7 @@ def test_a_job_as_a_process(tmp_path: Path) -> None:
         "    num_sheep: int = 1\n"
         "def main(arguments):\n"
         "    if arguments.num_sheep < 1:\n"
-        "        raise ValueError(f'num_sheep: got {arguments.num_sheep}, wanted 1 or more')\n"
+        "        raise ValueError(f'num_sheep: got {arguments.num_sheep}, expected 1 or more')\n"
         "    print('done')\n"
         'if __name__ == "__main__":\n'
         "    from app.command_line import run\n"
@@ -219,7 +219,7 @@ def test_a_job_as_a_process(tmp_path: Path) -> None:
         return done.returncode, done.stdout, done.stderr
 
     assert ended() == (0, "done\n", "")
-    assert ended("--num-sheep", "0") == (2, "", "error: num_sheep: got 0, wanted 1 or more\n")
+    assert ended("--num-sheep", "0") == (2, "", "error: num_sheep: got 0, expected 1 or more\n")
     code, out, _ = ended("--help")
     assert code == 0
     assert "Herds sheep." in out

@@ -21,7 +21,7 @@ class Wheel:
 
     def __post_init__(self) -> None:
         if self.radius_mm <= 0:
-            raise ValueError(f"radius_mm: got {self.radius_mm}, wanted more than 0")
+            raise ValueError(f"radius_mm: got {self.radius_mm}, expected more than 0")
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,16 @@ class Bicycle:
         ({"name": "a", "num_wheels": 2}, "unknown key 'num_wheels'"),
         ({}, "missing key 'name' of Bicycle"),
         ({"name": "a", "wheels": [{}]}, "missing key 'wheels[0].radius_mm' of Wheel"),
-        ({"name": 3}, "name: got 3 (int), wanted str"),
-        ({"name": None}, "name: got null, wanted str"),
-        ({"name": "a", "electric": 1}, "electric: got 1 (int), wanted bool"),
-        ({"name": "a", "wheels": {"radius_mm": 1}}, "wheels: got {'radius_mm': 1} (dict), wanted a list"),
-        ({"name": "a", "wheels": ["x"]}, "wheels[0]: got 'x', wanted a mapping of Wheel's fields"),
-        ({"name": "a", "wheels": [{"radius_mm": "1"}]}, "wheels[0].radius_mm: got '1' (str), wanted float"),
-        ({"name": "a", "wheels": [{"radius_mm": True}]}, "wheels[0].radius_mm: got True (bool), wanted float"),
+        ({"name": 3}, "name: got 3 (int), expected str"),
+        ({"name": None}, "name: got null, expected str"),
+        ({"name": "a", "electric": 1}, "electric: got 1 (int), expected bool"),
+        ({"name": "a", "wheels": {"radius_mm": 1}}, "wheels: got {'radius_mm': 1} (dict), expected a list"),
+        ({"name": "a", "wheels": ["x"]}, "wheels[0]: got 'x', expected a mapping of Wheel's fields"),
+        ({"name": "a", "wheels": [{"radius_mm": "1"}]}, "wheels[0].radius_mm: got '1' (str), expected float"),
+        ({"name": "a", "wheels": [{"radius_mm": True}]}, "wheels[0].radius_mm: got True (bool), expected float"),
         (
             {"name": "a", "wheels": [{"radius_mm": 1, "num_spokes": 2.0}]},
-            "wheels[0].num_spokes: got 2.0 (float), wanted int",
+            "wheels[0].num_spokes: got 2.0 (float), expected int",
         ),
         ({"name": "a", "wheels": [{"radius_mm": 1, "num_spokes": True}]}, "wheels[0].num_spokes: got True (bool)"),
         (
@@ -73,17 +73,17 @@ class Bicycle:
             "wheels[0].color: got 'silve'; did you mean 'silver'?",
         ),
         ({"name": "a", "wheels": [{"radius_mm": 1, "color": "z"}]}, "wheels[0].color: got 'z'; valid: black, silver"),
-        ({"name": "a", "wheels": [{"radius_mm": -1}]}, "wheels[0]: radius_mm: got -1.0, wanted more than 0"),
+        ({"name": "a", "wheels": [{"radius_mm": -1}]}, "wheels[0]: radius_mm: got -1.0, expected more than 0"),
         ({"name": "a", "level": True}, "level: got True; valid: 1, 2"),
         ({"name": "a", "level": 1.0}, "level: got 1.0; valid: 1, 2"),
-        ({"name": "a", "size_mm": [1]}, "size_mm: got 1 values, wanted 2"),
-        ({"name": "a", "size_mm": [1, "x"]}, "size_mm[1]: got 'x' (str), wanted float"),
-        ({"name": "a", "weight_kg": "x"}, "weight_kg: got 'x' (str), wanted float or null"),
-        ({"name": "a", "gears": 1.5}, "gears: got 1.5 (float), wanted int or str"),
+        ({"name": "a", "size_mm": [1]}, "size_mm: got 1 values, expected 2"),
+        ({"name": "a", "size_mm": [1, "x"]}, "size_mm[1]: got 'x' (str), expected float"),
+        ({"name": "a", "weight_kg": "x"}, "weight_kg: got 'x' (str), expected float or null"),
+        ({"name": "a", "gears": 1.5}, "gears: got 1.5 (float), expected int or str"),
         ({"name": "a", "part": {"tone": 1}}, "unknown key 'part.tone': did you mean 'tone_hz'?"),
-        ({"name": "a", "notes": ["x", 1]}, "notes[1]: got 1 (int), wanted str"),
-        ({"name": "a", "options": 1}, "options: got 1 (int), wanted a mapping"),
-        ({"name": "a", "prices": {"bell": "x"}}, "prices.bell: got 'x' (str), wanted float"),
+        ({"name": "a", "notes": ["x", 1]}, "notes[1]: got 1 (int), expected str"),
+        ({"name": "a", "options": 1}, "options: got 1 (int), expected a mapping"),
+        ({"name": "a", "prices": {"bell": "x"}}, "prices.bell: got 'x' (str), expected float"),
     ],
 )
 def test_wrong_values_are_named_with_their_path(values: dict[str, Any], message: str) -> None:
@@ -95,7 +95,7 @@ def test_wrong_values_are_named_with_their_path(values: dict[str, Any], message:
 def test_the_path_starts_where_the_caller_says() -> None:
     with pytest.raises(ValueError, match=r"unknown key 'task\.radius'"):
         from_dict(Wheel, {"radius": 1}, where="task")
-    with pytest.raises(ValueError, match=r"^task: got 3, wanted a mapping of Wheel's fields"):
+    with pytest.raises(ValueError, match=r"^task: got 3, expected a mapping of Wheel's fields"):
         from_dict(Wheel, 3, where="task")  # type: ignore[arg-type]
 
 

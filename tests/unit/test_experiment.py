@@ -19,7 +19,7 @@ def test_a_batch_that_does_not_divide_names_the_workers_that_do() -> None:
     with pytest.raises(ValueError) as caught:
         experiment(batch_size=12).global_batch_size(5)
     message = str(caught.value)
-    assert "5 workers do not divide the global batch of 12 samples" in message
+    assert "batch size 12 is not divisible by 5 workers" in message
     assert "[1, 2, 3, 4, 6, 12]" in message
     assert "fixed-per-worker" in message
 
@@ -30,7 +30,7 @@ def test_the_global_batch_is_the_same_on_every_k_that_fits(batch_size: int, num_
     if batch_size % num_workers == 0:
         assert e.global_batch_size(num_workers) == batch_size
     else:
-        with pytest.raises(ValueError, match="do not divide"):
+        with pytest.raises(ValueError, match="is not divisible by"):
             e.global_batch_size(num_workers)
     assert e.learning_rate(num_workers) == 1e-3
 
@@ -44,7 +44,7 @@ def test_fixed_per_worker_grows_batch_and_rate_alike() -> None:
 @pytest.mark.parametrize("rule", ["fixed-global", "fixed-per-worker"])
 @pytest.mark.parametrize("num_workers", [0, -1])
 def test_no_workers_is_an_error(rule: Any, num_workers: int) -> None:
-    with pytest.raises(ValueError, match=f"num_workers: got {num_workers}, wanted 1 or more"):
+    with pytest.raises(ValueError, match=f"num_workers: got {num_workers}, expected 1 or more"):
         experiment(batch_rule=rule).global_batch_size(num_workers)
 
 
@@ -54,26 +54,26 @@ NAN = float("nan")
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"epochs": 0}, "epochs: got 0, wanted 1 or more"),
-        ({"batch_size": 0}, "batch_size: got 0, wanted 1 or more"),
+        ({"epochs": 0}, "epochs: got 0, expected 1 or more"),
+        ({"batch_size": 0}, "batch_size: got 0, expected 1 or more"),
         ({"evaluate_every_epochs": 0}, "evaluate_every_epochs: got 0"),
-        ({"max_micro_batch_size": 0}, "max_micro_batch_size: got 0, wanted 1 or more, or null"),
+        ({"max_micro_batch_size": 0}, "max_micro_batch_size: got 0, expected 1 or more, or null"),
         ({"checkpoint_every_s": 0}, "checkpoint_every_s: got 0"),
         ({"max_retries": -1}, "max_retries: got -1"),
-        ({"ema_decay": 1}, "ema_decay: got 1.0, wanted more than 0 and less than 1, or null"),
+        ({"ema_decay": 1}, "ema_decay: got 1.0, expected more than 0 and less than 1, or null"),
         ({"name": ""}, "name: got ''"),
         ({"name": ".."}, "name: got '..'"),
         ({"name": "a/b"}, "name: got 'a/b'"),
         ({"name": "a b"}, "it names a folder"),
         ({"name": "a\tb"}, "it names a folder"),
         ({"name": "a\n"}, "it names a folder"),
-        ({"optimizer": {"learning_rate": 0}}, "optimizer: learning_rate: got 0.0, wanted more than 0"),
+        ({"optimizer": {"learning_rate": 0}}, "optimizer: learning_rate: got 0.0, expected more than 0"),
         ({"optimizer": {"learning_rate": NAN}}, "optimizer: learning_rate: got nan"),
         ({"optimizer": {"weight_decay": -1}}, "optimizer: weight_decay: got -1.0"),
         ({"optimizer": {"beta2": 1}}, "optimizer: beta2: got 1.0"),
         ({"optimizer": {"clip_norm": 0}}, "optimizer: clip_norm: got 0.0"),
         ({"optimizer": {"name": "adamW"}}, "optimizer.name: got 'adamW'; did you mean 'adamw'?"),
-        ({"schedule": {"warmup_share": 1.5}}, "schedule: warmup_share: got 1.5, wanted between 0 and 1"),
+        ({"schedule": {"warmup_share": 1.5}}, "schedule: warmup_share: got 1.5, expected between 0 and 1"),
         ({"schedule": {"power": 0}}, "schedule: power: got 0.0"),
         ({"precision": "fp16"}, "precision: got 'fp16'"),
         ({"batchsize": 4}, "unknown key 'batchsize': did you mean 'batch_size'?"),
@@ -102,7 +102,7 @@ def test_a_study_names_the_experiment_that_is_wrong() -> None:
 def test_a_study_needs_experiments_with_names_of_their_own() -> None:
     with pytest.raises(ValueError, match="repeated: a, c"):
         Study("s", tuple(experiment(name=n) for n in "abcac"))
-    with pytest.raises(ValueError, match="experiments: got \\[\\], wanted at least one"):
+    with pytest.raises(ValueError, match="experiments: got \\[\\], expected at least one"):
         Study("s", ())
     with pytest.raises(ValueError, match="it names a folder"):
         Study("s/t", (experiment(),))
@@ -112,7 +112,7 @@ def test_a_study_needs_experiments_with_names_of_their_own() -> None:
 
 def test_names_that_no_disk_takes_are_refused_before_a_folder_is_made() -> None:
     assert len(experiment(name="a" * 200).name) == 200
-    with pytest.raises(ValueError, match=r"name: got 201 bytes \(a{40}...\), wanted 200 at most"):
+    with pytest.raises(ValueError, match=r"name: got 201 bytes \(a{40}...\), expected 200 at most"):
         experiment(name="a" * 201)
 
 
@@ -162,7 +162,7 @@ def test_generations_follow_what_starts_from_what() -> None:
 
 
 def test_an_origin_that_is_missing_or_goes_in_a_circle_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"b: starts_from: got 'x', wanted an experiment of the study: \['a', 'b'\]"):
+    with pytest.raises(ValueError, match=r"b: starts_from: got 'x', expected one of the study: \['a', 'b'\]"):
         chain(a=None, b="x")
     with pytest.raises(ValueError, match=r"starts_from goes in a circle: \['b', 'c'\]"):
         chain(a=None, b="c", c="b")

@@ -25,7 +25,7 @@ def extract_tar(archive: Path, folder: Path, name: str, must_hold: str) -> Path:
     Files gather in a hidden folder beside it; an interrupted call goes on with the file that it was at.
 
     Raises:
-        DataError: the archive is damaged, holds something else, or a name or link that leads out of the folder.
+        DataError: the archive is damaged, holds something else, or a name or link that points outside the folder.
         ResourceError: the disk has too little room.
     """
     target = folder / name
@@ -36,7 +36,7 @@ def extract_tar(archive: Path, folder: Path, name: str, must_hold: str) -> Path:
         members = [member for member in tar.getmembers() if not _is_resource_fork(member)]
         paths = [_safe_path(member, archive, name) for member in members]
         if PurePosixPath(name, must_hold) not in paths:
-            raise DataError(f"{archive} has no {name}/{must_hold}: it is not the archive that was wanted")
+            raise DataError(f"{archive} has no {name}/{must_hold}: it is not the expected archive")
         todo = [(m, staging / p) for m, p in zip(members, paths, strict=True) if m.isfile()]
         todo = [(member, path) for member, path in todo if not _is_done(member, path)]
         staging.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def _safe_path(member: tarfile.TarInfo, archive: Path, name: str) -> PurePosixPa
     if not (member.isfile() or member.isdir()):
         raise DataError(f"{archive}: {member.name} is neither a file nor a folder; nothing was unpacked from it")
     if path.parts and (path.is_absolute() or ".." in path.parts or path.parts[0] != name):
-        raise DataError(f"{archive}: {member.name} is outside the folder {name}; it is not the archive that was wanted")
+        raise DataError(f"{archive}: {member.name} is outside the folder {name}; it is not the expected archive")
     return path
 
 
@@ -93,6 +93,6 @@ def explained(archive: Path) -> Iterator[None]:
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{archive} is damaged or no archive ({error}); delete it and fetch it again") from error
     except FileNotFoundError as error:
-        raise DataError(f"there is no file {archive}") from error
+        raise DataError(f"no such file: {archive}") from error
     except OSError as error:
         raise DataError(f"{archive}: cannot unpack {error.filename or 'it'}: {error.strerror or error}") from error

@@ -1,4 +1,4 @@
-"""Download one large file: goes on where it stopped, is checked before it gets its name, never hangs.
+"""Download one large file: resumes where it stopped, is checked before it gets its name, never hangs.
 
 The bytes gather in `<target>.part`; an HTTP Range request asks for the rest of it. Where a checksum is known, a part
 that an earlier call left is used; where none is, nothing could tell whether it is of the same file, so it is not.
@@ -51,7 +51,7 @@ class Checksum:
                 with path.open("rb") as file:
                     seen = hashlib.file_digest(file, name).hexdigest()
                 if seen != wanted.lower():
-                    return f"its {name} is {seen}, wanted {wanted}"
+                    return f"its {name} is {seen}, expected {wanted}"
         return None
 
 
@@ -108,7 +108,7 @@ def download(
         wrong = checksum.mismatch(part)
     if wrong:
         part.unlink()
-        raise DataError(f"{url} is not the file that was wanted: {wrong}; check the address and the checksum")
+        raise DataError(f"{url} is not the expected file: {wrong}; check the address and the checksum")
     os.replace(part, target)
     return target
 
@@ -124,7 +124,7 @@ def local_path(url: str) -> Path | None:
         return None
     path = Path(urllib.request.url2pathname(parts.path))
     if not path.is_file():
-        raise DataError(f"{url}: there is no file {path}")
+        raise DataError(f"{url}: no such file: {path}")
     return path
 
 
@@ -167,7 +167,7 @@ def _open(url: str, start: int, validator: str | None, timeout_s: float) -> Iter
             yield Source(file, start, num_bytes, None)
         return
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-        raise UsageError(f"got the address {url}, wanted one that begins with https://, http:// or file:///")
+        raise UsageError(f"got the address {url}, expected one that begins with https://, http:// or file:///")
     response = _request(url, start, validator, timeout_s)
     if response is None:  # there is nothing after `start`
         with open(os.devnull, "rb") as nothing:

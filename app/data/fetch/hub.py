@@ -22,8 +22,9 @@ def is_hub_id(source: str) -> bool:
 def fetch_snapshot(hub_id: str, revision: str | None, folder: Path) -> list[Path]:
     """Bring the data files of a hub data set below `folder`; returns them, sorted.
 
-    An interrupted call goes on where it was; the hub client checks each file against the hub's own size and hash. The
-    revision's commit is asked for first: without it the client takes what is there for the whole when the hub is away.
+    An interrupted call resumes where it stopped; the hub client checks each file against the hub's own size and hash.
+    The revision's commit is asked for first: without it the client takes what is there for the whole when the hub is
+    away.
     What an interrupted call has left of another commit goes first: files of two revisions are no data set.
 
     Raises:
@@ -60,7 +61,7 @@ def _begin(folder: Path, snapshot: str) -> None:
     """The folder for this snapshot, with nothing of another in it."""
     note = folder / COMMIT_NAME
     if folder.exists() and not (note.exists() and note.read_text() == snapshot):
-        say(f"{folder} holds files of another revision, or of one that is not known: they are fetched anew")
+        say(f"{folder} holds files of another revision, or of one that is not known: they are fetched again")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     note.write_text(snapshot)

@@ -134,7 +134,7 @@ def _open_zipped(opened: zipfile.ZipFile, info: zipfile.ZipInfo, archive: Path) 
 def _safe_path(name: str, archive: Path) -> PurePosixPath:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name:
-        raise DataError(f"{archive}: {name} leads out of the folder; it is not the archive that was wanted")
+        raise DataError(f"{archive}: {name} points outside the folder; it is not the expected archive")
     return path
 
 

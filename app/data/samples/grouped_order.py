@@ -45,7 +45,7 @@ def _stream(seed: int, step: int, lengths: Int32Array, batch: int) -> tuple[Int6
     if size < 1 or batch < 1 or step < 0:
         raise ValueError(
             f"got {size} rows, a global batch of {batch} and step {step}; "
-            "wanted at least 1 row, a batch of at least 1 and a step of at least 0"
+            "expected at least 1 row, a batch of at least 1 and a step of at least 0"
         )
     first, last = step * batch // size, ((step + 1) * batch - 1) // size
     parts = [_Epoch(seed, epoch, lengths, batch).rows_of(step) for epoch in range(first, last + 1)]

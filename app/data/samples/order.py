@@ -62,7 +62,7 @@ def seeds_of(seed: int, epochs: Int64Array, rows: Int64Array) -> UInt64Array:
 def worker_slice(rank: int, world_size: int, global_batch_size: int) -> slice:
     """The part of each global batch that worker `rank` of `world_size` takes."""
     if global_batch_size % world_size:
-        raise ValueError(f"{world_size} workers do not divide a global batch of {global_batch_size} samples")
+        raise ValueError(f"batch size {global_batch_size} is not divisible by {world_size} workers")
     share = global_batch_size // world_size
     return slice(rank * share, (rank + 1) * share)
 
@@ -74,7 +74,7 @@ def _stream(
     if dataset_size < 1 or global_batch_size < 1 or start < 0:
         raise ValueError(
             f"got {dataset_size} rows, a global batch of {global_batch_size} and step {step}; "
-            "wanted at least 1 row, a batch of at least 1 and a step of at least 0"
+            "expected at least 1 row, a batch of at least 1 and a step of at least 0"
         )
     positions = np.arange(start, start + global_batch_size, dtype=np.int64)
     epochs, offsets = np.divmod(positions, dataset_size)

@@ -69,7 +69,7 @@ def check_splits(
     if missing := [i for i in labelled if i not in splits]:
         raise DataError(
             f"{path} has no split for {len(missing)} of {len(labelled)} labelled cases: {_some(missing)}; "
-            "wanted each of them once"
+            "expected each of them once"
         )
     if unknown := [i for i in splits if i not in known]:
         example = next(iter(labelled), "")
@@ -82,7 +82,7 @@ def check_splits(
         group, places = next(iter(torn.items()))
         raise DataError(
             f"{path} puts cases of one group into several splits, {len(torn)} times: {group} into "
-            f"{' and '.join(places)}; wanted each in one, or {or_else}"
+            f"{' and '.join(places)}; expected each in one, or {or_else}"
         )
     return chosen
 
@@ -109,12 +109,12 @@ def _read_pairs(path: str, wanted: tuple[str, ...]) -> Iterator[tuple[str, str, 
     case, value = (next((header.index(n) for n in names if n in header), None) for names in (CASE_COLUMNS, wanted))
     if case is None or value is None:
         seen = ", ".join(header)[:100] or "nothing"
-        raise DataError(f"{path}: its first line says {seen!r}, wanted the columns {CASE_COLUMNS[0]} and {wanted[0]}")
+        raise DataError(f"{path}: its first line says {seen!r}, expected the columns {CASE_COLUMNS[0]} and {wanted[0]}")
     for number, row in rows[1:]:
         cells = [row[i].strip() if i < len(row) else "" for i in (case, value)]
         if not all(cells):
             seen = ",".join(row)[:100]
-            raise DataError(f"{path}, line {number}: got {seen!r}, wanted a case and a {wanted[0]}")
+            raise DataError(f"{path}, line {number}: got {seen!r}, expected a case and a {wanted[0]}")
         yield case_name(cells[0]), cells[1], f"line {number}"
 
 
@@ -125,18 +125,20 @@ def case_name(text: str) -> str:
 
 def _split_of(name: str, where: str) -> str:
     if name.lower() not in SPLIT_NAMES:
-        raise DataError(f"{where}: got the split {name[:100]!r}, wanted {TRAIN}, {VALIDATION} or {TEST}")
+        raise DataError(f"{where}: got the split {name[:100]!r}, expected {TRAIN}, {VALIDATION} or {TEST}")
     return SPLIT_NAMES[name.lower()]
 
 
 def _read_folds(path: str, fold: int) -> tuple[dict[str, str], int]:
     folds = files.read_json(path)
     if not isinstance(folds, list) or not folds:
-        raise DataError(f"{path}: wanted a list of folds, each with the ids of `train` and `val`, as nnU-Net writes it")
+        raise DataError(
+            f"{path}: expected a list of folds, each with the ids of `train` and `val`, as nnU-Net writes it"
+        )
     if not 0 <= fold < len(folds):
-        raise DataError(f"{path} has {len(folds)} folds, got fold {fold}; wanted one of 0 to {len(folds) - 1}")
+        raise DataError(f"{path} has {len(folds)} folds, got fold {fold}; expected one of 0 to {len(folds) - 1}")
     one: Any = folds[fold]
-    wanted = f"{path}, fold {fold}: wanted lists of ids named `train` and `val`"
+    wanted = f"{path}, fold {fold}: expected lists of ids named `train` and `val`"
     if not isinstance(one, Mapping) or not {"train", "val"} <= set(one):
         raise DataError(wanted)
     entries = []
@@ -151,7 +153,7 @@ def _unique(entries: Iterable[tuple[str, str, str]], path: str) -> dict[str, str
     found: dict[str, tuple[str, str]] = {}
     for case, value, place in entries:
         if case in found:
-            raise DataError(f"{path} names {case} twice: {found[case][1]} and {place}; wanted each case once")
+            raise DataError(f"{path} names {case} twice: {found[case][1]} and {place}; expected each case once")
         found[case] = value, place
     return {case: value for case, (value, _) in found.items()}
 

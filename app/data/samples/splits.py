@@ -28,9 +28,9 @@ EACH_ALONE: Mapping[str, str] = MappingProxyType({})
 
 
 def split_counts(num_cases: int, shares: tuple[float, float, float] = SHARES) -> tuple[int, int, int]:
-    """Cases for training, validation and test; they add up. The seed study's 484 give 338, 73, 73."""
+    """Cases for training, validation and test; they add up. DistMIS's 484 give 338, 73, 73."""
     if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
-        raise ValueError(f"shares: got {shares}, wanted three of at least 0 that add up to 1")
+        raise ValueError(f"shares: got {shares}, expected three of at least 0 that add up to 1")
     if num_cases == 0:
         return 0, 0, 0
     num_train = max(1, int(shares[0] * num_cases + 1e-9))  # the bit more: 0.7 * n may fall just short of a whole number
@@ -59,7 +59,7 @@ def seeded_split(
 def in_order_split(
     ids: Sequence[str], shares: tuple[float, float, float] = SHARES, groups: Mapping[str, str] = EACH_ALONE
 ) -> dict[str, str]:
-    """Split in the order given: first training, then validation, then test (the seed study's way). A group's place is
+    """Split in the order given: first training, then validation, then test (as DistMIS does). A group's place is
     that of its first id.
 
     Raises:
@@ -79,7 +79,7 @@ def fold_split(
     """
     if num_folds < MIN_FOLDS or not 0 <= fold < num_folds:
         raise ValueError(
-            f"got fold {fold} of {num_folds}, wanted {MIN_FOLDS} folds or more and one of them, counted from 0"
+            f"got fold {fold} of {num_folds}, expected {MIN_FOLDS} folds or more and one of them, counted from 0"
         )
     names = {fold: TEST, (fold + 1) % num_folds: VALIDATION}
     of_group = {group: names.get(rank % num_folds, TRAIN) for rank, group in enumerate(_ranked(ids, seed, groups))}

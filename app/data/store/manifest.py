@@ -114,4 +114,4 @@ def claim_store(store: str, options: Mapping[str, Any]) -> None:
     seen = files.read_json(path)
     if seen != options:
         pairs = [f"{k} {seen.get(k)!r}, now {v!r}" for k, v in options.items() if seen.get(k) != v]
-        raise UsageError(f"the store {store} was made with {'; '.join(pairs)}: take another --store or delete it")
+        raise UsageError(f"the store {store} was made with {'; '.join(pairs)}: use another --store or delete it")

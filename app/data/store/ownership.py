@@ -42,7 +42,7 @@ def held(folder: str, what: str) -> Iterator[None]:
         os.makedirs(folder, exist_ok=True)
         lock = _lock(path, folder, what)
     except OSError as error:
-        raise DataError(f"{folder} cannot be written to: {error.strerror}; wanted a folder that can") from error
+        raise DataError(f"{folder} cannot be written to: {error.strerror}; expected a folder that can") from error
     try:
         _remove_leftovers(folder)
         yield
@@ -76,7 +76,7 @@ def _take(lock: int, folder: str, what: str) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise UsageError(f"{what} {folder} is in use by {_owner(lock)}: wait for it to end, or take another") from None
+        raise UsageError(f"{what} {folder} is in use by {_owner(lock)}: wait for it to end, or use another") from None
     except OSError as error:
         if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
             raise

@@ -87,6 +87,6 @@ def check_bad_share(num_good: int, bad: Sequence[Quarantined], max_bad_fraction:
         return
     first = min(bad, key=lambda c: c.id)
     raise DataError(
-        f"{len(bad)} of {num_all} cases are bad, at most {max_bad_fraction:.0%} and one good case were wanted; "
+        f"{len(bad)} of {num_all} cases are bad, at most {max_bad_fraction:.0%} and one good case are allowed; "
         f"see {files.join(store, QUARANTINE_NAME)}; the first: {first.file}: {first.reason}"
     )

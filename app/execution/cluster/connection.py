@@ -16,6 +16,7 @@ from app.errors import ResourceError
 from app.execution.cluster.on_demand import ask_for_gpus
 from app.planning.plan import Plan
 from app.records import WorkerKind
+from app.reporting.page.formatting import plural
 from app.training.order import Feeding
 
 SPARE_CPUS = 2
@@ -59,7 +60,7 @@ def connect(num_workers: int) -> Slots:
     if num_workers > slots.total:
         raise ResourceError(
             f"{num_workers} workers asked for, but the cluster has {slots.total} {slots.kind}s: "
-            f"take --workers {slots.total} or fewer, or a larger cluster"
+            f"use --workers {slots.total} or fewer, or a larger cluster"
         )
     return slots
 
@@ -139,7 +140,7 @@ def check_workers(num_workers: int, per_worker: Mapping[str, float], ray_reads: 
 
 def resources_needed(num_workers: int, per_worker: Mapping[str, float], ray_reads: bool) -> dict[str, float]:
     """What the workers hold, and the CPUs with which Ray Data reads for them: were those all held, its tasks would wait
-    for ever, without a word."""
+    forever, without a word."""
     needed = {name: amount * num_workers for name, amount in per_worker.items()}
     if ray_reads:
         needed["CPU"] = needed.get("CPU", 0.0) + SPARE_CPUS
@@ -224,8 +225,10 @@ def wait_for(needed: dict[str, float], wait_s: float = WAIT_FOR_RESOURCES_S) -> 
                 f"{needed[name]:g} {name} ({free.get(name, 0):g} of {ray.cluster_resources().get(name, 0):g} free)"
                 for name in missing
             )
-            raise ResourceError(f"not free within {wait_s:.0f} s: {wanted}; stop other jobs or ask for fewer workers")
+            raise ResourceError(
+                f"timed out after {wait_s:.0f} s waiting for {wanted}; stop other jobs or ask for fewer workers"
+            )
         if not told:
-            say(f"waiting for {missing} to come free")
+            say(f"waiting for {' and '.join(plural(int(amount), name) for name, amount in missing.items())}")
             told = True
         time.sleep(0.5)

@@ -76,7 +76,7 @@ def read_hosts_file(path: str) -> HostsFile:
         found: Any = yaml.safe_load(Path(path).read_text())
         provider, auth = found["provider"], found["auth"]
         if provider["type"] != "local":
-            raise UsageError(f"{path}: its provider is {provider['type']}, wanted local; `ray up {path}` starts it")
+            raise UsageError(f"{path}: its provider is {provider['type']}, expected local; `ray up {path}` starts it")
         hosts = HostsFile(
             path=path,
             head=str(provider["head_ip"]),
@@ -88,13 +88,13 @@ def read_hosts_file(path: str) -> HostsFile:
             start_worker=tuple(found["worker_start_ray_commands"]),
         )
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}; wanted a cluster.yaml as it lies at the top") from error
+        raise UsageError(f"{path}: {error.strerror}; expected a cluster.yaml as it lies at the top") from error
     except yaml.YAMLError as error:
         raise UsageError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
     except KeyError as error:
-        raise UsageError(f"{path}: no {error.args[0]!r}, wanted all that cluster.yaml at the top has") from error
+        raise UsageError(f"{path}: no {error.args[0]!r}, expected all that cluster.yaml at the top has") from error
     except TypeError as error:
-        raise UsageError(f"{path}: a part is no table or list where cluster.yaml at the top has one") from error
+        raise UsageError(f"{path}: a part is not a table or list where cluster.yaml at the top has one") from error
     left = [word for word in PLACEHOLDERS if word in (*hosts.hosts, hosts.user)]
     if left:
         raise UsageError(f"{path}: fill in {', '.join(left)}")
@@ -104,7 +104,7 @@ def read_hosts_file(path: str) -> HostsFile:
     if sizes != {len(hosts.workers)}:
         raise UsageError(
             f"{path}: min_workers and max_workers are {found.get('min_workers')} and {found.get('max_workers')}, "
-            f"wanted {len(hosts.workers)} each: the addresses in worker_ips"
+            f"expected {len(hosts.workers)} each: the addresses in worker_ips"
         )
     return hosts
 
@@ -121,7 +121,7 @@ def up(hosts: HostsFile, restart: bool) -> None:
     if runs and restart:
         say(f"{hosts.head}: Ray is restarted; its running jobs and its list of jobs end here")
     elif runs:
-        say(f"{hosts.head}: Ray runs already and is left alone; changed files are sent (--restart starts it anew)")
+        say(f"{hosts.head}: Ray runs already and is left alone; changed files are sent (--restart restarts it)")
     say(f"{hosts.head}: setting up; the first time on a machine takes minutes")
     _ray(hosts, "up", "--yes", *(["--no-restart"] if runs and not restart else []))
     _wait_for_all(hosts, 0.0 if runs and not restart else JOIN_TIMEOUT_S)

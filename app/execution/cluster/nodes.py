@@ -110,7 +110,7 @@ class Nodes:
                 continue
             had = [name for name in live if node in self._where.get(name, ())]
             self._explained.update(had)
-            what = "each goes on from its last checkpoint on another host" if had else "no trial ran there"
+            what = "each resumes from its last checkpoint on another host" if had else "no trial ran there"
             lines.append(f"host {host} is gone{', and with it ' if had else ''}{', '.join(had)}: {what}")
         return lines
 

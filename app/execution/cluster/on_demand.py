@@ -45,7 +45,7 @@ def _within_s() -> float:
         within_s = math.nan
     if not 0 <= within_s < math.inf:
         raise UsageError(
-            f"{WITHIN}: got {text!r}, wanted seconds, 0 or more; it is what the head was started with: mend it there, "
-            "and start Ray anew"
+            f"{WITHIN}: got {text!r}, expected seconds, 0 or more; it is what the head was started with: "
+            "correct it there, and start Ray again"
         )
     return within_s

@@ -124,7 +124,7 @@ def check_run(
     model = load_model(run, task_options=task_options)
     if workloads and model.workload.name not in workloads:
         wanted = " or ".join(workloads)
-        raise UsageError(f"{run} is a model of the workload {model.workload.name!r}, wanted one of {wanted}")
+        raise UsageError(f"{run} is a model of the workload {model.workload.name!r}, expected one of {wanted}")
     model.workload.resolve_task(model.task, store)  # says when the store has other classes
     case_ids = model.workload.validation_ids(model.task, store, split)
     files.check_folder(files.join(run, "evaluation", split))

@@ -41,13 +41,13 @@ def weights_file(path: str) -> str:
         DataError: there is none.
     """
     if not files.exists(path):
-        raise DataError(f"the model {path} does not exist; wanted the folder of a run or an exported model")
+        raise DataError(f"the model {path} does not exist; expected the folder of a run or an exported model")
     for place in PLACES:
         if files.exists(files.join(path, place)):
             return files.join(path, place)
     raise DataError(
-        f"{path} holds no model: neither {' nor '.join(PLACES)} is there; wanted the folder of a run that has finished "
-        "its first evaluation (RUNS/NAME), or a folder written by jobs/predict.py --export"
+        f"{path} holds no model: neither {' nor '.join(PLACES)} is there; expected the folder of a run that has "
+        "finished its first evaluation (RUNS/NAME), or a folder written by jobs/predict.py --export"
     )
 
 
@@ -116,5 +116,5 @@ def load_model_of(path: str, workload: str) -> TrainedModel:
     """
     opened = load_model(path)
     if opened.workload.name != workload:
-        raise UsageError(f"{path} is a model of the workload {opened.workload.name!r}, wanted one of {workload!r}")
+        raise UsageError(f"{path} is a model of the workload {opened.workload.name!r}, expected one of {workload!r}")
     return opened

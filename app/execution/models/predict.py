@@ -92,7 +92,7 @@ def _map_on_ray(
             if num_deaths == MAX_DEATHS:
                 raise ResourceError(
                     f"workers died {MAX_DEATHS + 1} times, {len(left)} of {len(items)} items are left; "
-                    "most often memory is short: take fewer --workers, or more memory"
+                    "most often memory is short: use fewer --workers, or more memory"
                 ) from error
             say(f"a worker died; the {len(left)} items that are left are given out again")
 

@@ -28,7 +28,7 @@ class PopulationTraining(PopulationBasedTraining):
       differ. Here a draw follows from the study's seed, the member and the epoch (app.planning.population).
     - Tune holds a round over the trials that have begun; with fewer places than members those that wait would never
       be compared. Here a round waits for all members but those that ended.
-    - In Tune a member that fails last leaves the others paused for ever. Here the round is closed without it.
+    - In Tune a member that fails last leaves the others paused forever. Here the round is closed without it.
     - Tune copies the whole configuration of the better trial, its name too, lets numbers leave their range, takes a
       tie as a reason, and refuses any search beside it, which is what gives out a plan's trials.
     - Tune keeps its decisions in memory. Here all of a round are handed to `on_takeovers` before the first takes

@@ -15,7 +15,7 @@ SCORE, EPOCH = "score", "epoch"
 FAILURE, PLACE = "failure", "place"
 """Keys of a last result: why the trial failed; that its workers never came, so that it waits for others."""
 WORST = -1e9
-"""In place of a score that is not a number: schedulers let NaN go on, and searchers wait for it for ever."""
+"""In place of a score that is not a number: schedulers let NaN go on, and searchers wait for it forever."""
 
 
 def evaluations(folder: str) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 Each library is given numbers between two ends, whole numbers and labels alone, which all of them know; logarithms,
 steps, normal draws and lists of anything are made of these here, by `values_of`. Whoever drives a searcher tells it of
-every trial that ended, and of one that failed or whose score is no number a low one: Optuna would wait for a NaN for
+every trial that ended, and of one that failed or whose score is not a number a low one: Optuna would wait for a NaN for
 ever, and leave a failure out and choose the same again.
 """
 
@@ -27,13 +27,13 @@ SEARCHERS: dict[str, str | None] = {
     "study runs",
     "random": None,
     "ax": "Tune's link to it does not know today's Ax: it ends with \"'Objective' object has no attribute "
-    "'objectives'\" (tried with ax-platform 1.3.1); take optuna",
+    "'objectives'\" (tried with ax-platform 1.3.1); use optuna",
     "hyperopt": None,
     "bayesopt": None,
     "bohb": "it goes with the scheduler hb_bohb alone, which is refused; take optuna, with the scheduler asha",
     "nevergrad": None,
     "optuna": None,
-    "zoopt": "after its first few points it suggests none, and the study would wait for ever (seen with zoopt 0.4.2)",
+    "zoopt": "after its first few points it suggests none, and the study would wait forever (seen with zoopt 0.4.2)",
     "hebo": None,
 }
 """Every name of ray.tune.search.SEARCH_ALG_IMPORT: None where it runs, else why it does not."""
@@ -84,9 +84,7 @@ def make_searcher(search: Search, seed: int, points: Sequence[Mapping[str, Any]]
     if name == "bayesopt":
         lists = [path for path, choice in search.parameters.items() if listed(choice) is not None]
         if lists:
-            raise UsageError(
-                f"search.algorithm bayesopt: {lists[0]} is a list, and it knows numbers alone; take optuna"
-            )
+            raise UsageError(f"search.algorithm bayesopt: {lists[0]} is a list, and it knows numbers only; use optuna")
     space = {path: _domain(choice, whole=name != "bayesopt") for path, choice in search.parameters.items()}
     known = [dict(point) for point in points] or None
     searcher: Any = _optuna(search, seed, known) if name == "optuna" else _other(name, search, seed, known)

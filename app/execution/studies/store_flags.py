@@ -22,12 +22,12 @@ def parse_stores(flags: Sequence[str]) -> dict[str, str]:
         if not sign or "/" in name:
             name, folder = UNNAMED, flag
         elif not name:
-            raise UsageError(f"--store: got {flag!r}, wanted DIR or NAME=DIR")
+            raise UsageError(f"--store: got {flag!r}, expected DIR or NAME=DIR")
         if not folder:
-            raise UsageError(f"--store: got {flag!r}, wanted DIR or NAME=DIR")
+            raise UsageError(f"--store: got {flag!r}, expected DIR or NAME=DIR")
         if name in stores:
             what = f"two stores named {name!r}" if name else "two stores without a name"
-            raise UsageError(f"--store: got {what}: {stores[name]} and {folder}; wanted NAME=DIR for each of several")
+            raise UsageError(f"--store: got {what}: {stores[name]} and {folder}; expected NAME=DIR for each of several")
         stores[name] = folder
     return stores
 

@@ -1,4 +1,4 @@
-"""Runs a study by its plan on Ray Tune; goes on where it was stopped."""
+"""Runs a study by its plan on Ray Tune; resumes where it stopped."""
 
 import time
 from collections.abc import Mapping
@@ -62,7 +62,7 @@ def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | 
         finished = {e.name: record for e in study.experiments if (record := ledger.finished(e.name)) is not None}
         before = ledger.read_record()
         if before is not None and before.status == "finished" and _is_all(before, finished):
-            say(f"{study.name}: finished before, not run again ({setting.folder})")
+            say(f"{study.name}: already finished; skipped ({setting.folder})")
             return before
         _check_trials(study, plan, stores, ledger, finished)
         if setting.numerics is not None:

@@ -82,7 +82,7 @@ class TrialTrainable(tune.Trainable):
         return _TrainingResult(tune.Checkpoint(folder), dict(self._last_result or {}))
 
     def restore(self, checkpoint_path: Any) -> None:
-        """A training goes on from its folder's checkpoint by itself."""
+        """A training resumes from its folder's checkpoint by itself."""
 
     def cleanup(self) -> None:
         if isinstance(self._workers, Group):

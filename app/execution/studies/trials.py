@@ -138,7 +138,7 @@ class StudyTrials:
         self.state.retry(name, time.time())
         self.look_around(now=True)
         if not self._nodes.explains(name):
-            self.display.event(f"{name}: {reason}; it goes on from its last checkpoint")
+            self.display.event(f"{name}: {reason}; it resumes from its last checkpoint")
 
     def end(self, name: str, result: Mapping[str, Any]) -> None:
         """A trial has returned its last result, or was stopped after it."""
@@ -197,7 +197,7 @@ class StudyTrials:
     def complete_notes(self) -> None:
         """What was finished before is said once."""
         if num_finished := past_trials.complete(self.state, self.ledger):
-            self.display.event(f"{num_finished} trials were finished before and are not run again")
+            self.display.event(f"{num_finished} trials were already finished and are skipped")
 
     def note_stop(self, name: str, result: Mapping[str, Any]) -> None:
         """A scheduler ends a trial early: on disk before it happens."""
@@ -292,7 +292,7 @@ class StudyTrials:
         self.state.give_back(name)
         self._nodes.lose_place(self.state.stage(), len(self.live))
         if not self.live:
-            raise ResourceError(f"{reason}. What is finished is kept: the same command goes on from there")
+            raise ResourceError(f"{reason}. Finished trials are kept; run the same command to resume")
         self.display.event(f"{name}: {reason}; it waits for the workers of another trial")
 
     def _note_failure(self, name: str) -> None:

@@ -194,7 +194,7 @@ class StudyCallback(Callback):
         self._check_places()
 
     def _check_places(self) -> None:
-        """Raises ResourceError where trials wait for a place that the cluster no longer has: Tune would for ever."""
+        """Raises ResourceError where trials wait for a place that the cluster no longer has: Tune would forever."""
         if self._running or not self._trials.live:
             self._waits_since_s = time.monotonic()
         elif time.monotonic() - self._waits_since_s > START_TIMEOUT_S:
@@ -204,7 +204,7 @@ class StudyCallback(Callback):
             raise ResourceError(
                 f"{', '.join(self._trials.live)} wait for a worker of {per_worker} since {START_TIMEOUT_S:.0f} s, and "
                 f"the cluster has {has} in all: it has lost a node, or other jobs hold it. What is finished is kept: "
-                "the same command goes on from there"
+                "run the same command to resume"
             )
 
 

@@ -158,7 +158,7 @@ def out_of_memory(error: BaseException, order: Order) -> ResourceError | None:
     return ResourceError(
         f"out of memory with a batch of {experiment.batch_size} ({experiment.batch_rule}), micro-batch {micro}: "
         f"{first_line}; set a smaller max_micro_batch_size (the result stays the same, unless there is batch "
-        "normalisation, which then sees fewer samples at a time) or a smaller patch"
+        "normalization, which then sees fewer samples at a time) or a smaller patch"
     )
 
 

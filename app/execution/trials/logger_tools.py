@@ -61,7 +61,7 @@ class _Mlflow(Tool):
         except MlflowException as error:
             what = str(error).split(". ")[0]
             raise UsageError(
-                f"--log mlflow: {uri} cannot be used: {what}. Wanted a server (mlflow:http://host:5000) or a "
+                f"--log mlflow: {uri} cannot be used: {what}. Expected a server (mlflow:http://host:5000) or a "
                 "file (mlflow:sqlite:///mlflow.db)"
             ) from error
         say(f"mlflow: experiment {name} at {uri}")

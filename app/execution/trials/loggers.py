@@ -77,7 +77,7 @@ def open_loggers(flags: Sequence[str], name: str, folder: str) -> Loggers:
             raise UsageError(f"--log {flag}: there is no logger {kind!r}; {nearest(kind, list(TOOLS))}")
         if colon and (kind != "mlflow" or not address):
             wanted = "mlflow:URI, or mlflow alone" if kind == "mlflow" else f"{kind} alone: it takes no address"
-            raise UsageError(f"--log {flag}: wanted {wanted}")
+            raise UsageError(f"--log {flag}: expected {wanted}")
         if kind in tools:
             raise UsageError(f"--log {flag}: {kind} is named twice; name it once")
         try:
@@ -174,5 +174,5 @@ class _Sender:
 
     def _warn(self, what: str) -> None:
         if not self._warned:
-            say(f"--log {self._name}: {what[:300]}; training goes on, and metrics.jsonl of each trial has every line")
+            say(f"--log {self._name}: {what[:300]}; training continues, and metrics.jsonl of each trial has every line")
         self._warned = True

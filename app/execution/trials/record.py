@@ -38,12 +38,12 @@ def resolve(experiment: Experiment, store: str) -> Experiment:
 
 
 def note_origin(folder: str, origin: Mapping[str, Any]) -> None:
-    """Keep in a trial's folder where its first weights came from, for whoever shows the trial."""
+    """Keep in a trial's folder where its initial weights came from, for whoever shows the trial."""
     files.write_json(files.join(folder, ORIGIN_FILE), dict(origin))
 
 
 def told_origin(name: str, folder: str) -> str | None:
-    """What the network began with besides its first weights, as a line; None where these were all of it, or none."""
+    """What the network began with besides its initial weights, as a line; None where these were all of it, or none."""
     path = files.join(folder, ORIGIN_FILE)
     origin = files.read_json(path) if files.exists(path) else {}
     new = origin.get("new") or origin.get("random") or []
@@ -98,7 +98,7 @@ def claim_stores(folder: str, stores: Mapping[str, str]) -> None:
             changed = "has changed since" if known["store"] == found["store"] else f"is not {known['store']}"
             raise UsageError(
                 f"{folder} was begun on other data: the store {found['store']} {changed}; give the store that it was "
-                "begun on, or take another --name to train on this one"
+                "begun on, or use another --name to train on this one"
             )
     if now != before:
         files.write_json(path, {**before, **now})

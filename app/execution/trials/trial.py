@@ -38,7 +38,7 @@ def _run_held(order: Order, loggers: Loggers | None) -> TrialRecord:
     finished = claim_folder(order)
     claim_stores(order.folder, {"": order.store})
     if finished is not None:
-        say(f"{name}: finished before, not run again ({order.folder})")
+        say(f"{name}: already finished; skipped ({order.folder})")
         return finished
     loggers = loggers or Loggers({})
     loggers.begin(name, experiment.to_dict(), order.folder)
@@ -107,7 +107,7 @@ def _given_up(failures: list[Failure]) -> Failure:
     found = given_up(failures)
     if found.kind == "final":
         return found
-    kept = "Its last checkpoint is kept: the same command goes on from there"
+    kept = "Its last checkpoint is kept; run the same command to resume"
     return dataclasses.replace(found, reason=f"{found.reason}. {kept}")
 
 

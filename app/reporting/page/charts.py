@@ -50,7 +50,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
         ValueError: the ends are not finite or in the wrong order.
     """
     if not (math.isfinite(low) and math.isfinite(high)) or low > high:
-        raise ValueError(f"got an axis from {low} to {high}, wanted finite ends, the smaller first")
+        raise ValueError(f"got an axis from {low} to {high}, expected finite ends, the smaller first")
     if low == high:
         low, high = low - (abs(low) or 1) * 0.5, high + (abs(high) or 1) * 0.5
     rough = (high - low) / max(1, count - 1)
@@ -204,7 +204,7 @@ def stacked_bar(parts: Sequence[tuple[int, str, float]], description: str) -> st
     """
     total = sum(amount for _, _, amount in parts)
     if total <= 0 or any(amount < 0 for _, _, amount in parts):
-        raise ValueError(f"got amounts {[amount for *_, amount in parts]}, wanted none below 0 and one above")
+        raise ValueError(f"got amounts {[amount for *_, amount in parts]}, expected none below 0 and one above")
     drawn, x = [], 0.0
     for number, name, amount in parts:
         width = BAR_WIDTH * amount / total

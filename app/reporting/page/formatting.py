@@ -90,13 +90,13 @@ def binding_limit(limit: str, timings: Timings) -> str:
     total_s = timings.total_s or 1.0
     step_s, data_s = timings.step_s + timings.warmup_steps_s, timings.data_wait_s + timings.first_batch_s
     texts = {
-        "device": f"Computing binds: {percent(step_s / total_s)} of the time went into training steps. "
+        "compute": f"Bottleneck: compute. {percent(step_s / total_s)} of the time went into training steps. "
         "More or faster workers would shorten it.",
-        "data": f"Reading binds: {percent(data_s / total_s)} of the time went into waiting for samples. "
-        "More CPU cores for reading, or a store nearer to the workers, would shorten it.",
-        "evaluation": f"Evaluation binds: {percent(timings.evaluation_s / total_s)} of the time went into validation. "
-        "A larger evaluate_every_epochs would shorten it.",
-        "start-up": f"Start-up binds: {percent(timings.startup_s / total_s)} of the time passed before the first step. "
-        "It does not grow with the training: longer trainings hide it.",
+        "data": f"Bottleneck: data. {percent(data_s / total_s)} of the time went into waiting for "
+        "samples. More CPU cores for reading, or a store nearer to the workers, would shorten it.",
+        "evaluation": f"Bottleneck: evaluation. {percent(timings.evaluation_s / total_s)} of the time went into "
+        "validation. A larger evaluate_every_epochs would shorten it.",
+        "start-up": f"Bottleneck: start-up. {percent(timings.startup_s / total_s)} of the time passed before the first "
+        "step. It does not grow with the training: longer trainings hide it.",
     }
-    return texts.get(limit, f"Bound by {limit}.")
+    return texts.get(limit, f"Bottleneck: {limit}.")

@@ -233,7 +233,7 @@ def _trainings(records: Sequence[TrialRecord]) -> Html:
 
 
 def _network(record: TrialRecord) -> str:
-    """Its name and where its first weights came from, by the last part of a path."""
+    """Its name and where its initial weights came from, by the last part of a path."""
     task: Mapping[str, Any] = record.experiment.get("task", {})
     model = str(task.get("model", record.experiment.get("workload", ""))).rstrip("/").rpartition("/")[2]
     made_here = (record.origin.get("note") or {}).get("weights") == "random"  # by jobs/vocabulary.py

@@ -167,7 +167,7 @@ def read_evaluation(files: Files, split: str) -> Evaluation:
     cases = _cases(cases_name, files[cases_name]) if cases_name in files else ()
     conventions = summary.get("conventions", [])
     if not isinstance(conventions, list):
-        raise DamagedFileError(f"{summary_name}, conventions", f"got {conventions!r}, wanted a list")
+        raise DamagedFileError(f"{summary_name}, conventions", f"got {conventions!r}, expected a list")
     means = _means(f"{summary_name}, scores", summary.get("scores", {}))
     return Evaluation(split, means, cases, str(summary.get("interval", "")), tuple(str(c) for c in conventions))
 
@@ -209,7 +209,7 @@ def _cases(name: str, content: bytes) -> tuple[Case, ...]:
     cases = []
     for number, line in enumerate(lines, 2):
         if len(line) != len(header):
-            raise DamagedFileError(f"{name}, line {number}", f"{len(line)} columns, wanted {len(header)}")
+            raise DamagedFileError(f"{name}, line {number}", f"{len(line)} columns, expected {len(header)}")
         scores = {
             key: _cell(f"{name}, line {number}, {key}", text) for key, text in zip(header[1:], line[1:], strict=True)
         }
@@ -223,12 +223,12 @@ def _cell(where: str, text: str) -> float | None:
     try:
         return float(text)
     except ValueError as error:
-        raise DamagedFileError(where, f"got {text!r}, wanted a number or nothing") from error
+        raise DamagedFileError(where, f"got {text!r}, expected a number or nothing") from error
 
 
 def _number(where: str, value: Any) -> float | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise DamagedFileError(where, f"got {value!r}, wanted a number or null")
+        raise DamagedFileError(where, f"got {value!r}, expected a number or null")
     return None if value is None or math.isnan(value) else value
 
 
@@ -242,7 +242,7 @@ def read_mapping(where: str, content: bytes) -> Mapping[str, Any]:
 
 def _mapping_of(where: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise DamagedFileError(where, f"got {str(value)[:60]!r}, wanted names with values")
+        raise DamagedFileError(where, f"got {str(value)[:60]!r}, expected names with values")
     return value
 
 

@@ -25,7 +25,7 @@ def parity(found: Comparison) -> Html:
 def _parity_text(found: Comparison) -> str:
     said = [
         "The same trial is the same experiment under every strategy, so its scores should be the same.",
-        "What dropout draws, and batch normalisation without sync, are each worker’s own and may make them differ.",
+        "What dropout draws, and batch normalization without sync, are each worker’s own and may make them differ.",
         "Identical: in every digit.",
         f"Equivalent: within {found.tolerance:g} (set by --tolerance), of losses and distances that share of them.",
         "Of the validation, whose means alone are known, the values decide.",
@@ -106,7 +106,7 @@ def not_comparable(found: Comparison) -> list[str]:
         listed.append(f"and {formatting.plural(left_out, 'more trial')}")
     sentence = (
         f"Precision and memory layout were not the same under each strategy ({'; '.join(listed)}), so the scores of "
-        "these trials are not comparable. Run the study anew under another --name, with --numerics and the folder of "
+        "these trials are not comparable. Run the study again under another --name, with --numerics and the folder of "
         "the run that it is to be compared with."
     )
     return [sentence]

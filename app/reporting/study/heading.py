@@ -92,7 +92,7 @@ def _agreement(found: Comparison) -> str:
     if not judged:
         return ""
     differ = found.disagreements
-    undecided = f"{len(found.undecided)} of {len(judged)} scores are undecided, for want of cases"
+    undecided = f"{len(found.undecided)} of {len(judged)} scores are undecided, for lack of cases"
     if differ:
         known = "; why is said in each row of Same result" if all(parity.reasons for parity in differ) else ""
         more = f"; {undecided}" if found.undecided else ""

@@ -19,7 +19,7 @@ CaseScores = Mapping[str, float | None]
 
 Verdict = Literal["identical", "equivalent", "differ", "undecided"]
 """`identical`: in every digit. `equivalent`: the interval of the mean difference lies within the tolerance. `differ`: a
-difference beyond the tolerance is certain. `undecided`: neither, for want of cases."""
+difference beyond the tolerance is certain. `undecided`: neither, for lack of cases."""
 
 
 @dataclass(frozen=True)

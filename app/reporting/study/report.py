@@ -109,5 +109,5 @@ def _unfinished(run: StudyRun) -> list[str]:
         done = (
             f"{run.label}: still running, or cut short: {listed} of {formatting.plural(len(record.trials), 'trial')}."
         )
-        return [f"{done} Its figures are of what was done until then; the same command goes on from there."]
+        return [f"{done} Its figures are of what was done until then; run the same command to resume."]
     return [f"{run.label}: ended with failed trials: {listed} of {formatting.plural(len(record.trials), 'trial')}."]

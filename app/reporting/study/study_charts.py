@@ -98,7 +98,7 @@ def stacked_bars(bars: Sequence[Bar], description: str) -> str:
         ValueError: nothing to show, or a negative amount.
     """
     if not bars or any(amount < 0 for bar in bars for amount in bar.amounts) or max(sum(b.amounts) for b in bars) <= 0:
-        raise ValueError(f"got {[list(bar.amounts) for bar in bars]}, wanted amounts of which none is below 0")
+        raise ValueError(f"got {[list(bar.amounts) for bar in bars]}, expected amounts of which none is below 0")
     height = len(bars) * (NAME_ROOM + BAR_HEIGHT) + 8
     axis = TimeAxis(max(sum(bar.amounts) for bar in bars), 2, WIDTH - 14)
     parts = [axis.draw(4, height, "worker time")]

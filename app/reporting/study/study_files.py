@@ -101,7 +101,7 @@ class _Tried:
 
 def _read_record(folder: str, files: Files) -> StudyRecord:
     if RECORD not in files:
-        raise DataError(f"{folder} has no {RECORD}: wanted the folder of a study, as jobs/study.py makes it")
+        raise DataError(f"{folder} has no {RECORD}: expected the folder of a study, as jobs/study.py makes it")
     try:
         record = StudyRecord.from_json(files[RECORD].decode())
         worker_rows(record)

@@ -120,7 +120,7 @@ def _cases(evaluation: Evaluation, score: str) -> dict[str, float | None]:
 
 
 def sweep_section(found: Comparison) -> Html:
-    """Nothing for a study that is no sweep."""
+    """Nothing for a study that is not a sweep."""
     sweep = find_sweep(found)
     if sweep is None:
         return Html("")

@@ -92,7 +92,7 @@ def worker_rows(record: StudyRecord) -> tuple[Row, ...]:
                 if not 0 <= worker < record.num_workers:
                     raise ValueError(
                         f"trial {trial.name} ran on worker {worker} (lane {stint.lane}, {stint.workers_per_trial} "
-                        f"workers a trial), wanted one of the study's {record.num_workers}"
+                        f"workers a trial), expected one of the study's {record.num_workers}"
                     )
                 found[worker] += segments
     return tuple(tuple(_tiled(segments, clock.total_s)) for segments in found)

@@ -54,7 +54,7 @@ REGIONS: dict[str, tuple[int, ...]] = {
 """Region -> internal codes in it, in the order of the `regions` output's channels."""
 
 OUTPUT_REGIONS: dict[str, tuple[str, ...]] = {"whole": ("WT",), "regions": ("WT", "TC", "ET")}
-"""Output mode -> its channels. `whole` is the seed study's binary task."""
+"""Output mode -> its channels. `whole` is DistMIS's binary task."""
 
 BRAIN = Anatomy(
     modalities=("FLAIR", "T1w", "T1gd", "T2w"),

@@ -25,7 +25,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("vocabulary", "--store", "{}/nowhere", "--out", "{}/new"), DATA, "store {}/nowhere does not exist"),
         (("vocabulary", "--store", "{}", "--out", "s3://bucket/new"), USAGE, "--out: got s3://bucket/new"),
         (("report", "--run", "{}/nowhere"), DATA, "{}/nowhere"),
-        (("report", "--run", "a", "--study", "b"), USAGE, "wanted the folder of one training or those of one study"),
+        (("report", "--run", "a", "--study", "b"), USAGE, "expected the folder of one training or those of one study"),
         (("study", "--recipe", "brats-smoke", "--strategy", "hybrid:x", "--store", "{}"), USAGE, "got 'hybrid:x'"),
         (("study", "--study", "{}/none.json", "--strategy", "data-parallel", "--store", "{}"), DATA, "{}/none.json"),
         (("study", "--recipe", "no", "--strategy", "data-parallel", "--store", "{}"), USAGE, "--recipe: got 'no'"),

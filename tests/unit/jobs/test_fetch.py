@@ -60,14 +60,14 @@ def test_archive_on_this_machine(
     assert archive.exists()  # the user's own file is never removed
     assert "2 training images" in capsys.readouterr().out
     call(fetch, "--out", str(tmp_path / "out"), "--source", "file:///nowhere")
-    assert "is there already" in capsys.readouterr().out
+    assert "already exists" in capsys.readouterr().out
 
 
 def test_wrong_checksum(fetch: ModuleType, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         call(fetch, "--out", str(tmp_path / "out"), "--source", archive.as_uri(), "--md5", "0" * 32)
     assert ended.value.code == 3
-    assert "wanted 00000000000000000000000000000000" in capsys.readouterr().err
+    assert "expected 00000000000000000000000000000000" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -125,11 +125,11 @@ def test_documents_from_archives_on_this_machine(
         assert (out / "rvl-cdip" / name).read_bytes() == content
     assert {p.parent.name: p.read_text() for p in (out / "tobacco3482").rglob("*.jpg")} == {k: k for k in TOBACCO}
     call(fetch, "--out", str(out), "--source", "file:///nowhere", name="rvl-cdip")
-    assert "is there already" in capsys.readouterr().out
+    assert "already exists" in capsys.readouterr().out
     with pytest.raises(SystemExit) as ended:
         call(fetch, "--out", str(tmp_path), "--source", rvl.as_uri(), "--sha256", "0" * 64, name="rvl-cdip")
     assert ended.value.code == 3
-    assert f"its sha256 is {sha256}, wanted 0000" in capsys.readouterr().err
+    assert f"its sha256 is {sha256}, expected 0000" in capsys.readouterr().err
 
 
 def test_documents_from_the_hub(fetch: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +193,7 @@ def test_an_interrupted_revision_is_not_mixed_with_the_next(
     (part / "kept").write_bytes(b"of the same commit")
     with pytest.raises(SystemExit):
         call(fetch, *flags, name="tobacco3482")
-    assert (part / "kept").exists(), "the same revision goes on where it was"
+    assert (part / "kept").exists(), "the same revision resumes where it stopped"
     stand_in_hub(monkeypatch, "new", {"a.parquet": b"new a"})
     call(fetch, *flags, name="tobacco3482")
     found = {path.name: path.read_bytes() for path in (tmp_path / "tobacco3482").glob("*.parquet")}
@@ -213,7 +213,7 @@ def test_a_hubs_archive_is_held_against_the_digest(
         call(fetch, *flags, "--sha256", "0" * 64, name="rvl-cdip")
     sha256 = hashlib.sha256(made.read_bytes()).hexdigest()
     assert ended.value.code == 3
-    assert f"rvl.zip of some/archive is not the file that was wanted: its sha256 is {sha256}" in capsys.readouterr().err
+    assert f"rvl.zip of some/archive is not the expected file: its sha256 is {sha256}" in capsys.readouterr().err
     assert not (tmp_path / "out" / "rvl-cdip").exists()
     call(fetch, *flags, "--sha256", sha256, name="rvl-cdip")
     assert (tmp_path / "out" / "rvl-cdip" / "labels" / "train.txt").exists()

@@ -91,7 +91,7 @@ def test_too_many_failures_end_the_job_and_do_so_again(
     flags = ("--store", store, "--source", str(tmp_path / "source"))
     for _ in range(2):  # what failed before is not forgotten because nothing was missing
         code, told = fails(job, capsys, *flags)
-        assert code == 3 and f"OCR failed on 1 of 2 pages of {store} (the first: bad), at most 20% were wanted" in told
+        assert code == 3 and f"OCR failed on 1 of 2 pages of {store} (the first: bad), at most 20% are allowed" in told
     call(job, *flags, "--max-bad-fraction", "0.5")
     (tmp_path / "other").mkdir()
     again = ("--again", "failed", "--max-bad-fraction", "0.99", "--language", "deu")
@@ -112,10 +112,10 @@ def test_pages_are_read_anew_when_asked_otherwise_or_of_another_picture(
     assert "nothing was missing" in capsys.readouterr().out and read_texts(store, ["good"]) == ["first eng"]
     write_store(store, good=1, bad=3)
     call(job, *flags)
-    assert "1 pages have a text of another picture: done anew" in capsys.readouterr().out
+    assert "1 pages have a text of another picture: read again" in capsys.readouterr().out
     assert read_texts(store, ["good", "bad"]) == ["first eng", "second eng"]
     call(job, *flags, "--language", "deu")
-    assert "2 pages have a text read otherwise: done anew" in capsys.readouterr().out
+    assert "2 pages have a text read otherwise: read again" in capsys.readouterr().out
     assert read_texts(store, ["good", "bad"]) == ["second deu", "second deu"]
 
 

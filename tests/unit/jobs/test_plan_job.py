@@ -26,7 +26,7 @@ def made_record(k: int, step_s: float) -> TrialRecord:
         name="a", status="finished", experiment=Experiment.from_dict({**TRIAL, "name": "a"}).to_dict(), store="s",
         num_workers=k, launcher="local", device="cpu", global_batch_size=2, num_steps=10, num_parameters=1000,
         numerics={}, timings=Timings(startup_s=5, step_s=step_s * 8, num_timed_steps=8), samples_per_s=None,
-        samples_per_s_per_worker=None, waiting_share=None, binding_limit="device", metrics={}, host={"num_cores": 2},
+        samples_per_s_per_worker=None, waiting_share=None, binding_limit="compute", metrics={}, host={"num_cores": 2},
     )  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def test_a_page_and_how_often_to_write_checkpoints(tmp_path: Path) -> None:
 def test_what_is_refused(tmp_path: Path) -> None:
     write_run(tmp_path / "one", 1, 100.0)
     neither = run(tmp_path, "--workers", "2")
-    assert (neither.returncode, "wanted --profile FILE or --profile-from" in neither.stderr) == (2, True)
+    assert (neither.returncode, "expected --profile FILE or --profile-from" in neither.stderr) == (2, True)
     late = run(tmp_path, "--workers", "2", "--profile-from", "one", "--deadline-h", "0.01")
     assert (late.returncode, "--deadline-h: got 0.01 h" in late.stderr) == (2, True)
     assert not (tmp_path / "plan.json").exists()

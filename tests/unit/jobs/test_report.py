@@ -22,7 +22,7 @@ def record(store: str, **task: Any) -> dict[str, bytes]:
     made = TrialRecord(
         name="a", status="finished", experiment=experiment, store=store, num_workers=1, launcher="local", device="cpu",
         global_batch_size=1, num_steps=1, num_parameters=1, numerics={}, timings=Timings(), samples_per_s=None,
-        samples_per_s_per_worker=None, waiting_share=None, binding_limit="device", metrics={},
+        samples_per_s_per_worker=None, waiting_share=None, binding_limit="compute", metrics={},
     )  # fmt: skip
     return {"record.json": made.to_json().encode()}
 

@@ -41,7 +41,7 @@ def test_a_recipe_takes_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_the_strategy_makes_the_plan() -> None:
     hybrid = make_plan(STUDY, "hybrid:2", 4)
     assert [(s.workers_per_trial, s.concurrent_trials, s.trials) for s in hybrid.stages] == [(2, 2, ("a", "b", "c"))]
-    with pytest.raises(ValueError, match="do not divide the global batch of 4"):
+    with pytest.raises(ValueError, match="batch size 4 is not divisible by 3 workers"):
         make_plan(STUDY, "data-parallel", 3)
     with pytest.raises(ValueError, match="strategy: got 'data-paralel'"):
         make_plan(STUDY, "data-paralel", None)

@@ -31,7 +31,7 @@ def test_every_trial_begins_once_within_the_limits_of_its_stage(
     while waiting or live:
         name = next_trial(plan, waiting, live, places, lambda n: origins[n] is None or origins[n] in ended)
         if name is None:
-            assert live, "nothing runs, nothing begins: it would wait for ever"
+            assert live, "nothing runs, nothing begins: it would wait forever"
             done = chance.choice(sorted(live))  # type: ignore[attr-defined]
             del live[done]
             ended.append(done)

@@ -37,8 +37,8 @@ def test_the_workers_of_a_trial(strategy: str, k: int) -> None:
         ("hybrid", "strategy: got 'hybrid'"),
         ("hybrid:x", "strategy: got 'hybrid:x'"),
         ("hybrid:-1", "strategy: got 'hybrid:-1'"),
-        ("hybrid:0", "strategy hybrid:0: wanted 1 to 4 workers a trial, as there are 4"),
-        ("hybrid:5", "strategy hybrid:5: wanted 1 to 4"),
+        ("hybrid:0", "strategy hybrid:0: expected 1 to 4 workers a trial, as there are 4"),
+        ("hybrid:5", "strategy hybrid:5: expected 1 to 4"),
     ],
 )
 def test_no_such_strategy(strategy: str, message: str) -> None:
@@ -85,7 +85,7 @@ def test_plans_of_strategies_run_every_trial_once_and_in_order(made: Study, k: i
 @pytest.mark.parametrize(
     ("stages", "message"),
     [
-        ([Stage(2, 3, ("a", "b", "c"))], "3 trials at a time x 2 workers = 6 workers, wanted at most 4"),
+        ([Stage(2, 3, ("a", "b", "c"))], "3 trials at a time x 2 workers = 6 workers, expected at most 4"),
         ([Stage(1, 1, ("a", "b", "c", "d"))], "the study s has no trial 'd'; it has ['a', 'b', 'c']"),
         ([Stage(1, 1, ("a", "b", "c", "a"))], "a is in the plan more than once"),
         ([Stage(1, 1, ("a", "b")), Stage(1, 1, ("c", "b"))], "stage 2 of the plan: b is in the plan more than once"),
@@ -107,7 +107,7 @@ def test_what_a_trial_starts_from_is_trained_before() -> None:
 
 
 def test_a_batch_that_does_not_divide_is_found_before_anything_runs() -> None:
-    with pytest.raises(ValueError, match="stage 1 of the plan: a: 5 workers do not divide the global batch of 24"):
+    with pytest.raises(ValueError, match="stage 1 of the plan: a: batch size 24 is not divisible by 5 workers"):
         plan_of_strategy(FREE, "data-parallel", 5)
 
 

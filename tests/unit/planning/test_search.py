@@ -71,7 +71,7 @@ def test_a_search_leaves_the_values_open_until_a_trial_begins() -> None:
         *(("t001", 1e-3, 4), ("t001", 1e-3, 8)),
     ]
     assert found["first"] == [study.experiments[0]]
-    with pytest.raises(ValueError, match=r"search.trials: got \['a'\], wanted experiments of the study"):
+    with pytest.raises(ValueError, match=r"search.trials: got \['a'\], expected experiments of the study"):
         replace(study, search=Search("optuna", choices, ("a",)))
 
 
@@ -79,12 +79,12 @@ def test_a_plan_divides_every_batch_that_may_come() -> None:
     sizes = {"batch_size": {"low": 4, "high": 16, "step": 4, "integer": True}}
     study = study_of(file(algorithm="optuna", num_trials=2, parameters=sizes))
     assert plan_of_strategy(study, "data-parallel", 4).num_workers == 4
-    with pytest.raises(ValueError, match="000: 8 workers do not divide the global batch of 4 samples"):
+    with pytest.raises(ValueError, match="000: batch size 4 is not divisible by 8 workers"):
         plan_of_strategy(study, "data-parallel", 8)
     any_size = study_of(
         file(algorithm="optuna", num_trials=2, parameters={"batch_size": {**sizes["batch_size"], "step": 1}})
     )
-    with pytest.raises(ValueError, match="4 workers do not divide the global batch of 5 samples"):
+    with pytest.raises(ValueError, match="batch size 5 is not divisible by 4 workers"):
         plan_of_strategy(any_size, "data-parallel", 4)
 
 
@@ -93,7 +93,7 @@ def test_whole_numbers_are_searched_as_such() -> None:
     study = study_of(file(algorithm="random", num_trials=60, parameters=whole))
     assert {e.epochs for e in study.experiments} == set(range(1, 10))
     for algorithm in ("random", "optuna"):
-        with pytest.raises(ValueError, match=r'wanted int; a range of whole numbers says "integer": true'):
+        with pytest.raises(ValueError, match=r'expected int; a range of whole numbers says "integer": true'):
             study_of(file(algorithm=algorithm, num_trials=1, parameters={"epochs": {"low": 1, "high": 9}}))
 
 
@@ -173,14 +173,14 @@ def test_a_folder_of_an_older_study_without_them_is_read() -> None:
         ({"parameters": {"x": [1]}, "algorithm": "random", "num_trials": 0}, "num_trials: got 0, wanted 1 or more"),
         ({"parameters": {"x": [1]}, "algorithm": "optuna", "num_trials": -1}, "num_trials: got -1, wanted 1 or more"),
         ({"parameters": {"x": [1]}, "num_trials": 3}, "num_trials: got 3"),
-        ({"parameters": {"x": [1]}, "algorithm": "optuna"}, "num_trials: got None, wanted 1 or more"),
+        ({"parameters": {"x": [1]}, "algorithm": "optuna"}, "num_trials: got None, expected 1 or more"),
         ({"parameters": {"x": [1]}, "n_startup_trials": 3}, "unknown key 'search.n_startup_trials'"),
         ({"parameters": {"epoch": [1]}, "algorithm": "optuna", "num_trials": 1}, "unknown key 'epoch': did you mean"),
         ({"parameters": {"store": ["a"]}, "algorithm": "optuna", "num_trials": 1}, "store: a search cannot choose it"),
         ({"parameters": {"epoch": [1]}}, "unknown key 'epoch': did you mean 'epochs'?"),
-        ({"parameters": {"batch_size.x": [1]}}, "batch_size: got 4, wanted a mapping that has x"),
+        ({"parameters": {"batch_size.x": [1]}}, "batch_size: got 4, expected a mapping that has x"),
         ({"parameters": {"x": [1]}, "prefixes": "grid"}, "unknown key 'search.prefixes': did you mean 'prefix'?"),
-        ({"parameters": {"task.a": {"values": [1], "when": {"task.b": [1]}}}}, "'task.b' is no parameter"),
+        ({"parameters": {"task.a": {"values": [1], "when": {"task.b": [1]}}}}, "'task.b' is not a parameter"),
     ],
 )
 def test_wrong_searches_are_refused(search: dict[str, Any], message: str) -> None:

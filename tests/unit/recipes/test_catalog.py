@@ -1,4 +1,4 @@
-"""Recipes are whole studies: their tasks are understood, and their values are those of the seed studies."""
+"""Recipes are whole studies: their tasks are understood, and their values are those of the two studies."""
 
 from collections import Counter
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_every_recipe_is_a_study_of_its_name_that_its_workloads_understand(name:
 
 
 def test_the_seeds_grid_has_its_32_trials() -> None:
-    trials = catalog.brats_seed_grid().experiments
+    trials = catalog.distmis_grid().experiments
     assert len(trials) == 32 and [trials[0].name, trials[-1].name] == [
         "lr=0.0001-norm=batch-beta2=0.99-amsgrad=on",
         "lr=0.005-norm=group-beta2=0.999-amsgrad=off",
@@ -40,12 +40,12 @@ def test_the_seeds_grid_has_its_32_trials() -> None:
     assert first.optimizer.name == "adam" and first.optimizer.clip_norm is None and first.schedule.name == "constant"
     assert [first.global_batch_size(k) for k in (1, 4)] == [2, 8], "two volumes a worker"
     assert [first.learning_rate(k) for k in (1, 4)] == pytest.approx([1e-4, 4e-4])
-    fixed = catalog.brats_seed_grid(batch_rule="fixed-global").experiments[0]
+    fixed = catalog.distmis_grid(batch_rule="fixed-global").experiments[0]
     assert fixed.global_batch_size(2) == 2 and fixed.learning_rate(2) == 1e-4
 
 
 def test_the_seeds_task_is_whole_volumes_and_one_output() -> None:
-    task = find_workload("brats").parse_task(catalog.brats_seed_grid().experiments[0].task)
+    task = find_workload("brats").parse_task(catalog.distmis_grid().experiments[0].task)
     assert (task.regions, task.network, task.filters) == (("WT",), "unet3d", (8, 16, 32, 64))
     assert (task.sampling, task.patch_size, task.samples_per_case) == ("whole", (152, 240, 240), 1)
     assert task.augment is None and task.loss == "dice"
@@ -99,7 +99,7 @@ def test_transfer_starts_from_rvl_cdip_with_a_new_head_and_is_compared_with_none
 ROTATION_ALONE = {"scale": 0.0, "shift": 0.0, "brightness": 0.0, "contrast": 0.0, "noise_std": 0.0}
 
 
-@pytest.mark.parametrize("name", ["documents-image-seed", "documents-transfer-seed", "documents-partitions-seed"])
+@pytest.mark.parametrize("name", ["ferrando2020-image", "ferrando2020-transfer", "ferrando2020-partitions"])
 def test_recipes_named_after_the_study_train_images_as_it_published(name: str) -> None:
     """SGD with momentum 0.9, decay 4e-5 of all parameters, rotation of 5 degrees alone, hard labels, 384 pixels, a
     triangle with cut 0.1 and ratio 32; 16 images a GPU at 0.2 x batch / 256, in transfer 8 at 0.8 x batch / 256."""
@@ -123,7 +123,7 @@ def test_recipes_named_after_the_study_train_images_as_it_published(name: str) -
 
 def test_recipes_of_ours_name_what_differs_from_the_study() -> None:
     """What docs/document-recipes.md lists, and no more."""
-    ours, theirs = (RECIPES[name]().experiments[0].to_dict() for name in ("documents-image", "documents-image-seed"))
+    ours, theirs = (RECIPES[name]().experiments[0].to_dict() for name in ("documents-image", "ferrando2020-image"))
     assert {key for key in ours if ours[key] != theirs[key]} == {"task", "batch_rule", "optimizer"}
     differing = {key for key in ours["optimizer"] if ours["optimizer"][key] != theirs["optimizer"][key]}
     assert differing == {"nesterov", "decay_vectors"} and set(theirs["task"]) - set(ours["task"]) == {

@@ -92,7 +92,7 @@ def record() -> TrialRecord:
         samples_per_s=1.32,
         samples_per_s_per_worker=0.66,
         waiting_share=0.01,
-        binding_limit="device",
+        binding_limit="compute",
         metrics={"epoch": 11, "step": 110, "dice": 0.733},
         versions={"python": "3.11.2", "torch": "2.15.0"},
         scores=BRATS.scores,

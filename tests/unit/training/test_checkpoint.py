@@ -53,7 +53,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
 
 def test_another_format_is_named(tmp_path: Path) -> None:
     torch.save({"format": 99}, tmp_path / "last.pt")
-    with pytest.raises(DataError, match="format 99, wanted 1"):
+    with pytest.raises(DataError, match="format 99, expected 1"):
         checkpoint.load_last(str(tmp_path), CPU)
 
 

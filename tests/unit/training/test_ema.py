@@ -7,7 +7,7 @@ from app.training.ema import ramped, start_average
 
 
 def one_weight(value: float) -> torch.nn.Module:
-    """Batch normalisation has what an average has to tell apart: a weight and statistics."""
+    """Batch normalization has what an average has to tell apart: a weight and statistics."""
     model = torch.nn.BatchNorm1d(1)
     with torch.no_grad():
         model.weight.fill_(value)

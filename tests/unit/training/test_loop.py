@@ -244,7 +244,7 @@ def test_killed_between_an_epochs_line_and_its_checkpoint_the_line_is_there_once
 def test_an_epoch_that_would_have_no_step_is_refused_beforehand(tmp_path: Path) -> None:
     run(toy_experiment(batch_size=12), tmp_path / "whole")
     assert [line["step"] for line in lines(tmp_path / "whole", "metrics.jsonl")] == [1, 2, 3]
-    with pytest.raises(UsageError, match=r"batch of 24 samples on 1 worker\(s\), wanted at most the 12 "):
+    with pytest.raises(UsageError, match=r"batch of 24 samples on 1 worker\(s\), expected at most the 12 "):
         run(toy_experiment(batch_size=24), tmp_path / "none")
     assert not (tmp_path / "none").exists()
 

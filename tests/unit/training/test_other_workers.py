@@ -157,7 +157,7 @@ def test_where_the_order_of_samples_follows_from_the_batch_other_workers_are_ref
     experiment = growing()
     first = run(experiment, tmp_path, 1, NotingLengths(3))
     with pytest.raises(
-        UsageError, match=r"batch of 6 samples \(fixed-per-worker\), wanted 2 as before.*many workers as"
+        UsageError, match=r"batch of 6 samples \(fixed-per-worker\), expected 2 as before.*many workers as"
     ):
         run(experiment, tmp_path, 3, NotingLengths())
     rest = run(experiment, tmp_path, 1, NotingLengths())

@@ -61,7 +61,7 @@ def test_no_more_threads_than_openmp_gives(environment: dict[str, str], expected
 
 
 def test_threads_that_openmp_refuses_are_not_asked_for() -> None:
-    """Else oneDNN waits for them for ever."""
+    """Else oneDNN waits for them forever."""
     code = (
         "import sys, torch; from app.training.process import tune_process; tune_process(2); "
         "sys.stdout.write(str(torch.get_num_threads()))"

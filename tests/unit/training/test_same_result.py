@@ -1,7 +1,7 @@
 """The same experiment on 1, 2 and 4 workers at the same global batch gives the same loss curve: every workload, on
 small networks, without Ray. The workers are threads that take turns; test_loop.py has processes and their gloo.
 
-Two things are each worker's own, and therefore exceptions: the statistics of batch normalisation (`norm: batch`), and
+Two things are each worker's own, and therefore exceptions: the statistics of batch normalization (`norm: batch`), and
 what dropout draws. Both are off here, and the first is shown to make the difference that it is said to make.
 """
 
@@ -33,7 +33,7 @@ CPU = torch.device("cpu")
 COUNTS = (2, 4)
 """Numbers of workers, beside one."""
 MAX_DISTANCE = 1e-5
-"""Of two losses at one step; measured: 3e-7 at most, and 1.5 with batch normalisation's own statistics."""
+"""Of two losses at one step; measured: 3e-7 at most, and 1.5 with batch normalization's own statistics."""
 EXCEPTION = "image-batch"
 WORDS = ("dear sir yours sincerely", "invoice total amount due")
 

@@ -67,7 +67,7 @@ def test_gradients_are_clipped_to_the_norm() -> None:
 
 
 class NormWorkload(ToyWorkload):
-    """With batch normalisation and dropout; notes what the network gives out."""
+    """With batch normalization and dropout; notes what the network gives out."""
 
     def __init__(self) -> None:
         self.outputs: list[torch.Tensor] = []

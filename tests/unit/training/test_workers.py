@@ -27,7 +27,7 @@ DECAYS = (None, 0.5)
 
 
 class NormWorkload(ToyWorkload):
-    """With batch normalisation; notes the network that it judges."""
+    """With batch normalization; notes the network that it judges."""
 
     judged: dict[str, torch.Tensor]
 

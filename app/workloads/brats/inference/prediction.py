@@ -150,7 +150,7 @@ def plan_predictions(
     sources = {path for task in tasks.values() for path in (*task.files.images, *truths)}
     for task in tasks.values():
         if sources.intersection(output_files(task)):
-            raise UsageError(f"{output_files(task)[0]} is an input: take another --out folder")
+            raise UsageError(f"{output_files(task)[0]} is an input: use another --out folder")
     return list(tasks.values())
 
 
@@ -201,7 +201,7 @@ def _codes_of_input(source: Source, labels: LabelOptions, needed: bool) -> Label
     likely, silent = (
         ("brats2023", "the cases' names") if source.layout == "brats2023" else ("msd", described_by(source))
     )
-    return LabelChoice(FILE_CODES[likely], f"{likely}, for want of any in {silent}")
+    return LabelChoice(FILE_CODES[likely], f"{likely}, for lack of any in {silent}")
 
 
 def output_files(task: PredictTask) -> tuple[str, str]:
@@ -213,7 +213,7 @@ def _list_truths(truth: str | None) -> list[str]:
     if truth is None:
         return []
     if not files.exists(truth):
-        raise DataError(f"the truth {truth} does not exist; wanted a label file or a folder of them")
+        raise DataError(f"the truth {truth} does not exist; expected a label file or a folder of them")
     found = files.list_files(truth) if files.is_folder(truth) else [truth]
     return [path for path in found if is_nifti(path)]
 

@@ -20,7 +20,7 @@ from app.workloads.brats.source.layouts import DATASET_JSON, SUFFIXES, Source, c
 from app.workloads.volumes.source.case_files import CaseFiles, is_nifti, stem_of
 
 WANTED = (
-    f"wanted one of: {DATASET_JSON} with imagesTr/ (MSD Task01, nnU-Net), files *_flair.nii.gz, *_t1, *_t1ce, *_t2 "
+    f"expected one of: {DATASET_JSON} with imagesTr/ (MSD Task01, nnU-Net), files *_flair.nii.gz, *_t1, *_t1ce, *_t2 "
     "(BraTS 2018 to 2021), or files *-t2f.nii.gz, *-t1n, *-t1c, *-t2w (BraTS 2023 and later)"
 )
 
@@ -41,13 +41,13 @@ def find_source(source: str, allow_outside: bool = False) -> Source:
     if not files.exists(source):
         raise DataError(f"the source {source} does not exist; {WANTED}")
     if not files.is_folder(source):
-        raise DataError(f"the source {source} is a file; wanted the data set's folder; {WANTED}")
+        raise DataError(f"the source {source} is a file; expected the data set's folder; {WANTED}")
     paths = files.list_files(source)
     found = _recognise(source, paths, allow_outside)
     if found is None:
         seen = ", ".join(p[len(source) :].lstrip("/") for p in paths[:MAX_NAMED]) or "no file at all"
         more = ", …" if len(paths) > MAX_NAMED else ""
-        raise DataError(f"{source} has no layout that is known: saw {seen}{more}{_of_nnunet(paths)}; {WANTED}")
+        raise DataError(f"{source} has an unrecognized layout: saw {seen}{more}{_of_nnunet(paths)}; {WANTED}")
     return found
 
 
@@ -123,7 +123,7 @@ def _completed(source: Source, paths: Sequence[str], allow_outside: bool) -> Sou
 
 def _find_by_file(path: str) -> Source:
     if not is_nifti(path):
-        raise DataError(f"the input {path} is no NIfTI file; wanted a name ending in .nii.gz or .nii")
+        raise DataError(f"the input {path} is not a NIfTI file; expected a name ending in .nii.gz or .nii")
     folder = files.parent_of(path)
     for layout in SUFFIXES:
         if case_prefix(path, layout) is not None:

@@ -42,7 +42,7 @@ def read_described(description: str, paths: Sequence[str], allow_outside: bool =
     """
     facts = files.read_json(description)
     if not isinstance(facts, Mapping):
-        raise DataError(f"{description} is no object; wanted MSD's or nnU-Net's dataset.json")
+        raise DataError(f"{description} is not an object; expected MSD's or nnU-Net's dataset.json")
     root = files.parent_of(description)
     labels = facts.get("labels") or {}
     listed = _listed(facts, description)
@@ -52,7 +52,7 @@ def read_described(description: str, paths: Sequence[str], allow_outside: bool =
     named = _modalities(facts, description)
     if named != list(MODALITIES):
         raise DataError(
-            f"{description} names the modalities {_raw_names(facts)}; wanted {list(MODALITIES)} (MSD Task01)"
+            f"{description} names the modalities {_raw_names(facts)}; expected {list(MODALITIES)} (MSD Task01)"
         )
     cases = [_listed_case(root, entry, description, allow_outside) for entry in listed]
     return Source(root, "msd", tuple(distinct(cases)), labels)
@@ -64,7 +64,7 @@ def channel_order(description: str) -> Order:
     named = _modalities(facts if isinstance(facts, Mapping) else {}, description)
     if sorted(named, key=str) != sorted(MODALITIES):
         raise DataError(
-            f"{description} names the channels {_raw_names(facts)}; wanted {', '.join(MODALITIES)} in any order, "
+            f"{description} names the channels {_raw_names(facts)}; expected {', '.join(MODALITIES)} in any order, "
             "each once (nnU-Net)"
         )
     return tuple(named.index(modality) for modality in MODALITIES)
@@ -111,7 +111,7 @@ def _nnunet_cases(
         wanted = [_listed_case(root, entry, description, allow_outside) for entry in listed]
         return [_with_channels(case, there.get(case.id), order, ending) for case in wanted]
     if not found:
-        raise DataError(f"{description}: no case in {IMAGES}; wanted CASE_0000.nii.gz and so on (nnU-Net)")
+        raise DataError(f"{description}: no case in {IMAGES}; expected CASE_0000.nii.gz and so on (nnU-Net)")
     return found + held_out
 
 
@@ -132,7 +132,7 @@ def _own_files_case(root: str, name: str, entry: Any, order: Order, description:
         or not all(isinstance(path, str) for path in [*images, label or ""])
     ):
         raise DataError(
-            f"{description}: cannot read the case {name}: {entry!r}; wanted {len(order)} images and a label"
+            f"{description}: cannot read the case {name}: {entry!r}; expected {len(order)} images and a label"
         )
     found = tuple(listed_path(root, images[number], description, allow_outside) for number in order)
     return CaseFiles(name, found, listed_path(root, label, description, allow_outside) if label else None)
@@ -162,7 +162,7 @@ def _listed_case(root: str, entry: Any, description: str, allow_outside: bool) -
     image = entry.get("image") if isinstance(entry, Mapping) else entry  # test entries are plain file names
     label = entry.get("label") if isinstance(entry, Mapping) else None
     if not isinstance(image, str) or not isinstance(label, str | None):
-        raise DataError(f"{description}: cannot read the entry {entry!r}; wanted an image's and a label's file name")
+        raise DataError(f"{description}: cannot read the entry {entry!r}; expected an image's and a label's file name")
     return CaseFiles(
         stem_of(image),
         (listed_path(root, image, description, allow_outside),),

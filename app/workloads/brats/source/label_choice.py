@@ -58,7 +58,7 @@ def choose_codes(source: Source, options: LabelOptions) -> LabelChoice:
     codes = {**base.codes, **by_hand}
     if codes.get(BACKGROUND) != "background":
         raise DataError(
-            f"{source.folder}: label 0 means {codes.get(BACKGROUND)!r}; wanted background, as in every label"
+            f"{source.folder}: label 0 means {codes.get(BACKGROUND)!r}; expected background, as in every label"
         )
     if not any(meaning in TUMOUR for meaning in codes.values()):
         raise DataError(f"{base.by} of {source.folder} names no tumour ({describe(codes)}); {_how_to_say()}")
@@ -68,7 +68,7 @@ def choose_codes(source: Source, options: LabelOptions) -> LabelChoice:
 def _without_hand(source: Source, options: LabelOptions) -> LabelChoice | None:
     if options.challenge is not None:
         if options.challenge not in FILE_CODES:
-            raise UsageError(f"--challenge: got {options.challenge!r}, wanted one of {', '.join(FILE_CODES)}")
+            raise UsageError(f"--challenge: got {options.challenge!r}, expected one of {', '.join(FILE_CODES)}")
         return LabelChoice(FILE_CODES[options.challenge], f"--challenge {options.challenge}")
     if source.label_names:
         where = f"{described_by(source)} of {source.folder}"

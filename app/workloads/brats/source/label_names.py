@@ -95,7 +95,7 @@ def parse_codes(words: Sequence[str]) -> Codes:
         number, _, name = word.partition("=")
         found = next((m for m in MEANINGS if m == name.strip().casefold()), meaning_of(name))
         if not re.fullmatch(r"\d{1,3}", number.strip()) or int(number) > 255 or found is None:
-            raise UsageError(f"--labels: got {word!r}, wanted {HOW_TO_SAY}, such as 1=core 2=edema 4=enhancing")
+            raise UsageError(f"--labels: got {word!r}, expected {HOW_TO_SAY}, such as 1=core 2=edema 4=enhancing")
         code = int(number)
         if code in codes:
             raise UsageError(f"--labels: the code {code} is given twice: {describe(codes)} and {word}")
@@ -125,7 +125,7 @@ def _of_regions(names: Sequence[str], defined: set[str]) -> Meaning | None:
 
 
 def _names_by_code(labels: Any, where: str) -> dict[int, list[str]]:
-    wanted = 'wanted {"0": "background", "1": "edema", …} or {"background": 0, "edema": 1, …}'
+    wanted = 'expected {"0": "background", "1": "edema", …} or {"background": 0, "edema": 1, …}'
     if not isinstance(labels, Mapping):
         raise DataError(f"{where}: cannot read its labels {labels!r}; {wanted}")
     named: dict[int, list[str]] = {}

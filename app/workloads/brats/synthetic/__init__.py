@@ -1,1 +1,1 @@
-"""Invented scans in the folders and files of the real data sets."""
+"""Synthetic scans in the folders and files of the real data sets."""

@@ -60,9 +60,9 @@ def make_case(seed: int, index: int, volume_shape: tuple[int, int, int]) -> Synt
         ValueError: an axis shorter than MIN_LENGTH voxels, or a negative seed or index.
     """
     if min(volume_shape) < MIN_LENGTH:
-        raise ValueError(f"got a volume of {volume_shape} voxels, wanted at least {MIN_LENGTH} along each axis")
+        raise ValueError(f"got a volume of {volume_shape} voxels, expected at least {MIN_LENGTH} along each axis")
     if seed < 0 or index < 0:
-        raise ValueError(f"got seed {seed} and case {index}, wanted numbers from 0")
+        raise ValueError(f"got seed {seed} and case {index}, expected numbers from 0")
     rng = np.random.default_rng([seed, index])
     head = make_head(rng, volume_shape)
     tissues = make_tissues(rng, head)

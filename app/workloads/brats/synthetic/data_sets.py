@@ -51,12 +51,12 @@ class SyntheticSet:
     def __post_init__(self) -> None:
         if self.num_cases < 0 or self.num_test_cases < 0 or self.num_cases + self.num_test_cases < 1:
             raise UsageError(
-                f"got {self.num_cases} cases and {self.num_test_cases} test cases, wanted counts from 0, not both 0"
+                f"got {self.num_cases} cases and {self.num_test_cases} test cases, expected counts from 0, not both 0"
             )
         if min(self.shape) < MIN_LENGTH:
-            raise UsageError(f"got a shape of {self.shape} voxels, wanted at least {MIN_LENGTH} along each axis")
+            raise UsageError(f"got a shape of {self.shape} voxels, expected at least {MIN_LENGTH} along each axis")
         if self.seed < 0:
-            raise UsageError(f"got seed {self.seed}, wanted a number from 0")
+            raise UsageError(f"got seed {self.seed}, expected a number from 0")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def write_cases(folder: str, which: SyntheticSet, cases: list[SetCase], num_proc
 
     Raises:
         DataError: the folder cannot be written, or its disk is full.
-        ResourceError: a process was killed, most likely for want of memory.
+        ResourceError: a process was killed, most likely because memory ran out.
     """
     num_bytes = PROCESS_BYTES + PROCESS_BYTES_PER_VOXEL * math.prod(which.shape)
     return write_in_processes(partial(write_case, folder, which), cases, num_processes, num_bytes)

@@ -62,7 +62,7 @@ def read_predictions(run: str, split: str) -> Predictions:
     rows = list(csv.DictReader(io.StringIO(files.read_bytes(path).decode())))
     names = [name for name in rows[0] if name.startswith(PREFIX)] if rows else []
     if not names:
-        raise DataError(f"{path} holds no probabilities of classes; wanted columns {PREFIX}CLASS")
+        raise DataError(f"{path} holds no probabilities of classes; expected columns {PREFIX}CLASS")
     shares = np.array([[float(row[name]) for name in names] for row in rows])
     return Predictions(tuple(row["case"] for row in rows), tuple(name.removeprefix(PREFIX) for name in names), shares)
 
@@ -83,7 +83,7 @@ def align(
     if odd:
         raise UsageError(
             f"image and text were scored on different pages ({len(odd)} are in one only, such as {odd[0]}); "
-            "wanted runs of the same store and partition"
+            "expected runs of the same store and partition"
         )
     place = {page: row for row, page in enumerate(text.ids)}
     has_text = np.array([page in place for page in image.ids])
@@ -174,8 +174,8 @@ class Comparison:
 
 
 def verdict(difference: float, p_value: float) -> str:
-    """`better`, `worse` or `not told apart`."""
-    return "not told apart" if p_value > MAX_ERROR else "better" if difference > 0 else "worse"
+    """`better`, `worse` or `no significant difference`."""
+    return "no significant difference" if p_value > MAX_ERROR else "better" if difference > 0 else "worse"
 
 
 def compare(ours: Sequence[Hits], other: Sequence[Hits], pages: Sequence[Sequence[str]], seed: int = 0) -> Comparison:

@@ -62,12 +62,14 @@ def ensemble_runs(image_runs: Sequence[str], text_runs: Sequence[str], store: st
 def check_pairs(image_runs: Sequence[str], text_runs: Sequence[str]) -> None:
     """Raises UsageError when there is not one text run for each image run, no run at all, or a run twice."""
     if len(image_runs) != len(text_runs) or not image_runs:
-        raise UsageError(f"got {len(image_runs)} image runs and {len(text_runs)} text runs, wanted as many of each")
+        raise UsageError(f"got {len(image_runs)} image runs and {len(text_runs)} text runs, expected as many of each")
     for kind, runs in (("image", image_runs), ("text", text_runs)):
         places = [run.rstrip("/") if files.is_url(run) else os.path.realpath(run) for run in runs]
         twice = [run for run, place in zip(runs, places, strict=True) if places.count(place) > 1]
         if twice:
-            raise UsageError(f"--{kind}: {twice[0]} is given more than once; wanted the run of another partition each")
+            raise UsageError(
+                f"--{kind}: {twice[0]} is given more than once; expected the run of another partition each"
+            )
 
 
 def table(summary: Mapping[str, Any]) -> list[str]:

@@ -63,7 +63,7 @@ def augment(config: AugmentConfig, image: Tensor, seeds: npt.NDArray[np.uint64])
         ValueError: not one seed for each page.
     """
     if len(seeds) != len(image):
-        raise ValueError(f"got {len(seeds)} seeds for {len(image)} pages, wanted one for each")
+        raise ValueError(f"got {len(seeds)} seeds for {len(image)} pages, expected one for each")
     changes = draw_changes(config, seeds)
     moved = move(image, changes)
     contrast, brightness, noise_std = (

@@ -44,7 +44,7 @@ def resolve(task: DocumentImageTask, store: str) -> DocumentImageTask:
     if task.stored_size not in (None, size):
         raise UsageError(
             f"the task is of pages stored at {task.stored_size} pixels, the store {store} keeps {size}: other "
-            f"pictures; wanted a store prepared with --image-size {task.stored_size}"
+            f"pictures; expected a store prepared with --image-size {task.stored_size}"
         )
     return replace(task, classes=classes, stored_size=size)
 

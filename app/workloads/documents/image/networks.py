@@ -1,4 +1,4 @@
-"""timm networks for pages: where their first weights come from, and how batch normalisation behaves."""
+"""timm networks for pages: where their initial weights come from, and how batch normalization behaves."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm)
 
 
 class PageNetwork(nn.Module):
-    """A timm network whose batch normalisation keeps its statistics where the task says so."""
+    """A timm network whose batch normalization keeps its statistics where the task says so."""
 
     def __init__(self, backbone: nn.Module, freeze_norm: bool, origin: dict[str, Any]) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ def build_network(task: DocumentImageTask, with_weights: bool = True) -> PageNet
     """The task's network; without `with_weights` random, for weights that follow.
 
     Raises:
-        UsageError: timm does not know the name, or the weights cannot be had.
+        UsageError: timm does not know the name, or the weights are not available.
     """
     import timm
 
@@ -86,7 +86,7 @@ def _read_hub(task: DocumentImageTask, backbone: nn.Module) -> tuple[str, dict[s
         loaded = timm.create_model(task.model, pretrained=True)
     except Exception as error:  # the hub's client raises many classes
         raise UsageError(
-            f"the pretrained weights of {task.model} ({name}) cannot be had: {str(error).splitlines()[0]}; give a "
+            f"the pretrained weights of {task.model} ({name}) are not available: {str(error).splitlines()[0]}; give a "
             "local file with --task.weights FILE, or train from scratch with --task.weights random"
         ) from error
     return str(name), loaded.state_dict()

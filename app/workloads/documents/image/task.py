@@ -11,7 +11,7 @@ class AugmentConfig:
     """Random changes to a training page; all but mixup happen to each page by its own seed."""
 
     rotation_degrees: float = 5.0
-    """Turned by an angle from [-this, this] (the seed study's)."""
+    """Turned by an angle from [-this, this] (as in Ferrando 2020)."""
     scale: float = 0.05
     """Enlarged by a factor from [1 - this, 1 + this]."""
     shift: float = 0.03
@@ -38,7 +38,7 @@ class DocumentImageTask:
     model: str = "efficientnet_b0"
     """Name of a timm network."""
     weights: str = "pretrained"
-    """First weights. `pretrained`: timm's for this name, from the hub. `random`: none. Else a file of weights
+    """Initial weights. `pretrained`: timm's for this name, from the hub. `random`: none. Else a file of weights
     (.safetensors, .pt, .pth), or the folder of a run of this workload: transfer, in which the head, which does not
     fit, is new. What stays random is said; where less than half of the tensors fit, nothing is trained."""
     image_size: int = 384
@@ -72,4 +72,4 @@ class DocumentImageTask:
 
 def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
     if not holds:
-        raise ValueError(f"{name}: got {seen}, wanted {wanted}")
+        raise ValueError(f"{name}: got {seen}, expected {wanted}")

@@ -59,7 +59,7 @@ class DocumentImageWorkload(Workload):
 
     def forward(self, task: DocumentImageTask, model: torch.nn.Module, inputs: Batch) -> torch.Tensor:
         if task.norm == "sync" and model.training and inputs["image"].device.type == "cpu":
-            raise UsageError("task.norm sync: torch has it on GPUs alone; wanted batch or frozen on a CPU")
+            raise UsageError("task.norm sync: torch has it on GPUs only; expected batch or frozen on a CPU")
         logits: torch.Tensor = model(inputs["image"])
         return logits
 

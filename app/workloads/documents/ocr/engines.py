@@ -205,7 +205,7 @@ def _install(packages: Sequence[str]) -> str:
 
 def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
     if not holds:
-        raise ValueError(f"{name}: got {seen!r}, wanted {wanted}")
+        raise ValueError(f"{name}: got {seen!r}, expected {wanted}")
 
 
 _ENGINES = {"pytesseract": _with_pytesseract, "tesserocr": _with_tesserocr}

@@ -35,7 +35,7 @@ below 40."""
 
 
 Again = Status | Literal["imported", "unknown"]
-"""Which texts are read anew; `unknown`: an older version did not note how."""
+"""Which texts are read again; `unknown`: an older version did not note how."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ def check_read(store: str, max_bad_fraction: float) -> None:
     if len(failed) > max_bad_fraction * len(notes):
         raise DataError(
             f"OCR failed on {len(failed)} of {len(notes)} pages of {store} (the first: {failed[0]}), at most "
-            f"{max_bad_fraction:.0%} were wanted: is --source the data set that the store was made of? --again failed "
-            "timeout reads them anew, --max-bad-fraction accepts more"
+            f"{max_bad_fraction:.0%} are allowed: is --source the data set that the store was made of? --again failed "
+            "timeout reads them again, --max-bad-fraction accepts more"
         )
 
 

@@ -29,7 +29,7 @@ def find_texts(folder: str, pages: Sequence[tuple[str, str]]) -> list[tuple[str,
     """
     paths = [path for path in files.list_files(folder) if path.lower().endswith(ENDING)]
     if not paths:
-        raise DataError(f"{folder} has no {ENDING} file; wanted one for each page, as QS-OCR has them")
+        raise DataError(f"{folder} has no {ENDING} file; expected one for each page, as QS-OCR has them")
     if leads := next(((path, reason) for path in paths if (reason := link_reason(folder, path))), None):
         raise DataError(f"{leads[0]} {leads[1]}, outside {folder}: copy into it what is meant to be taken over")
     start = len(folder.rstrip("/")) + 1
@@ -46,7 +46,7 @@ def find_texts(folder: str, pages: Sequence[tuple[str, str]]) -> list[tuple[str,
     if pages and not found:
         raise DataError(
             f"{folder} has {len(paths)} {ENDING} files, but none of a page of the store: "
-            f"saw {paths[0][start:]}, wanted for example {_stem(pages[0][1])}{ENDING}"
+            f"saw {paths[0][start:]}, expected for example {_stem(pages[0][1])}{ENDING}"
         )
     return found
 

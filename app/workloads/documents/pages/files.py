@@ -81,13 +81,13 @@ def find_pages(
                 several = kind == PDF_ENDING or count > 1
                 found += [PageFile(f"{stem}-p{i + 1}" if several else stem, file, i, max_pixels) for i in range(count)]
             elif file == path:
-                raise DataError(f"{path}: wanted an image ({', '.join(ENDINGS)}), a PDF, or a folder of them")
+                raise DataError(f"{path}: expected an image ({', '.join(ENDINGS)}), a PDF, or a folder of them")
             else:
                 left[kind if dot and "/" not in ending else "without an ending"] += 1
     if left:
         tell("left out, as neither images nor PDFs: " + ", ".join(f"{n} {kind}" for kind, n in sorted(left.items())))
     if not found:
-        raise DataError(f"no page in {', '.join(inputs)}: wanted images ({', '.join(ENDINGS)}) or PDFs")
+        raise DataError(f"no page in {', '.join(inputs)}: expected images ({', '.join(ENDINGS)}) or PDFs")
     return _distinct(found)
 
 

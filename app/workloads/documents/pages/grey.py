@@ -37,13 +37,13 @@ def to_grey(image: "Image", bits: int | None) -> "Image":
     if mode == "1" and clear is None:
         return image.convert("L")
     if mode == "F":
-        raise BadPage("pixels of 32-bit floats, whose black and white are not known; wanted 1, 8 or 16 bits")
+        raise BadPage("pixels of 32-bit floats, whose black and white are not known; expected 1, 8 or 16 bits")
     if mode == "I" or mode.startswith("I;16"):
         return _from_16_bit(np.asarray(image), full, clear)
     if mode in ("1", "L") and isinstance(clear, int):
         return _clear_grey(image.convert("L"), clear, bits or (1 if mode == "1" else 8))
     if mode in ("LAB", "HSV"):
-        raise BadPage(f"{image.format} of {'CIELab' if mode == 'LAB' else mode} colours; wanted grey, RGB or CMYK")
+        raise BadPage(f"{image.format} of {'CIELab' if mode == 'LAB' else mode} colours; expected grey, RGB or CMYK")
     if mode == "RGB" and clear is not None and bits == 16:
         raise BadPage(f"{image.format} of 16 bits a sample with a colour that is transparent (tRNS)")
     if mode in ("LA", "PA", "RGBA", "La", "RGBa") or clear is not None:
@@ -106,7 +106,7 @@ def _check_tiff(image: Any) -> int:
     if 2 in tags.get(tiff.SAMPLE_FORMAT, (1,)):
         raise BadPage(f"TIFF of {bits} bits a signed sample (SampleFormat 2), whose black and white are not known")
     if bits > 16 and image.mode != "F":
-        raise BadPage(f"TIFF of {bits} bits a sample; wanted 1 to 16")
+        raise BadPage(f"TIFF of {bits} bits a sample; expected 1 to 16")
     if bits == 16 and (most := max(tags.get(tiff.MAX_SAMPLE, (65535,)))) < 32768:
         raise BadPage(f"TIFF of 16 bits a sample of which MaxSampleValue says {most}: not known whether that is white")
     if bits == 16 and tags.get(tiff.PLANES, 1) == 2 and tags.get(tiff.COMPRESSION, 1) == 1:
@@ -124,7 +124,7 @@ def _from_16_bit(values: npt.NDArray[Any], full: int, clear: int | None) -> "Ima
 
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > full:
-        raise BadPage(f"pixels from {low} to {high}; wanted 0 to {full}")
+        raise BadPage(f"pixels from {low} to {high}; expected 0 to {full}")
     grey = ((values.astype(np.uint32) * 255 + full // 2) // full).astype(np.uint8)
     return Image.fromarray(grey if clear is None else np.where(values == clear, np.uint8(PAPER), grey))
 

@@ -192,5 +192,5 @@ def _bits(content: bytes) -> int | None:
         return content[24]
     start = content.find(b"\xff\x4f\xff\x51", 0, 4096)
     if start >= 0 and content[4:8] == b"jP  " and (content[start + 42] & 127) + 1 < 8:
-        raise BadPage(f"JPEG 2000 of {(content[start + 42] & 127) + 1} bits a sample; wanted 8 to 16")
+        raise BadPage(f"JPEG 2000 of {(content[start + 42] & 127) + 1} bits a sample; expected 8 to 16")
     return None

@@ -84,7 +84,9 @@ def _inflated(data: bytes, most: int) -> int:
             found += len(inflate.decompress(rest, 2**20))
             rest = inflate.unconsumed_tail
             if found > most:
-                raise BadPage(f"its compressed metadata is larger than {MAX_METADATA} bytes: taken for a bomb")
+                raise BadPage(
+                    f"its compressed metadata is larger than {MAX_METADATA} bytes: refused as a decompression bomb"
+                )
     except zlib.error:
         pass
     return found

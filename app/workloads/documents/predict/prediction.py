@@ -76,7 +76,7 @@ def check_same_classes(image: Sequence[str], text: Sequence[str]) -> None:
 
 
 def combine(image: Shares | None, text: Shares | None) -> dict[str, Shares]:
-    """What there is, and the average where there are both (the seed study's ensemble)."""
+    """What there is, and the average where there are both (the ensemble of Ferrando 2020)."""
     found = {name: shares for name, shares in (("image", image), ("text", text)) if shares is not None}
     if image is not None and text is not None:
         found["both"] = {name: (share + text[name]) / 2 for name, share in image.items()}

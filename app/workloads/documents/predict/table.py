@@ -15,7 +15,7 @@ HARMLESS = "'"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MIN_NEW_ROWS = 1000
 MIN_NEW_SHARE = 0.1
-"""The file is written anew when so many rows are new, and this share of it: never more than eleven times in all."""
+"""The file is written again when so many rows are new, and this share of it: never more than eleven times in all."""
 
 
 class PredictionTable:

@@ -62,7 +62,7 @@ def read_folders(
     notes = [f"{len(paths) - len(rows)} pages in no folder: left out"] if 0 < len(rows) < len(paths) else []
     if not rows:
         raise DataError(
-            f"{source} has {len(paths)} pages in no folder; wanted a folder for each class, or metadata.csv"
+            f"{source} has {len(paths)} pages in no folder; expected a folder for each class, or metadata.csv"
         )
     while len({parts[0] for _, parts in rows}) == 1 and min(len(parts) for _, parts in rows) > 2:
         rows = [(path, parts[1:]) for path, parts in rows]
@@ -91,7 +91,7 @@ def _choose(source: str, rows: Sequence[tuple[str, list[str]]], tops: Sequence[s
     if max(len(parts) for _, parts in rows) <= 2:
         raise DataError(
             f"{source}: its folders {told(splits)} are named as splits and hold the pages themselves: either the "
-            "classes are missing (wanted a folder for each class in them, or metadata.jsonl or .csv with a column "
+            "classes are missing (expected a folder for each class in them, or metadata.jsonl or .csv with a column "
             "`label`), or these are the classes (--layout class-folders)"
         )
     return "split-folders"
@@ -129,8 +129,8 @@ def _class_folders(source: str, rows: Sequence[tuple[str, list[str]]], notes: Se
 def _checked(source: str, found: Folders) -> Folders:
     if len(found.names) == 1 and found.names[0].lower() in NO_CLASSES:
         raise DataError(
-            f"{source}: all its pages lie in folders named {found.names[0]!r}, which is no class; wanted a folder for "
-            "each class, or metadata.jsonl or .csv with a column `label`"
+            f"{source}: all its pages lie in folders named {found.names[0]!r}, which is not a class; expected a folder "
+            "for each class, or metadata.jsonl or .csv with a column `label`"
         )
     return found
 

@@ -38,7 +38,7 @@ from app.workloads.documents.source.listing import (
 )
 
 WANTED = (
-    "wanted one of: labels/train.txt, val.txt and test.txt beside images/ (RVL-CDIP), a folder for each class with "
+    "expected one of: labels/train.txt, val.txt and test.txt beside images/ (RVL-CDIP), a folder for each class with "
     f"its pages (Tobacco3482: {', '.join(classes.TOBACCO)}), metadata.jsonl or .csv beside the pages, or Parquet files "
     "with images and labels"
 )
@@ -56,7 +56,7 @@ def detect_layout(source: str, options: SourceOptions | None = None) -> DataSet:
     if not files.exists(source):
         raise DataError(f"the source {source} does not exist; {WANTED}")
     if not files.is_folder(source):
-        raise DataError(f"the source {source} is a file; wanted the data set's folder; {WANTED}")
+        raise DataError(f"the source {source} is a file; expected the data set's folder; {WANTED}")
     if options.layout in (None, "rvl-cdip") and _has_labels(source):  # first: listing 400,000 files takes a while
         return _rvl_cdip(source, "", options)
     listed = [path[len(source) :].lstrip("/") for path in files.list_files(source)]
@@ -78,7 +78,7 @@ def detect_layout(source: str, options: SourceOptions | None = None) -> DataSet:
     else:
         seen = ", ".join(paths[:5]) or "no file at all"
         more = ", …" if len(paths) > 5 else ""
-        raise DataError(f"{source} has no layout that is known: saw {seen}{more}{_above(source)}; {WANTED}")
+        raise DataError(f"{source} has an unrecognized layout: saw {seen}{more}{_above(source)}; {WANTED}")
     if options.layout is None:
         _check_spelling(source, found.classes)
     used = {*tables, *sides, *((page.source for page in found.pages) if found.layout == "parquet" else pages)}
@@ -194,7 +194,7 @@ def _rvl_cdip(source: str, folder: str, options: SourceOptions) -> DataSet:
                 seen.add(page.source)
                 pages.append(page)
     if not pages:
-        raise DataError(f"{source}: labels/ lists no page; wanted lines `path class`")
+        raise DataError(f"{source}: labels/ lists no page; expected lines `path class`")
     notes = (f"RVL-CDIP was found in {folder}",) if folder else ()
     return DataSet("rvl-cdip", classes.RVL_CDIP, distinct(pages), tuple(bad), notes)
 
@@ -214,7 +214,7 @@ def _label_lines(path: str, listing: str) -> Iterator[tuple[int, str, int] | Qua
         else:
             wanted = f"`path class` with a class from 0 to {len(classes.RVL_CDIP) - 1}"
             yield Quarantined(
-                f"{listing}:{number}", listing, f"line {number} is {line.strip()[:100]!r}; wanted {wanted}"
+                f"{listing}:{number}", listing, f"line {number} is {line.strip()[:100]!r}; expected {wanted}"
             )
 
 

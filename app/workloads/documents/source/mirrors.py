@@ -30,7 +30,7 @@ def read_mirror(source: str, paths: Sequence[str], options: SourceOptions) -> Da
         DataError: a table is damaged, has no images or labels, or they name different classes.
     """
     if not paths:
-        raise DataError(f"{source} has no Parquet file; wanted some with images and labels")
+        raise DataError(f"{source} has no Parquet file; expected some with images and labels")
     tables = [parquet_source.list_rows(source, path, options.class_column) for path in paths]
     names, numbers = _classes(source, tables)
     pages: list[PageSource] = []
@@ -72,7 +72,7 @@ def _classes(source: str, tables: Sequence[parquet_source.Rows]) -> tuple[tuple[
     labels = {label for table in tables for label in table.labels if label != -1}
     words = sorted({label for label in labels if isinstance(label, str)})
     if words and len(words) < len(labels):
-        raise DataError(f"{source}: some files have labels in words ({words[0]!r}), others numbers; wanted one kind")
+        raise DataError(f"{source}: some files have labels in words ({words[0]!r}), others numbers; expected one kind")
     largest = max((label for label in labels if isinstance(label, int)), default=-1)
     given = tuple(words) or (described.pop() if described else tuple(str(i) for i in range(largest + 1)))
     if largest >= len(given):
@@ -99,7 +99,7 @@ def _folder_of_images(source: str, table: parquet_source.Rows) -> str:
             return folder
     raise DataError(
         f"{files.join(source, table.path)} names its images by path and holds none: {first!r} is neither beside it nor "
-        f"in {source}; wanted the images there"
+        f"in {source}; expected the images there"
     )
 
 

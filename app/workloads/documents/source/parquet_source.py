@@ -105,7 +105,7 @@ def _image_column(schema: Any, where: str) -> str:
     if not found and paths:
         return paths[0]
     raise DataError(
-        f"{where} has the columns {_columns(schema)}; wanted one column of images (bytes, or a struct with `bytes`), "
+        f"{where} has the columns {_columns(schema)}; expected one column of images (bytes, or a struct with `bytes`), "
         f"saw {len(found)}, or one of their paths ({', '.join(PATHS)})"
     )
 
@@ -123,7 +123,7 @@ def _label_column(schema: Any, where: str, asked: str | None) -> str:
         if asked is None
         else f"a column {asked} of integers or words"
     )
-    raise DataError(f"{where} has the columns {_columns(schema)}; wanted {wanted}")
+    raise DataError(f"{where} has the columns {_columns(schema)}; expected {wanted}")
 
 
 def _is_text(kind: Any) -> bool:

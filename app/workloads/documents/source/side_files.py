@@ -70,7 +70,7 @@ def read(source: str, sides: Sequence[str], paths: Sequence[str], options: Sourc
     if column is None:
         seen = told(sorted({name for line in lines for name in line.values}), 20)
         raise DataError(
-            f"{source}: its {told(sides)} have no column of classes: saw {seen or 'no line'}; wanted "
+            f"{source}: its {told(sides)} have no column of classes: saw {seen or 'no line'}; expected "
             f"{CLASS_COLUMNS[0]}, or --class-column NAME"
         )
     bad = [line for line in entries if isinstance(line, Quarantined)]
@@ -79,7 +79,7 @@ def read(source: str, sides: Sequence[str], paths: Sequence[str], options: Sourc
         name = next((str(line.values[c]) for c in FILE_COLUMNS if line.values.get(c)), None)
         path = name if name is None or name.startswith("/") else line.folder + name.removeprefix("./")
         if path is None:
-            bad.append(Quarantined(line.place, line.place, f"{line.place} names no file; wanted {FILE_COLUMNS[0]}"))
+            bad.append(Quarantined(line.place, line.place, f"{line.place} names no file; expected {FILE_COLUMNS[0]}"))
         elif leads := outside(source, path, line.place, options):
             bad.append(leads)
         elif path in found:
@@ -174,7 +174,7 @@ def _lines(source: str, side: str, options: SourceOptions) -> Iterator[Line | Qu
         if isinstance(values, dict):
             yield Line(place, folder, dict(_flat("", values)))
         else:
-            yield Quarantined(place, side, f"line {number} is {line.strip()[:100]!r}; wanted a JSON object")
+            yield Quarantined(place, side, f"line {number} is {line.strip()[:100]!r}; expected a JSON object")
 
 
 def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -86,7 +86,7 @@ def plan_store(
         UsageError: the store was made with other options; the options do not fit the source.
     """
     if not MIN_IMAGE_SIZE <= image_size <= MAX_IMAGE_SIZE:
-        raise UsageError(f"--image-size: got {image_size}, wanted {MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE} pixels")
+        raise UsageError(f"--image-size: got {image_size}, expected {MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE} pixels")
     found = detect_layout(source, how)
     grouped, by = group_pages(found.pages, groups)
     found = replace(found, pages=grouped)
@@ -97,9 +97,9 @@ def plan_store(
         num_partitions = NUM_PARTITIONS if found.classes == classes.TOBACCO and not found.has_split else 0
     if num_partitions < 0 or (num_partitions and found.has_split):
         raise UsageError(
-            f"--num-partitions: got {num_partitions} for {source} ({found.layout}), which has its own split; wanted 0"
+            f"--num-partitions: got {num_partitions} for {source} ({found.layout}), which has its own split; expected 0"
             if num_partitions > 0
-            else f"--num-partitions: got {num_partitions}, wanted 0 or more"
+            else f"--num-partitions: got {num_partitions}, expected 0 or more"
         )
     if num_partitions:
         check_classes(labels, found.classes, per_class)

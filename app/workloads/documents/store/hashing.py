@@ -10,7 +10,7 @@ UInt64Array = npt.NDArray[np.uint64]
 Int64Array = npt.NDArray[np.int64]
 
 HASH = 2
-"""Version of the hash function; a page hashed by another is hashed anew."""
+"""Version of the hash function; a page hashed by another is hashed again."""
 
 SIDE = 32
 NUM_FREQUENCIES = 8

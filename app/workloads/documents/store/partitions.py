@@ -23,12 +23,12 @@ def check_classes(labels: npt.NDArray[np.int64], classes: Sequence[str], per_cla
     counts = np.bincount(labels[labels >= 0], minlength=len(classes))
     smallest = int(counts[counts > 0].min())
     if per_class < 2:
-        raise UsageError(f"--per-class: got {per_class}, wanted at least 2: one page to train, one to validate")
+        raise UsageError(f"--per-class: got {per_class}, expected at least 2: one page to train, one to validate")
     if smallest <= per_class:
         names = ", ".join(f"{name} {n}" for name, n in zip(classes, counts.tolist(), strict=True) if 0 < n <= per_class)
         raise UsageError(
             f"--per-class: got {per_class} pages to train and validate, which leaves none to test of some classes "
-            f"({names}); wanted at most {smallest - 1}"
+            f"({names}); expected at most {smallest - 1}"
         )
 
 

@@ -125,7 +125,7 @@ class DocumentStore:
             UsageError: no such split or partition.
         """
         if split not in (*SPLITS, UNLABELLED):
-            raise UsageError(f"the store {self.root} has no split {split!r}; wanted one of {', '.join(SPLITS)}")
+            raise UsageError(f"the store {self.root} has no split {split!r}; expected one of {', '.join(SPLITS)}")
         inside = self._split_of_rows(partition) == split
         if split in (TRAIN, VALIDATION) and not with_excluded:
             inside &= ~self._excluded
@@ -212,7 +212,9 @@ class DocumentStore:
         if count == 0 and partition is not None:
             raise UsageError(f"the store {self.root} has its own split and no partitions; got partition {partition}")
         if count and (partition is None or not 0 <= partition < count):
-            raise UsageError(f"the store {self.root} has {count} partitions: got {partition}, wanted 0 to {count - 1}")
+            raise UsageError(
+                f"the store {self.root} has {count} partitions: got {partition}, expected 0 to {count - 1}"
+            )
 
 
 def read_options(root: str) -> StoreOptions:
@@ -224,7 +226,8 @@ def read_options(root: str) -> StoreOptions:
         raise DataError(f"{path} is not of a store of documents: {error}; run jobs/prepare.py documents") from error
     if (options.workload, options.format) != (WORKLOAD, FORMAT):
         raise DataError(
-            f"{path} is of workload {options.workload!r}, format {options.format}; wanted {WORKLOAD!r}, format {FORMAT}"
+            f"{path} is of workload {options.workload!r}, format {options.format}; expected {WORKLOAD!r}, "
+            f"format {FORMAT}"
         )
     return options
 

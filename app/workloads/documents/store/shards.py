@@ -89,7 +89,7 @@ def _decode_into(content: bytes, crc32: int, page: UInt8Array, path: str) -> Non
             return
     except (RuntimeError, ValueError) as error:
         raise DataError(f"{path} is damaged: {error}; delete it and run jobs/prepare.py again") from error
-    raise DataError(f"{path} has a page of {num_pixels} pixels, wanted {page.size}; run jobs/prepare.py again")
+    raise DataError(f"{path} has a page of {num_pixels} pixels, expected {page.size}; run jobs/prepare.py again")
 
 
 def _read_merged(parts: list[tuple[str, int, int]]) -> list[bytes]:

@@ -1,1 +1,1 @@
-"""Invented pages in the folders and files of the real data sets."""
+"""Synthetic pages in the folders and files of the real data sets."""

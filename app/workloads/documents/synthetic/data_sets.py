@@ -50,13 +50,13 @@ class SyntheticDocuments:
         fewest = MIN_RVL_PAGES if self.name == "rvl-cdip" else len(TOBACCO) * max(1, min_per_class(self.per_class))
         if self.num_pages < fewest:
             why = "one of each class in each split" if self.name == "rvl-cdip" else f"--per-class {self.per_class}"
-            raise UsageError(f"got {self.num_pages} pages, wanted at least {fewest} ({why})")
+            raise UsageError(f"got {self.num_pages} pages, expected at least {fewest} ({why})")
         if self.per_class < 0 or self.seed < 0:
-            raise UsageError(f"got --per-class {self.per_class} and seed {self.seed}, wanted numbers from 0")
+            raise UsageError(f"got --per-class {self.per_class} and seed {self.seed}, expected numbers from 0")
         if not 100 <= self.height <= 4000:
-            raise UsageError(f"got pages {self.height} pixels high, wanted 100 to 4000")
+            raise UsageError(f"got pages {self.height} pixels high, expected 100 to 4000")
         if not 0 <= self.num_corrupt <= self.num_pages // 2:
-            raise UsageError(f"got {self.num_corrupt} corrupt files, wanted 0 to half of {self.num_pages} pages")
+            raise UsageError(f"got {self.num_corrupt} corrupt files, expected 0 to half of {self.num_pages} pages")
 
 
 def min_per_class(per_class: int) -> int:
@@ -101,7 +101,7 @@ def write_pages(
 
     Raises:
         DataError: the folder cannot be written, or its disk is full.
-        ResourceError: a process was killed, most likely for want of memory.
+        ResourceError: a process was killed, most likely because memory ran out.
     """
     num_bytes = PROCESS_BYTES * max(1.0, (which.height / 1000) ** 2)
     return write_in_processes(partial(write_page, folder, which, texts), pages, num_processes, num_bytes)

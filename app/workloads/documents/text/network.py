@@ -34,7 +34,7 @@ def build_network(task: DocumentTextTask, with_weights: bool = True) -> BertClas
     `with_weights` all random, for weights that follow.
 
     Raises:
-        UsageError: the model or the weights cannot be had, or the task has no classes yet.
+        UsageError: the model or the weights are not available, or the task has no classes yet.
     """
     if not task.classes:
         raise UsageError("classes: got none; they are filled in from the store (resolve_task) before a training")

@@ -11,7 +11,7 @@ from app.errors import UsageError
 NOTE_NAME = "twofold.json"
 """In a folder that jobs/vocabulary.py made: where its weights come from."""
 
-CODE_OF_ITS_OWN = "model: {} brings code of its own, which is never run; wanted a BERT of the transformers library"
+CODE_OF_ITS_OWN = "model: {} brings code of its own, which is never run; expected a BERT of the transformers library"
 
 _LAYER = re.compile(r"(?:^|\.)encoder\.layer\.(\d+)\.")
 
@@ -20,7 +20,7 @@ def load_tokenizer(model: str) -> Any:
     """The tokenizer of a model.
 
     Raises:
-        UsageError: it cannot be had, or is not a fast one with [CLS], [SEP] and padding.
+        UsageError: it is not available, or is not a fast one with [CLS], [SEP] and padding.
     """
     with quiet(), _explained(model, "tokenizer"):
         from transformers import AutoTokenizer
@@ -28,7 +28,9 @@ def load_tokenizer(model: str) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
     special = (tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id)
     if None in special or not tokenizer.is_fast:
-        raise UsageError(f"the tokenizer of {model} is no BERT's: it lacks [CLS], [SEP] or [PAD]; name another model")
+        raise UsageError(
+            f"the tokenizer of {model} is not a BERT's: it lacks [CLS], [SEP] or [PAD]; name another model"
+        )
     return tokenizer
 
 
@@ -36,7 +38,7 @@ def load_config(model: str, num_layers: int | None, max_length: int) -> Any:
     """The configuration of the model with its first `num_layers` layers.
 
     Raises:
-        UsageError: it cannot be had, is no BERT, or has fewer layers or positions.
+        UsageError: it is not available, is not a BERT, or has fewer layers or positions.
     """
     with quiet(), _explained(model, "configuration"):
         from transformers import AutoConfig
@@ -45,7 +47,7 @@ def load_config(model: str, num_layers: int | None, max_length: int) -> Any:
     if getattr(config, "auto_map", None):
         raise UsageError(CODE_OF_ITS_OWN.format(model))
     if config.model_type != "bert":
-        raise UsageError(f"{model} is of the type {config.model_type!r}; wanted a BERT")
+        raise UsageError(f"{model} is of the type {config.model_type!r}; expected a BERT")
     if num_layers is not None and num_layers > config.num_hidden_layers:
         raise UsageError(f"num_layers: got {num_layers}, but {model} has {config.num_hidden_layers}")
     if max_length > config.max_position_embeddings:
@@ -59,7 +61,7 @@ def load_bert(
     """The encoder without its pooler, and a plain record of what was loaded (empty without weights).
 
     Raises:
-        UsageError: it cannot be had, or its file lacks weights, which would be random.
+        UsageError: it is not available, or its file lacks weights, which would be random.
     """
     config = load_config(model, num_layers, max_length)
     total = config.num_hidden_layers
@@ -76,7 +78,7 @@ def load_bert(
     if missing:
         raise UsageError(
             f"{model} lacks {len(missing)} of the encoder's weights (the first: {missing[0]}), which would be random; "
-            "wanted a whole BERT"
+            "expected a whole BERT"
         )
     record = {
         "source": model,
@@ -107,9 +109,9 @@ def _note(model: str) -> Any:
 
 @contextmanager
 def _explained(model: str, what: str) -> Iterator[None]:
-    """One line for whatever transformers says when something cannot be had."""
+    """One line for whatever transformers says when something is not available."""
     if _is_path(model) and not os.path.isdir(model):
-        raise UsageError(f"model: the folder {model} does not exist; wanted a folder with a BERT, or a hub id")
+        raise UsageError(f"model: the folder {model} does not exist; expected a folder with a BERT, or a hub id")
     try:
         yield
     except Exception as error:  # a damaged file makes safetensors and tokenizers raise classes of their own
@@ -117,9 +119,9 @@ def _explained(model: str, what: str) -> Iterator[None]:
             raise UsageError(CODE_OF_ITS_OWN.format(model)) from error
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         advice = (
-            "wanted a folder as save_pretrained writes it"
+            "expected a folder as save_pretrained writes it"
             if os.path.isdir(model)
-            else "wanted a hub id that can be reached or is in the local cache, or a folder; "
+            else "expected a hub id that can be reached or is in the local cache, or a folder; "
             "jobs/vocabulary.py makes a small BERT without a network"
         )
         raise UsageError(f"model: no {what} of {model}: {first}; {advice}") from error

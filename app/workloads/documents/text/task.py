@@ -10,8 +10,8 @@ class DocumentTextTask:
     model: str = "bert-base-uncased"
     """Hub id or local folder of a BERT and its tokenizer (jobs/vocabulary.py makes a small one)."""
     weights: str | None = None
-    """First weights in place of the model's own: a file of weights (.safetensors, .pt, .pth) or the folder of a run of
-    this workload with the same model; a head that does not fit is new, and said; where less than half of the tensors
+    """Initial weights in place of the model's own: a file of weights (.safetensors, .pt, .pth) or the folder of a run
+    of this workload with the same model; a head that does not fit is new, and said; where less than half of the tensors
     fit, nothing is trained."""
     num_layers: int | None = 6
     """The first ones of the model's; None: all."""
@@ -43,4 +43,4 @@ class DocumentTextTask:
 
 def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
     if not holds:
-        raise ValueError(f"{name}: got {seen!r}, wanted {wanted}")
+        raise ValueError(f"{name}: got {seen!r}, expected {wanted}")

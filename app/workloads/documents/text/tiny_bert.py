@@ -26,11 +26,11 @@ class SmallBert:
     def __post_init__(self) -> None:
         for name in ("hidden_size", "num_layers", "num_heads", "max_length"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name}: got {getattr(self, name)}, wanted 1 or more")
+                raise ValueError(f"{name}: got {getattr(self, name)}, expected 1 or more")
         if self.hidden_size % self.num_heads:
-            raise ValueError(f"hidden_size: got {self.hidden_size}, wanted a multiple of {self.num_heads} heads")
+            raise ValueError(f"hidden_size: got {self.hidden_size}, expected a multiple of {self.num_heads} heads")
         if self.vocabulary_size < 100:
-            raise ValueError(f"vocabulary_size: got {self.vocabulary_size}, wanted 100 or more")
+            raise ValueError(f"vocabulary_size: got {self.vocabulary_size}, expected 100 or more")
 
 
 def make_small_bert(texts: Sequence[str], folder: str, sizes: SmallBert) -> dict[str, Any]:

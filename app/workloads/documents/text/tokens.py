@@ -24,7 +24,7 @@ from app.workloads.documents.text.pretrained import load_tokenizer
 TOKENS_FOLDER = "tokens"
 FORMAT = 1
 EMPTY_TEXT = "empty"
-"""What an empty page says (the seed study's way)."""
+"""What an empty page says (as in Ferrando 2020)."""
 NUM_TEXTS_PER_CALL = 512
 
 
@@ -81,7 +81,7 @@ def read_tokens(path: str) -> TokenTable:
         with np.load(io.BytesIO(files.read_bytes(path))) as arrays:
             return TokenTable(arrays["flat"], arrays["starts"])
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError) as error:
-        raise DataError(f"{path} is damaged: {error}; delete it, it is made anew") from error
+        raise DataError(f"{path} is damaged: {error}; delete it, it is made again") from error
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int) -> TokenTable:

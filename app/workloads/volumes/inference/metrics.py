@@ -44,7 +44,7 @@ def hd95_mm(prediction: BoolArray, truth: BoolArray, spacing_mm: tuple[float, fl
     """
     _check_shapes(prediction, truth)
     if min(spacing_mm) <= 0:
-        raise ValueError(f"spacing_mm: got {spacing_mm}, wanted three positive lengths in mm")
+        raise ValueError(f"spacing_mm: got {spacing_mm}, expected three positive lengths in mm")
     box = _bounding_box(prediction | truth)
     if box is None:
         return 0.0
@@ -74,4 +74,4 @@ def _bounding_box(volume: BoolArray) -> tuple[slice, ...] | None:
 
 def _check_shapes(prediction: BoolArray, truth: BoolArray) -> None:
     if prediction.shape != truth.shape:
-        raise ValueError(f"prediction has shape {prediction.shape}, truth {truth.shape}; wanted the same")
+        raise ValueError(f"prediction has shape {prediction.shape}, truth {truth.shape}; expected the same")

@@ -82,7 +82,7 @@ def iterate_slabs(
     if not 0 <= overlap < 1 or batch_size < 1 or min(window) < 1:
         raise ValueError(
             f"got overlap {overlap}, batch_size {batch_size}, window {window}; "
-            "wanted an overlap from 0 to below 1 and positive sizes"
+            "expected an overlap from 0 to below 1 and positive sizes"
         )
     bounds = _bounding_box(inside)
     if bounds is None:

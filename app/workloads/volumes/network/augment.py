@@ -63,7 +63,7 @@ def augment(
         ValueError: not one seed for each sample.
     """
     if len(seeds) != len(image):
-        raise ValueError(f"got {len(seeds)} seeds for {len(image)} samples, wanted one for each")
+        raise ValueError(f"got {len(seeds)} seeds for {len(image)} samples, expected one for each")
     images, labels = torch.empty_like(image), torch.empty_like(label)
     for i, seed in enumerate(seeds):
         changes = draw_changes(config, int(seed), image.shape[1])

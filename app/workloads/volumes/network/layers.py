@@ -18,9 +18,9 @@ MAX_SLICED_CHANNELS = 256
 
 
 class ConvBeforeNorm(nn.Conv3d):
-    """A 3^3 convolution with padding 1 whose output goes into a normalisation.
+    """A 3^3 convolution with padding 1 whose output goes into a normalization.
 
-    `bias_cancels` says that the normalisation subtracts each channel's own mean (batch and instance norm do, group
+    `bias_cancels` says that the normalization subtracts each channel's own mean (batch and instance norm do, group
     norm does not). The bias then changes nothing and its gradient is exactly zero, so that it is not computed.
     """
 

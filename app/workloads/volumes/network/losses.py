@@ -31,7 +31,7 @@ def loss_sums(task: VolumeTask, logits: Tensor | Sequence[Tensor], targets: Tens
     heads = [logits] if isinstance(logits, Tensor) else list(logits)
     for head in heads:
         if head.shape != targets.shape:
-            raise ValueError(f"logits have shape {list(head.shape)}, targets {list(targets.shape)}; wanted the same")
+            raise ValueError(f"logits have shape {list(head.shape)}, targets {list(targets.shape)}; expected the same")
     targets_float = targets.float()
     return torch.cat([_head_sums(task, head, targets_float) for head in heads])
 

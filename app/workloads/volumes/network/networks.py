@@ -25,7 +25,7 @@ def build_network(task: VolumeTask, with_weights: bool = True) -> nn.Module:
     """The task's network with fresh weights from torch's global generator; then, `with_weights`, with the task's own.
 
     Raises:
-        UsageError, DataError: these cannot be had or do not fit.
+        UsageError, DataError: these are not available or do not fit.
     """
     builders = {"unet3d": _build_unet3d, "dynunet": _build_dynunet, "segresnet": _build_segresnet}
     network = builders[task.network](task)
@@ -36,7 +36,7 @@ def build_network(task: VolumeTask, with_weights: bool = True) -> nn.Module:
 
 
 class UNet3d(nn.Module):
-    """3D U-Net (Çiçek et al. 2016) in the seed study's size: 351,809 parameters with filters 8, 16, 32, 64, batch norm,
+    """3D U-Net (Çiçek et al. 2016) in the size of DistMIS: 351,809 parameters with filters 8, 16, 32, 64, batch norm,
     four modalities and one output. Two (3^3 convolution, norm, ReLU) at each resolution, 2^3 max-pooling on the way
     down, 2^3 transposed convolutions and concatenation on the way up, a 1^3 convolution at the end."""
 

@@ -95,11 +95,11 @@ def _qform(header: Any) -> tuple[FloatArray, tuple[str, ...]]:
     excess = float(bcd @ bcd) - 1
     if not np.isfinite(bcd).all() or excess > MAX_QUATERNION_EXCESS:
         seen = ", ".join(f"{v:g}" for v in bcd.tolist())
-        raise ValueError(f"the quaternion's b, c, d are {seen}, wanted a sum of squares of at most 1")
+        raise ValueError(f"the quaternion's b, c, d are {seen}, expected a sum of squares of at most 1")
     if pixdim[0] not in (-1, 0, 1):
-        raise ValueError(f"pixdim[0], the sign of z, is {pixdim[0]:g}, wanted 1 or -1 (or 0, which counts as 1)")
+        raise ValueError(f"pixdim[0], the sign of z, is {pixdim[0]:g}, expected 1 or -1 (or 0, which counts as 1)")
     if not (pixdim[1:] > 0).all():
-        raise ValueError(f"the spacing in pixdim is {as_text(pixdim[1:])}, wanted positive numbers")
+        raise ValueError(f"the spacing in pixdim is {as_text(pixdim[1:])}, expected positive numbers")
     rounding = abs(float(header.quaternion_threshold))  # nibabel's bound of what the header's own precision makes
     half_turn = excess > -rounding
     quaternion = [0.0, *bcd / np.linalg.norm(bcd)] if half_turn else [np.sqrt(-excess), *bcd]

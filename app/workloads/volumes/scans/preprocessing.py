@@ -119,7 +119,7 @@ def _read_images(case: CaseFiles, modalities: tuple[str, ...]) -> list[Volume]:
     for path in case.images:
         volume = read_volume(path)
         if volume.data.ndim != 3:
-            raise BadVolume(path, f"{volume.data.ndim} dimensions, wanted 3 in a file of one modality")
+            raise BadVolume(path, f"{volume.data.ndim} dimensions, expected 3 in a file of one modality")
         volumes.append(volume)
     return volumes
 

@@ -192,12 +192,12 @@ def _checked_extent(header: Any, file_bytes: int, compressed: bool) -> tuple[tup
     """Shape (file order x, y, z[, t]), type and offset of the voxels, if they can be true."""
     num_dims = int(header["dim"][0])
     if not 3 <= num_dims <= 7:
-        raise _Bad(f"the header claims {num_dims} dimensions, wanted 3 or 4")
+        raise _Bad(f"the header claims {num_dims} dimensions, expected 3 or 4")
     shape = tuple(int(n) for n in header["dim"][1 : num_dims + 1])
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     if len(shape) > 4 or not all(1 <= n <= MAX_DIMENSION for n in shape):
-        raise _Bad(f"the header claims the shape {shape}, wanted 3 or 4 dimensions of 1 to {MAX_DIMENSION}")
+        raise _Bad(f"the header claims the shape {shape}, expected 3 or 4 dimensions of 1 to {MAX_DIMENSION}")
     dtype = _checked_type(header)
     num_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
     limit = min(MAX_VOLUME_BYTES, file_bytes * (MAX_DEFLATE_RATIO if compressed else 1))
@@ -206,7 +206,7 @@ def _checked_extent(header: Any, file_bytes: int, compressed: bool) -> tuple[tup
     offset = float(header["vox_offset"])
     first = int(header.sizeof_hdr)
     if not first <= offset <= _MAX_VOXEL_OFFSET or offset != int(offset):
-        raise _Bad(f"the header claims that voxels begin at byte {offset}, wanted {first} to {_MAX_VOXEL_OFFSET}")
+        raise _Bad(f"the header claims that voxels begin at byte {offset}, expected {first} to {_MAX_VOXEL_OFFSET}")
     return shape, dtype, int(offset)
 
 
@@ -218,7 +218,7 @@ def _checked_type(header: Any) -> np.dtype[Any]:
     except (HeaderDataError, KeyError) as error:
         raise _Bad(f"unknown data type code {int(header['datatype'])}") from error
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise _Bad(f"voxels are of type {dtype}, wanted integers or floats of at most 64 bits")
+        raise _Bad(f"voxels are of type {dtype}, expected integers or floats of at most 64 bits")
     if int(header["bitpix"]) != 8 * dtype.itemsize:
         raise _Bad(f"the header claims {int(header['bitpix'])} bits a voxel for {dtype}")
     return dtype

@@ -49,7 +49,7 @@ def resampled_shape(shape: Shape, spacing_mm: Spacing, target_mm: Spacing) -> Sh
     d, h, w = (max(1, round(num * own / wanted)) for num, own, wanted in sizes)
     if d * h * w > MAX_VOXELS:
         raise TooManyVoxels(
-            f"voxels of {in_words(spacing_mm)} brought to {in_words(target_mm)} would be {d * h * w}, wanted at most "
+            f"voxels of {in_words(spacing_mm)} brought to {in_words(target_mm)} would be {d * h * w}, expected at most "
             f"{MAX_VOXELS}; --no-resampling takes the scan as it is"
         )
     return d, h, w

@@ -73,7 +73,7 @@ def assign(ids: Sequence[str], labelled: Sequence[str], options: SplitOptions) -
         UsageError: the options contradict each other.
     """
     if options.splits is not None and options.rule != SplitOptions.rule:
-        raise UsageError(f"got --splits {options.splits} and --split {options.rule}: wanted one of them")
+        raise UsageError(f"got --splits {options.splits} and --split {options.rule}: expected one of them")
     patients = _patients(ids, options.patients)
     groups = EACH_ALONE if options.patients == EACH_CASE else patients
     num_folds = options.num_folds if options.rule == "folds" else 0

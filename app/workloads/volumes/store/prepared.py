@@ -166,7 +166,7 @@ def _decode(frame: bytes, path: str) -> Any:
     try:
         array = blosc2.ndarray_from_cframe(frame)
     except (RuntimeError, ValueError) as error:
-        raise DataError(f"{path} is no frame: {error}; run jobs/prepare.py again") from error
+        raise DataError(f"{path} is not a frame: {error}; run jobs/prepare.py again") from error
     array.schunk.dparams = blosc2.DParams(nthreads=1)
     return array
 

@@ -1,4 +1,4 @@
-"""The training samples of a prepared store: patches, or whole volumes as the seed study took them."""
+"""The training samples of a prepared store: patches, or whole volumes as DistMIS takes them."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -39,7 +39,7 @@ class VolumeSamples(Samples):
         if self.samples_per_case < 1 or min(self.patch_size) < 1 or not 0 <= self.foreground_share <= 1:
             raise ValueError(
                 f"got {self.samples_per_case} samples a case, patches of {self.patch_size} and a foreground share of "
-                f"{self.foreground_share}; wanted at least 1, at least 1 voxel a side, and a share from 0 to 1"
+                f"{self.foreground_share}; expected at least 1, at least 1 voxel a side, and a share from 0 to 1"
             )
         cases = self.store.split(TRAIN)
         if not cases:
@@ -104,7 +104,7 @@ class VolumeSamples(Samples):
 def whole_start(case: Case, canvas: Triple) -> Triple:
     """Where a canvas in the middle of the original RAS+ volume begins, z, y, x in the stored box (may be negative).
 
-    An odd surplus is cut at the beginning: 155 -> 152 drops the first two slices and the last, as the seed study did.
+    An odd surplus is cut at the beginning: 155 -> 152 drops the first two slices and the last, as DistMIS does.
     """
     z, y, x = (
         (n - wanted + 1) // 2 - crop for n, wanted, crop in zip(case.shape_zyx, canvas, case.crop_start, strict=True)

@@ -1,4 +1,4 @@
-"""Unpacking: whole or not at all, resumable, and nothing that leads out of the folder."""
+"""Unpacking: whole or not at all, resumable, and nothing that points outside the folder."""
 
 import io
 import tarfile
@@ -91,5 +91,5 @@ def test_damaged_archives_leave_no_folder(tmp_path: Path, num_kept: int, mode: s
 
 def test_another_archive_is_named(tmp_path: Path) -> None:
     tar = make_tar(tmp_path / "set.tar", {"set/readme": b"hello"})
-    with pytest.raises(DataError, match=r"has no set/dataset\.json: it is not the archive that was wanted"):
+    with pytest.raises(DataError, match=r"has no set/dataset\.json: it is not the expected archive"):
         extract_tar(tar, tmp_path / "out", "set", "dataset.json")

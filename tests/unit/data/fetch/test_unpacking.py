@@ -69,7 +69,7 @@ def test_interrupted_writes_what_is_missing(tmp_path: Path, name: str, monkeypat
 @pytest.mark.parametrize("name", ["around/../../escaped", "/escaped"])
 def test_names_outside_are_refused(tmp_path: Path, suffix: str, name: str) -> None:
     archive = make_archive(tmp_path / f"set.{suffix}", {name: b"x"})
-    with pytest.raises(DataError, match="leads out of the folder"):
+    with pytest.raises(DataError, match="points outside the folder"):
         extract_data_set(archive, tmp_path / "out" / "mine", WANTED)
     assert not [p for p in tmp_path.rglob("*") if p.name == "escaped"]
 

@@ -151,5 +151,5 @@ def test_order_of_batches_is_not_by_length() -> None:
 
 @pytest.mark.parametrize(("step", "size", "batch"), [(0, 0, 1), (0, 1, 0), (-1, 1, 1)])
 def test_nonsense_is_refused(step: int, size: int, batch: int) -> None:
-    with pytest.raises(ValueError, match="wanted at least 1 row"):
+    with pytest.raises(ValueError, match="expected at least 1 row"):
         grouped_sample_order(0, step, np.ones(size, np.int32), batch)

@@ -135,7 +135,7 @@ def test_seeds_of_samples_differ_by_row_epoch_and_training() -> None:
 
 
 def test_steps_cover_the_epochs_and_no_more() -> None:
-    assert num_steps(1, 338, 2) == 169  # the seed study on one GPU
+    assert num_steps(1, 338, 2) == 169  # DistMIS on one GPU
     assert num_steps(3, 10, 4) == 8  # 30 samples in batches of 4
     assert [end_step_of_epoch(e, 10, 4) for e in range(3)] == [3, 5, 8]
     # After two steps of 3 samples, steps of 4 end at 10, 14, 18, 22: step s at 4 s - 2.
@@ -144,7 +144,7 @@ def test_steps_cover_the_epochs_and_no_more() -> None:
 
 @pytest.mark.parametrize(("step", "size", "batch"), [(0, 0, 1), (0, 1, 0), (-1, 1, 1)])
 def test_nonsense_is_refused(step: int, size: int, batch: int) -> None:
-    with pytest.raises(ValueError, match="wanted at least 1 row"):
+    with pytest.raises(ValueError, match="expected at least 1 row"):
         sample_order(0, step, size, batch)
 
 

@@ -31,12 +31,12 @@ def test_a_table_of_splits_as_spreadsheets_write_it(text: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,train\nb,test\n", r"first line says 'a, train', wanted the columns case and split"),
+        ("a,train\nb,test\n", r"first line says 'a, train', expected the columns case and split"),
         ("", r"first line says 'nothing'"),
-        ("case,split\na,train\nb,holdout\n", r"line 3: got the split 'holdout', wanted train, validation or test"),
-        ("case,split\na,train\nb,\n", r"line 3: got 'b,', wanted a case and a split"),
+        ("case,split\na,train\nb,holdout\n", r"line 3: got the split 'holdout', expected train, validation or test"),
+        ("case,split\na,train\nb,\n", r"line 3: got 'b,', expected a case and a split"),
         ("case,split\na,train\nb,test\na,train\n", r"names a twice: line 2 and line 4"),
-        (b"case,split\n\x81\x8d,train\n", r"is no text in UTF-8"),
+        (b"case,split\n\x81\x8d,train\n", r"is not text in UTF-8"),
     ],
 )
 def test_a_table_that_is_not_understood_names_the_line(text: str | bytes, message: str, tmp_path: Path) -> None:
@@ -51,16 +51,16 @@ def test_nnunets_file_of_folds(tmp_path: Path) -> None:
     path = written(tmp_path, json.dumps(FOLDS), "splits_final.json")
     assert read_splits(path) == ({"a": "validation", "b": "train", "c": "train"}, 2)
     assert read_splits(path, 1) == ({"a": "train", "b": "validation", "c": "train", "d": "test"}, 2)
-    with pytest.raises(DataError, match=r"has 2 folds, got fold 2; wanted one of 0 to 1"):
+    with pytest.raises(DataError, match=r"has 2 folds, got fold 2; expected one of 0 to 1"):
         read_splits(path, 2)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"train": ["a"], "val": ["b"]}, "wanted a list of folds"),
-        ([{"train": ["a"]}], "wanted lists of ids named `train` and `val`"),
-        ([{"train": ["a"], "val": "b"}], "wanted lists of ids named `train` and `val`"),
+        ({"train": ["a"], "val": ["b"]}, "expected a list of folds"),
+        ([{"train": ["a"]}], "expected lists of ids named `train` and `val`"),
+        ([{"train": ["a"], "val": "b"}], "expected lists of ids named `train` and `val`"),
         ([{"train": ["a", "b"], "val": ["b"]}], "names b twice: `train` and `val`"),
     ],
 )

@@ -33,7 +33,7 @@ IDS = [f"BRATS_{i:03d}" for i in range(1, 485)]
     ],
 )
 def test_counts(num_cases: int, expected: tuple[int, int, int]) -> None:
-    """484 as the seed study; the others by hand: 70 % rounded down, what is left halved, the odd one to validation."""
+    """484 as DistMIS; the others by hand: 70 % rounded down, what is left halved, the odd one to validation."""
     assert split_counts(num_cases) == expected
 
 

@@ -81,7 +81,7 @@ def test_never_two_at_a_time_though_each_removes_its_lock(tmp_path: Path) -> Non
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="file is no folder"), held(str(tmp_path / "file" / "run"), "the run"):
+    with pytest.raises(DataError, match="file is not a folder"), held(str(tmp_path / "file" / "run"), "the run"):
         pass
 
 

@@ -39,7 +39,7 @@ def test_what_is_missing_is_told_as_a_sum(there: dict[str, float], ray_reads: bo
 
 
 def test_the_widest_stage_of_a_plan_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two Tune actors with a GPU and a CPU each on two CPUs: Ray Data inside them would wait for ever."""
+    """Two Tune actors with a GPU and a CPU each on two CPUs: Ray Data inside them would wait forever."""
     there = {"CPU": 2.0, "GPU": 2.0}
     monkeypatch.setattr(connection.ray, "cluster_resources", lambda: there)
     monkeypatch.setattr(connection.ray, "available_resources", lambda: there)

@@ -36,10 +36,10 @@ def test_the_machines_of_a_file_that_is_filled_in(tmp_path: Path) -> None:
     [
         (DELIVERED, "fill in HEAD_ADDRESS, WORKER_1_ADDRESS, WORKER_2_ADDRESS, SSH_USER"),
         (FILLED.replace("10.0.0.3", "10.0.0.2"), "the same address twice"),
-        (FILLED.replace("min_workers: 2", "min_workers: 1"), "wanted 2 each"),
-        (FILLED.replace("type: local", "type: aws"), "its provider is aws, wanted local"),
-        ("provider: 3", "no 'auth', wanted all that cluster.yaml"),
-        ("provider: 3\nauth: 4", "a part is no table or list"),
+        (FILLED.replace("min_workers: 2", "min_workers: 1"), "expected 2 each"),
+        (FILLED.replace("type: local", "type: aws"), "its provider is aws, expected local"),
+        ("provider: 3", "no 'auth', expected all that cluster.yaml"),
+        ("provider: 3\nauth: 4", "a part is not a table or list"),
         ("provider: [", "not YAML"),
     ],
 )

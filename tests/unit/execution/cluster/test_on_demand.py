@@ -56,7 +56,7 @@ def test_a_time_that_is_none_is_told_before_anything_is_asked_for(
     asked: list[Any], monkeypatch: pytest.MonkeyPatch, within: str
 ) -> None:
     monkeypatch.setenv(on_demand.WITHIN, within)
-    with pytest.raises(UsageError, match=f"TWOFOLD_HOSTS_WITHIN_S: got '{within}', wanted seconds, 0 or more"):
+    with pytest.raises(UsageError, match=f"TWOFOLD_HOSTS_WITHIN_S: got '{within}', expected seconds, 0 or more"):
         ask_for_gpus(2)
     assert asked == []
 

@@ -118,7 +118,7 @@ def test_an_evaluation_is_of_one_store_and_of_all_else_as_it_is(
 def test_a_model_of_another_workload_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     found = SimpleNamespace(workload=SimpleNamespace(name="document_image"))
     monkeypatch.setattr("app.execution.models.evaluate.load_model", lambda *_, **__: found)
-    with pytest.raises(UsageError, match="runs/a is a model of the workload 'document_image', wanted one of brats"):
+    with pytest.raises(UsageError, match="runs/a is a model of the workload 'document_image', expected one of brats"):
         evaluate_run("runs/a", "store", "test", workloads=("brats",))
 
 

@@ -172,7 +172,7 @@ def test_wrong_names_and_options_are_refused(changes: dict[str, Any], message: s
 
 def test_bayesopt_knows_numbers_alone(monkeypatch: Any) -> None:
     monkeypatch.setattr(searchers.importlib.util, "find_spec", lambda module: module)
-    with pytest.raises(UsageError, match=r"bayesopt: task\.net is a list, and it knows numbers alone; take optuna"):
+    with pytest.raises(UsageError, match=r"bayesopt: task\.net is a list, and it knows numbers only; use optuna"):
         check_search(search(algorithm="bayesopt"))
 
 

@@ -34,7 +34,7 @@ def finished(name: str, value: float, score: str = "accuracy") -> TrialRecord:
         samples_per_s=1.0,
         samples_per_s_per_worker=1.0,
         waiting_share=0.0,
-        binding_limit="device",
+        binding_limit="compute",
         metrics={"epoch": 1, score: value},
         score=score,
     )

@@ -27,11 +27,11 @@ def test_stores_are_named_before_the_first_equals_sign(flags: list[str], expecte
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["=x"], "got '=x', wanted DIR or NAME=DIR"),
-        (["a="], "got 'a=', wanted DIR or NAME=DIR"),
-        ([""], "got '', wanted DIR"),
+        (["=x"], "got '=x', expected DIR or NAME=DIR"),
+        (["a="], "got 'a=', expected DIR or NAME=DIR"),
+        ([""], "got '', expected DIR"),
         (["a=x", "a=y"], "two stores named 'a': x and y"),
-        (["x", "y"], "two stores without a name: x and y; wanted NAME=DIR"),
+        (["x", "y"], "two stores without a name: x and y; expected NAME=DIR"),
     ],
 )
 def test_wrong_stores_are_refused(flags: list[str], message: str) -> None:

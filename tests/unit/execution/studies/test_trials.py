@@ -42,7 +42,7 @@ def test_a_trial_whose_workers_never_came_waits_for_those_of_another_and_the_las
     assert (a.status, a.num_attempts, [*trials.live]) == ("waiting", 0, ["b"])
     assert trials.next_configuration() is None, "it waits for the workers of another"
     assert not trials.is_over()
-    with pytest.raises(ResourceError, match=r"2 workers did not start\. What is finished is kept"):
+    with pytest.raises(ResourceError, match=r"2 workers did not start\. Finished trials are kept"):
         trials.end("b", GONE)
 
 
@@ -92,7 +92,7 @@ def test_a_host_that_is_gone_is_told_once_with_its_trials(
     assert told[2:] == [
         "a: on host alpha",
         "b: on host beta",
-        "host beta is gone, and with it b: each goes on from its last checkpoint on another host; "
+        "host beta is gone, and with it b: each resumes from its last checkpoint on another host; "
         + ROOM.format(1, 1, 2),
     ]
     assert shown == {

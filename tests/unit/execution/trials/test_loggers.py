@@ -281,7 +281,7 @@ def test_a_server_that_is_away_for_a_while_costs_one_warning_and_no_line(
     assert tool.steps == [10, 20, 30]
     assert tool.ends == ["a finished"]
     assert capsys.readouterr().out == (
-        "--log mlflow: connection refused; training goes on, and metrics.jsonl of each trial has every line\n"
+        "--log mlflow: connection refused; training continues, and metrics.jsonl of each trial has every line\n"
     )
 
 
@@ -311,8 +311,8 @@ def test_a_server_that_hangs_holds_up_no_trial_and_no_other_logger(
     ("flags", "message"),
     [
         (["mflow"], r"--log mflow: there is no logger 'mflow'; did you mean 'mlflow'\?"),
-        (["wandb:x"], "--log wandb:x: wanted wandb alone: it takes no address"),
-        (["mlflow:"], "--log mlflow:: wanted mlflow:URI, or mlflow alone"),
+        (["wandb:x"], "--log wandb:x: expected wandb alone: it takes no address"),
+        (["mlflow:"], "--log mlflow:: expected mlflow:URI, or mlflow alone"),
         (["tensorboard", "tensorboard"], "--log tensorboard: tensorboard is named twice; name it once"),
         (["mlflow:http://127.0.0.1:9"], r"--log mlflow: http://127.0.0.1:9 cannot be used: .*Connection refused"),
     ],

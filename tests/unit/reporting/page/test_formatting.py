@@ -47,9 +47,9 @@ def test_shares(share: float | None, expected: str) -> None:
 
 def test_the_binding_limit_names_its_share() -> None:
     times = Timings(startup_s=20, step_s=60, warmup_steps_s=15, data_wait_s=5, total_s=100)
-    assert formatting.binding_limit("device", times).startswith("Computing binds: 75.0 %")
-    assert formatting.binding_limit("data", times).startswith("Reading binds: 5.0 %")
-    assert formatting.binding_limit("start-up", times).startswith("Start-up binds: 20.0 %")
+    assert formatting.binding_limit("compute", times).startswith("Bottleneck: compute. 75.0 %")
+    assert formatting.binding_limit("data", times).startswith("Bottleneck: data. 5.0 %")
+    assert formatting.binding_limit("start-up", times).startswith("Bottleneck: start-up. 20.0 %")
 
 
 @pytest.mark.parametrize(("num_bytes", "expected"), [(512, "512 B"), (3 * 2**20, "3.0 MiB"), (24 * 2**30, "24.0 GiB")])

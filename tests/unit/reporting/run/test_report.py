@@ -25,7 +25,7 @@ def test_every_section_is_there_and_the_sentences_hold_the_numbers() -> None:
         "unet3d (351,809 parameters) was trained for 12 epochs on 16 cases by 2 workers on CPU in 3 min 20 s. "
         "On the 3 cases of the test split, the mean Dice over the regions is 0.839 (95 % interval 0.805 to 0.880)."
     ) in page.words
-    assert "Computing binds: 77.2 %" in page.words
+    assert "Bottleneck: compute. 77.2 %" in page.words
     assert "an empty region counts as found; means are over cases" in page.words
 
 
@@ -130,8 +130,8 @@ def test_a_section_whose_files_are_missing_is_left_out(absent: list[str], lost: 
         ("record.json", b'{"name": "de', {"timings", "software"}, "record.json"),
         ("record.json", b"\xff\xfe", {"timings", "software"}, "record.json"),
         ("metrics.jsonl", b'{"epoch": 1, "loss": "low", "elapsed_s": 3}\n', {"learning"}, "no finite number for loss"),
-        ("metrics.jsonl", b"[1]\n", {"learning"}, "wanted names with values"),
-        ("evaluation/test/cases.csv", b"case,dice\nA,0.5,9\n", {"results-test"}, "3 columns, wanted 2"),
+        ("metrics.jsonl", b"[1]\n", {"learning"}, "expected names with values"),
+        ("evaluation/test/cases.csv", b"case,dice\nA,0.5,9\n", {"results-test"}, "3 columns, expected 2"),
         ("evaluation/test/cases.csv", b"case,dice\nA,good\n", {"results-test"}, "got 'good'"),
         ("evaluation/test/cases.csv", b"", {"results-test"}, "cases.csv"),
         ("evaluation/test/summary.json", b'{"scores": {"dice": 3}}', {"results-test"}, "dice"),

@@ -156,7 +156,7 @@ def test_a_difference_within_the_tolerance_is_equivalent_and_few_cases_are_undec
     assert report.data["undecided"] == 1
     rows = page.tables["Scores under each strategy"]
     assert [row[-1] for row in rows if row[1] == "Dice (test)"] == ["undecided: 2 cases are too few"]
-    assert "1 of 25 scores are undecided, for want of cases" in page.words
+    assert "1 of 25 scores are undecided, for lack of cases" in page.words
 
 
 def with_record(made: StudyRecord, number: int, **changes: object) -> StudyRecord:
@@ -176,8 +176,8 @@ def test_scores_of_other_numerics_are_not_compared() -> None:
     assert "The other trials reached identical scores under each strategy." in page.words
     assert page.problems[0] == (
         f"Precision and memory layout were not the same under each strategy ({trial_name(0)}: {both}; "
-        f"{trial_name(5)}: {both}), so the scores of these trials are not comparable. Run the study anew under another "
-        "--name, with --numerics and the folder of the run that it is to be compared with."
+        f"{trial_name(5)}: {both}), so the scores of these trials are not comparable. Run the study again under "
+        "another --name, with --numerics and the folder of the run that it is to be compared with."
     )
     rows = page.tables["Scores under each strategy"]
     verdicts = {(row[0], row[1]): row[-1] for row in rows[1:]}
@@ -333,7 +333,7 @@ def test_weights_of_a_trial_that_starts_from_another_lie_in_each_run() -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, "/runs/c has no record.json: wanted the folder of a study"),
+        (None, "/runs/c has no record.json: expected the folder of a study"),
         (b'{"name": "s"', "/runs/c/record.json is damaged"),
         (b"\xff\xfe", "/runs/c/record.json is damaged"),
         (b'{"name": "s"}', "damaged, or no study's: missing key 'status'"),

@@ -37,7 +37,7 @@ def test_bars_share_a_scale_and_parts_are_as_wide_as_their_amounts() -> None:
 
 @pytest.mark.parametrize("bars", [[], [Bar("a", [0] * 7)], [Bar("a", [-1, 2, 0, 0, 0, 0, 0])]])
 def test_bars_of_nothing_raise(bars: list[Bar]) -> None:
-    with pytest.raises(ValueError, match="wanted amounts"):
+    with pytest.raises(ValueError, match="expected amounts"):
         stacked_bars(bars, "bars")
 
 

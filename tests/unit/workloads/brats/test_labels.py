@@ -118,5 +118,7 @@ def test_nearly_whole_labels_are_rounded(values: list[float], step: float, whole
     ],
 )
 def test_labels_that_are_not_nearly_whole_say_so(values: list[float], step: float, seen: str) -> None:
-    with pytest.raises(ValueError, match=f"label values {seen} are not whole numbers; wanted codes, or values within"):
+    with pytest.raises(
+        ValueError, match=f"label values {seen} are not whole numbers; expected codes, or values within"
+    ):
         to_whole(np.array(values), step)

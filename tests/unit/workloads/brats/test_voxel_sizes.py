@@ -231,7 +231,7 @@ def test_a_scan_too_large_to_resample_costs_itself(
     (item,) = plan_predictions([str(mixed / "imagesTr" / "BRATS_005.nii.gz")], str(tmp_path / "out"), "msd", None)
     result = predict_case(Model(BratsTask(**SMALL, spacing_mm=ONE), Bright()), item)
     assert isinstance(result, Quarantined)
-    assert "wanted at most 1000; --no-resampling" in result.reason
+    assert "expected at most 1000; --no-resampling" in result.reason
     _, tasks = plan_store(str(mixed), str(tmp_path / "store"), "in-order")
     bad = [r for r in map(prepare_or_keep, tasks) if isinstance(r, Quarantined)]
     assert [q.id for q in bad] == ["BRATS_002"]

@@ -59,7 +59,7 @@ def test_agrees_with_monai(seed: int, spacing_mm: tuple[float, float, float]) ->
 
 
 def test_wrong_arguments_are_refused() -> None:
-    with pytest.raises(ValueError, match="wanted the same"):
+    with pytest.raises(ValueError, match="expected the same"):
         dice(EMPTY, EMPTY[:3])
     with pytest.raises(ValueError, match="spacing_mm"):
         hd95_mm(EMPTY, EMPTY, (1, 0, 1))

@@ -210,7 +210,7 @@ def test_a_truth_whose_codes_nothing_tells_is_asked_about(make_msd: Callable[...
     del facts["labels"]
     (root / "dataset.json").write_text(json.dumps(facts))
     untold = written_codes(plan_predictions([str(root)], "out", "auto", None))
-    assert untold == "0=background 1=edema 2=core 3=enhancing (msd, for want of any in dataset.json)"
+    assert untold == "0=background 1=edema 2=core 3=enhancing (msd, for lack of any in dataset.json)"
     with pytest.raises(DataError, match=r"names no labels.*--challenge"):
         plan_predictions([str(root)], "out", "auto", str(root / "labelsTr"))
     said = LabelOptions("brats2023")

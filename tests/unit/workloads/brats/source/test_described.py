@@ -89,7 +89,7 @@ def test_upper_case_endings_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ({**V2, "channel_names": {"0": "T1", "1": "T2"}}, r"names the channels \['T1', 'T2'\]; wanted FLAIR, T1w"),
+        ({**V2, "channel_names": {"0": "T1", "1": "T2"}}, r"names the channels \['T1', 'T2'\]; expected FLAIR, T1w"),
         ({**V2, "channel_names": {**CHANNELS, "3": "T2"}}, "names the channels"),
         ({**V2, "channel_names": {**CHANNELS, "3": "MRI"}}, "names the channels"),
         ({**V2, "dataset": {"own": {"images": ["a"], "label": "b"}}}, "cannot read the case own"),

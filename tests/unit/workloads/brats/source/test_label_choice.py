@@ -83,7 +83,7 @@ def test_a_mapping_without_a_tumour_or_a_background_is_refused() -> None:
         choose_codes(source("msd", labels={"0": "edema", "1": "necrosis"}), LabelOptions())
     with pytest.raises(DataError, match="names no labels"):
         choose_codes(source("msd"), LabelOptions(None, {4: "cavity"}))
-    with pytest.raises(UsageError, match="got 'brats1999', wanted one of msd"):
+    with pytest.raises(UsageError, match="got 'brats1999', expected one of msd"):
         choose_codes(source("msd"), LabelOptions("brats1999"))
 
 

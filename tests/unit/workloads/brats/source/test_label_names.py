@@ -133,9 +133,9 @@ def test_codes_by_hand() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["1"], "got '1', wanted --labels CODE=MEANING"),
+        (["1"], "got '1', expected --labels CODE=MEANING"),
         (["core=1"], "got 'core=1'"),
-        (["1=foo"], "got '1=foo', wanted .*background, core, edema, enhancing or cavity"),
+        (["1=foo"], "got '1=foo', expected .*background, core, edema, enhancing or cavity"),
         (["256=core"], "got '256=core'"),
         (["1=core", "1=edema"], "the code 1 is given twice"),
         (["0=core"], "got 0=core, but 0 is the background"),

@@ -82,8 +82,8 @@ def test_a_source_in_an_object_store(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ([], "saw no file at all; wanted one of: dataset.json"),
-        (["a/x.dcm", "readme.txt"], "saw a/x.dcm, readme.txt; wanted"),
+        ([], "saw no file at all; expected one of: dataset.json"),
+        (["a/x.dcm", "readme.txt"], "saw a/x.dcm, readme.txt; expected"),
         (["A_flair.nii.gz", "B-t2f.nii.gz"], "mixes layouts"),
         (["a/A_flair.nii.gz", "b/A_flair.nii.gz"], "two cases are named A"),
     ],
@@ -99,7 +99,7 @@ def test_what_is_no_layout_is_described(tmp_path: Path, files: list[str], messag
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ("[]", "is no object"),
+        ("[]", "is not an object"),
         ('{"training": 3}', "no list `training`"),
         ('{"training": [], "modality": {"0": "FLAIR", "1": "T1w", "2": "T1gd", "3": "T2w"}}', "has no case"),
         ('{"training": [], "modality": {"0": "MRI"}}', r"names the modalities \['MRI'\]"),
@@ -163,7 +163,7 @@ def test_a_folder_in_a_known_layout_is_input_too(tmp_path: Path) -> None:
 
 def test_inputs_that_are_no_volumes_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
-    with pytest.raises(DataError, match="no NIfTI file"):
+    with pytest.raises(DataError, match="not a NIfTI file"):
         find_inputs(str(tmp_path / "a.png"))
     with pytest.raises(DataError, match="has no layout"):
         find_inputs(str(tmp_path))

@@ -97,5 +97,5 @@ def test_a_split_of_ones_own_may_not_tear_a_patient_unless_patients_are_set_asid
 
 
 def test_a_file_and_a_rule_contradict_each_other(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="wanted one of them"):
+    with pytest.raises(UsageError, match="expected one of them"):
         assign(["a"], ["a"], SplitOptions("folds", splits=str(tmp_path / "splits.csv")))

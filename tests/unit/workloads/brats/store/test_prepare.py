@@ -203,8 +203,8 @@ def with_value(
 @pytest.mark.parametrize(
     ("which", "change", "reason"),
     [
-        ("image", lambda d: d[..., :3], "3 volumes, wanted 4"),
-        ("image", lambda d: d[..., 0], "1 volumes, wanted 4"),
+        ("image", lambda d: d[..., :3], "3 volumes, expected 4"),
+        ("image", lambda d: d[..., 0], "1 volumes, expected 4"),
         ("image", lambda d: d * 0, "FLAIR is empty"),
         ("image", with_value(0, (..., 2)), "T1gd is empty"),
         ("image", with_value(7, (..., 3)), "T2w is constant"),

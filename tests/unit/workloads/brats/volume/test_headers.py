@@ -77,10 +77,10 @@ def test_a_quaternion_rounded_to_float32_leaves_no_note(read: Read) -> None:
 @pytest.mark.parametrize(
     ("offset", "values", "reason"),
     [
-        (QUATERN_B, (0.8, 0.7, 0), "b, c, d are 0.8, 0.7, 0, wanted a sum of squares of at most 1"),
+        (QUATERN_B, (0.8, 0.7, 0), "b, c, d are 0.8, 0.7, 0, expected a sum of squares of at most 1"),
         (QUATERN_B, (float("nan"), 0, 0), "b, c, d are nan, 0, 0"),
-        (PIXDIM, (3, 1, 1), r"pixdim\[0\], the sign of z, is 3, wanted 1 or -1"),
-        (PIXDIM, (1, 0, 1), "spacing in pixdim is 0 x 1 x 1 mm, wanted positive"),
+        (PIXDIM, (3, 1, 1), r"pixdim\[0\], the sign of z, is 3, expected 1 or -1"),
+        (PIXDIM, (1, 0, 1), "spacing in pixdim is 0 x 1 x 1 mm, expected positive"),
     ],
 )
 def test_a_qform_that_can_not_be_true_is_refused(

@@ -285,5 +285,7 @@ def test_notes_are_in_the_stores_manifest(make: Make, tmp_path: Path, forms: tup
 def test_a_label_that_is_not_whole_says_so(make: Make, tmp_path: Path, label_xyz: npt.NDArray[np.uint8]) -> None:
     case = make()
     file_of(tmp_path / "seg.nii", CODES_2021[label_xyz].astype(np.float32) * np.float32(0.998))
-    with pytest.raises(BadVolume, match=r"label values 0\.998\d*, 1\.996\d*, 3\.992\d* are not whole numbers; wanted"):
+    with pytest.raises(
+        BadVolume, match=r"label values 0\.998\d*, 1\.996\d*, 3\.992\d* are not whole numbers; expected"
+    ):
         condition(case, "brats2021")

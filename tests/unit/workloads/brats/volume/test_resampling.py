@@ -169,5 +169,5 @@ def test_a_whole_volume_is_never_smaller_than_the_box(monkeypatch: pytest.Monkey
     for whole, start, size in zip(found.shape_zyx, found.crop_start, found.voxels.shape[1:], strict=True):
         assert whole >= start + size
     monkeypatch.setattr(resampling, "MAX_VOXELS", 5)
-    with pytest.raises(TooManyVoxels, match="wanted at most 5"):
+    with pytest.raises(TooManyVoxels, match="expected at most 5"):
         resample_case(case, (1.6, 1.6, 1.6))

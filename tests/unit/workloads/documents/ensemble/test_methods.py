@@ -52,7 +52,7 @@ def test_better_only_where_the_interval_excludes_zero() -> None:
     a = np.array([True] * 60 + [False] * 40)
     b = np.array([True] * 58 + [False] * 40 + [True] * 2)
     found = compare([a], [b], numbered(100))
-    assert found.difference == 0 and found.low < 0 < found.high and found.verdict == "not told apart"
+    assert found.difference == 0 and found.low < 0 < found.high and found.verdict == "no significant difference"
     worse = compare([np.zeros(100, bool)], [np.ones(100, bool)], numbered(100))
     assert (worse.difference, worse.low, worse.high, worse.verdict) == (-1, -1, -1, "worse")
 
@@ -92,7 +92,7 @@ def test_equal_methods_are_told_apart_in_one_of_twenty_trials(
             pages.append([str(page) for page in tested])
             for method, found in enumerate(hits):
                 found.append(rng.random(140) < chances[method, tested])
-        wrong += compare(*hits, pages).verdict != "not told apart"
+        wrong += compare(*hits, pages).verdict != "no significant difference"
     assert 0.03 <= wrong / num_trials <= 0.07
 
 

@@ -1,4 +1,4 @@
-"""First weights: loaded where they fit, named in the record, never silently random; frozen statistics stay."""
+"""Initial weights: loaded where they fit, named in the record, never silently random; frozen statistics stay."""
 
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def test_weights_of_which_half_fits_are_taken_and_fewer_are_not(num_fitting: int
     if num_fitting == 10:
         assert len(load_fitting(network, weights, "a file")["new"]) == 10
         return
-    with pytest.raises(UsageError, match="a file fits 9 of the network's 20 tensors, wanted at least 50%"):
+    with pytest.raises(UsageError, match="a file fits 9 of the network's 20 tensors, expected at least 50%"):
         load_fitting(network, weights, "a file")
 
 

@@ -193,7 +193,7 @@ def test_loss_is_the_mean_cross_entropy_with_smoothed_labels(store: str) -> None
 def test_synchronised_statistics_want_a_gpu(store: str) -> None:
     resolved = task(store, norm="sync")
     model = WORKLOAD.build_model(resolved).train()
-    with pytest.raises(UsageError, match="GPUs alone"):
+    with pytest.raises(UsageError, match="GPUs only"):
         WORKLOAD.forward(resolved, model, {"image": torch.zeros(2, 3, SIZE, SIZE)})
 
 

@@ -38,7 +38,7 @@ def test_a_folder_without_texts_of_the_pages(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has no \.txt file"):
         find_texts(str(tmp_path), [("a", "a.png")])
     write(tmp_path, "other.txt", "x")
-    with pytest.raises(DataError, match=r"none of a page of the store: saw other.txt, wanted for example c/a.txt"):
+    with pytest.raises(DataError, match=r"none of a page of the store: saw other.txt, expected for example c/a.txt"):
         find_texts(str(tmp_path), [("a", "c/a.png")])
 
 
@@ -66,7 +66,7 @@ def test_a_text_is_decoded_by_what_it_is_or_refused_by_name(tmp_path: Path) -> N
         ("Société anonyme des eaux", "ok", "imported, from cp1252"),
         ("onetwo and three", "ok", "imported, 1 NUL characters left out"),
     ]
-    assert (batch[3].text, batch[3].status) == ("", "failed") and batch[3].reason.startswith("d.txt: it is no text in")
+    assert (batch[3].text, batch[3].status) == ("", "failed") and batch[3].reason.startswith("d.txt: it is not text in")
     (declared,) = import_texts(found[3:], "cp1251")
     assert declared[0].text == "письмо"
 

@@ -87,7 +87,7 @@ def test_what_is_no_page_is_named(tmp_path: Path) -> None:
     found = read_for_prediction(PageFile("bad", str(bad)), 16)
     assert isinstance(found, Quarantined) and "begins with b'junk'" in found.reason
     (tmp_path / "notes.txt").write_text("no page")
-    with pytest.raises(DataError, match="wanted an image"):
+    with pytest.raises(DataError, match="expected an image"):
         find_pages([str(tmp_path / "notes.txt")])
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no page in"):

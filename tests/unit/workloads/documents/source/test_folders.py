@@ -64,7 +64,7 @@ def test_splits_beside_other_folders_want_a_choice() -> None:
 
 
 def test_folders_that_say_nothing_are_no_classes() -> None:
-    with pytest.raises(DataError, match="all its pages lie in folders named 'images', which is no class"):
+    with pytest.raises(DataError, match="all its pages lie in folders named 'images', which is not a class"):
         placed("train/images/1.png", "test/images/2.png")
     with pytest.raises(DataError, match="2 pages in no folder"):
         placed("1.png", "2.png")

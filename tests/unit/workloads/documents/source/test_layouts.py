@@ -72,7 +72,7 @@ def test_bad_lines_cost_only_themselves(tmp_path: Path) -> None:
         "images/a b/c d.tif",
     ]
     assert [b.id for b in found.bad[:3]] == ["labels/train.txt:2", "labels/train.txt:4", "labels/train.txt:5"]
-    assert "'a/b.tif 16'; wanted `path class` with a class from 0 to 15" in found.bad[0].reason
+    assert "'a/b.tif 16'; expected `path class` with a class from 0 to 15" in found.bad[0].reason
     assert found.bad[3].reason == "listed more than once, again in labels/val.txt"
 
 
@@ -154,17 +154,17 @@ def test_plain_bytes_and_numbers_will_do(tmp_path: Path) -> None:
 
 def test_parquet_without_images_or_labels_says_what_it_has(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["a"], "label": [1]}), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match=r"columns text \(string\), label \(int64\); wanted one column of images"):
+    with pytest.raises(DataError, match=r"columns text \(string\), label \(int64\); expected one column of images"):
         detect_layout(str(tmp_path))
     pq.write_table(pa.table({"image": [b"a"], "label": [0.5]}), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match="wanted an integer column `label`, or one of words; --class-column"):
+    with pytest.raises(DataError, match="expected an integer column `label`, or one of words; --class-column"):
         detect_layout(str(tmp_path))
 
 
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
-        (("readme.md", "a.png"), r"has no layout that is known: saw a\.png, readme\.md; wanted one of"),
+        (("readme.md", "a.png"), r"has an unrecognized layout: found a\.png, readme\.md; expected one of"),
         ((), "saw no file at all"),
         (("labels/train.txt",), r"has labels/ but no labels/val\.txt"),
     ],
@@ -178,7 +178,7 @@ def test_a_missing_source_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere does not exist"):
         detect_layout(str(tmp_path / "nowhere"))
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(DataError, match="is a file; wanted the data set's folder"):
+    with pytest.raises(DataError, match="is a file; expected the data set's folder"):
         detect_layout(str(tmp_path / "file"))
 
 

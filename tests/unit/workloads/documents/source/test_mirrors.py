@@ -45,7 +45,7 @@ def test_tables_may_name_their_images_by_path(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": image, "label": [0, 1]}), tmp_path / "data" / "x.parquet")
     assert [p.source for p in detect_layout(str(tmp_path)).pages] == ["data/pages/1.png", "data/pages/2.png"]
     pq.write_table(pa.table({"image": ["far/1.png"], "label": [0]}), tmp_path / "data" / "x.parquet")
-    with pytest.raises(DataError, match=r"'far/1.png' is neither beside it nor in .*; wanted the images there"):
+    with pytest.raises(DataError, match=r"'far/1.png' is neither beside it nor in .*; expected the images there"):
         detect_layout(str(tmp_path))
 
 

@@ -95,7 +95,9 @@ def test_side_files_without_classes_leave_it_to_the_folders(tmp_path: Path) -> N
     listing = {"metadata.jsonl": '{"file_name": "a/1.png", "text": "words"}\n'}
     source = write(tmp_path, listing, "a/1.png", "b/2.png")
     assert (detect_layout(source).layout, detect_layout(source).classes) == ("folders", ("a", "b"))
-    with pytest.raises(DataError, match=r"no column of classes: saw file_name, text; wanted label, or --class-column"):
+    with pytest.raises(
+        DataError, match=r"no column of classes: saw file_name, text; expected label, or --class-column"
+    ):
         detect_layout(source, SourceOptions("metadata"))
 
 

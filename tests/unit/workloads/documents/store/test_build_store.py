@@ -106,7 +106,7 @@ def test_a_repaired_page_comes_in(prepare: Prepare, tmp_path: Path) -> None:
 def test_other_options_want_another_store(prepare: Prepare, tmp_path: Path) -> None:
     source = small_rvl(tmp_path / "rvl")
     prepare(source)
-    with pytest.raises(UsageError, match="was made with image_size 64, now 128: take another --store or delete it"):
+    with pytest.raises(UsageError, match="was made with image_size 64, now 128: use another --store or delete it"):
         prepare(source, image_size=128)
 
 
@@ -128,9 +128,9 @@ def test_options_are_checked_before_anything_is_written(tmp_path: Path) -> None:
     rvl, tobacco = small_rvl(tmp_path / "rvl"), save_tobacco(tmp_path / "tobacco", {"ADVE": [1, 2, 3], "Memo": [4, 5]})
     store = tmp_path / "store"
     wrong = [
-        (rvl, {"num_partitions": 5}, "--num-partitions: got 5 .* has its own split; wanted 0"),
-        (rvl, {"image_size": 8}, "--image-size: got 8, wanted 32 to 4096"),
-        (tobacco, {"how": TOBACCO}, r"--per-class: got 100 .*\(ADVE 3, Memo 2\); wanted at most 1"),
+        (rvl, {"num_partitions": 5}, "--num-partitions: got 5 .* has its own split; expected 0"),
+        (rvl, {"image_size": 8}, "--image-size: got 8, expected 32 to 4096"),
+        (tobacco, {"how": TOBACCO}, r"--per-class: got 100 .*\(ADVE 3, Memo 2\); expected at most 1"),
     ]
     for source, options, message in wrong:
         with pytest.raises(UsageError, match=message):

@@ -83,7 +83,7 @@ def test_unlabelled_pages_are_in_no_split() -> None:
 def test_classes_too_small_for_a_test_are_named() -> None:
     labels = np.repeat([0, 1, 2], [9, 5, 3])
     check_classes(labels, ("a", "b", "c", "none"), 2)
-    with pytest.raises(UsageError, match=r"--per-class: got 5 .* \(b 5, c 3\); wanted at most 2"):
+    with pytest.raises(UsageError, match=r"--per-class: got 5 .* \(b 5, c 3\); expected at most 2"):
         check_classes(labels, ("a", "b", "c", "none"), 5)
-    with pytest.raises(UsageError, match="--per-class: got 1, wanted at least 2"):
+    with pytest.raises(UsageError, match="--per-class: got 1, expected at least 2"):
         check_classes(labels, ("a", "b", "c", "none"), 1)

@@ -61,7 +61,7 @@ def test_splits_are_those_of_the_data_set(store: DocumentStore) -> None:
         list(range(20, 25)),
         list(range(25, 35)),
     ]
-    with pytest.raises(UsageError, match=r"no split 'val'; wanted one of train, validation, test"):
+    with pytest.raises(UsageError, match=r"no split 'val'; expected one of train, validation, test"):
         store.rows("val")
     with pytest.raises(UsageError, match="has its own split and no partitions; got partition 0"):
         store.rows("train", 0)
@@ -76,7 +76,7 @@ def test_partitions_cover_all_pages(prepare: Prepare, tmp_path: Path) -> None:
         assert sorted(train + validation + test) == list(range(19))
     assert splits[0] != splits[1]
     for wrong in (None, 3, -1):
-        with pytest.raises(UsageError, match=f"has 3 partitions: got {wrong}, wanted 0 to 2"):
+        with pytest.raises(UsageError, match=f"has 3 partitions: got {wrong}, expected 0 to 2"):
             store.rows("train", wrong)
 
 
@@ -156,7 +156,7 @@ def test_a_store_of_another_format_does_not_open(
 ) -> None:
     store = prepare(save_rvl(tmp_path / "rvl", RVL))
     monkeypatch.setattr(store_module, "FORMAT", 99)
-    with pytest.raises(DataError, match="format 1; wanted 'documents', format 99"):
+    with pytest.raises(DataError, match="format 1; expected 'documents', format 99"):
         DocumentStore(store.root)
 
 

@@ -177,8 +177,8 @@ def test_interrupted_set_is_finished(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"name": "rvl-cdip", "num_pages": 63}, "got 63 pages, wanted at least 64"),
-        ({"name": "tobacco", "num_pages": 149, "per_class": 10}, "wanted at least 150"),
+        ({"name": "rvl-cdip", "num_pages": 63}, "got 63 pages, expected at least 64"),
+        ({"name": "tobacco", "num_pages": 149, "per_class": 10}, "expected at least 150"),
         ({"name": "tobacco", "num_pages": 20, "height": 50}, "100 to 4000"),
         ({"name": "tobacco", "num_pages": 20, "num_corrupt": 11}, "0 to half of 20"),
         ({"name": "tobacco", "num_pages": 20, "seed": -1}, "seed -1"),

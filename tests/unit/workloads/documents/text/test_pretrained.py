@@ -77,7 +77,7 @@ def test_missing_folder_and_unreachable_hub_are_one_line(monkeypatch: pytest.Mon
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     (tmp_path / "empty").mkdir()
     for model, told in (
-        (str(tmp_path / "none"), "does not exist; wanted a folder"),
+        (str(tmp_path / "none"), "does not exist; expected a folder"),
         (str(tmp_path / "empty"), "save_pretrained"),
         ("nobody/no-such-bert", "jobs/vocabulary.py makes a small BERT"),
     ):
