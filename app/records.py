@@ -78,7 +78,7 @@ class ScoreFamily:
     parts: Mapping[str, str] = field(default_factory=dict)
     """In words: {"WT": "whole tumour"}."""
     mean_title: str | None = None
-    """Of `name` itself where it is the mean over the parts; reports then show every case, part by part."""
+    """Title of `name` itself where it is the mean over the parts; reports then show every case, part by part."""
     decimals: int = 3
 
 

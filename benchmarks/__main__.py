@@ -36,7 +36,7 @@ BENCHMARKS = {
     "study": "four and eight trainings: plain processes, torchrun; what a trial costs beside its training",
     "plan": "what studies take: what was predicted of each strategy before it ran",
     "plan_simulated": "plans chosen for imagined clusters: every other plan; without Ray",
-    "plan_distmis": "the seed study's cluster, fitted to its two published speed-ups",
+    "plan_distmis": "DistMIS's cluster, fitted to its two published speed-ups",
     "gpu": "step time and samples a second on a GPU, if there is one",
 }
 """In the order in which they run."""

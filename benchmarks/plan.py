@@ -24,7 +24,7 @@ from benchmarks.data import run_job
 NUM_WORKERS = 2
 MEDIAN_TARGET, P90_TARGET, WIDTH_TARGET = 0.07, 0.20, 0.25
 HELD_LOW = 0.65
-"""Of intervals that say 80 %: 15 points less."""
+"""Smallest share that holds, of intervals that say 80 %: 15 points less."""
 NEAR = 0.05
 
 BRATS = {"workload": "brats", "batch_size": 4, "task": {"patch_size": [32, 32, 32], "samples_per_case": 4}}

@@ -1,4 +1,4 @@
-"""The seed study's cluster: 32 trainings on up to 32 GPUs, 4 a node, of which two speed-ups are published.
+"""DistMIS's cluster: 32 trainings on up to 32 GPUs, 4 a node, of which two speed-ups are published.
 
 Two numbers fix two unknowns, no more: how much busy GPUs slow each other down, and what synchronisation between nodes
 costs. Whether those of a node share what is scarce (cores, memory) or all of them do (a file system) cannot be told
@@ -16,7 +16,7 @@ from benchmarks.plan_figures import speed_ups
 
 GPUS = (1, 2, 4, 8, 12, 16, 32)
 STEPS = {1: 169, 2: 84, 4: 42, 8: 21, 12: 14, 16: 10, 32: 5}
-"""Of an epoch, by GPUs a training: 338 cases, 2 a GPU, what is left over is dropped."""
+"""Steps of an epoch, by GPUs a training: 338 cases, 2 a GPU, what is left over is dropped."""
 NUM_TRIALS, ON_NODE = 32, 4
 PUBLISHED = {"data-parallel": 12.0, "experiment-parallel": 14.0}
 """Speed-ups at 32 GPUs: DistMIS, IPDPSW 2022."""

@@ -35,7 +35,7 @@ NUM_LUCKS, NUM_AGAIN = 5, 30
 MEASURED_STEPS = 27
 STARTS: tuple[Start, ...] = ("lane", "kept")
 STEP_NOISE = 0.1
-"""Of a single step, log; the mean of those measured has less."""
+"""Noise of a single step, log; the mean of those measured has less."""
 
 
 def run(setting: Run) -> Report:
@@ -80,7 +80,7 @@ def _large(seed: int) -> float:
 
 
 def _regret(of: World, found: Sequence[Candidate], others: Iterable[Stages]) -> float:
-    """Of the first candidate against the best of all, by their mean times: a plan that was lucky once is not better.
+    """Regret of the first candidate against the best of all, by their mean times: a plan that was lucky once is not better.
     Of the others only those that are fast without noise and failures are run again and again."""
     plans = [_plain(one.stages) for one in found]
     plans += heapq.nsmallest(NUM_AGAIN, others, key=lambda stages: simulated(stages, of, None))

@@ -17,7 +17,7 @@ class Arguments:
     recipe: str | None = None
     """Name of a study of app/recipes/catalog.py, in place of a file."""
     options: tuple[str, ...] = ()
-    """Of the recipe, as NAME=VALUE."""
+    """Options of the recipe, as NAME=VALUE."""
     store: tuple[str, ...]
     """Prepared store, made by jobs/prepare.py; NAME=DIR for each where experiments name several."""
     workers: int | None = None

@@ -12,7 +12,7 @@ def main(arguments: Any) -> None:
     from app.execution.engine import JobEngine
 
     if arguments.workers < 1:
-        raise UsageError(f"--workers: got {arguments.workers}, wanted 1 or more")
+        raise UsageError(f"--workers: got {arguments.workers}, expected 1 or more")
     engine = JobEngine(arguments.launcher, arguments.workers)
     if isinstance(arguments, EvaluateFlags):
         evaluate(arguments, engine)

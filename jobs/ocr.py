@@ -46,8 +46,8 @@ class Ocr:
     orientation: bool = False
     """Turn pages that come out as noise the way up that Tesseract thinks right, and read them again."""
     again: tuple[Literal["failed", "timeout", "empty", "imported", "unknown"], ...] = ()
-    """Pages of these statuses are read anew, or those whose text was imported, or read by an older version that did not
-    note how."""
+    """Pages of these statuses are read again, or those whose text was imported, or read by an older version that did
+    not note how."""
     max_pixels: int = 200_000_000
     """A page of more fails, as a decompression bomb; of 1 bit, which is read in reduced form, three times that. As
     jobs/prepare.py was told."""

@@ -111,7 +111,7 @@ def checkpoint_advice(profile: "Profile", chosen: "Forecast", failures_per_day: 
     from app.reporting.page.formatting import duration
 
     if failures_per_day <= 0:
-        raise ValueError(f"--failures-per-worker-day: got {failures_per_day:g}, wanted more than 0")
+        raise ValueError(f"--failures-per-worker-day: got {failures_per_day:g}, expected more than 0")
     most = max(stage.workers_per_trial for stage in chosen.plan.stages)
     checkpoint_s = max(0.001, fmean(sample.checkpoint_s for sample in profile.samples))
     interval_s = checkpoint_interval_s(checkpoint_s, most * failures_per_day / 86_400)

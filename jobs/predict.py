@@ -39,7 +39,7 @@ def _check(arguments: PredictFlags) -> None:
     from app.errors import UsageError
 
     if arguments.workers < 1:
-        raise UsageError(f"--workers: got {arguments.workers}, wanted 1 or more")
+        raise UsageError(f"--workers: got {arguments.workers}, expected 1 or more")
     if not arguments.input and arguments.export is None:
         raise UsageError(
             f"nothing to do: give {arguments.items} with --input and a folder with --out, or a folder with --export"

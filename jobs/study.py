@@ -31,7 +31,7 @@ class Arguments:
     """auto (measures what trainings take, says what each way will, and takes the fastest), data-parallel,
     experiment-parallel, hybrid:K (K workers a trial) or plan:FILE (a plan.json, perhaps edited)."""
     profile: str | None = None
-    """Of auto: file of jobs/calibrate.py; only what it lacks is measured."""
+    """Profile for `auto`, as jobs/calibrate.py writes it; only what it lacks is measured."""
     workers: int | None = None
     """Workers in all, one GPU or CPU core each; all there are if not given."""
     runs: str = "runs"
@@ -65,7 +65,7 @@ def main(arguments: Arguments) -> None:
     folder = f"{absolute(arguments.runs)}/{arguments.name or study.name}"
     feeding = None if arguments.feeding == "auto" else arguments.feeding
     if arguments.profile is not None and arguments.strategy != AUTO:
-        raise ValueError(f"--profile: got it beside --strategy {arguments.strategy}, wanted --strategy {AUTO}")
+        raise ValueError(f"--profile: got it beside --strategy {arguments.strategy}, expected --strategy {AUTO}")
     if arguments.strategy == AUTO:
         plan = find_plan(study, stores, arguments, folder, start_s)
         start_s = time.time()  # measuring is no part of the study
@@ -138,7 +138,7 @@ def find_plan(study: Any, stores: Any, arguments: Arguments, folder: str, start_
 
     num_workers = arguments.workers if arguments.workers is not None else connection.connect(1).total
     if num_workers < 1:
-        raise ValueError(f"--workers: got {num_workers}, wanted 1 or more")
+        raise ValueError(f"--workers: got {num_workers}, expected 1 or more")
     profile = None if arguments.profile is None else absolute(arguments.profile)
     feeding = None if arguments.feeding == "auto" else arguments.feeding
     return automatic_plan(study, stores, num_workers, folder, profile, feeding, start_s)

@@ -136,7 +136,7 @@ Cut = tuple[int, int, int]
 def _best_cuts(num: int, widths: tuple[int, ...], piece_s: Callable[[int, int, int], float]) -> tuple[Cut, ...]:
     @cache
     def best(begin: int, number: int) -> tuple[float, tuple[Cut, ...]]:
-        """Of the trials from `begin` on, by the widths from that number on."""
+        """The best cuts of the trials from `begin` on, by the widths from that number on."""
         if begin == num:
             return 0.0, ()
         if number == len(widths):

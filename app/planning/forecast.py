@@ -51,7 +51,7 @@ class Forecast:
 
 
 def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast]:
-    """Of every candidate on so many workers, the fastest first. Where a scheduler ends trials early, times are means
+    """What every candidate takes on so many workers, the fastest first. Where a scheduler ends trials early, times are means
     over plays of its rule with invented scores (app.planning.stopping); the candidates are made as if none did.
 
     Raises:

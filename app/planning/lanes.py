@@ -7,7 +7,7 @@ from itertools import groupby
 from app.planning.plan import Stage
 
 NUM_DRAINED = 64
-"""Of more lanes it is left out that the last trials have fewer neighbours: they are on other hosts."""
+"""With more lanes than these it is neglected that the last trials have fewer neighbours: they are on other hosts."""
 
 Seconds = Callable[[str, int, int], tuple[float, float] | None]
 """What a trial takes, from its name, its workers and how many run side by side: start-up once a lane, and run.
@@ -27,7 +27,7 @@ def makespan_s(stages: Sequence[Stage], seconds: Seconds) -> float | None:
 
 
 def lanes_s(names: Sequence[str], k: int, c: int, seconds: Seconds) -> float | None:
-    """Of trials on `c` lanes of `k` workers, in the order given. Once none is left to begin, those that are under way
+    """Time of trials on `c` lanes of `k` workers, in the order given. Once none is left to begin, those that are under way
     have fewer and fewer neighbours."""
     c = min(c, len(names))
     lanes: list[tuple[float, str]] = []

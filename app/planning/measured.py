@@ -8,7 +8,7 @@ from app.planning.profile import Profile, Sample, Setting, Start, group_of, num_
 from app.records import StudyRecord, StudyTrial, TrialRecord
 
 BEGAN_WITHIN_S = 0.01
-"""Of a session's start: so the first trials of a command are told from later ones."""
+"""How near to a session's start a trial begins with it: so the first trials of a command are told from later ones."""
 
 Asked = Mapping[str, Experiment]
 """The study's experiments as they were asked for, by name; their records have defaults filled in."""
@@ -41,7 +41,7 @@ def profile_of(
         records.append(record)
         samples.append(_sample(record, f"run {number}", 1, "command"))
     if not records:
-        raise ValueError("profile: got no finished training with a timed step, not started anew: wanted at least one")
+        raise ValueError("profile: got no finished training with a timed step, not started anew: expected at least one")
     first, wanted = (records[0].name, setting_of(records[0])) if setting is None else ("the profile", setting)
     for record in records:
         if setting_of(record) != wanted:

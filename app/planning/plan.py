@@ -53,7 +53,7 @@ class Plan:
     stages: tuple[Stage, ...]
     reasons: tuple[str, ...] = ()
     expected: Expected | None = None
-    """Of a plan that was chosen by what it will take."""
+    """What the plan will take, where it was chosen by that."""
 
     @staticmethod
     def from_json(text: str) -> "Plan":
@@ -86,7 +86,8 @@ def workers_per_trial(strategy: str, num_workers: int) -> int:
         return 1
     if name != HYBRID or not given.isdecimal():
         raise ValueError(
-            f"strategy: got {strategy!r}, wanted auto, {DATA_PARALLEL}, {EXPERIMENT_PARALLEL}, {HYBRID}:K or plan:FILE"
+            f"strategy: got {strategy!r}, expected auto, {DATA_PARALLEL}, {EXPERIMENT_PARALLEL}, {HYBRID}:K or "
+            "plan:FILE"
         )
     if not 1 <= int(given) <= num_workers:
         raise ValueError(

@@ -35,17 +35,17 @@ class Sample:
     startup_s: float
     """To the first batch, its wait included."""
     step_s: float
-    """Of a step after the warm-up, waiting for data included."""
+    """Seconds of a step after the warm-up, waiting for data included."""
     first_steps_s: float = 0.0
     """What the warm-up's steps took longer than as many later ones."""
     evaluation_s: float = 0.0
-    """Of one evaluation."""
+    """Seconds of one evaluation."""
     checkpoint_s: float = 0.0
-    """Of an epoch's checkpoints."""
+    """Seconds of an epoch's checkpoints."""
     other_s: float = 0.0
-    """Of an epoch: logging and what no other phase names."""
+    """Seconds of an epoch: logging and what no other phase names."""
     handover_s: float = 0.0
-    """Of its lane's time, what belongs to no training: until its end is known, and since the one before ended."""
+    """Seconds of its lane's time that belong to no training: until its end is known, and since the one before ended."""
     num_parameters: int = 0
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class Sample:
                 raise ValueError(f"{name}: got {getattr(self, name)}, expected 1 or more")
         for name in ("steps_per_epoch", "step_s"):
             if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name}: got {getattr(self, name)}, wanted more than 0")
+                raise ValueError(f"{name}: got {getattr(self, name)}, expected more than 0")
         parts = ("startup_s", "first_steps_s", "evaluation_s", "checkpoint_s", "other_s", "handover_s")
         for name in (*parts, "num_parameters"):
             if not 0 <= getattr(self, name) < math.inf:
@@ -81,7 +81,7 @@ class Profile:
     setting: Setting
     samples: tuple[Sample, ...]
     closings_s: tuple[float, ...] = ()
-    """Of each study: from the end of its last trial to that of the command."""
+    """Seconds of each study from the end of its last trial to that of the command."""
     workers_on_node: int | None = None
     """That a node has room for: neighbours are those on one's own. None: as many as it has cores."""
     format: int = FORMAT
@@ -100,7 +100,7 @@ class Profile:
         except json.JSONDecodeError as error:
             raise ValueError(f"the profile is not JSON: {error}") from error
         if isinstance(values, Mapping) and values.get("format", FORMAT) != FORMAT:
-            raise ValueError(f"format: got {values['format']!r}, wanted {FORMAT}: make the profile anew")
+            raise ValueError(f"format: got {values['format']!r}, expected {FORMAT}: make the profile again")
         return from_dict(Profile, values)
 
     def to_json(self) -> str:

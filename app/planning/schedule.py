@@ -19,10 +19,10 @@ PHASES: Mapping[str, str] = {
     "other": "other",
     "handover": "other",
 }
-"""Of the terms of Cost, in the order in which they are drawn: a trial's evaluations are drawn as one."""
+"""The terms of Cost, in the order in which they are drawn: a trial's evaluations are drawn as one."""
 
 Costs = Callable[[str, int, int], Cost]
-"""Of a trial's name, its workers and how many run side by side."""
+"""What a trial costs, by its name, its workers and how many run side by side."""
 
 
 def expected_record(plan: Plan, costs: Costs, launch_s: float = 0.0) -> StudyRecord:

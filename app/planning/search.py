@@ -44,7 +44,7 @@ class Request:
         if (self.num_trials is None) != (self.algorithm == GRID) or (
             self.num_trials is not None and self.num_trials < 1
         ):
-            raise ValueError(f"num_trials: got {self.num_trials}, wanted 1 or more, and none for algorithm grid")
+            raise ValueError(f"num_trials: got {self.num_trials}, expected 1 or more, and none for algorithm grid")
 
 
 def study_of(values: Mapping[str, Any]) -> Study:

@@ -35,7 +35,7 @@ class Chance:
         return 1.0 if self._seed is None else math.exp(self._of(key).gauss(0.0, spread))
 
     def mean(self, key: str, values: Sequence[float], spread: float = SPREAD_STEP) -> float:
-        """Of values drawn from these with replacement (bootstrap); of a single one, spread as assumed."""
+        """The mean of values drawn from these with replacement (bootstrap); of a single one, spread as assumed."""
         if self._seed is None:
             return fmean(values)
         if len(values) == 1:

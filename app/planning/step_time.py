@@ -17,7 +17,7 @@ SPREAD_DOUBLING = 0.12
 SPREAD_NEIGHBOURS = 0.08
 """Assumed, for a number of neighbours that was not measured."""
 MAX_SLOWDOWN = 1.0
-"""Of each further worker that is busy: no neighbour takes more than the time of a worker alone."""
+"""Largest slowdown by each further worker that is busy: no neighbour takes more than the time of a worker alone."""
 
 
 def ring_s(num_parameters: int, k: int) -> float:
@@ -32,7 +32,7 @@ def nearest_width(samples: Sequence[Sample], k: int) -> int:
 
 
 class StepTimes:
-    """Of one profile, under one draw."""
+    """Times of a step by one profile, under one draw."""
 
     def __init__(self, profile: Profile, chance: Chance) -> None:
         self._chance = chance
@@ -79,7 +79,7 @@ class StepTimes:
         return by_busy[near] * ratio * self._chance.factor(f"beside {k} {busy}", SPREAD_NEIGHBOURS)
 
     def _busy(self, num_workers: int) -> int:
-        """Of a node's, where so many are in all."""
+        """How many of a node's workers are busy, where so many are in all."""
         return min(num_workers, self._on_node)
 
     def _slow(self, busy: int) -> float:

@@ -110,5 +110,7 @@ def checkpoint_interval_s(checkpoint_s: float, failures_per_s: float) -> float:
         ValueError: a time or rate is not above 0.
     """
     if not (checkpoint_s > 0 and failures_per_s > 0):
-        raise ValueError(f"got a checkpoint of {checkpoint_s} s and {failures_per_s} failures a second, wanted above 0")
+        raise ValueError(
+            f"got a checkpoint of {checkpoint_s} s and {failures_per_s} failures a second, expected above 0"
+        )
     return math.sqrt(2 * checkpoint_s / failures_per_s)

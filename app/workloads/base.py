@@ -52,7 +52,7 @@ class Workload(Protocol):
         """
 
     def origin(self, task: Any, model: torch.nn.Module) -> dict[str, Any]:
-        """Where the first weights of this network came from, for its record: `source`, `num_loaded`, and the names of
+        """Where the initial weights of this network came from, for its record: `source`, `num_loaded`, and the names of
         tensors that are `new` or `left_over` (app.workloads.initial_weights). Empty: drawn at random."""
         return dict(getattr(model, "origin", {}))  # as load_file gives it, kept by whoever builds the network
 

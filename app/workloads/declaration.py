@@ -89,9 +89,9 @@ class PrepareFlags:
     def check(self) -> None:
         """Raises ValueError when flags are wrong; before the store is touched."""
         if not 0 <= self.max_bad_fraction <= 1:
-            raise UsageError(f"--max-bad-fraction: got {self.max_bad_fraction}, wanted 0 to 1")
+            raise UsageError(f"--max-bad-fraction: got {self.max_bad_fraction}, expected 0 to 1")
         if self.num_cpus is not None and self.num_cpus < 1:
-            raise UsageError(f"--num-cpus: got {self.num_cpus}, wanted 1 or more")
+            raise UsageError(f"--num-cpus: got {self.num_cpus}, expected 1 or more")
 
     @abstractmethod
     def prepare(self, engine: Engine) -> None:
@@ -127,7 +127,7 @@ class EvaluateFlags:
     """Flags of jobs/evaluate.py that every evaluation of a run has."""
 
     workloads: ClassVar[tuple[str, ...]]
-    """Of whose runs it is, by their names in the registry."""
+    """The workloads whose runs it takes, by their names in the registry."""
     run: str
     """Folder (or URL) of the run, as jobs/train.py made it, or of an exported model."""
     store: str

@@ -100,7 +100,7 @@ def subcommands(job: Job, arguments: Iterable[str] = ()) -> Mapping[str, type[An
         declared = find_declaration(place)
         own = [] if declared is None else list(getattr(declared, job).values())
         if len(own) != 1:
-            raise UsageError(f"{place} declares {len(own)} subcommands of {job}, wanted one")
+            raise UsageError(f"{place} declares {len(own)} subcommands of {job}, expected one")
         found[place] = own[0]
     return found
 

@@ -78,7 +78,7 @@ def test_the_same_with_rays_own_commands(bare: Hosts) -> None:
         assert time.monotonic() < deadline, done.stdout
         time.sleep(3)
     assert done.returncode == 0, done.stdout
-    assert "finished before, not run again" in done.stdout and "succeeded" in done.stdout
+    assert "already finished; skipped" in done.stdout and "succeeded" in done.stdout
     assert "CPU" in typed(bare, status)
     typed(bare, down)
     assert bare.ray_processes("head") == []

@@ -213,7 +213,7 @@ def main() -> None:
         f"killed {num_killed} of {num_tried} ({num_killed / num_tried:.1%}), of each module {least:.1%} or more; ",
         end="",
     )
-    print(f"wanted {WANTED_SHARE:.0%}. {len(new)} survivors are not listed in {LISTED.relative_to(ROOT)}")
+    print(f"expected {WANTED_SHARE:.0%}. {len(new)} survivors are not listed in {LISTED.relative_to(ROOT)}")
     raise SystemExit(least < WANTED_SHARE or bool(new))
 
 

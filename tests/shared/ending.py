@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 JOBS = Path(__file__).parents[2] / "jobs"
-STOPPED = "error: stopped; the same command goes on from here\n"
+STOPPED = "error: stopped; run the same command to resume\n"
 ADVANCE = "app.console._plain_advance"
 """Where a job has done its first item."""
 

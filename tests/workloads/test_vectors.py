@@ -1,4 +1,5 @@
-"""A workload of one's own that is no image: from its files to report and prediction, with one line in the registry."""
+"""A workload of one's own that is not an image: from its files to report and prediction, by one line in
+the registry."""
 
 import json
 from pathlib import Path

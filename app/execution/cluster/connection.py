@@ -21,7 +21,7 @@ from app.training.order import Feeding
 
 SPARE_CPUS = 2
 """Logical CPUs that a local Ray gets beyond the workers: training must never hold every CPU, or Ray Data's tasks wait
-for ever (measured). They are a count, not a core."""
+forever (measured). They are a count, not a core."""
 CORE = "core"
 """The resource by which a local Ray notes how many cores this machine has."""
 WAIT_FOR_RESOURCES_S = 45.0
@@ -170,7 +170,7 @@ class Sight:
     """Names of the nodes that are alive, by Ray's ids."""
     num_slots: int
     addresses: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    """Of Ray on each of them."""
+    """Where Ray listens on each of them."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Why nodes that are alive too get no work (app.execution.cluster.host_watch)."""
 

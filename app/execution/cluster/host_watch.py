@@ -29,7 +29,7 @@ class HostWatch:
     """The driver's side; `look` is a `connection.look` that leaves out hosts that have not answered well."""
 
     def __init__(self, folder: str, reads: Sequence[str]) -> None:
-        """Of a cluster whose hosts have all been asked (host_checks.check_hosts)."""
+        """Begin with a cluster whose hosts have all been asked (host_checks.check_hosts)."""
         self._path, self._wanted = files.join(folder, HOSTS_FILE), host_checks.own_answer(reads)
         self._asked = set(connection.look().hosts)
         self._waiting: dict[Any, str] = {}

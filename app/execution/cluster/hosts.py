@@ -42,7 +42,7 @@ CHECKS = {
 """What a machine must have, and the command that tells."""
 RAY_RUNS = "pgrep -x raylet"
 RAYLETS = "pgrep -x -a raylet"
-"""Of Ray on a machine, the process that makes it part of a cluster, with its flags."""
+"""Ray's process on a machine that makes it part of a cluster, with its flags."""
 NODE_ID = re.compile(r"--node_id=([0-9a-f]+)")
 OTHER_VERSIONS = "Version mismatch:"
 """How `ray start` begins its lines when Ray or Python has another version than on the head."""
@@ -220,7 +220,7 @@ def _join(hosts: HostsFile, host: str) -> "subprocess.CompletedProcess[str]":
 
 
 def _absent(hosts: HostsFile) -> dict[str, str]:
-    """Of each machine that is not in the cluster, why. It is there when its own Ray runs and the head knows this Ray:
+    """Why each machine that is missing is not in the cluster. It is there when its own Ray runs and the head knows this Ray:
     the head's list alone has machines on it whose Ray ended a minute ago."""
     alive = _alive(hosts)
     asked = _each(hosts.hosts, lambda host: _ssh(hosts, host, RAYLETS))

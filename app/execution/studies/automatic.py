@@ -16,7 +16,7 @@ PROFILE_FILE = "profile.json"
 """In the study's folder: what was measured for its plan."""
 PLAN_FILE = "plan.json"
 NUM_TOLD = 4
-"""Of the candidates."""
+"""How many of the candidates are shown."""
 
 
 def automatic_plan(

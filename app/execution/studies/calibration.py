@@ -16,7 +16,7 @@ from app.records import host, versions
 from app.training.order import Feeding, Measure
 
 NUM_STEPS = 30
-"""Of each training, the warm-up among them."""
+"""Steps of each training, the warm-up among them."""
 LIMIT_S = 120.0
 """For the steps of all trainings together, start-up and evaluations apart."""
 

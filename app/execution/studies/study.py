@@ -37,7 +37,7 @@ class StudySetting:
     numerics: str | None = None
     """Folder of another run of the study, whose choices of precision and memory layout are taken."""
     measure: Measure | None = None
-    """Of a study that is to say what its trials take: how long each may."""
+    """Bounds of a study that is to measure what its trials take: how long each may."""
 
 
 def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | None = None) -> StudyRecord:

@@ -36,7 +36,7 @@ class Comparison:
     varied: tuple[str, ...]
     """Options in which the trials differ."""
     names: ScoreNames = ()
-    """Of scores, where the trials' records have none."""
+    """Names of scores, where the trials' records have none."""
 
     @property
     def scores(self) -> ScoreTexts:

@@ -24,7 +24,7 @@ TERMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Prediction:
-    """Of one run; worker-seconds by the names of TERMS."""
+    """What one run was predicted to take; worker-seconds by the names of TERMS."""
 
     makespan_s: float
     low_s: float

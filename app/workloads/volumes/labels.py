@@ -103,7 +103,7 @@ def to_whole(label: npt.NDArray[Any], step: float = 0.0) -> tuple[npt.NDArray[An
     if far.any():
         seen = ", ".join(f"{v:.9g}" for v in np.unique(label[far])[:5].tolist())
         raise ValueError(
-            f"label values {seen} are not whole numbers; wanted codes, or values within {allowed:.2g} of one"
+            f"label values {seen} are not whole numbers; expected codes, or values within {allowed:.2g} of one"
         )
     return whole, float(distance.max())
 

@@ -60,7 +60,7 @@ class VolumeTask:
     norm: Norm = "instance"
     """Normalization of unet3d and dynunet; segresnet has group norm. `batch` depends on the samples on one worker."""
     weights: str | None = None
-    """First weights: a file of weights (.safetensors, .pt, .pth) or the folder of a run, of the same network; a head
+    """Initial weights: a file of weights (.safetensors, .pt, .pth) or the folder of a run, of the same network; a head
     that does not fit is new, and said; where less than half of the tensors fit, nothing is trained. None: random."""
     loss: Loss = "dice-bce"
     sampling: Literal["patch", "whole"] = "patch"
@@ -137,4 +137,4 @@ class VolumeTask:
 
 def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
     if not holds:
-        raise ValueError(f"{name}: got {seen}, wanted {wanted}")
+        raise ValueError(f"{name}: got {seen}, expected {wanted}")

@@ -1,4 +1,4 @@
-"""The imagined clusters that plans are judged on, by hand, and the fit to the seed study's."""
+"""The imagined clusters that plans are judged on, by hand, and the fit to DistMIS's."""
 
 import random
 from dataclasses import replace

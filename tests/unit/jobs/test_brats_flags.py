@@ -62,7 +62,7 @@ def test_a_voxel_size_of_nothing_is_refused(open_job: OpenJob, capsys: pytest.Ca
     with pytest.raises(SystemExit) as ended:
         run(PrepareBrats, job.main, flags, job.__doc__)
     assert ended.value.code == 2
-    assert "--spacing-mm: got (1.0, 0.0, 1.0), wanted three positive lengths in mm" in capsys.readouterr().err
+    assert "--spacing-mm: got (1.0, 0.0, 1.0), expected three positive lengths in mm" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("flags", "options"), [((), {}), (("--no-resampling",), {"resampling": False})])

@@ -138,7 +138,7 @@ def test_what_is_missing_is_one_line(
     assert code == 4 and "sudo apt-get install" in told
 
 
-MISSING_SOURCE = "error: got neither --source (the data set to read) nor --import (text to take over); wanted one\n"
+MISSING_SOURCE = "error: got neither --source (the data set to read) nor --import (text to take over); expected one\n"
 
 
 def test_the_limit_of_size_is_an_option(

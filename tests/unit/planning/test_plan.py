@@ -33,7 +33,7 @@ def test_the_workers_of_a_trial(strategy: str, k: int) -> None:
 @pytest.mark.parametrize(
     ("strategy", "message"),
     [
-        ("data_parallel", "strategy: got 'data_parallel', wanted auto, data-parallel, experiment-parallel, hybrid:K"),
+        ("data_parallel", "strategy: got 'data_parallel', expected auto, data-parallel, experiment-parallel, hybrid:K"),
         ("hybrid", "strategy: got 'hybrid'"),
         ("hybrid:x", "strategy: got 'hybrid:x'"),
         ("hybrid:-1", "strategy: got 'hybrid:-1'"),

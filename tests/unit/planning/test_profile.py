@@ -73,7 +73,7 @@ def test_a_profile_survives_its_file_and_a_wrong_one_is_refused() -> None:
     profile = profile_of([], [record()])
     assert Profile.from_json(profile.to_json()) == profile
     values = json.loads(profile.to_json())
-    with pytest.raises(ValueError, match="format: got 0, wanted 2"):
+    with pytest.raises(ValueError, match="format: got 0, expected 2"):
         Profile.from_json(json.dumps({**values, "format": 0}))
     values["samples"][0]["step_s"] = -1
     with pytest.raises(ValueError, match="step_s: got -1"):

@@ -58,5 +58,5 @@ def test_a_study_that_stops_trials_is_foreseen_as_shorter() -> None:
 def test_young_s_interval_by_hand() -> None:
     """A checkpoint of 2 s and one failure in 10,000 s: 200 s."""
     assert checkpoint_interval_s(2.0, 1e-4) == pytest.approx(200.0)
-    with pytest.raises(ValueError, match="wanted above 0"):
+    with pytest.raises(ValueError, match="expected above 0"):
         checkpoint_interval_s(0.0, 1.0)

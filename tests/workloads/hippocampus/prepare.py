@@ -43,6 +43,6 @@ def find_cases(source: str) -> list[CaseFiles]:
     facts = files.read_json(files.join(source, "dataset.json"))
     named = {int(code): name.lower() for code, name in facts["labels"].items()}
     if named != CODES:
-        raise DataError(f"{source}/dataset.json names the labels {named}, wanted {CODES}")
+        raise DataError(f"{source}/dataset.json names the labels {named}, expected {CODES}")
     listed = [(files.join(source, pair["image"]), files.join(source, pair["label"])) for pair in facts["training"]]
     return distinct([CaseFiles(stem_of(image), (image,), label) for image, label in listed])

@@ -20,7 +20,7 @@ class VectorTask:
 
     def __post_init__(self) -> None:
         if self.num_hidden < 1:
-            raise UsageError(f"num_hidden: got {self.num_hidden}, wanted 1 or more")
+            raise UsageError(f"num_hidden: got {self.num_hidden}, expected 1 or more")
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def read_rows(path: str) -> tuple[list[dict[str, Any]], list[Quarantined]]:
     """
     (_, header), *rows = csv_rows(files.read_bytes(path))
     if "id" not in header:
-        raise DataError(f"{path} has the columns {header}, wanted id, features, and y to learn from")
+        raise DataError(f"{path} has the columns {header}, expected id, features, and y to learn from")
     good, bad = [], []
     for line, row in rows:
         cells = dict(zip(header, row, strict=True))

@@ -14,7 +14,7 @@ class PrepareBrats(PrepareFlags):
     recognised)."""
 
     split: Literal["seeded", "in-order", "folds"] = "seeded"
-    """70/15/15 % of the patients: by a hash of each, or in the order of the data set (the seed study's way); `folds`:
+    """70/15/15 % of the patients: by a hash of each, or in the order of the data set (as DistMIS does); `folds`:
     by the hash into --num-folds parts, of which --fold tests, the next validates and all others train."""
     seed: int = 0
     """Seed of the seeded split and of folds."""
@@ -43,7 +43,7 @@ class PrepareBrats(PrepareFlags):
     def check(self) -> None:
         super().check()
         if self.spacing_mm is not None and min(self.spacing_mm) <= 0:
-            raise UsageError(f"--spacing-mm: got {self.spacing_mm}, wanted three positive lengths in mm")
+            raise UsageError(f"--spacing-mm: got {self.spacing_mm}, expected three positive lengths in mm")
 
     def prepare(self, engine: Engine) -> None:
         from app.workloads.brats.commands.prepare import prepare

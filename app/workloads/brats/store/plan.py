@@ -18,7 +18,7 @@ def find_labelled(source: str, allow_outside: bool = False) -> Source:
     found = find_source(source, allow_outside)
     if not any(case.label for case in found.cases):
         counted = f"none of its {len(found.cases)} cases ({found.layout}) has a label"
-        raise DataError(f"{source}: {counted}; wanted cases to train on")
+        raise DataError(f"{source}: {counted}; expected cases to train on")
     return found
 
 

@@ -48,7 +48,7 @@ class PrepareDocuments(PrepareFlags):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainDocumentImage(TrainFlags):
-    """Pages by their image; of the seed study for RVL-CDIP are 20 epochs and the rate of 0.2 x batch / 256."""
+    """Pages by their image; Ferrando 2020 trains 20 epochs on RVL-CDIP at a rate of 0.2 x batch / 256."""
 
     workload = "document_image"
     epochs: int = recipes.IMAGE_EPOCHS
@@ -60,7 +60,7 @@ class TrainDocumentImage(TrainFlags):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainDocumentText(TrainFlags):
-    """Pages by their OCR text (jobs/ocr.py); the defaults are the seed study's (AdamW 3e-5, batch 6)."""
+    """Pages by their OCR text (jobs/ocr.py); the defaults are those of Ferrando 2020 (AdamW 3e-5, batch 6)."""
 
     workload = "document_text"
     epochs: int = recipes.TEXT_EPOCHS

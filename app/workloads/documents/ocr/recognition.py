@@ -48,7 +48,7 @@ class OcrTask:
     """Id and file, relative to the source, of each."""
     options: OcrOptions
     max_pixels: int | None = None
-    """Of what is decoded; None: reading.MAX_PIXELS."""
+    """Most pixels that are decoded; None: reading.MAX_PIXELS."""
 
 
 def plan_tasks(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 UInt8Array = npt.NDArray[np.uint8]
 
 READING = 3
-"""Goes up when the same file gives another page, so that what was prepared before is prepared anew."""
+"""Goes up when the same file gives another page, so that what was prepared before is prepared again."""
 
 MAX_PIXELS = 200_000_000
 """A page of more is taken for a decompression bomb; A0 at 300 dpi has 139 million."""

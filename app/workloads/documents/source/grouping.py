@@ -18,7 +18,7 @@ from app.workloads.documents.source.listing import PageSource, document_id, stem
 
 BY_NAMES, NONE = "names", "none"
 MAX_PAGES = 20
-"""Of what counts as a document by names though it holds most of a class; assumed."""
+"""Most pages of what counts as a document by names though it holds most of a class; assumed."""
 
 _PAGE = re.compile(
     r"^(?P<name>.*?\w)[\s_.(-]+(?:(?:p|pg|pp|page|seite|blatt)[\s_.-]*\d{1,4}(?:[\s_-]*of[\s_-]*\d+)?"
@@ -65,7 +65,9 @@ def group_pages(pages: Sequence[PageSource], groups: str) -> tuple[tuple[PageSou
     for name, document in read_groups(groups).items():
         page_id = by_name.get(name, name)
         if named.setdefault(page_id, document) != document:
-            raise DataError(f"{groups} names the page {page_id} of {named[page_id]!r} and of {document!r}; wanted one")
+            raise DataError(
+                f"{groups} names the page {page_id} of {named[page_id]!r} and of {document!r}; expected one"
+            )
     check_groups(named, {page.id for page in pages}, groups)
     listed = "".join(f"{page}\t{document}\n" for page, document in sorted(named.items()))
     return (

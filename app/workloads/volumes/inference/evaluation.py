@@ -97,5 +97,5 @@ def summarize(task: VolumeTask, cases: list[Scores]) -> dict[str, float]:
 
 @lru_cache(maxsize=2)
 def _open_store(store: str, manifest_stamp: str) -> VolumeStore:
-    """A process scores many cases of one store; the stamp tells when it was prepared anew."""
+    """A process scores many cases of one store; the stamp tells when it was prepared again."""
     return VolumeStore(store)

@@ -113,7 +113,7 @@ def _read_images(case: CaseFiles, modalities: tuple[str, ...]) -> list[Volume]:
         whole = read_volume(path)
         if whole.data.shape[:-3] != (len(modalities),):
             seen = whole.data.shape[0] if whole.data.ndim == 4 else 1
-            raise BadVolume(path, f"{seen} volumes, wanted {len(modalities)} ({', '.join(modalities)})")
+            raise BadVolume(path, f"{seen} volumes, expected {len(modalities)} ({', '.join(modalities)})")
         return [dataclasses.replace(whole, data=channel) for channel in whole.data]
     volumes: list[Volume] = []
     for path in case.images:

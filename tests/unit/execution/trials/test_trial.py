@@ -27,7 +27,7 @@ DEATH = Failure("death", "a worker died: worker 1: gone")
 RESET = Failure("error", "ConnectionError: reset")
 MISSING = Failure("final", "the store is gone", "DataError")
 NEVER = Failure("death", "2 workers did not start within 150 s", "ResourceError")
-KEPT = r"\. Its last checkpoint is kept: the same command goes on from there"
+KEPT = r"\. Its last checkpoint is kept; run the same command to resume"
 
 
 class Groups:

@@ -114,5 +114,5 @@ def test_sums_are_float32_whatever_the_logits_are() -> None:
 def test_another_shape_is_refused() -> None:
     logits, targets = _volumes()
     for head, labels in ((logits, targets[:, :1]), (logits[:, :1], targets)):
-        with pytest.raises(ValueError, match="wanted the same"):
+        with pytest.raises(ValueError, match="expected the same"):
             loss_sums(BratsTask(), head, labels)

@@ -161,7 +161,7 @@ def test_the_seed_studys_depth(store: VolumeStore) -> None:
     [{"samples_per_case": 0}, {"foreground_share": 1.5}, {"foreground_share": -0.1}, {"patch_size": (0, 8, 8)}],
 )
 def test_wrong_options_are_refused(store: VolumeStore, options: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="wanted at least 1"):
+    with pytest.raises(ValueError, match="expected at least 1"):
         VolumeSamples(store, **{"patch_size": PATCH, **options})  # type: ignore[arg-type]
 
 

@@ -61,7 +61,7 @@ def test_a_file_that_says_two_documents_of_one_page_is_refused(tmp_path: Path) -
     """Once by the page, once by its file."""
     table = tmp_path / "groups.csv"
     table.write_text("file,document\na/1.png,first\na/1,second\n")
-    with pytest.raises(DataError, match=r"names the page a/1 of 'first' and of 'second'; wanted one"):
+    with pytest.raises(DataError, match=r"names the page a/1 of 'first' and of 'second'; expected one"):
         group_pages(pages("a/1"), str(table))
     table.write_text("file,document\na/1.png,first\na/1,first\n")
     assert group_pages(pages("a/1"), str(table))[0][0].document_id == "first"
