@@ -80,8 +80,8 @@ def _large(seed: int) -> float:
 
 
 def _regret(of: World, found: Sequence[Candidate], others: Iterable[Stages]) -> float:
-    """Regret of the first candidate against the best of all, by their mean times: a plan that was lucky once is not better.
-    Of the others only those that are fast without noise and failures are run again and again."""
+    """Regret of the first candidate against the best of all, by their mean times: a plan that was lucky once is not
+    better. Of the others only those that are fast without noise and failures are run again and again."""
     plans = [_plain(one.stages) for one in found]
     plans += heapq.nsmallest(NUM_AGAIN, others, key=lambda stages: simulated(stages, of, None))
     means = [fmean(simulated(stages, of, luck) for luck in range(NUM_LUCKS)) for stages in plans]

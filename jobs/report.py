@@ -86,7 +86,8 @@ def study_report(arguments: Args, made: str) -> "Report":
 
 
 def score_names() -> "ScoreNames":
-    """Names of the scores of all workloads of the table: for runs that have no record, or one that is older than names in records."""
+    """Names of the scores of all workloads of the table: for runs that have no record, or one that is older than names
+    in records."""
     from app.workloads.registry import WORKLOADS, find_declaration
 
     declared = [find_declaration(name) for name in WORKLOADS]

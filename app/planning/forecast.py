@@ -51,8 +51,8 @@ class Forecast:
 
 
 def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast]:
-    """What every candidate takes on so many workers, the fastest first. Where a scheduler ends trials early, times are means
-    over plays of its rule with invented scores (app.planning.stopping); the candidates are made as if none did.
+    """What every candidate takes on so many workers, the fastest first. Where a scheduler ends trials early, times are
+    means over plays of its rule with invented scores (app.planning.stopping); the candidates are made as if none did.
 
     Raises:
         ValueError: there are no workers, or the profile knows nothing of a trial; names it.

@@ -27,8 +27,8 @@ def makespan_s(stages: Sequence[Stage], seconds: Seconds) -> float | None:
 
 
 def lanes_s(names: Sequence[str], k: int, c: int, seconds: Seconds) -> float | None:
-    """Time of trials on `c` lanes of `k` workers, in the order given. Once none is left to begin, those that are under way
-    have fewer and fewer neighbours."""
+    """Time of trials on `c` lanes of `k` workers, in the order given. Once none is left to begin, those that are under
+    way have fewer and fewer neighbours."""
     c = min(c, len(names))
     lanes: list[tuple[float, str]] = []
     for position, name in enumerate(names):

@@ -11,8 +11,9 @@ Feeding = Literal["worker", "ray"]
 
 @dataclass(frozen=True)
 class Measure:
-    """Bounds of a training that is to say what a step takes, and not to learn: it ends, with an evaluation, after so many
-    steps, or once so much time has gone into them. Its record counts the steps that all its epochs would have had."""
+    """Bounds of a training that is to say what a step takes, and not to learn: it ends, with an evaluation, after so
+    many steps, or once so much time has gone into them. Its record counts the steps that all its epochs would have
+    had."""
 
     max_steps: int
     max_s: float

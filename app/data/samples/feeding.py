@@ -22,8 +22,8 @@ class Samples(Protocol):
     """The training split of a prepared store. Opening costs little; it is pickled to the processes that read."""
 
     lengths: npt.NDArray[np.int32] | None = None
-    """The length of each row, where samples differ in length and a batch is padded to its longest: rows of like length then come
-    in one batch (app.data.samples.grouped_order). None: the order does not look at what is in a row."""
+    """The length of each row, where samples differ in length and a batch is padded to its longest: rows of like length
+    then come in one batch (app.data.samples.grouped_order). None: the order does not look at what is in a row."""
 
     def __len__(self) -> int:
         """Rows of one epoch."""

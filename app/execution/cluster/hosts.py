@@ -220,8 +220,8 @@ def _join(hosts: HostsFile, host: str) -> "subprocess.CompletedProcess[str]":
 
 
 def _absent(hosts: HostsFile) -> dict[str, str]:
-    """Why each machine that is missing is not in the cluster. It is there when its own Ray runs and the head knows this Ray:
-    the head's list alone has machines on it whose Ray ended a minute ago."""
+    """Why each machine that is missing is not in the cluster. It is there when its own Ray runs and the head knows this
+    Ray: the head's list alone has machines on it whose Ray ended a minute ago."""
     alive = _alive(hosts)
     asked = _each(hosts.hosts, lambda host: _ssh(hosts, host, RAYLETS))
     found: dict[str, str] = {}
