@@ -15,10 +15,10 @@ demo: setup ## Volumes in, a trained and evaluated model, a report out: runs/dem
 	@$(PY) jobs/demo
 
 test: lint ## Lint, then every test: unit, on Ray, end to end
-	@$(PY) -m pytest tests/unit tests/ray tests/e2e
+	@$(PY) -m pytest tests/unit tests/workloads tests/ray tests/e2e
 
 test-unit: setup ## Only the fast tests, without Ray
-	@$(PY) -m pytest tests/unit
+	@$(PY) -m pytest tests/unit tests/workloads
 
 test-cluster: setup ## `ray up` to `ray down` on hosts made of namespaces: needs root, iproute2, openssh-server, rsync
 	@$(PY) -m pytest tests/cluster
