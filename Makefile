@@ -14,14 +14,11 @@ setup: ## .venv with the exact versions of constraints.txt, and the Debian packa
 demo: setup ## Volumes in, a trained and evaluated model, a report out: runs/demo/report.html
 	@$(PY) jobs/demo
 
-# Of the tests on hosts, those that `make test` runs: start to end, jobs, access; those of faults take a quarter of an hour.
-HOSTS := $(foreach part,1_launch 2_jobs 3_access 6_down,tests/cluster/test_cluster_$(part).py)
-
-test: lint ## Lint, then every test: unit, on Ray, end to end, and on hosts where they can be made
-	@$(PY) -m pytest tests/unit tests/ray tests/e2e $(HOSTS)
+test: lint ## Lint, then every test: unit, on Ray, end to end
+	@$(PY) -m pytest tests/unit tests/workloads tests/ray tests/e2e
 
 test-unit: setup ## Only the fast tests, without Ray
-	@$(PY) -m pytest tests/unit
+	@$(PY) -m pytest tests/unit tests/workloads
 
 test-cluster: setup ## All tests on hosts made of namespaces, faults too: needs root, iproute2, openssh-server, rsync
 	@$(PY) -m pytest tests/cluster

@@ -1,1 +1,2 @@
-"""What is trained: each workload is a folder, and a line in registry.py."""
+"""What is trained: each workload is a folder and a line in registry.py (docs/workloads.md); `volumes` is what workloads
+of volumes share."""

@@ -27,11 +27,14 @@ class Preparation:
 
     def prepare(self, case: str) -> dict[str, Any]:
         """Verify, reorient, crop, measure, write: all that stands between a raw case and training."""
+        from app.workloads.brats.labels import BRAIN, FILE_CODES
         from app.workloads.volumes.store.cases import Case
-        from app.workloads.volumes.store.prepare import prepare_case
+        from app.workloads.volumes.store.prepare import CaseTask, prepare_case
 
         began = time.perf_counter()
-        row = prepare_case(self._cases[case], self._layout, "train", self._store)
+        row = prepare_case(
+            CaseTask(self._cases[case], self._layout, "train", self._store, FILE_CODES[self._layout], BRAIN)
+        )
         elapsed = time.perf_counter() - began
         assert isinstance(row, Case), row
         return {"seconds": elapsed, "num_bytes": row.num_bytes}

@@ -21,10 +21,11 @@ def write_scans(folder: Path, num_cases: int) -> np.random.Generator:
 
 def make_store(folder: Path) -> Path:
     """A store of eight of them."""
-    from app.workloads.volumes.store import build_store
+    from app.workloads.brats.store.plan import plan_store
+    from app.workloads.volumes.store.build_store import finish_store
     from app.workloads.volumes.store.prepare import prepare_or_keep
 
     write_scans(folder / "scans", 8)
-    _, tasks = build_store.plan_store(str(folder / "scans"), str(folder / "store"), "in-order")
-    build_store.finish_store(str(folder / "store"), [prepare_or_keep(task) for task in tasks], 0.0)
+    _, tasks = plan_store(str(folder / "scans"), str(folder / "store"), "in-order")
+    finish_store(str(folder / "store"), [prepare_or_keep(task) for task in tasks], 0.0)
     return folder / "store"

@@ -75,13 +75,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_stores(root: Path) -> None:
+    from app.workloads.brats.store.plan import plan_store
     from app.workloads.documents.store import build_store as pages
     from app.workloads.documents.store.prepare import prepare_or_keep as prepare_pages
-    from app.workloads.volumes.store import build_store as scans
+    from app.workloads.volumes.store.build_store import finish_store
     from app.workloads.volumes.store.prepare import prepare_or_keep as prepare_scan
 
-    _, tasks = scans.plan_store(str(root / "scans"), str(root / "store"), "in-order")
-    scans.finish_store(str(root / "store"), [prepare_scan(task) for task in tasks], 0.0)
+    _, tasks = plan_store(str(root / "scans"), str(root / "store"), "in-order")
+    finish_store(str(root / "store"), [prepare_scan(task) for task in tasks], 0.0)
     plan = pages.plan_store(str(root / "pages"), str(root / "docs"), 32, num_partitions=2, per_class=5)
     pages.finish_store(str(root / "docs"), plan, [prepare_pages(task) for task in plan.tasks], 0.0)
 

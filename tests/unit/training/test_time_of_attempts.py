@@ -31,6 +31,7 @@ def test_the_record_has_the_time_of_all_attempts(tmp_path: Path, monkeypatch: py
     """Three epochs; the second is trained twice, for the checkpoint after it is gone."""
     for module in ("trial_worker", "record"):
         monkeypatch.setattr(f"app.execution.trials.{module}.find_workload", lambda _: Slow())
+    monkeypatch.setattr("app.execution.trials.record.find_declaration", lambda _: None)
     monkeypatch.setattr("gc.freeze", lambda: None)  # of a worker’s process, not of this one
     worker = TrialWorker(lambda _: LocalContext(torch.device("cpu")))
     began_s = time.time()
