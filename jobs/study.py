@@ -31,7 +31,10 @@ class Arguments:
     """auto (measures what trainings take, says what each way will, and takes the fastest), data-parallel,
     experiment-parallel, hybrid:K (K workers a trial) or plan:FILE (a plan.json, perhaps edited)."""
     profile: str | None = None
-    """Profile for `auto`, as jobs/calibrate.py writes it; only what it lacks is measured."""
+    """Of auto: file of jobs/calibrate.py; only what it lacks is measured."""
+    time_budget_h: float | None = None
+    """Of auto: hours that the study may take. One that may take longer does not begin, and how many trials would fit
+    is said."""
     workers: int | None = None
     """Workers in all, one GPU or CPU core each; all there are if not given."""
     runs: str = "runs"
@@ -64,8 +67,10 @@ def main(arguments: Arguments) -> None:
     stores_of(study, stores)
     folder = f"{absolute(arguments.runs)}/{arguments.name or study.name}"
     feeding = None if arguments.feeding == "auto" else arguments.feeding
-    if arguments.profile is not None and arguments.strategy != AUTO:
-        raise ValueError(f"--profile: got it beside --strategy {arguments.strategy}, expected --strategy {AUTO}")
+    for name in ("profile", "time_budget_h"):
+        if getattr(arguments, name) is not None and arguments.strategy != AUTO:
+            flag = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{flag}: got it beside --strategy {arguments.strategy}, wanted --strategy {AUTO}")
     if arguments.strategy == AUTO:
         plan = find_plan(study, stores, arguments, folder, start_s)
         start_s = time.time()  # measuring is no part of the study
@@ -141,7 +146,8 @@ def find_plan(study: Any, stores: Any, arguments: Arguments, folder: str, start_
         raise ValueError(f"--workers: got {num_workers}, expected 1 or more")
     profile = None if arguments.profile is None else absolute(arguments.profile)
     feeding = None if arguments.feeding == "auto" else arguments.feeding
-    return automatic_plan(study, stores, num_workers, folder, profile, feeding, start_s)
+    budget_s = None if arguments.time_budget_h is None else arguments.time_budget_h * 3600
+    return automatic_plan(study, stores, num_workers, folder, profile, feeding, start_s, budget_s)
 
 
 def make_plan(study: Any, strategy: str, num_workers: int | None) -> Any:

@@ -1,7 +1,7 @@
 """The time of a step on k workers beside neighbours: as measured, between what was measured, or inferred from it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean, median
 
@@ -59,7 +59,8 @@ class StepTimes:
         found: dict[int, list[float]] = {}
         for s in same:
             found.setdefault(s.side_by_side, []).append(s.step_s)
-        return {c: self._chance.mean(f"{group} {same[0].workers} {c}", values) for c, values in found.items()}
+        means = {c: self._chance.mean(f"{group} {same[0].workers} {c}", values) for c, values in found.items()}
+        return _rising(means, {c: len(values) for c, values in found.items()})
 
     def _beside(self, by_beside: dict[int, float], k: int, side_by_side: int) -> float:
         """Between two measured numbers of busy workers of a node on their line; beyond them by the profile's
@@ -99,6 +100,19 @@ class StepTimes:
         slope = (other[1] - y) / (other[0] - x) if other[0] != x else y / x
         slope = min(max(slope, 0.0), y / x)  # neither faster with more samples nor with less than no fixed part
         return y + slope * (local - x) + ring_s(max(s.num_parameters for s in samples), k)
+
+
+def _rising(means: Mapping[int, float], counts: Mapping[int, int]) -> dict[int, float]:
+    """More neighbours never make a step faster: where it was so measured, both are their common mean (isotonic
+    regression by pooling adjacent violators)."""
+    pools: list[tuple[float, int, list[int]]] = []
+    for c in sorted(means):
+        pools.append((means[c], counts[c], [c]))
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            (low, num_low, first), (high, num_high, then) = pools[-2:]
+            num = num_low + num_high
+            pools[-2:] = [((low * num_low + high * num_high) / num, num, [*first, *then])]
+    return {c: mean for mean, _, some in pools for c in some}
 
 
 def _slowdown(samples: Sequence[Sample], on_node: int) -> float:

@@ -6,6 +6,7 @@ from app.console import say
 from app.data import files
 from app.execution.studies.calibration import calibrated
 from app.experiment import Study
+from app.planning.budget import check_budget
 from app.planning.forecast import choose, forecasts
 from app.planning.plan import EXPERIMENT_PARALLEL, Plan, plan_of_strategy
 from app.planning.profile import Profile
@@ -27,15 +28,17 @@ def automatic_plan(
     profile: str | None = None,
     feeding: Feeding | None = None,
     start_s: float | None = None,
+    budget_s: float | None = None,
 ) -> Plan:
     """The plan of least time, and why, told; of a study that was begun on as many workers, its own.
 
     Args:
         folder: of the study; what is measured is kept there.
         profile: file of what was measured before; it is not changed.
+        budget_s: the plan has to end in, at the end of its 80 % interval.
 
     Raises:
-        ValueError: no plan fits the study, or the profile is none.
+        ValueError: no plan fits the study or the time, or the profile is none.
         TwofoldError: what has to be measured could not be.
     """
     begun = files.join(folder, PLAN_FILE)
@@ -57,4 +60,6 @@ def automatic_plan(
         say(f"{one.plan.strategy}: {duration(one.makespan_s)} (80 %: {span}); {one.plan.reasons[0]}")
     chosen = choose(every)
     say(f"chosen: {chosen.plan.strategy} on {num_workers} workers, expected to take {duration(chosen.makespan_s)}")
+    if budget_s is not None:
+        check_budget(study, found, chosen, budget_s)
     return chosen.plan

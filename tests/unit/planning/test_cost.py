@@ -42,6 +42,14 @@ def test_neighbours_of_another_width_cost_what_the_profile_has_seen() -> None:
     assert model.cost(replace(LIKE, workload="other"), 1, 1).steps_s == pytest.approx(20 * 2.0)
 
 
+def test_neighbours_never_make_a_step_faster_whatever_noise_says() -> None:
+    """Beside another 2.0 s, twice; alone 3.5 s, once: (2 x 2.0 + 3.5) / 3 = 2.5 s for both."""
+    study = two_at_once()
+    trials = (*study.trials[:2], replace(study.trials[2], record=record("c", step_s=3.5)))
+    model = CostModel(profile_of([(replace(study, trials=trials), {})]))
+    assert [model.cost(LIKE, 1, c).steps_s for c in (1, 2)] == pytest.approx([20 * 2.5, 20 * 2.5])
+
+
 def test_start_up_of_a_command_of_a_lane_and_of_what_is_kept() -> None:
     study = two_at_once()
     late = replace(study.trials[1], name="d", start_s=200.0, end_s=250.0, lane=3)
