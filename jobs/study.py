@@ -70,7 +70,7 @@ def main(arguments: Arguments) -> None:
     for name in ("profile", "time_budget_h"):
         if getattr(arguments, name) is not None and arguments.strategy != AUTO:
             flag = f"--{name.replace('_', '-')}"
-            raise ValueError(f"{flag}: got it beside --strategy {arguments.strategy}, wanted --strategy {AUTO}")
+            raise ValueError(f"{flag}: got it beside --strategy {arguments.strategy}, expected --strategy {AUTO}")
     if arguments.strategy == AUTO:
         plan = find_plan(study, stores, arguments, folder, start_s)
         start_s = time.time()  # measuring is no part of the study

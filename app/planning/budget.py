@@ -26,7 +26,7 @@ def check_budget(study: Study, profile: Profile, chosen: Forecast, budget_s: flo
         return
     num = num_that_fit(study, profile, chosen.plan.num_workers, budget_s)
     raise ValueError(
-        f"--time-budget-h: got {budget_s / 3600:.3g} h, wanted {chosen.high_s / 3600:.3g} h or more: so long takes "
+        f"--time-budget-h: got {budget_s / 3600:.3g} h, expected {chosen.high_s / 3600:.3g} h or more: so long takes "
         f"{chosen.plan.strategy} at the end of its 80 % interval; the first {num} of "
         f"{len(study.experiments)} trials fit"
     )
