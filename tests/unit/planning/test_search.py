@@ -9,7 +9,7 @@ import pytest
 
 from app.experiment import Study
 from app.planning.plan import plan_of_strategy
-from app.planning.search import study_of
+from app.planning.search import Request, study_of
 from app.search_space import Range, Search
 
 BASE = {"workload": "w", "batch_size": 4}
@@ -116,6 +116,13 @@ def test_a_grid_has_the_combinations_that_differ() -> None:
     many |= {f"task.x{n}": {"values": [*range(9)], "when": {"task.net": ["b"]}} for n in range(3)}
     assert len(study_of(file(parameters=many)).experiments) == 1 + 9**3
     assert len(study_of(file(parameters={"seed": [1, 1, 2]})).experiments) == 2
+
+
+def test_a_grid_names_the_first_range_and_searchers_take_ranges_whatever_their_name() -> None:
+    ranges = {"optimizer.learning_rate": Range(0.1, 1.0), "optimizer.weight_decay": Range(0.1, 1.0)}
+    with pytest.raises(ValueError, match=r"^optimizer\.learning_rate: a grid takes values"):
+        Request({}, ranges)
+    assert Request({}, ranges, algorithm="bayesopt", num_trials=2).num_trials == 2
 
 
 def test_a_condition_changes_no_other_draw() -> None:

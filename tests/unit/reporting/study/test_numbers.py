@@ -80,6 +80,11 @@ def test_speed_up_is_unknown_without_a_run_on_one_worker() -> None:
     assert one_worker_s([alone], "GPU") is None, "another kind of worker says nothing"
 
 
+def test_workers_of_a_study_that_took_no_time_were_neither_busy_nor_idle() -> None:
+    cost = dataclasses.replace(cost_of(study(2, 1), None), worker_s={"idle": 0.0, "steps": 0.0})
+    assert cost.busy_share is None
+
+
 def test_of_several_runs_on_one_worker_the_shortest_counts() -> None:
     alone = study("experiment-parallel", 1, num_workers=1)
     slow = study("experiment-parallel", 1, num_workers=1, startup_s=9.0)

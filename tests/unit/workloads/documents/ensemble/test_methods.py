@@ -12,6 +12,7 @@ from app.workloads.documents.ensemble.methods import (
     align,
     compare,
     fit,
+    learn_stacking,
     learn_weight,
     read_predictions,
 )
@@ -165,3 +166,23 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
         align(one, Predictions(("a",), ("note",), np.ones((1, 1))))
     with pytest.raises(DataError, match="--split test"):
         read_predictions(str(tmp_path), "test")
+
+
+def test_a_difference_that_no_resample_reverses_has_the_smallest_p_value_there_is() -> None:
+    """(0 + 1) of 10,000 resamples lie at 0 or below, and as many are counted for the other side (Davison and Hinkley
+    1997, 4.2)."""
+    right, wrong = np.ones(30, bool), np.zeros(30, bool)
+    assert compare([right], [wrong], numbered(30)).p_value == 2 / 10_001
+
+
+def test_stacking_is_at_the_minimum_of_cross_entropy_with_a_ridge_towards_the_average() -> None:
+    """The gradient by hand, softmax less one-hot and 2 x 0.01 x the way from the average, vanishes there."""
+    image, text, labels = draw(200, (1.0, 0.5), seed=3)
+    inputs = np.concatenate([np.log(image), np.log(text), np.ones((200, 1))], 1)
+    found = learn_stacking(image, text, labels)
+    logits = inputs @ found
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    shares /= shares.sum(1, keepdims=True)
+    average = np.concatenate([np.eye(4), np.eye(4), np.zeros((1, 4))]) / 2
+    gradient = inputs.T @ (shares - np.eye(4)[labels]) / 200 + 2 * 0.01 * (found - average)
+    assert np.abs(gradient).max() < 1e-3

@@ -30,6 +30,28 @@ def test_512_are_255_of_head_and_tail(bert: str) -> None:
     assert table.flat[1:-1].tolist() == [a] * 255 + [b] * 255
 
 
+def test_padding_takes_each_row_s_own_tokens() -> None:
+    table = tokens.TokenTable(np.array([5, 6, 7, 8, 9, 10], np.uint16), np.array([0, 3, 4, 6]))
+    padded = table.padded(np.array([2, 0, 1]), 4)
+    assert padded.tolist() == [[9, 10, 0, 0], [5, 6, 7, 0], [8, 0, 0, 0]]
+    assert table.lengths.tolist() == [3, 1, 2]
+
+
+@pytest.mark.parametrize(("size", "kind"), [(65_535, np.uint16), (65_536, np.int32)])
+def test_tokens_of_a_large_vocabulary_are_kept_whole(size: int, kind: type) -> None:
+    class Words:
+        cls_token_id, sep_token_id = 1, 2
+
+        def __len__(self) -> int:
+            return size
+
+        def __call__(self, texts: list[str], **_: bool) -> dict[str, list[list[int]]]:
+            return {"input_ids": [[size - 1] for _ in texts]}
+
+    table = tokens.tokenize(Words(), ["a"], 8)
+    assert table.flat.dtype == kind and table.flat.tolist() == [1, size - 1, 2]
+
+
 def test_tokens_are_made_once(options: dict[str, Any], store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     task = DocumentTextTask(**options)
     first = open_samples(task, store)
