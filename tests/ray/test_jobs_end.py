@@ -63,7 +63,7 @@ def test_a_trial_that_can_not_go_on_ends_a_study_with_5_once_the_others_are_trai
     [
         (("--workers", "64"), 4, "error: 64 workers asked for, but the cluster has 4 CPU cores"),
         (("--store", "{}/nowhere"), 3, "error: {}/nowhere is not there: make the store first"),
-        (("--workers", "3"), 2, "error: stage 1 of the plan: a: 3 workers do not divide the global batch of 64"),
+        (("--workers", "3"), 2, "error: stage 1 of the plan: a: batch size 64 is not divisible by 3 workers"),
     ],
 )
 def test_what_a_study_lacks_ends_it_before_anything_runs(
