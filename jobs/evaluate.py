@@ -128,6 +128,7 @@ def evaluate_ensemble(arguments: EvaluateEnsemble) -> None:
     from app.console import say
     from app.data import files
     from app.execution.models.evaluate import check_run, evaluate_run, is_evaluated
+    from app.run_folder.run import ENSEMBLE
     from app.workloads.documents.ensemble.runs import check_pairs, ensemble_runs, table
     from app.workloads.documents.scoring import CONVENTIONS
 
@@ -147,9 +148,8 @@ def evaluate_ensemble(arguments: EvaluateEnsemble) -> None:
     )
     for line in table(summary):
         say(line)
-    path = files.join(absolute(arguments.out), "ensemble.json")
-    files.write_json(path, summary)
-    say(f"written: {path}")
+    ENSEMBLE.write(absolute(arguments.out), summary)
+    say(f"written: {ENSEMBLE.path(absolute(arguments.out))}")
 
 
 def check_workers(num_workers: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from app.command_line import absolute
+from app.run_folder.study import PLAN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,7 @@ class Arguments:
     """Hours: only plans whose 80 % interval ends before are chosen from."""
     objective: Literal["time", "cost"] = "time"
     """What the chosen plan has least of: time, or worker-hours."""
-    out: str = "plan.json"
+    out: str = PLAN.name
     """File of the chosen plan, for jobs/study.py --strategy plan:FILE."""
 
 
@@ -74,26 +75,29 @@ def read_profile(arguments: Arguments) -> "Profile":
         ValueError: both or neither is given, or what is given is no profile.
         DataError: a file or folder is missing or damaged.
     """
+    from functools import partial
+
+    from app.configuration import from_dict
     from app.data import files
     from app.planning.profile import Profile, profile_of
     from app.records import StudyRecord, TrialRecord
+    from app.run_folder import run, study
+    from app.strict_json import parse_as, parse_mapping
 
     if (arguments.profile is None) == (not arguments.profile_from):
         raise ValueError("wanted --profile FILE or --profile-from FOLDER..., one of them")
     if arguments.profile is not None:
-        return Profile.from_json(files.read_bytes(absolute(arguments.profile)).decode())
+        path = absolute(arguments.profile)
+        return parse_as(partial(from_dict, Profile), files.read_bytes(path), path)
     studies: list[StudyRecord] = []
     runs: list[TrialRecord] = []
     for given in arguments.profile_from:
         folder = absolute(given)
-        values = files.read_json(files.join(folder, "record.json"))
-        try:
-            if "trials" in values:
-                studies.append(read_study_record(folder))
-            else:
-                runs.append(TrialRecord.from_json(files.read_bytes(files.join(folder, "record.json")).decode()))
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{folder}/record.json is damaged, or no run's: {error}") from error
+        path = run.RECORD.path(folder)
+        if study.TRIALS in parse_mapping(files.read_bytes(path), path, any_number=True):
+            studies.append(read_study_record(folder))
+        else:
+            runs.append(run.RECORD.read(folder))
     return profile_of(studies, runs)
 
 
@@ -103,11 +107,11 @@ def read_study_record(folder: str) -> "StudyRecord":
 
     from report import study_files
 
-    from app.data import files
     from app.planning.search import study_of
     from app.reporting.study.study_files import read_study as read_run
+    from app.run_folder.study import STUDY
 
-    asked = {one.name: one for one in study_of(files.read_json(files.join(folder, "study.json"))).experiments}
+    asked = {one.name: one for one in study_of(STUDY.read(folder)).experiments}
     record = read_run(folder, study_files(folder)).record
     trials = [
         replace(one, record=replace(one.record, experiment=asked[one.name].to_dict()))  # a record's has defaults filled

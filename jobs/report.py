@@ -110,15 +110,16 @@ def run_files(run: str) -> dict[str, bytes]:
     names = [path.removeprefix(root) for path in files.list_files(run)]
     found = {name: files.read_bytes(files.join(run, name)) for name in names if is_wanted(name)}
     if not found:
-        raise DataError(f"{run} holds no run (no config.json, no metrics.jsonl): wanted a folder RUNS/NAME")
+        raise DataError(f"{run} holds no run (no configuration, no metrics): wanted a folder RUNS/NAME")
     return found
 
 
 def prediction_pictures(run: str, folder: str | None) -> dict[str, bytes]:
     """PNGs by the names of their cases."""
     from app.data import files
+    from app.run_folder.run import PREDICTIONS
 
-    where = absolute(folder) if folder else files.join(run, "predictions")
+    where = absolute(folder) if folder else files.join(run, PREDICTIONS)
     if folder is None and not files.exists(where):
         return {}
     paths = [path for path in files.list_files(where) if path.endswith(".png")]
@@ -132,7 +133,7 @@ def case_counts(found: dict[str, bytes]) -> dict[str, int]:
     from app.data.samples.splits import SPLITS, UNLABELLED
     from app.data.store.manifest import read_manifest_table
     from app.errors import DataError, UsageError
-    from app.reporting.run.run_files import DamagedFileError, read_record
+    from app.reporting.run.run_files import read_record
 
     try:
         record = read_record(found)
@@ -141,7 +142,7 @@ def case_counts(found: dict[str, bytes]) -> dict[str, int]:
         if str(record.experiment.get("workload")).startswith("document"):
             return page_counts(record)
         counts = Counter(read_manifest_table(record.store)["split"].to_pylist())
-    except (DamagedFileError, DataError, UsageError):
+    except (DataError, UsageError):
         return {}
     return {split: counts[split] for split in (*SPLITS, UNLABELLED) if split in counts}
 

@@ -4,10 +4,11 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from app.configuration import from_dict, to_dict
 from app.experiment import Study
+from app.strict_json import parse_as
 
 DATA_PARALLEL, EXPERIMENT_PARALLEL, HYBRID = "data-parallel", "experiment-parallel", "hybrid"
 
@@ -42,12 +43,8 @@ class Plan:
 
     @staticmethod
     def from_json(text: str) -> "Plan":
-        """Raises ValueError with the key when the file does not say what a plan says."""
-        try:
-            values: Mapping[str, Any] = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"the plan is not JSON: {error}") from error
-        return from_dict(Plan, values)
+        """Raises DataError with the key when the text does not say what a plan says."""
+        return parse_as(partial(from_dict, Plan), text.encode(), "the plan")
 
     def to_json(self) -> str:
         return json.dumps(to_dict(self), indent=1)

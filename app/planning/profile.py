@@ -5,11 +5,12 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 from app.configuration import from_dict, to_dict
 from app.experiment import Experiment
 from app.records import StudyRecord, StudyTrial, TrialRecord
+from app.strict_json import parse_as
 
 FORMAT = 1
 NUM_GROUP_DIGITS = 12
@@ -73,12 +74,8 @@ class Profile:
 
     @staticmethod
     def from_json(text: str) -> "Profile":
-        """Raises ValueError with the key when the file does not say what a profile says."""
-        try:
-            values: Mapping[str, Any] = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"the profile is not JSON: {error}") from error
-        return from_dict(Profile, values)
+        """Raises DataError with the key when the text does not say what a profile says."""
+        return parse_as(partial(from_dict, Profile), text.encode(), "the profile")
 
     def to_json(self) -> str:
         return json.dumps(to_dict(self), indent=1)

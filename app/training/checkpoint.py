@@ -13,6 +13,7 @@ import torch
 from app.data import files
 from app.errors import DataError, TrainingError, UsageError
 from app.experiment import Experiment
+from app.run_folder.run import BEST, LAST
 
 FORMAT = 1
 
@@ -54,7 +55,7 @@ def save_last(
         TrainingError: weights are not finite; the one before stays.
     """
     _write(
-        files.join(folder, "last.pt"),
+        files.join(folder, LAST),
         {
             "format": FORMAT,
             "model": model.state_dict(),
@@ -70,7 +71,7 @@ def save_last(
 def save_best(folder: str, model: torch.nn.Module, experiment: dict[str, Any], best: dict[str, Any]) -> None:
     """Write `best.pt`: weights and what they are, enough to evaluate and predict. Raises TrainingError as save_last."""
     content = {"format": FORMAT, "model": model.state_dict(), "experiment": experiment, "metrics": best}
-    _write(files.join(folder, "best.pt"), content)
+    _write(files.join(folder, BEST), content)
 
 
 def load(path: str, device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -95,7 +96,7 @@ def load(path: str, device: torch.device | str = "cpu") -> dict[str, Any]:
 
 def load_last(folder: str, device: torch.device) -> dict[str, Any] | None:
     """The checkpoint to go on from, or None in a new folder."""
-    path = files.join(folder, "last.pt")
+    path = files.join(folder, LAST)
     return load(path, device) if files.exists(path) else None
 
 
@@ -107,7 +108,7 @@ def progress_of(saved: dict[str, Any] | None, folder: str, score: str) -> Progre
     if saved is None:
         return Progress()
     progress = Progress(**saved["progress"])
-    path = files.join(folder, "best.pt")
+    path = files.join(folder, BEST)
     kept = load(path)["metrics"] if files.exists(path) else {}
     if score in kept and (progress.best_score is None or kept[score] > progress.best_score):
         progress.best_score, progress.best = kept[score], kept

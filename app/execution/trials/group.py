@@ -13,8 +13,9 @@ from typing import Any
 import ray
 
 from app.data import files
-from app.execution.trials.attempts import AttemptFailed, Failure, failure_of
+from app.execution.trials.attempts import AttemptFailed, failure_of
 from app.execution.trials.desk import ADVANCE, BEGIN, CLOSE, END, FINISH, Desk
+from app.run_folder.contents import Failure
 from app.training.order import Order
 
 START_TIMEOUT_S = 150.0

@@ -9,6 +9,7 @@ from app.experiment import Experiment
 from app.planning.plan import Plan, check
 from app.planning.search import study_of
 from app.records import Timings, TrialRecord
+from app.run_folder.run import RECORD
 
 ROOT = Path(__file__).parents[3]
 TRIAL = {"workload": "brats", "batch_size": 2, "epochs": 1}
@@ -23,7 +24,7 @@ def write_run(folder: Path, k: int, step_s: float) -> None:
         samples_per_s_per_worker=None, waiting_share=None, binding_limit="device", metrics={}, host={"num_cores": 2},
     )  # fmt: skip
     folder.mkdir()
-    (folder / "record.json").write_text(record.to_json())
+    (folder / "record.json").write_text(RECORD.text(record))
 
 
 def run(folder: Path, *flags: str) -> "subprocess.CompletedProcess[str]":

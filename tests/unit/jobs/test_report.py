@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from app.records import Timings, TrialRecord
+from app.run_folder.run import RECORD
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def record(store: str, **task: Any) -> dict[str, bytes]:
         global_batch_size=1, num_steps=1, num_parameters=1, numerics={}, timings=Timings(), samples_per_s=None,
         samples_per_s_per_worker=None, waiting_share=None, binding_limit="device", metrics={},
     )  # fmt: skip
-    return {"record.json": made.to_json().encode()}
+    return {"record.json": RECORD.text(made).encode()}
 
 
 class Pages:
