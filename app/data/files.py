@@ -289,10 +289,8 @@ def explained(action: str, path: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise DataError(f"can not {action} {path}: not found") from error
-    except OSError as error:
-        raise DataError(f"can not {action} {path}: {error.strerror or error}") from error
-    except ValueError as error:  # a name that no file system takes
-        raise DataError(f"can not {action} {path!r}: {error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no file system takes
+        raise DataError(f"can not {action} {path}: {getattr(error, 'strerror', None) or error}") from error
     except ImportError as error:
         raise DataError(f"can not {action} {path}: {error}; install the fsspec package for this protocol") from error
     except Exception as error:  # each remote file system raises classes of its own; none is a bug of ours
