@@ -1,4 +1,4 @@
-"""Wrong input ends a job with one clear line and the exit code that the README names."""
+"""Wrong input ends a job with one clear line and the exit code that docs/run-folders.md names."""
 
 from pathlib import Path
 

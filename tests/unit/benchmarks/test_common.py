@@ -43,7 +43,7 @@ def test_what_binds_is_asked_only_where_the_target_is_missed() -> None:
 
 @pytest.mark.parametrize(("ours", "peer"), [([1.0], [1.0, 2.0]), ([1.0], [0.0])])
 def test_rounds_come_in_pairs_and_a_peer_of_zero_has_no_ratio(ours: list[float], peer: list[float]) -> None:
-    with pytest.raises(ValueError, match="wanted pairs"):
+    with pytest.raises(ValueError, match="expected pairs"):
         compare("x", "s", ours, peer, 1.0, "at most")
 
 

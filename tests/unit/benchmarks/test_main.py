@@ -11,7 +11,7 @@ def test_no_name_means_all_benchmarks() -> None:
 
 
 def test_an_unknown_name_is_a_usage_error_that_lists_the_known() -> None:
-    with pytest.raises(UsageError, match=r"steps.*wanted prepare, feeding"):
+    with pytest.raises(UsageError, match=r"steps.*expected prepare, feeding"):
         check_names(("steps",))
 
 

@@ -13,5 +13,5 @@ def test_a_table_as_spreadsheets_write_it(encoding: str, separator: str) -> None
 def test_what_is_no_table_is_told() -> None:
     with pytest.raises(ValueError, match="line 2 is of no table: field larger than"):
         list(csv_rows(b"case,split\n" + b"a" * 200_000 + b",train\n"))
-    with pytest.raises(ValueError, match="no text but binary"):
+    with pytest.raises(ValueError, match="not text but binary"):
         list(csv_rows(bytes(range(1, 30)) * 10))

@@ -34,18 +34,18 @@ def test_a_mark_counts_before_what_is_declared_and_that_before_a_guess() -> None
 
 
 def test_text_of_another_alphabet_is_refused_and_not_garbled() -> None:
-    with pytest.raises(ValueError, match=r"no text in UTF-8 \(byte 0 is 0xcf\), UTF-16 or Windows-1252; say which"):
+    with pytest.raises(ValueError, match=r"not text in UTF-8 \(byte 0 is 0xcf\), UTF-16 or Windows-1252; say which"):
         decode_text("Письмо о деле".encode("cp1251"))
-    with pytest.raises(ValueError, match="no text in UTF-8"):
+    with pytest.raises(ValueError, match="not text in UTF-8"):
         decode_text(b"abc \x81\x8d")  # in no Windows-1252
-    with pytest.raises(ValueError, match=r"no text in utf-8: .*; say which encoding"):
+    with pytest.raises(ValueError, match=r"not text in utf-8: .*; say which encoding"):
         decode_text(b"abc \xff", "utf-8")
 
 
 def test_nuls_are_left_out_and_counted_and_what_is_binary_is_refused() -> None:
     decoded = decode_text(b"one\0\0two three four\r\nfive\rsix")
     assert (decoded.text, decoded.num_nuls) == ("onetwo three four\nfive\nsix", 2)
-    with pytest.raises(ValueError, match="no text but binary: it begins with b'"):
+    with pytest.raises(ValueError, match="not text but binary: it begins with b'"):
         decode_text(b"\x01\x02\x03\x04abc")
 
 

@@ -1,4 +1,4 @@
-"""Each job ends with the exit code that the README names for what went wrong, told in one line."""
+"""Each job ends with the exit code that docs/run-folders.md names for what went wrong, told in one line."""
 
 import json
 from pathlib import Path

@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -114,12 +116,12 @@ def test_from_a_study_s_folder_to_a_plan(tmp_path: Path) -> None:
     assert group_of(study_of(STUDY).experiments[0]) in samples[0].groups
 
 
-def test_a_single_run_serves_a_study_whose_store_fills_its_tasks_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    import plan
-
+def test_a_single_run_serves_a_study_whose_store_fills_its_tasks_in(
+    monkeypatch: pytest.MonkeyPatch, open_job: Callable[[str], ModuleType]
+) -> None:
     from app.workloads import registry
 
-    asked = study_of(STUDY)
+    plan, asked = open_job("plan"), study_of(STUDY)
     ran = replace(asked.experiments[0], task={"filled": "in"})
     profile = profile_of([], [replace(made_record(1, 100.0), experiment=ran.to_dict())])
     monkeypatch.setattr(registry, "find_check", lambda _: lambda task, store: {"filled": "in"} if store else {})

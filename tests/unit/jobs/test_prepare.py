@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from app.command_line import run
+from app.workloads.registry import subcommands
 
 
 def test_progress_counts_files_and_ends_at_their_number(
@@ -27,10 +29,9 @@ def test_progress_counts_files_and_ends_at_their_number(
     def progress(_: str, total: int):  # type: ignore[no-untyped-def]
         yield lambda number, _: counted.append((number, total))
 
-    monkeypatch.setattr("app.console.progress", progress)
+    monkeypatch.setattr("app.workloads.documents.commands.prepare.progress", progress)
     job = open_job("prepare")
     flags = ["documents", "--source", str(tmp_path / "source"), "--store", str(tmp_path / "store")]
-    commands = {"brats": job.PrepareBrats, "documents": job.PrepareDocuments}
-    run(commands, job.main, [*flags, "--launcher", "local", "--image-size", "32"], job.__doc__)
+    run(partial(subcommands, "prepare"), job.main, [*flags, "--launcher", "local", "--image-size", "32"], job.__doc__)
     assert {total for _, total in counted} == {8}
     assert sum(number for number, _ in counted) == 8

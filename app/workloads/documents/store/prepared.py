@@ -33,8 +33,7 @@ WORKLOAD = "documents"
 FORMAT = 1
 """Version of the format of shards, records and the manifest; a store of another format is not mixed with this one."""
 
-OCR_FOLDER = "ocr"
-"""Parquet files; a row is a texts.PageText."""
+OCR_FOLDER = "ocr"  # Parquet files; a row is a texts.PageText
 
 
 @dataclass(frozen=True)
@@ -225,10 +224,8 @@ def read_options(root: str) -> StoreOptions:
     except ValueError as error:
         raise DataError(f"{path} is not of a store of documents: {error}; run jobs/prepare.py documents") from error
     if (options.workload, options.format) != (WORKLOAD, FORMAT):
-        raise DataError(
-            f"{path} is of workload {options.workload!r}, format {options.format}; expected {WORKLOAD!r}, "
-            f"format {FORMAT}"
-        )
+        found = f"of workload {options.workload!r}, format {options.format}"
+        raise DataError(f"{path} is {found}; expected {WORKLOAD!r}, format {FORMAT}")
     return options
 
 

@@ -149,7 +149,7 @@ def test_nonsense_is_refused(step: int, size: int, batch: int) -> None:
 
 
 def test_workers_that_do_not_divide_the_batch_are_refused() -> None:
-    with pytest.raises(ValueError, match="3 workers do not divide a global batch of 8"):
+    with pytest.raises(ValueError, match="batch size 8 is not divisible by 3 workers"):
         worker_slice(0, 3, 8)
 
 

@@ -165,7 +165,7 @@ def test_inputs_that_are_no_volumes_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     with pytest.raises(DataError, match="not a NIfTI file"):
         find_inputs(str(tmp_path / "a.png"))
-    with pytest.raises(DataError, match="has no layout"):
+    with pytest.raises(DataError, match="has an unrecognized layout"):
         find_inputs(str(tmp_path))
     with pytest.raises(DataError, match="does not exist"):
         find_inputs(str(tmp_path / "gone.nii"))

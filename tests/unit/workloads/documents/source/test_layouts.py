@@ -164,7 +164,7 @@ def test_parquet_without_images_or_labels_says_what_it_has(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
-        (("readme.md", "a.png"), r"has an unrecognized layout: found a\.png, readme\.md; expected one of"),
+        (("readme.md", "a.png"), r"has an unrecognized layout: saw a\.png, readme\.md; expected one of"),
         ((), "saw no file at all"),
         (("labels/train.txt",), r"has labels/ but no labels/val\.txt"),
     ],
