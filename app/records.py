@@ -1,6 +1,5 @@
 """What a finished training leaves behind: plain data, written as record.json."""
 
-import json
 import os
 import platform
 import socket
@@ -10,9 +9,10 @@ from functools import cache
 from importlib import metadata
 from typing import Any, Literal
 
-from app.configuration import from_dict, to_dict
-
 PACKAGES = ("ray", "torch", "monai", "timm", "transformers", "numpy", "blosc2")
+
+MAX_WORKERS = 65_536
+"""That a record may name; assumed: more than any cluster that this runs on, few enough to draw."""
 
 Limit = Literal["compute", "data", "evaluation", "start-up"]
 WorkerKind = Literal["GPU", "CPU"]
@@ -123,12 +123,8 @@ class TrialRecord:
     versions: Mapping[str, str] = field(default_factory=dict)
     host: Mapping[str, Any] = field(default_factory=dict)
 
-    @staticmethod
-    def from_json(text: str) -> "TrialRecord":
-        return from_dict(TrialRecord, json.loads(text))
-
-    def to_json(self) -> str:
-        return json.dumps(to_dict(self), indent=1)
+    def __post_init__(self) -> None:
+        _check_workers("num_workers", self.num_workers)
 
 
 @dataclass(frozen=True)
@@ -190,6 +186,13 @@ class StudyTrial:
     stints: tuple[Stint, ...] = ()
     """Where and when it ran, if not in one go: a member of a population."""
 
+    def __post_init__(self) -> None:
+        places = [(self.lane, self.workers_per_trial)]
+        for lane, workers_per_trial in places + [(one.lane, one.workers_per_trial) for one in self.stints]:
+            _check_workers("workers_per_trial", workers_per_trial)
+            if not 0 <= lane < MAX_WORKERS:
+                raise ValueError(f"lane: got {lane}, expected 0 to {MAX_WORKERS - 1}")
+
 
 @dataclass(frozen=True)
 class Session:
@@ -222,15 +225,16 @@ class StudyRecord:
     versions: Mapping[str, str] = field(default_factory=dict)
     host: Mapping[str, Any] = field(default_factory=dict)
 
-    @staticmethod
-    def from_json(text: str) -> "StudyRecord":
-        return from_dict(StudyRecord, json.loads(text))
-
-    def to_json(self) -> str:
-        return json.dumps(to_dict(self), indent=1)
+    def __post_init__(self) -> None:
+        _check_workers("num_workers", self.num_workers)
 
     def makespan_s(self) -> float:
         return sum(session.end_s - session.start_s for session in self.sessions)
+
+
+def _check_workers(name: str, num: int) -> None:
+    if not 1 <= num <= MAX_WORKERS:
+        raise ValueError(f"{name}: got {num}, expected 1 to {MAX_WORKERS}")
 
 
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:

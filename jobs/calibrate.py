@@ -38,12 +38,13 @@ def main(arguments: Arguments) -> None:
     from app.execution.studies.calibration import calibrated
     from app.execution.studies.store_flags import parse_stores, stores_of
     from app.planning.profile import Profile
+    from app.strict_json import parse_as
 
     study = read_study(arguments.study, arguments.recipe, arguments.options)
     stores = {name: absolute(folder) for name, folder in parse_stores(arguments.store).items()}
     stores_of(study, stores)
     out = absolute(arguments.out)
-    known = Profile.from_json(files.read_bytes(out).decode()) if files.exists(out) else None
+    known = parse_as(Profile.from_dict, files.read_bytes(out), out) if files.exists(out) else None
     num_workers = arguments.workers or connection.connect(1).total
     feeding = None if arguments.feeding == "auto" else arguments.feeding
     profile = calibrated(study, stores, num_workers, f"{out}.measuring", known, feeding, start_s)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from app.command_line import absolute
+from app.run_folder.study import PLAN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,7 @@ class Arguments:
     """What the chosen plan has least of: time, or worker-hours."""
     failures_per_worker_day: float | None = None
     """How often a worker is lost, spot machines' for example: says how often to write checkpoints."""
-    out: str = "plan.json"
+    out: str = PLAN.name
     """File of the chosen plan, for jobs/study.py --strategy plan:FILE."""
     page: str | None = None
     """HTML file to write: the table, who would do what when, and what more workers would bring."""
@@ -91,14 +92,17 @@ def read_profile(arguments: Arguments) -> "Profile":
         ValueError: both or neither is given, or what is given is not a profile.
         DataError: a file or folder is missing or damaged.
     """
+
     from app.data import files
     from app.planning.measured import profile_of
     from app.planning.profile import Profile
+    from app.strict_json import parse_as
 
     if (arguments.profile is None) == (not arguments.profile_from):
         raise ValueError("expected --profile FILE or --profile-from FOLDER..., one of them")
     if arguments.profile is not None:
-        return Profile.from_json(files.read_bytes(absolute(arguments.profile)).decode())
+        path = absolute(arguments.profile)
+        return parse_as(Profile.from_dict, files.read_bytes(path), path)
     studies, runs = read_runs([absolute(folder) for folder in arguments.profile_from])
     return profile_of(studies, runs)
 
@@ -170,23 +174,19 @@ def read_runs(folders: "Sequence[str]") -> "tuple[list[tuple[StudyRecord, Asked]
     """Those that are studies, with their experiments as they were asked for, and those that are single runs.
 
     Raises:
-        ValueError: a record is damaged, or no run's.
-        DataError: a folder has none.
+        DataError: a folder has no record, or a damaged one.
     """
     from app.data import files
-    from app.records import TrialRecord
+    from app.run_folder import run, study
+    from app.strict_json import parse_mapping
 
     studies, runs = [], []
     for folder in folders:
-        path = files.join(folder, "record.json")
-        values = files.read_json(path)
-        try:
-            if "trials" in values:
-                studies.append(read_study_record(folder))
-            else:
-                runs.append(TrialRecord.from_json(files.read_bytes(path).decode()))
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{path} is damaged, or no run's: {error}") from error
+        path = run.RECORD.path(folder)
+        if study.TRIALS in parse_mapping(files.read_bytes(path), path, any_number=True):
+            studies.append(read_study_record(folder))
+        else:
+            runs.append(run.RECORD.read(folder))
     return studies, runs
 
 
@@ -194,11 +194,11 @@ def read_study_record(folder: str) -> "tuple[StudyRecord, Asked]":
     """With the records of its trials, which lie in their own folders; and what was asked for, by name."""
     from report import study_files
 
-    from app.data import files
     from app.planning.search import study_of
     from app.reporting.study.study_files import read_study as read_run
+    from app.run_folder.study import STUDY
 
-    asked = {one.name: one for one in study_of(files.read_json(files.join(folder, "study.json"))).experiments}
+    asked = {one.name: one for one in study_of(STUDY.read(folder)).experiments}
     return read_run(folder, study_files(folder)).record, asked
 
 

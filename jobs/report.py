@@ -122,15 +122,16 @@ def run_files(run: str) -> dict[str, bytes]:
     names = [path.removeprefix(root) for path in files.list_files(run)]
     found = {name: files.read_bytes(files.join(run, name)) for name in names if is_wanted(name)}
     if not found:
-        raise DataError(f"{run} holds no run (no config.json, no metrics.jsonl): expected a folder RUNS/NAME")
+        raise DataError(f"{run} holds no run (no configuration, no metrics): expected a folder RUNS/NAME")
     return found
 
 
 def prediction_pictures(run: str, folder: str | None) -> dict[str, bytes]:
     """PNGs by the names of their cases."""
     from app.data import files
+    from app.run_folder.run import PREDICTIONS
 
-    where = absolute(folder) if folder else files.join(run, "predictions")
+    where = absolute(folder) if folder else files.join(run, PREDICTIONS)
     if folder is None and not files.exists(where):
         return {}
     paths = [path for path in files.list_files(where) if path.endswith(".png")]
@@ -142,7 +143,7 @@ def case_counts(found: dict[str, bytes]) -> dict[str, int]:
     from app.data.samples.splits import SPLITS, UNLABELLED
     from app.data.store.manifest import read_manifest_table
     from app.errors import DataError, UsageError
-    from app.reporting.run.run_files import DamagedFileError, read_record
+    from app.reporting.run.run_files import read_record
     from app.workloads.registry import find_num_cases
 
     try:
@@ -152,7 +153,7 @@ def case_counts(found: dict[str, bytes]) -> dict[str, int]:
         if (counted := find_num_cases(str(record.experiment.get("workload")))) is not None:
             return counted(record.experiment.get("task", {}), record.store)
         counts = Counter(read_manifest_table(record.store)["split"].to_pylist())
-    except (DamagedFileError, DataError, UsageError):
+    except (DataError, UsageError):
         return {}
     return {split: counts[split] for split in (*SPLITS, UNLABELLED) if split in counts}
 
@@ -162,7 +163,7 @@ def store_facts(found: dict[str, bytes]) -> dict[str, Any]:
     from app.data import files
     from app.data.store.manifest import STORE_NAME, read_manifest_table
     from app.errors import DataError
-    from app.reporting.run.run_files import DamagedFileError, read_record
+    from app.reporting.run.run_files import read_record
 
     try:
         record = read_record(found)
@@ -170,7 +171,7 @@ def store_facts(found: dict[str, bytes]) -> dict[str, Any]:
             return {}
         facts = files.read_json(files.join(record.store, STORE_NAME))
         table = read_manifest_table(record.store)
-    except (DamagedFileError, DataError):
+    except DataError:
         return {}
     left_out = ("workload", "format", "classes")
     known = {name: value for name, value in dict(facts).items() if name not in left_out and value is not None}

@@ -154,9 +154,11 @@ def make_plan(study: Any, strategy: str, num_workers: int | None) -> Any:
     """The plan of a strategy or a file; asks the cluster only where no number of workers is given."""
     from app.data import files
     from app.planning import plan
+    from app.run_folder.study import PLAN
 
     if strategy.startswith(PLAN_FILE):
-        found = plan.Plan.from_json(files.read_bytes(strategy.removeprefix(PLAN_FILE)).decode())
+        path = strategy.removeprefix(PLAN_FILE)
+        found = PLAN.parse(files.read_bytes(path), path)
         if num_workers is not None and num_workers != found.num_workers:
             raise ValueError(f"--workers {num_workers}: the plan is for {found.num_workers}; leave --workers out")
         plan.check(found, study)
@@ -184,10 +186,11 @@ def closing_lines(record: Any, folder: str) -> list[str]:
     best = next((trial for trial in record.trials if trial.name == record.best_trial), None)
     if best is None or best.record is None:
         return lines
+    from app.run_folder.study import trial_folder
     from app.workloads.registry import find_declaration
 
     declared = find_declaration(best.record.experiment["workload"])
-    flags = f"--run {folder}/trials/{best.name} --store {best.record.store}"
+    flags = f"--run {trial_folder(folder, best.name)} --store {best.record.store}"
     lines.append(f"best by validation {record.score}: {best.name} ({best.record.metrics[record.score]:.4f})")
     if declared is not None and declared.evaluate:
         subcommand = next(iter(declared.evaluate))
@@ -199,10 +202,11 @@ def lost_line(record: Any, folder: str) -> str | None:
     """What interruptions cost: steps that were done again, and the time in which trials had no workers; None: nothing.
     A pause between two starts of the command is not counted."""
     from app.execution.trials.earlier import waited_s
+    from app.run_folder.study import trial_folder
 
     again = [trial for trial in record.trials if trial.record is not None and trial.record.num_restarts]
     lost_s = sum(trial.record.timings.lost_s for trial in again)
-    without_s = sum(waited_s(f"{folder}/trials/{trial.name}") for trial in again)
+    without_s = sum(waited_s(trial_folder(folder, trial.name)) for trial in again)
     if lost_s < TOLD_S and without_s < TOLD_S:
         return None
     waited = f", and {without_s:.0f} s passed until they went on" if without_s >= TOLD_S else ""

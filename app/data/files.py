@@ -17,6 +17,7 @@ from typing import Any
 
 from app.data.walking import walk
 from app.errors import DataError
+from app.strict_json import parse
 
 WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 """What file systems say that have no hard links."""
@@ -58,7 +59,7 @@ def read_bytes(path: str) -> bytes:
     Raises:
         DataError: it does not exist or cannot be read.
     """
-    with _explained("read", path):
+    with explained("read", path):
         if not is_url(path):
             with open(path, "rb") as file:
                 return file.read()
@@ -76,12 +77,12 @@ def read_ranges(ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
     """
     parts: list[bytes] = []
     if ranges and is_url(ranges[0][0]):
-        with _explained("read", ranges[0][0]):
+        with explained("read", ranges[0][0]):
             system, _ = _remote(ranges[0][0])
             keys = [system._strip_protocol(path) for path, _, _ in ranges]
             parts = system.cat_ranges(keys, [r[1] for r in ranges], [r[2] for r in ranges], on_error="raise")
     for path, group in () if parts else itertools.groupby(ranges, key=lambda r: r[0]):
-        with _explained("read", path), open(path, "rb", buffering=0) as file:
+        with explained("read", path), open(path, "rb", buffering=0) as file:
             parts += [os.pread(file.fileno(), end - start, start) for _, start, end in group]
     for (path, start, end), part in zip(ranges, parts, strict=True):
         if len(part) != end - start:
@@ -95,7 +96,7 @@ def write_bytes_atomic(path: str, content: bytes) -> None:
     Raises:
         DataError: the place cannot be written, or is full.
     """
-    with _explained("write", path):
+    with explained("write", path):
         if is_url(path):
             system, key = _remote_with_folder(path)
             system.pipe_file(key, content)
@@ -111,7 +112,7 @@ def write_new(path: str, content: bytes) -> bool:
     Raises:
         DataError: the place cannot be written, or is full.
     """
-    with _explained("write", path):
+    with explained("write", path):
         if is_url(path):
             return _create_remote(path, content)
         with _written_beside(path, content) as temporary:
@@ -182,7 +183,7 @@ def remove(path: str) -> None:
     Raises:
         DataError: the store cannot be reached or does not allow it.
     """
-    with _explained("remove", path):
+    with explained("remove", path):
         if not is_url(path):
             with suppress(FileNotFoundError):
                 os.unlink(path)
@@ -198,7 +199,7 @@ def exists(path: str) -> bool:
     Raises:
         DataError: the store cannot be reached.
     """
-    with _explained("look for", path):
+    with explained("look for", path):
         if not is_url(path):
             return os.path.exists(path)
         system, key = _remote(path)
@@ -206,7 +207,7 @@ def exists(path: str) -> bool:
 
 
 def is_folder(path: str) -> bool:
-    with _explained("look for", path):
+    with explained("look for", path):
         if not is_url(path):
             return os.path.isdir(path)
         system, key = _remote(path)
@@ -219,7 +220,7 @@ def stamp(path: str) -> FileStamp:
     Raises:
         DataError: it does not exist or cannot be reached.
     """
-    with _explained("look at", path):
+    with explained("look at", path):
         if not is_url(path):
             facts = os.stat(path)
             return FileStamp(facts.st_size, str(facts.st_mtime_ns))
@@ -236,17 +237,14 @@ def list_files(root: str) -> list[str]:
     Raises:
         DataError: the folder does not exist or cannot be read.
     """
-    with _explained("list", root):
+    with explained("list", root):
         found = _list_remote(root) if is_url(root) else walk(root)
     return sorted(found)
 
 
 def read_json(path: str) -> Any:
-    """Raises DataError when the file is missing or is not JSON."""
-    try:
-        return json.loads(read_bytes(path))
-    except ValueError as error:
-        raise DataError(f"{path} is damaged: {error}") from error
+    """Raises DataError when the file is missing or damaged (app.strict_json)."""
+    return parse(read_bytes(path), path)
 
 
 def write_json(path: str, value: Any) -> None:
@@ -275,15 +273,16 @@ def _remote(path: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def _explained(action: str, path: str) -> Iterator[None]:
+def explained(action: str, path: str) -> Iterator[None]:
+    """Whatever goes wrong with a path within becomes a DataError that names it."""
     try:
         yield
     except (DataError, MemoryError):
         raise
     except FileNotFoundError as error:
         raise DataError(f"cannot {action} {path}: not found") from error
-    except OSError as error:
-        raise DataError(f"cannot {action} {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no file system takes
+        raise DataError(f"cannot {action} {path}: {getattr(error, 'strerror', None) or error}") from error
     except ImportError as error:
         raise DataError(f"cannot {action} {path}: {error}; install the fsspec package for this protocol") from error
     except Exception as error:  # each remote file system raises classes of its own; none is a bug of ours

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.configuration import from_dict, to_dict
 from app.experiment import Study
+from app.strict_json import parse_as
 
 DATA_PARALLEL, EXPERIMENT_PARALLEL, HYBRID = "data-parallel", "experiment-parallel", "hybrid"
 
@@ -57,12 +58,8 @@ class Plan:
 
     @staticmethod
     def from_json(text: str) -> "Plan":
-        """Raises ValueError with the key when the file does not say what a plan says."""
-        try:
-            values: Mapping[str, Any] = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"the plan is not JSON: {error}") from error
-        return Plan.from_dict(values)
+        """Raises DataError with the key when the text does not say what a plan says."""
+        return parse_as(Plan.from_dict, text.encode(), "the plan")
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "Plan":

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from app.configuration import from_dict, to_dict
 from app.experiment import Experiment
+from app.strict_json import parse_as
 
 FORMAT = 2
 NUM_GROUP_DIGITS = 12
@@ -94,11 +95,12 @@ class Profile:
 
     @staticmethod
     def from_json(text: str) -> "Profile":
-        """Raises ValueError with the key when the file does not say what a profile says."""
-        try:
-            values: Mapping[str, Any] = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"the profile is not JSON: {error}") from error
+        """Raises DataError with the key when the text does not say what a profile says."""
+        return parse_as(Profile.from_dict, text.encode(), "the profile")
+
+    @staticmethod
+    def from_dict(values: Any) -> "Profile":
+        """Raises ValueError with the key."""
         if isinstance(values, Mapping) and values.get("format", FORMAT) != FORMAT:
             raise ValueError(f"format: got {values['format']!r}, expected {FORMAT}: make the profile again")
         return from_dict(Profile, values)

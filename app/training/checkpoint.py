@@ -5,6 +5,7 @@ the state of every generator is a function of the step.
 """
 
 import io
+import zipfile
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from app.data import files
 from app.errors import DataError, TrainingError, UsageError
 from app.experiment import Experiment
+from app.run_folder.run import BEST, LAST
 
 FORMAT = 1
 
@@ -54,7 +56,7 @@ def save_last(
         TrainingError: weights are not finite; the one before stays.
     """
     _write(
-        files.join(folder, "last.pt"),
+        files.join(folder, LAST),
         {
             "format": FORMAT,
             "model": model.state_dict(),
@@ -70,17 +72,18 @@ def save_last(
 def save_best(folder: str, model: torch.nn.Module, experiment: dict[str, Any], best: dict[str, Any]) -> None:
     """Write `best.pt`: weights and what they are, enough to evaluate and predict. Raises TrainingError as save_last."""
     content = {"format": FORMAT, "model": model.state_dict(), "experiment": experiment, "metrics": best}
-    _write(files.join(folder, "best.pt"), content)
+    _write(files.join(folder, BEST), content)
 
 
 def load(path: str, device: torch.device | str = "cpu") -> dict[str, Any]:
     """Read a checkpoint.
 
     Raises:
-        DataError: the file is missing, cut short or of another format.
+        DataError: the file is missing, damaged or of another format.
     """
     content = files.read_bytes(path)
     try:
+        _check_archive(content)
         state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         raise DataError(
@@ -93,9 +96,16 @@ def load(path: str, device: torch.device | str = "cpu") -> dict[str, Any]:
     return state
 
 
+def _check_archive(content: bytes) -> None:
+    """torch.load does not compare the CRC-32 of a zip's members. Raises BadZipFile."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if (member := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(f"wrong CRC-32 of {member}")
+
+
 def load_last(folder: str, device: torch.device) -> dict[str, Any] | None:
     """The checkpoint to go on from, or None in a new folder."""
-    path = files.join(folder, "last.pt")
+    path = files.join(folder, LAST)
     return load(path, device) if files.exists(path) else None
 
 
@@ -107,7 +117,7 @@ def progress_of(saved: dict[str, Any] | None, folder: str, score: str) -> Progre
     if saved is None:
         return Progress()
     progress = Progress(**saved["progress"])
-    path = files.join(folder, "best.pt")
+    path = files.join(folder, BEST)
     kept = load(path)["metrics"] if files.exists(path) else {}
     if score in kept and (progress.best_score is None or kept[score] > progress.best_score):
         progress.best_score, progress.best = kept[score], kept

@@ -9,8 +9,9 @@ from typing import Any, Literal
 from app.configuration import from_dict, to_dict
 from app.data import files
 from app.errors import DataError, UsageError
+from app.run_folder.study import NUMERICS
 
-FOLDER = "numerics"
+FOLDER = NUMERICS
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from app.data.samples.order import end_step_of_epoch, num_steps
 from app.data.samples.splits import VALIDATION
 from app.errors import TrainingError, UsageError
 from app.records import Timings
+from app.run_folder.run import CHECKPOINTS
 from app.training import checkpoint, numerics
 from app.training.checkpoint import Progress
 from app.training.context import WorkerContext, device_name, to_device
@@ -61,7 +62,7 @@ class Training:
         experiment = order.experiment
         self.order, self.workload, self.context, self.experiment = order, workload, context, experiment
         self.timer = PhaseTimer(context.device, order.start_s)
-        self.checkpoints = f"{order.folder}/checkpoint"
+        self.checkpoints = f"{order.folder}/{CHECKPOINTS}"
         self.task = workload.parse_task(experiment.task)
         self.samples = workload.open_samples(self.task, order.store)
         self.batch_size = experiment.global_batch_size(context.world_size)

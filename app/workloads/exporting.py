@@ -13,6 +13,7 @@ import torch
 
 from app.data import files
 from app.errors import TwofoldError
+from app.run_folder.run import EXPORT, EXPORTED_WEIGHTS
 
 TOLERANCE = 1e-4
 """Largest difference of logits between ONNX Runtime and torch, as a share of the largest logit. Measured with the
@@ -59,11 +60,11 @@ def export_model(form: Form, network: torch.nn.Module, weights: bytes, facts: Ma
             f"ONNX Runtime's logits differ from torch's by {difference:.2g} of the largest, expected at most "
             f"{TOLERANCE:g}; nothing was exported"
         )
-    files.write_bytes_atomic(files.join(folder, "weights.pt"), weights)
+    files.write_bytes_atomic(files.join(folder, EXPORTED_WEIGHTS), weights)
     files.write_bytes_atomic(files.join(folder, "model.onnx"), onnx)
     files.write_bytes_atomic(files.join(folder, "README.txt"), form.readme.encode())
     description = {"format": FORMAT, **form.description, "onnx_difference": difference, **facts}
-    files.write_json(files.join(folder, "model.json"), description)
+    EXPORT.write(folder, description)
     return difference
 
 

@@ -2,8 +2,9 @@
 
 from app.data import files
 from app.errors import UsageError
+from app.run_folder.run import BEST, CHECKPOINTS
 
-RUN_WEIGHTS = "checkpoint/best.pt"
+RUN_WEIGHTS = f"{CHECKPOINTS}/{BEST}"
 """In the folder of a run."""
 
 

@@ -1,6 +1,5 @@
 """The demo's first half: brain scans in; a trained and scored 3D U-Net, segmented scans out."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,8 +46,10 @@ QUICK = Size(
 
 def walk(size: Size, run: Path, num_workers: int, show: Steps) -> None:
     """The way of the scans, a job after the other; NUM_STEPS of them."""
-    raw, store, predictions = run / "data" / "raw", run / "data" / "store", run / "predictions"
-    summary, trained = run / "evaluation" / "test" / "summary.json", run / "record.json"
+    from app.run_folder.run import EVALUATIONS, PREDICTIONS, RECORD, SUMMARY
+
+    raw, store, predictions = run / "data" / "raw", run / "data" / "store", run / PREDICTIONS
+    summary, trained = run / EVALUATIONS / "test" / SUMMARY.name, run / RECORD.name
     on_store, workers = ["--store", str(store)], ["--workers", str(num_workers)]
     show.run(
         Step(
@@ -90,8 +91,9 @@ def check(summary: Path, wanted_dice: float | None) -> None:
     """Raises TrainingError when the regions are not clearly found in the held-out cases."""
     from app.console import say
     from app.errors import TrainingError
+    from app.run_folder.run import SUMMARY
 
-    dice = json.loads(summary.read_text())["scores"]["dice"]["mean"]
+    dice = SUMMARY.read(str(summary.parent)).scores["dice"].mean or 0.0
     if wanted_dice is None:
         say(f"mean Dice {dice:.3f} (a quick demo: not judged)")
         return

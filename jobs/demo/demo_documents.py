@@ -3,7 +3,6 @@
 One process without Ray does each job: at this size Ray's start would take longer than the work.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +75,9 @@ def walk(size: Size, folder: Path, show: Steps) -> None:
         )
     )
     train(size, rvl, tobacco, folder, show)
-    ensemble, records = folder / "ensemble.json", [folder / name / "record.json" for name in ("image", "text")]
+    from app.run_folder.run import ENSEMBLE, PREDICTIONS, RECORD, SHEET
+
+    ensemble, records = folder / ENSEMBLE.name, [folder / name / RECORD.name for name in ("image", "text")]
     show.run(
         Step(
             "Score image, text and both on pages that they have never seen",
@@ -89,7 +90,7 @@ def walk(size: Size, folder: Path, show: Steps) -> None:
     )
     check(ensemble, size.wanted_gain)
     say(f"(all of it is small: {size.num_tobacco_pages} pages, networks of well under a million weights)")
-    predict(size, folder, raw, show, newer(folder / "predictions" / "sheet.json", *records))
+    predict(size, folder, raw, show, newer(folder / PREDICTIONS / SHEET.name, *records))
 
 
 def make_sets(size: Size, raw: Path, show: Steps) -> None:
@@ -189,8 +190,9 @@ def check(ensemble: Path, wanted_gain: float | None) -> None:
     """Raises TrainingError when image or text alone is hardly better than chance, or both together are worse."""
     from app.console import say
     from app.errors import TrainingError
+    from app.run_folder.run import ENSEMBLE
 
-    found = json.loads(ensemble.read_text())
+    found = ENSEMBLE.read(str(ensemble.parent))
     accuracy = {name: method["mean"] for name, method in found["accuracy"].items()}
     told = ", ".join(f"{name} {value:.0%}" for name, value in accuracy.items())
     if wanted_gain is None:

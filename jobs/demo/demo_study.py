@@ -24,8 +24,10 @@ def walk(store: Path, folder: Path, num_workers: int, show: Steps) -> None:
                 ],
             )
         )
+    from app.run_folder.study import RECORD
+
     report = folder / "report.html"
-    records = [folder / strategy / "record.json" for strategy in STRATEGIES]
+    records = [folder / strategy / RECORD.name for strategy in STRATEGIES]
     show.run(
         Step(
             "Compare them",

@@ -20,6 +20,7 @@ from app.execution.trials.trial import run_trial  # noqa: E402
 from app.experiment import Experiment, Study  # noqa: E402
 from app.planning.plan import Plan, Stage, plan_of_strategy  # noqa: E402
 from app.records import StudyRecord  # noqa: E402
+from app.run_folder.study import RECORD as STUDY_RECORD  # noqa: E402
 from app.training.order import Order  # noqa: E402
 
 pytestmark = pytest.mark.ray
@@ -62,7 +63,7 @@ def test_every_plan_gives_the_curves_of_a_training_without_ray(ray_cluster: None
     first, second, third = record.trials
     assert first.end_s <= second.start_s and second.end_s <= third.start_s  # type: ignore[operator]
     assert second.spans[0].phase == "startup" and second.spans[0].end_s - second.spans[0].start_s < 5.0
-    assert StudyRecord.from_json((tmp_path / "dp" / "record.json").read_text()) == record
+    assert STUDY_RECORD.parse((tmp_path / "dp" / "record.json").read_bytes()) == record
 
 
 @pytest.mark.parametrize(("plan", "rank"), [("experiment-parallel", "0"), ("data-parallel", "1")])

@@ -20,6 +20,7 @@ from app.planning.plan import Plan, Stage, plan_of_strategy  # noqa: E402
 from app.records import StudyRecord, Takeover  # noqa: E402
 from app.reporting.study.report import build_study_report  # noqa: E402
 from app.reporting.study.study_files import is_wanted  # noqa: E402
+from app.run_folder.study import RECORD as STUDY_RECORD  # noqa: E402
 from app.scheduling import Scheduler  # noqa: E402
 
 pytestmark = pytest.mark.ray
@@ -62,7 +63,7 @@ def lines(folder: Path, trial: str, file: str) -> list[dict[str, Any]]:
 
 def check_same(record: StudyRecord, folder: Path, other: Path) -> None:
     """That a run of the study, whatever befell it, came to what the run in `other` did, with every line once."""
-    expected = StudyRecord.from_json((other / "record.json").read_text())
+    expected = STUDY_RECORD.parse((other / "record.json").read_bytes())
     assert (
         record.status == "finished" and record.lineage == expected.lineage and record.best_trial == expected.best_trial
     )
@@ -104,7 +105,7 @@ def undisturbed(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_every_plan_gives_the_same_population(undisturbed: Path, tmp_path: Path) -> None:
-    check_members(StudyRecord.from_json((undisturbed / "record.json").read_text()), undisturbed)
+    check_members(STUDY_RECORD.parse((undisturbed / "record.json").read_bytes()), undisturbed)
     for number, plan in enumerate(("data-parallel", MIXED)):
         folder = tmp_path / f"run{number}"
         record = run(folder, plan)

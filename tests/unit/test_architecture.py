@@ -19,17 +19,20 @@ ROOT = Path(__file__).parents[2]
 LEAVES = {
     *("app", "app.records", "app.errors", "app.console", "app.command_line", "app.configuration"),
     *("app.search_space", "app.scheduling", "app.intervals", "app.printable"),
+    *("app.strict_json", "app.checksum"),
 }
 """Modules that anyone may import; they import leaves alone."""
 
 MAY_IMPORT: dict[str, set[str]] = {
     "app.experiment": set(),
     "app.recipes": {"app.experiment"},
+    "app.run_folder": {"app.planning", "app.data.files"},
     "app.planning": {"app.experiment"},
     "app.data": {"app.experiment"},
     "app.workloads": {
         "app.experiment",
         "app.data",
+        "app.run_folder",
         "app.recipes.documents",  # the defaults of flags are a study's
         "app.reporting.run.page_sheet",  # a prediction of pages ends in one
     },
@@ -39,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "app.data.samples.order",
         "app.data.samples.feeding",  # LocalContext reads samples by the same function that Ray Data calls
         "app.data.samples.splits",  # the names of the splits
+        "app.run_folder",
         "app.data.files",  # checkpoints go where stores go, object stores included
     },
     "app.execution": {
@@ -51,8 +55,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "app.workloads.declaration",
         "app.training",
         "app.reporting",
+        "app.run_folder",
     },
-    "app.reporting": {"app.planning"},
+    "app.reporting": {"app.planning", "app.run_folder"},
     "jobs": {"app"},
 }
 """The longest name that a module's own name starts with is its row. The engine never names a workload."""

@@ -3,12 +3,10 @@
 The result does not depend on k: each case is scored by itself, and cases are put back into their order.
 """
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -21,6 +19,9 @@ from app.data import files
 from app.errors import UsageError
 from app.execution.models.model import TrainedModel, load_model, weights_file
 from app.execution.models.predict import Launcher, map_with_model
+from app.run_folder.cases import Scores
+from app.run_folder.contents import Evaluation, Mean
+from app.run_folder.run import CASES, EVALUATIONS, SUMMARY
 from app.training.context import device_name
 from app.training.evaluation import chunks
 
@@ -28,40 +29,7 @@ NUM_RESAMPLES = 10_000
 """Number of bootstrap resamples; assumed: the ends of a 95 % interval then move by about 1 % of its width between
 seeds."""
 CONFIDENCE = 0.95
-
-Scores = Mapping[str, float | None]
-
-
-@dataclass(frozen=True)
-class Mean:
-    """One score over the cases for which it is defined."""
-
-    mean: float | None
-    low: float | None
-    """Ends of the bootstrap interval; None with fewer than two cases."""
-    high: float | None
-    num_cases: int
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What evaluation/<split>/summary.json holds, but for the cases' own scores (cases.csv)."""
-
-    model: str
-    store: str
-    split: str
-    num_cases: int
-    scores: dict[str, Mean]
-    task: Mapping[str, Any]
-    """The task's options that were replaced for this evaluation."""
-    of: str = ""
-    """Digest of all that the scores depend on: weights, options, cases and what the store has of them."""
-    numerics: Sequence[Mapping[str, Any]] = ()
-    """In which the cases were scored: precision, memory layout and device; several where workers differ."""
-    interval: str = f"{CONFIDENCE:.0%} percentile bootstrap over cases, {NUM_RESAMPLES} resamples"
-    conventions: Sequence[str] = ()
-    best_validation: Mapping[str, Any] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=dict)
+INTERVAL = f"{CONFIDENCE:.0%} percentile bootstrap over cases, {NUM_RESAMPLES} resamples"
 
 
 def evaluate_run(
@@ -74,7 +42,7 @@ def evaluate_run(
     conventions: Sequence[str] = (),
     workloads: Sequence[str] = (),
 ) -> Evaluation:
-    """Score every labelled case of the split; writes <run>/evaluation/<split>/cases.csv and summary.json.
+    """Score every labelled case of the split; writes the table of cases and the summary into the run's folder.
 
     Raises:
         DataError: as `check_run`.
@@ -101,14 +69,15 @@ def evaluate_run(
         scores=summarize(list(cases.values()), model.workload.summarize(model.task, [dict(c) for c in cases.values()])),
         task=dict(task_options or {}),
         of=_digest(model, store, case_ids),
-        numerics=numerics,
+        numerics=tuple(numerics),
+        interval=INTERVAL,
         conventions=(*conventions, *model.workload.remarks(model.task, store, case_ids)),
         best_validation=dict(model.metrics),
         versions=records.versions(),
     )
-    folder = files.join(run, "evaluation", split)
-    files.write_bytes_atomic(files.join(folder, "cases.csv"), cases_csv(cases).encode())
-    files.write_json(files.join(folder, "summary.json"), asdict(evaluation))
+    folder = files.join(run, EVALUATIONS, split)
+    CASES.write(folder, cases)
+    SUMMARY.write(folder, evaluation)
     return evaluation
 
 
@@ -127,7 +96,7 @@ def check_run(
         raise UsageError(f"{run} is a model of the workload {model.workload.name!r}, expected one of {wanted}")
     model.workload.resolve_task(model.task, store)  # says when the store has other classes
     case_ids = model.workload.validation_ids(model.task, store, split)
-    files.check_folder(files.join(run, "evaluation", split))
+    files.check_folder(files.join(run, EVALUATIONS, split))
     return model, case_ids
 
 
@@ -138,13 +107,12 @@ def is_evaluated(run: str, store: str, split: str, task_options: Mapping[str, An
     Raises:
         DataError: the run has no model, the store no case in the split, or a file is damaged.
     """
-    path = files.join(run, "evaluation", split, "summary.json")
-    if not files.exists(path):
+    found = SUMMARY.find(files.join(run, EVALUATIONS, split))
+    if found is None:
         return False
-    found = files.read_json(path)
     model = load_model(run, task_options=task_options)
     case_ids = model.workload.validation_ids(model.task, store, split)
-    return bool((found.get("store"), found.get("of")) == (store, _digest(model, store, case_ids)))
+    return bool((found.store, found.of) == (store, _digest(model, store, case_ids)))
 
 
 def _digest(model: TrainedModel, store: str, case_ids: list[str]) -> str:
@@ -183,15 +151,3 @@ def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float | 
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(means, [tail, 100 - tail])
     return float(low), float(high)
-
-
-def cases_csv(cases: Mapping[str, Scores]) -> str:
-    """One row a case, an empty cell where a score is not defined."""
-    names = list(dict.fromkeys(name for scores in cases.values() for name in scores))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["case", *names])
-    for case_id, scores in cases.items():
-        values = [scores.get(name) for name in names]
-        writer.writerow([case_id, *("" if v is None else f"{v:.6g}" for v in values)])
-    return text.getvalue()

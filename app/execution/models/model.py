@@ -10,12 +10,13 @@ from app import records
 from app.data import files
 from app.errors import DataError, UsageError
 from app.experiment import Experiment
+from app.run_folder.run import BEST, CHECKPOINTS, EXPORT, EXPORTED_WEIGHTS, LAST, RECORD
 from app.training import checkpoint
 from app.training.numerics import Numerics, has_bf16
 from app.workloads.base import Workload
 from app.workloads.registry import find_workload
 
-PLACES = ("checkpoint/best.pt", "weights.pt")
+PLACES = (f"{CHECKPOINTS}/{BEST}", EXPORTED_WEIGHTS)
 """Where weights are, in a run's folder and in an exported one."""
 
 
@@ -95,10 +96,11 @@ def _trained_numerics(path: str, experiment: Experiment) -> dict[str, Any]:
     """Precision and layout: what the training chose, as its record, its export or its checkpoint says; else what it was
     asked for, and where that was `auto`, what is fast."""
     chosen: Mapping[str, Any] = {}
-    for place in ("record.json", "model.json"):
-        if files.exists(files.join(path, place)):
-            chosen = files.read_json(files.join(path, place)).get("numerics") or chosen
-    last = files.join(path, "checkpoint/last.pt")
+    if (record := RECORD.find(path)) is not None:
+        chosen = record.numerics
+    elif (exported := EXPORT.find(path)) is not None:
+        chosen = exported.get("numerics") or chosen
+    last = files.join(path, CHECKPOINTS, LAST)
     if not chosen and experiment.precision == "auto" and files.exists(last):
         chosen = checkpoint.load(last)["numerics"]  # of a training that is not finished
     asked = {

@@ -11,11 +11,12 @@ from app.planning.forecast import choose, forecasts
 from app.planning.plan import EXPERIMENT_PARALLEL, Plan, plan_of_strategy
 from app.planning.profile import Profile
 from app.reporting.page.formatting import duration
+from app.run_folder.study import PLAN
+from app.strict_json import parse_as
 from app.training.order import Feeding
 
 PROFILE_FILE = "profile.json"
 """In the study's folder: what was measured for its plan."""
-PLAN_FILE = "plan.json"
 NUM_TOLD = 4
 """How many of the candidates are shown."""
 
@@ -41,17 +42,15 @@ def automatic_plan(
         ValueError: no plan fits the study or the time, or the profile is none.
         TwofoldError: what has to be measured could not be.
     """
-    begun = files.join(folder, PLAN_FILE)
-    if files.exists(begun):
-        plan = Plan.from_json(files.read_bytes(begun).decode())
-        if plan.num_workers == num_workers:
-            say(f"{study.name}: goes on by the plan that it was begun with ({begun})")
-            return plan
+    plan = PLAN.find(folder)
+    if plan is not None and plan.num_workers == num_workers:
+        say(f"{study.name}: goes on by the plan that it was begun with ({PLAN.path(folder)})")
+        return plan
     if num_workers == 1:
         return plan_of_strategy(study, EXPERIMENT_PARALLEL, 1)
     own = files.join(folder, PROFILE_FILE)
     path = profile or own
-    known = Profile.from_json(files.read_bytes(path).decode()) if profile or files.exists(own) else None
+    known = parse_as(Profile.from_dict, files.read_bytes(path), path) if profile or files.exists(own) else None
     found = calibrated(study, stores, num_workers, f"{folder}/measuring", known, feeding, start_s)
     files.write_bytes_atomic(own, found.to_json().encode())
     every = forecasts(study, found, num_workers)

@@ -1,11 +1,10 @@
 """What Tune is given of a trial and told by it, and what is left of that in the trial's folder."""
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
-from app.data import files
+from app.run_folder.run import METRICS
 
 ORDER, SHAPE, VALUES, DESK = "order", "shape", "values", "desk"
 """Keys of a trial's configuration; `values`: options by path that a scheduler may change on the way; `desk`: of a group
@@ -20,9 +19,7 @@ WORST = -1e9
 
 def evaluations(folder: str) -> list[dict[str, Any]]:
     """The lines of a trial's metrics.jsonl that have a score, without one that a crash cut."""
-    path = files.join(folder, "metrics.jsonl")
-    lines = files.read_bytes(path).decode().split("\n")[:-1] if files.exists(path) else []
-    return [found for found in map(json.loads, lines) if SCORE in found]
+    return [line for line in METRICS.read(folder) if SCORE in line]
 
 
 def as_result(line: Mapping[str, Any]) -> dict[str, Any]:

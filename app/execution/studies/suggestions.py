@@ -3,14 +3,11 @@
 import math
 from typing import Any
 
-from app.configuration import to_dict
-from app.data import files
 from app.execution.studies.ledger import Ledger
 from app.execution.studies.state import StudyState
+from app.run_folder.contents import Suggested
+from app.run_folder.study import SUGGESTED
 from app.search_space import applicable
-
-SUGGESTED_FILE = "suggested.json"
-"""In a trial's folder: `values` by path, and the `suggestion` that they were read from."""
 
 
 class Suggestions:
@@ -25,16 +22,17 @@ class Suggestions:
         self._scores: list[float] = []
         if self._search is None:
             return
-        found = {name: files.read_json(p) for name in self._search.trials if files.exists(p := self._path(name))}
+        chosen = {name: SUGGESTED.find(ledger.trial_folder(name)) for name in self._search.trials}
+        found = {name: suggested for name, suggested in chosen.items() if suggested is not None}
         if all(name in found for name in self._search.trials) and not state.num_of("waiting"):
             return
         from app.execution.studies.searchers import make_searcher, seed_of
 
-        points = [suggested["suggestion"] for suggested in found.values()]
+        points = [dict(suggested.suggestion) for suggested in found.values()]
         self._searcher = make_searcher(self._search, seed_of(state.study.seed, len(found)), points)
         for name, suggested in found.items():
             self._searcher.suggest(name)
-            self._chosen[name] = suggested["values"]
+            self._chosen[name] = dict(suggested.values)
             if state.trials[name].status != "waiting":
                 self.complete(name)
 
@@ -52,8 +50,8 @@ class Suggestions:
         if suggestion is None or not isinstance(suggestion, dict):
             return None
         values = applicable(self._search.parameters, values_of(self._search, suggestion))
-        content = {"values": values, "suggestion": {key: plain(value) for key, value in suggestion.items()}}
-        files.write_json(self._path(name), to_dict(content))
+        told = Suggested(values, {key: plain(value) for key, value in suggestion.items()})
+        SUGGESTED.write(self._ledger.trial_folder(name), told)
         self._chosen[name] = values
         return values
 
@@ -71,9 +69,6 @@ class Suggestions:
         else:
             self._scores.append(score)
         self._searcher.on_trial_complete(name, {"score": score, "training_iteration": 1})
-
-    def _path(self, name: str) -> str:
-        return files.join(self._ledger.trial_folder(name), SUGGESTED_FILE)
 
 
 def plain(value: Any) -> Any:

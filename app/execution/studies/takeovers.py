@@ -5,31 +5,23 @@ after a kill the next start does again what was not noted, from the same files, 
 """
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from typing import Any
 
-from app.configuration import from_dict, to_dict
 from app.data import files
 from app.execution.studies.ledger import Ledger
 from app.execution.studies.state import StudyState
 from app.planning.population import Decision
 from app.records import Takeover
-
-POPULATION_FILE = "population.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class Decisions:
-    decisions: tuple[Decision, ...] = ()
+from app.run_folder.contents import Decisions
+from app.run_folder.run import BEST, CHECKPOINTS, LAST
+from app.run_folder.study import POPULATION
 
 
 class Takeovers:
     def __init__(self, state: StudyState, ledger: Ledger) -> None:
         self._state, self._ledger = state, ledger
-        self._path = files.join(ledger.folder, POPULATION_FILE)
-        found = files.read_json(self._path) if files.exists(self._path) else {}
-        self.decisions = from_dict(Decisions, found).decisions
+        self.decisions = (POPULATION.find(ledger.folder) or Decisions()).decisions
         self._tell()
 
     def values(self, name: str) -> dict[str, Any]:
@@ -47,16 +39,15 @@ class Takeovers:
 
     def _apply(self, takeover: Takeover) -> None:
         source, target = (
-            files.join(self._ledger.trial_folder(name), "checkpoint") for name in (takeover.origin, takeover.member)
+            files.join(self._ledger.trial_folder(name), CHECKPOINTS) for name in (takeover.origin, takeover.member)
         )
-        for name in ("best.pt", "last.pt") if takeover.takes_best else ("last.pt",):
+        for name in (BEST, LAST) if takeover.takes_best else (LAST,):
             files.write_bytes_atomic(files.join(target, name), files.read_bytes(files.join(source, name)))
 
     def _write(self, decision: Decision) -> None:
         others = tuple(d for d in self.decisions if d.epoch != decision.epoch)
         self.decisions = (*others, decision)
-        content = json.dumps(to_dict(Decisions(self.decisions)), indent=1)
-        files.write_bytes_atomic(self._path, content.encode())
+        POPULATION.write(self._ledger.folder, Decisions(self.decisions))
         self._tell()
 
     def _tell(self) -> None:

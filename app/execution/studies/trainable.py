@@ -26,7 +26,6 @@ from app.execution.studies.results import (
 )
 from app.execution.trials.attempts import (
     AttemptFailed,
-    Failure,
     failure_of,
     failures_so_far,
     given_up,
@@ -35,6 +34,8 @@ from app.execution.trials.attempts import (
     note_pause,
 )
 from app.execution.trials.group import Group, GroupShape, GroupStart
+from app.run_folder.contents import Failure
+from app.run_folder.run import CHECKPOINTS
 from app.training.order import Order
 
 
@@ -78,7 +79,7 @@ class TrialTrainable(tune.Trainable):
             self._end()
             self._is_open = False
             note_pause(self._order)
-        folder = files.join(self._order.folder, "checkpoint")
+        folder = files.join(self._order.folder, CHECKPOINTS)
         return _TrainingResult(tune.Checkpoint(folder), dict(self._last_result or {}))
 
     def restore(self, checkpoint_path: Any) -> None:

@@ -1,42 +1,17 @@
 """A training's attempts: how they are counted, which failures are worth another, and what the user is told."""
 
 import dataclasses
-import json
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from app import errors, records
-from app.configuration import from_dict, to_dict
+from app import records
 from app.data import files
 from app.errors import ResourceError, TwofoldError, find_user_error
+from app.run_folder.contents import Attempt, Failure, FailureNote
+from app.run_folder.run import ATTEMPTS, FAILURE, STATUS
 from app.training.order import Order
-
-ATTEMPTS_FILE = "attempts.jsonl"
-FAILURE_FILE = "failure.json"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why an attempt ended."""
-
-    kind: Literal["final", "error", "death"]
-    """`final`: trying again would only repeat it. `error`: it may have been a passing trouble of a network or another
-    worker. `death`: a worker's process or node is gone."""
-    reason: str
-    error: str = "TrainingError"
-    """Name of the class in app.errors that says it to the user."""
-
-    @property
-    def spares_workers(self) -> bool:
-        """Whether processes that all failed so can train the next: what was refused has left nothing behind."""
-        return self.kind == "final" and self.error in ("UsageError", "DataError", "TrainingError")
-
-    def as_error(self) -> TwofoldError:
-        kind: type[TwofoldError] = getattr(errors, self.error)
-        return kind(self.reason)
 
 
 class AttemptFailed(Exception):
@@ -74,58 +49,56 @@ def given_up(failures: Sequence[Failure]) -> Failure:
 def note_attempt(order: Order, nodes: Sequence[str] = ()) -> Order:
     """Count this start of the workers, on these nodes of Ray. After a restart start-up is counted from now: the time
     before went into steps that were lost, and into the time that the checkpoint knows."""
-    lines, now_s = read_attempts(order.folder), time.time()
-    restarted = any(line["command_start_s"] == order.start_s for line in lines)
+    attempts, now_s = ATTEMPTS.read(order.folder), time.time()
+    restarted = any(attempt.command_start_s == order.start_s for attempt in attempts)
     start_s = now_s if restarted else order.start_s
-    if lines:
-        lines[-1] = {**lines[-1], "last_sign_s": _last_sign(order.folder)}
-    started = {"command_start_s": order.start_s, "attempt_start_s": now_s, "counted_from_s": start_s}
-    _write(order.folder, [*lines, {**started, "nodes": list(nodes)}])
+    if attempts:
+        attempts[-1] = dataclasses.replace(attempts[-1], last_sign_s=_last_sign(order.folder))
+    started = Attempt(order.start_s, attempt_start_s=now_s, counted_from_s=start_s, nodes=tuple(nodes))
+    ATTEMPTS.write(order.folder, [*attempts, started])
     return dataclasses.replace(order, start_s=start_s)
 
 
 def note_progress(order: Order, trained_s: float) -> None:
     """The attempt under way goes on from a checkpoint that took so long: what came after it, it does again."""
-    lines = read_attempts(order.folder)
-    _write(order.folder, [*lines[:-1], {**lines[-1], "trained_s": trained_s}])
+    *earlier, last = ATTEMPTS.read(order.folder)
+    ATTEMPTS.write(order.folder, [*earlier, dataclasses.replace(last, trained_s=trained_s)])
 
 
 def note_failure(order: Order, failure: Failure) -> None:
     """Write down how the attempt under way ended; one that begins its process anew finds it there."""
-    lines = read_attempts(order.folder)
-    if not lines or lines[-1]["command_start_s"] != order.start_s or "failure" in lines[-1]:
-        lines.append({"command_start_s": order.start_s, "attempt_start_s": time.time()})  # failed before it was noted
-    _write(order.folder, [*lines[:-1], {**lines[-1], "failure": to_dict(failure)}])
+    attempts = ATTEMPTS.read(order.folder)
+    if not attempts or attempts[-1].command_start_s != order.start_s or attempts[-1].failure is not None:
+        attempts.append(Attempt(order.start_s, time.time()))  # failed before it was noted
+    ATTEMPTS.write(order.folder, [*attempts[:-1], dataclasses.replace(attempts[-1], failure=failure)])
 
 
 def failures_so_far(order: Order) -> list[Failure]:
     """The failed attempts at an order; one whose process died could write no more than that it began."""
-    mine = [line for line in read_attempts(order.folder) if line["command_start_s"] == order.start_s]
-    lines = [line for line in mine if not line.get("paused")]
-    died = to_dict(Failure("death", "a worker died"))
-    return [from_dict(Failure, line.get("failure", died)) for line in lines]
+    died = Failure("death", "a worker died")
+    mine = [attempt for attempt in ATTEMPTS.read(order.folder) if attempt.command_start_s == order.start_s]
+    return [attempt.failure or died for attempt in mine if not attempt.paused]
 
 
 def note_pause(order: Order) -> None:
     """The attempt under way ends because a scheduler pauses the trial: what follows is no restart."""
-    lines = read_attempts(order.folder)
-    _write(order.folder, [*lines[:-1], {**lines[-1], "paused": True}])
+    *earlier, last = ATTEMPTS.read(order.folder)
+    ATTEMPTS.write(order.folder, [*earlier, dataclasses.replace(last, paused=True)])
 
 
 def nodes_of_starts(folder: str) -> list[tuple[str, ...]]:
     """Ray's ids of the nodes on which each attempt at a trial began."""
-    return [tuple(line.get("nodes", ())) for line in read_attempts(folder)]
+    return [attempt.nodes for attempt in ATTEMPTS.read(folder)]
 
 
 def count_restarts(folder: str) -> int:
     """Starts but the first and those that follow a pause."""
-    return sum(not line.get("paused") for line in read_attempts(folder)[:-1])
+    return sum(not attempt.paused for attempt in ATTEMPTS.read(folder)[:-1])
 
 
 def write_failure(folder: str, name: str, message: str) -> None:
     """What is known of a failed trial; the next start of the same command goes on, so no record stands in its way."""
-    content = {"name": name, "status": "failed", "failure": message, "versions": records.versions()}
-    files.write_json(files.join(folder, FAILURE_FILE), content)
+    FAILURE.write(folder, FailureNote(name, "failed", message, records.versions()))
 
 
 def failure_of(error: Exception, order: Order) -> Failure:
@@ -162,20 +135,9 @@ def out_of_memory(error: BaseException, order: Order) -> ResourceError | None:
     )
 
 
-def read_attempts(folder: str) -> list[dict[str, Any]]:
-    """One entry an attempt, with what is known of it."""
-    path = files.join(folder, ATTEMPTS_FILE)
-    return [json.loads(line) for line in files.read_bytes(path).decode().splitlines()] if files.exists(path) else []
-
-
 def _last_sign(folder: str) -> float | None:
     """When the attempt before last said something of itself; in an object store nobody knows."""
-    path = files.join(folder, "status.json")
+    path = STATUS.path(folder)
     if files.is_url(folder) or not files.exists(path):
         return None
     return int(files.stamp(path).modified or 0) / 1e9
-
-
-def _write(folder: str, lines: Sequence[dict[str, Any]]) -> None:
-    content = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
-    files.write_bytes_atomic(files.join(folder, ATTEMPTS_FILE), content)

@@ -9,6 +9,7 @@ import torch
 from app.data import files
 from app.data.samples.feeding import HostBatch, StepReader, read_steps
 from app.execution.trials import gauges
+from app.run_folder.run import CHECKPOINTS
 from app.training.context import ProcessGroupContext
 from app.training.order import Order
 
@@ -66,7 +67,7 @@ class TrainContext(RayContext):
         with_checkpoint = not self._is_kept or metrics["epoch"] == self._order.experiment.epochs
         checkpoint = None
         if self.rank == 0 and with_checkpoint:
-            checkpoint = ray.train.Checkpoint(files.join(self._order.folder, "checkpoint"))
+            checkpoint = ray.train.Checkpoint(files.join(self._order.folder, CHECKPOINTS))
         ray.train.report(told, checkpoint, checkpoint_upload_mode=ray.train.CheckpointUploadMode.NO_UPLOAD)
 
 

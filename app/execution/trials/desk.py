@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from app.execution.trials.attempts import Failure
+from app.run_folder.contents import Failure
 
 GRACE_S = 5.0
 """How long the other workers may take to say what went wrong, once one has failed: the first to tell may only have

@@ -10,7 +10,8 @@ from rich.live import Live
 from rich.table import Table
 
 from app.console import console, say
-from app.data import files
+from app.errors import DataError
+from app.run_folder.run import STATUS
 
 POLL_INTERVAL_S = 1.0
 PLAIN_INTERVAL_S = 15.0
@@ -21,10 +22,11 @@ class TrainingDisplay:
     """Context manager that follows one trial's folder until it is left."""
 
     def __init__(self, folder: str, name: str, num_workers: int) -> None:
-        self._status_path = files.join(folder, "status.json")
+        self._folder = folder
         self._name, self._num_workers = name, num_workers
         self._began = time.monotonic()
-        self._seen: dict[str, Any] = files.read_json(self._status_path) if files.exists(self._status_path) else {}
+        self._seen: dict[str, Any] = {}
+        self._seen = self._read()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="display", daemon=True)
 
@@ -64,7 +66,10 @@ class TrainingDisplay:
                 return
 
     def _read(self) -> dict[str, Any]:
-        status: dict[str, Any] = files.read_json(self._status_path) if files.exists(self._status_path) else {}
+        try:
+            status = STATUS.find(self._folder) or {}
+        except DataError:  # a training loses nothing by it, and says more within a second
+            return {}
         return {} if status == self._seen else status
 
     def _table(self, status: dict[str, Any]) -> Table:

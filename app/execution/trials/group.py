@@ -14,8 +14,9 @@ import ray
 
 from app.data import files
 from app.execution.cluster.host_watch import place_elsewhere
-from app.execution.trials.attempts import AttemptFailed, Failure, failure_of
+from app.execution.trials.attempts import AttemptFailed, failure_of
 from app.execution.trials.desk import ADVANCE, BEGIN, CLOSE, END, FINISH, Desk
+from app.run_folder.contents import Failure
 from app.training.order import Order
 
 START_TIMEOUT_S = 150.0

@@ -13,6 +13,8 @@ from typing import Any
 from app.console import say
 from app.data import files
 from app.errors import UsageError
+from app.run_folder.contents import LoggerRun
+from app.run_folder.run import MLFLOW, TENSORBOARD, WANDB
 
 NUM_PARAMS_AT_ONCE, NUM_PARAM_CHARACTERS = 100, 6000
 """MLflow's limits of a request and of a value."""
@@ -67,15 +69,15 @@ class _Mlflow(Tool):
         say(f"mlflow: experiment {name} at {uri}")
 
     def begin(self, trial: str, options: Options, folder: str) -> int:
-        path = files.join(folder, "mlflow.json")
-        run = str(files.read_json(path)["run"]) if files.exists(path) else self._create(trial, options, folder)
+        kept = MLFLOW.find(folder)
+        run = self._create(trial, options, folder) if kept is None else kept.run
         try:
             self._client.update_run(run, status="RUNNING")
         except self._error as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             run = self._create(trial, options, folder)  # another server than before, or an emptied one
-        files.write_json(path, {"run": run})
+        MLFLOW.write(folder, LoggerRun(run))
         self._runs[trial] = run
         return max((metric.step for metric in self._client.get_metric_history(run, "epoch")), default=-1)
 
@@ -120,12 +122,12 @@ class _Wandb(Tool):
             )
         self._wandb, self._group, self._folder = wandb, name, None if files.is_url(folder) else folder
         self._runs: dict[str, Any] = {}
-        self._paths: dict[str, str] = {}
+        self._folders: dict[str, str] = {}
 
     def begin(self, trial: str, options: Options, folder: str) -> int:
-        path = self._paths[trial] = files.join(folder, "wandb.json")
-        kept: Any = files.read_json(path) if files.exists(path) else {"run": secrets.token_hex(4), "step": -1}
-        files.write_json(path, kept)
+        self._folders[trial] = folder
+        kept = WANDB.find(folder) or LoggerRun(secrets.token_hex(4))
+        WANDB.write(folder, kept)
         if trial in self._runs:
             self._runs.pop(trial).finish()
         if self._folder is not None:
@@ -134,7 +136,7 @@ class _Wandb(Tool):
             project=os.environ.get("WANDB_PROJECT", "twofold"),
             group=self._group,
             name=trial,
-            id=kept["run"],
+            id=kept.run,
             resume="allow",
             reinit="create_new",
             dir=os.environ.get("WANDB_DIR", self._folder),
@@ -144,12 +146,12 @@ class _Wandb(Tool):
                 silent=True, console="off", x_transaction_log_flush_interval=WANDB_FLUSH_INTERVAL_S
             ),
         )
-        return int(kept["step"]) if run.offline else run.starting_step - 1
+        return kept.step if run.offline else run.starting_step - 1
 
     def line(self, trial: str, step: int, metrics: Metrics) -> None:
         run = self._runs[trial]
         run.log(dict(metrics), step=step, commit=True)
-        files.write_json(self._paths[trial], {"run": run.id, "step": step})
+        WANDB.write(self._folders[trial], LoggerRun(run.id, step))
 
     def end(self, trial: str, status: str) -> None:
         run = self._runs.pop(trial)
@@ -177,7 +179,7 @@ class _Tensorboard(Tool):
         writer.write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
         writer.write(Event(wall_time=time.time(), summary=hparams_pb(plain, trial_id=trial)).SerializeToString())
         # First of the folder by name: of files that are read in order, TensorBoard follows the last one only.
-        files.write_bytes_atomic(files.join(folder, "tensorboard", "events.out.tfevents.0.hparams"), content.getvalue())
+        files.write_bytes_atomic(files.join(folder, TENSORBOARD, "events.out.tfevents.0.hparams"), content.getvalue())
         return -1
 
 

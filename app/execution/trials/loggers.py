@@ -11,7 +11,6 @@ do not fit, so the clients are called here, each in a thread of its own:
 - All take trials of Tune; jobs/train.py has none.
 """
 
-import json
 import queue
 import threading
 import time
@@ -21,9 +20,9 @@ from typing import Any
 
 from app.configuration import nearest
 from app.console import say
-from app.data import files
 from app.errors import UsageError
 from app.execution.trials.logger_tools import TOOLS, Options, Tool
+from app.run_folder.run import METRICS
 
 CLOSE_TIMEOUT_S = 60.0
 """Assumed: what a command waits at its end for a server that is away; else a line takes milliseconds."""
@@ -144,10 +143,8 @@ class _Sender:
             return
         options, folder = self._trials[trial]
         self._last_steps[trial] = self._tool.begin(trial, options, folder)
-        path = files.join(folder, "metrics.jsonl")
-        if files.exists(path):
-            for line in files.read_bytes(path).decode().split("\n")[:-1]:  # a last one without its end was cut
-                self._send(trial, json.loads(line))
+        for line in METRICS.read(folder):
+            self._send(trial, line)
 
     def _send(self, trial: str, metrics: Mapping[str, Any]) -> None:
         step = int(metrics["step"])

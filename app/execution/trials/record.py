@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from app import records
 from app.configuration import to_dict
-from app.data import files
 from app.data.store.manifest import fingerprint, has_manifest
 from app.errors import UsageError
-from app.execution.trials.attempts import FAILURE_FILE
 from app.execution.trials.earlier import with_earlier
 from app.experiment import Experiment
 from app.records import TrialRecord
+from app.run_folder.contents import StoreClaim
+from app.run_folder.run import CONFIG, FAILURE, ORIGIN, RECORD, STORES
 from app.training.order import Order
 from app.workloads.registry import find_declaration, find_workload
 
-ORIGIN_FILE = "origin.json"
-STORES_FILE = "stores.json"
 NUM_NAMES = 4
 """How many names of tensors a line shows."""
 
@@ -39,13 +37,12 @@ def resolve(experiment: Experiment, store: str) -> Experiment:
 
 def note_origin(folder: str, origin: Mapping[str, Any]) -> None:
     """Keep in a trial's folder where its initial weights came from, for whoever shows the trial."""
-    files.write_json(files.join(folder, ORIGIN_FILE), dict(origin))
+    ORIGIN.write(folder, dict(origin))
 
 
 def told_origin(name: str, folder: str) -> str | None:
     """What the network began with besides its initial weights, as a line; None where these were all of it, or none."""
-    path = files.join(folder, ORIGIN_FILE)
-    origin = files.read_json(path) if files.exists(path) else {}
+    origin = ORIGIN.find(folder) or {}
     new = origin.get("new") or origin.get("random") or []
     if not new:
         return None
@@ -60,10 +57,9 @@ def claim_folder(order: Order) -> TrialRecord | None:
     Raises:
         UsageError: it is another's.
     """
-    config_path = files.join(order.folder, "config.json")
     config = order.experiment.to_dict()
-    if files.exists(config_path):
-        found = _as_now(files.read_json(config_path), config)
+    if (before := CONFIG.find(order.folder)) is not None:
+        found = _as_now(before, config)
         keys = sorted(key for key in {**found, **config} if key not in order.changing)
         changed = [key for key in keys if found.get(key) != config.get(key)]
         if changed:
@@ -71,13 +67,10 @@ def claim_folder(order: Order) -> TrialRecord | None:
                 f"{order.folder} holds another experiment (different: {', '.join(changed)}); "
                 "give this one another --name or --runs folder, or delete that folder"
             )
-    files.write_json(config_path, config)
-    files.remove(files.join(order.folder, FAILURE_FILE))
-    record_path = files.join(order.folder, "record.json")
-    if files.exists(record_path):
-        record = TrialRecord.from_json(files.read_bytes(record_path).decode())
-        return record if record.status == "finished" else None
-    return None
+    CONFIG.write(order.folder, config)
+    FAILURE.remove(order.folder)
+    record = RECORD.find(order.folder)
+    return record if record is not None and record.status == "finished" else None
 
 
 def claim_stores(folder: str, stores: Mapping[str, str]) -> None:
@@ -88,23 +81,22 @@ def claim_stores(folder: str, stores: Mapping[str, str]) -> None:
         UsageError: what is in it comes from a store with other contents.
         DataError: a store is damaged.
     """
-    path = files.join(folder, STORES_FILE)
-    before = files.read_json(path) if files.exists(path) else {}
+    before = STORES.find(folder) or {}
     told = {name: fingerprint(store) for name, store in stores.items() if has_manifest(store)}
-    now = {name: {"store": stores[name], "fingerprint": found} for name, found in told.items()}
+    now = {name: StoreClaim(stores[name], found) for name, found in told.items()}
     for name, found in now.items():
         known = before.get(name, found)
-        if known["fingerprint"] != found["fingerprint"]:
-            changed = "has changed since" if known["store"] == found["store"] else f"is not {known['store']}"
+        if known.fingerprint != found.fingerprint:
+            changed = "has changed since" if known.store == found.store else f"is not {known.store}"
             raise UsageError(
-                f"{folder} was begun on other data: the store {found['store']} {changed}; give the store that it was "
+                f"{folder} was begun on other data: the store {found.store} {changed}; give the store that it was "
                 "begun on, or use another --name to train on this one"
             )
     if now != before:
-        files.write_json(path, {**before, **now})
+        STORES.write(folder, {**before, **now})
 
 
-def _as_now(found: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+def _as_now(found: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str, Any]:
     """What an older folder holds with the options that have come since, at what they were before there was a choice;
     what a store now says of itself was so then too."""
     try:
@@ -146,6 +138,6 @@ def write_record(order: Order, result: "TrainingResult", num_restarts: int) -> T
         versions=records.versions(),
         host=records.host(),
     )
-    files.write_bytes_atomic(files.join(order.folder, "record.json"), record.to_json().encode())
-    files.remove(files.join(order.folder, FAILURE_FILE))
+    RECORD.write(order.folder, record)
+    FAILURE.remove(order.folder)
     return record

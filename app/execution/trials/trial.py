@@ -6,12 +6,13 @@ from typing import Any
 from app.console import say
 from app.data.store.ownership import held
 from app.errors import TwofoldError, UsageError
-from app.execution.trials.attempts import AttemptFailed, Failure, given_up, is_worth_another, write_failure
+from app.execution.trials.attempts import AttemptFailed, given_up, is_worth_another, write_failure
 from app.execution.trials.checks import check_order
 from app.execution.trials.display import TrainingDisplay
 from app.execution.trials.loggers import Loggers
 from app.execution.trials.record import claim_folder, claim_stores, told_origin
 from app.records import TrialRecord
+from app.run_folder.contents import Failure
 from app.training.order import Order
 
 STOP_WITHIN_S = 2.0

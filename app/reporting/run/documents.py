@@ -7,16 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from app.configuration import from_dict
 from app.records import TrialRecord
 from app.reporting.page import charts, formatting
 from app.reporting.page.markup import Column, Html, figure, join, paragraph, row, section, table, text
 from app.reporting.run.page_sheet import SheetPage, by_doubt, describe, read_sheet, thumbnails
-from app.reporting.run.run_files import DamagedFileError, Files, Problem, read_mapping
+from app.reporting.run.run_files import Files, Problem
+from app.run_folder import run
+from app.strict_json import DamagedFileError, mapping
 
-FOLDER = "documents"
-ENSEMBLE = f"{FOLDER}/ensemble.json"
-SHEET = f"{FOLDER}/predictions/sheet.json"
-RECORD = "record.json"
+FOLDER = run.DOCUMENTS
+ENSEMBLE = f"{FOLDER}/{run.ENSEMBLE.name}"
+SHEET = f"{FOLDER}/{run.PREDICTIONS}/{run.SHEET.name}"
 
 MAX_THUMBNAILS = 24
 Part = TypeVar("Part")
@@ -39,10 +41,10 @@ class Method:
     low: float
     high: float
     """Ends of the interval."""
-    std: float | None
-    """Over the partitions."""
     values: tuple[float, ...]
     """One value for each partition."""
+    std: float | None = None
+    """Standard deviation over the partitions."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ class Ensemble:
     comparisons: tuple[Against, ...]
     num_pages: tuple[int, ...]
     """Test pages of each partition."""
-    chance: float | None
+    chance: float | None = None
     """Accuracy of always naming the most frequent class."""
-    interval: str
+    interval: str = ""
     """How the intervals were made."""
 
 
@@ -109,35 +111,42 @@ def read_ensemble(files: Files) -> Ensemble | None:
     """Raises DamagedFileError."""
     if ENSEMBLE not in files:
         return None
-    content = read_mapping(ENSEMBLE, files[ENSEMBLE])
+    content = run.ENSEMBLE.parse(files[ENSEMBLE], ENSEMBLE)
     try:
-        return Ensemble(
-            methods=tuple(
-                Method(name, of["mean"], of["low"], of["high"], of["std"], tuple(of["values"]))
-                for name, of in content["accuracy"].items()
-            ),
-            comparisons=tuple(
-                Against(method, other, *(of[key] for key in ("difference", "low", "high", "verdict")))
-                for method, others in content["against"].items()
-                for other, of in others.items()
-            ),
-            num_pages=tuple(content["num_pages"]),
-            chance=content.get("chance"),
-            interval=str(content.get("interval", "")),
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DamagedFileError(ENSEMBLE, f"no comparison of image and text: {error!r}") from error
+        return _ensemble(content)
+    except ValueError as error:
+        raise DamagedFileError(ENSEMBLE, f"no comparison of image and text: {error}") from error
+
+
+def _ensemble(content: Mapping[str, Any]) -> Ensemble:
+    """Of what is shown; there is more in the file. Raises ValueError."""
+    methods = [
+        {"name": name, "accuracy": of.get("mean"), **_only(of, "low", "high", "std", "values")}
+        for name, of in _mappings(content.get("accuracy"))
+    ]
+    comparisons = [
+        {"method": method, "other": other, **_only(of, "difference", "low", "high", "verdict")}
+        for method, others in _mappings(content.get("against"))
+        for other, of in _mappings(others)
+    ]
+    told = _only(content, "num_pages", "chance", "interval")
+    return from_dict(Ensemble, {"methods": methods, "comparisons": comparisons, **told})
+
+
+def _mappings(value: Any) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, mapping(of)) for name, of in mapping(value).items()]
+
+
+def _only(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: values[name] for name in names if name in values}
 
 
 def read_records(files: Files) -> tuple[TrialRecord, ...]:
     """The records of the trainings, by name. Raises DamagedFileError."""
     found = []
     for name in sorted(files):
-        if name.startswith(f"{FOLDER}/") and name.endswith(f"/{RECORD}"):
-            try:
-                found.append(TrialRecord.from_json(files[name].decode()))
-            except (ValueError, TypeError, AttributeError) as error:
-                raise DamagedFileError(name, f"{error}") from error
+        if name.startswith(f"{FOLDER}/") and name.endswith(f"/{run.RECORD.name}"):
+            found.append(run.RECORD.parse(files[name], name))
     return tuple(found)
 
 
@@ -146,7 +155,7 @@ def read_pages(files: Files) -> tuple[SheetPage, ...]:
     if SHEET not in files:
         return ()
     try:
-        return tuple(read_sheet(dict(read_mapping(SHEET, files[SHEET]))))
+        return tuple(read_sheet(run.SHEET.parse(files[SHEET], SHEET)))
     except ValueError as error:
         raise DamagedFileError(SHEET, f"{error}") from error
 

@@ -5,7 +5,7 @@ from html import escape
 from app.reporting.page import formatting
 from app.reporting.page.markup import Html
 from app.reporting.page.scores import ScoreTexts
-from app.reporting.run.run_files import Evaluation, Run
+from app.reporting.run.run_files import Run, ScoredSplit
 from app.reporting.run.sections import interval_text
 
 MAX_KEY_SCORES = 4
@@ -56,12 +56,12 @@ def _unfinished(run: Run) -> str:
     return f"No record of a finished training: epoch {run.epochs[-1].epoch}{of} is the last that was written."
 
 
-def main_evaluation(run: Run) -> Evaluation | None:
+def main_evaluation(run: Run) -> ScoredSplit | None:
     """The evaluation of the test split where there is one."""
     return run.evaluations[0] if run.evaluations else None
 
 
-def _outcome(found: Evaluation, scores: ScoreTexts) -> str:
+def _outcome(found: ScoredSplit, scores: ScoreTexts) -> str:
     name = next(iter(scores.main_first(found.means)), None)
     if name is None or found.means[name].mean is None:
         return ""

@@ -1,16 +1,17 @@
 """A sheet of classified pages as thumbnails, the most doubtful first, in one file that needs nothing beside itself."""
 
 import base64
-import binascii
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
+from app.configuration import from_dict
 from app.reporting.page import formatting
 from app.reporting.page.markup import Column, Html, image, section, table, text
 from app.reporting.page.shell import document, footer
+from app.strict_json import mapping, shown
 
 MAX_SHOWN = 500
 """Thumbnails on one sheet; one weighs about 15 KB."""
@@ -33,6 +34,10 @@ class SheetPage:
     text: str = ""
     """The beginning of what OCR read."""
     truth: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.shares or not self.final:
+            raise ValueError("shares: got none, expected the probability of each class, by one source or more")
 
     @property
     def final(self) -> Mapping[str, float]:
@@ -96,13 +101,22 @@ def read_sheet(content: dict[str, Any]) -> list[SheetPage]:
     Raises:
         ValueError: it is something else.
     """
+    pages = content.get("pages")
+    if not isinstance(pages, list):
+        raise ValueError(f"no sheet of pages: got {shown(pages)}, expected a list of pages")
     try:
-        return [
-            SheetPage(**{**page, "thumbnail": base64.b64decode(page["thumbnail"], validate=True)})
-            for page in content["pages"]
-        ]
-    except (KeyError, TypeError, binascii.Error) as error:
-        raise ValueError(f"no sheet of pages: {error!r}") from error
+        return [_page(mapping(page), f"pages[{number}]") for number, page in enumerate(pages)]
+    except ValueError as error:
+        raise ValueError(f"no sheet of pages: {error}") from error
+
+
+def _page(content: dict[str, Any], where: str) -> SheetPage:
+    thumbnail = content.get("thumbnail")
+    try:
+        picture = base64.b64decode(thumbnail, validate=True) if isinstance(thumbnail, str) else None
+    except ValueError as error:
+        raise ValueError(f"{where}.thumbnail: got {shown(thumbnail)}, expected base64") from error
+    return from_dict(SheetPage, {**content, "thumbnail": picture}, where)
 
 
 def describe(pages: Sequence[SheetPage]) -> str:

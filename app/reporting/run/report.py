@@ -13,7 +13,8 @@ from app.reporting.page.shell import document, footer
 from app.reporting.run import documents, run_files, sections
 from app.reporting.run.documents import Documents
 from app.reporting.run.heading import heading
-from app.reporting.run.run_files import DamagedFileError, Epoch, Files, Problem, Run
+from app.reporting.run.run_files import Epoch, Files, Problem, Run
+from app.strict_json import DamagedFileError
 
 MAX_PICTURES = 6
 """Shown; a picture weighs about 0.5 MB."""

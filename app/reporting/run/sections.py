@@ -20,7 +20,8 @@ from app.reporting.page.markup import (
     text,
 )
 from app.reporting.page.scores import ScoreTexts
-from app.reporting.run.run_files import Case, Epoch, Evaluation, Mean, Picture
+from app.reporting.run.run_files import Case, Epoch, Picture, ScoredSplit
+from app.run_folder.contents import Mean
 
 MANY_CASES = 25
 """More rows scroll in a box of their own on a screen; on paper all of them are shown."""
@@ -87,7 +88,7 @@ def _epoch_table(epochs: Sequence[Epoch], best_epoch: int | None, scores: ScoreT
     return table("Scores on the validation split", [*columns, Column("After", True)], rows)
 
 
-def evaluation(found: Evaluation, scores: ScoreTexts) -> Html:
+def evaluation(found: ScoredSplit, scores: ScoreTexts) -> Html:
     """Means with intervals, every case as a dot and as a row."""
     title = f"Results on the {formatting.split_name(found.split)} split"
     names = [*found.means, *(name for case in found.cases for name in case.scores)]
@@ -105,11 +106,11 @@ def evaluation(found: Evaluation, scores: ScoreTexts) -> Html:
     return section(f"results-{found.split}", title, *parts)
 
 
-def _num_cases(found: Evaluation) -> int:
+def _num_cases(found: ScoredSplit) -> int:
     return len(found.cases) or max((mean.num_cases or 0 for mean in found.means.values()), default=0)
 
 
-def _mean_table(found: Evaluation, scores: ScoreTexts) -> Html:
+def _mean_table(found: ScoredSplit, scores: ScoreTexts) -> Html:
     columns = [Column("Score"), Column("Mean", True), Column("95 % interval", True), Column("Cases", True)]
     rows = [
         [
@@ -131,7 +132,7 @@ def interval_text(mean: Mean, name: str, scores: ScoreTexts) -> str:
     return f"{scores.number(mean.low, name)} to {scores.number(mean.high, name)}"
 
 
-def _case_plot(found: Evaluation, scores: ScoreTexts) -> Html | None:
+def _case_plot(found: ScoredSplit, scores: ScoreTexts) -> Html | None:
     names = scores.by_part(found.means)
     values = {n: tuple(v for case in found.cases if (v := case.scores.get(n)) is not None) for n in names}
     columns = [

@@ -8,7 +8,7 @@ from app import intervals
 from app.configuration import to_dict
 from app.records import ScoreNames, StudyTrial, TrialRecord
 from app.reporting.page.scores import ScoreTexts, merge_names
-from app.reporting.run.run_files import Evaluation
+from app.reporting.run.run_files import ScoredSplit
 from app.reporting.study import predicted, reasons
 from app.reporting.study.numbers import Cost, cost_of, one_worker_s, varied_options
 from app.reporting.study.parity import Parity, compare, corrected, is_score, largest_curve_difference
@@ -124,7 +124,7 @@ def _records(parity: Parity, runs: Sequence[StudyRun]) -> list[tuple[str, TrialR
     return [(run.label, record) for run in shown if (record := trial_of(run, parity.trial).record) is not None]
 
 
-def _evaluated(name: str, split: str, evaluations: Sequence[Evaluation | None], tolerance: float) -> list[Parity]:
+def _evaluated(name: str, split: str, evaluations: Sequence[ScoredSplit | None], tolerance: float) -> list[Parity]:
     scores = dict.fromkeys(key for found in evaluations if found is not None for key in found.means if is_score(key))
     made = []
     for score in scores:
@@ -134,7 +134,7 @@ def _evaluated(name: str, split: str, evaluations: Sequence[Evaluation | None], 
     return made
 
 
-def _evaluation(run: StudyRun, trial: str, split: str) -> Evaluation | None:
+def _evaluation(run: StudyRun, trial: str, split: str) -> ScoredSplit | None:
     return next((found for found in run.evaluations.get(trial, ()) if found.split == split), None)
 
 

@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 from app.errors import DataError, UsageError
 from app.records import StudyRecord, StudyTrial, TrialRecord
 from app.reporting.run import run_files
-from app.reporting.run.run_files import DamagedFileError, Epoch, Evaluation, Files, Problem
+from app.reporting.run.run_files import Epoch, Files, Problem, ScoredSplit
 from app.reporting.study.numbers import flattened
 from app.reporting.study.timeline import Clock, worker_rows
+from app.run_folder import study
+from app.strict_json import DamagedFileError
 
-RECORD = "record.json"
-TRIALS = "trials/"
+RECORD = study.RECORD.name
+_TRIALS = f"{study.TRIALS}/"
 MAX_NAMED = 4
 """Names in one line of an error; more are counted."""
 
@@ -33,7 +35,7 @@ class StudyRun:
     record: StudyRecord
     curves: Mapping[str, tuple[Epoch, ...]] = field(default_factory=dict)
     """By trial; trials without a line are left out."""
-    evaluations: Mapping[str, tuple[Evaluation, ...]] = field(default_factory=dict)
+    evaluations: Mapping[str, tuple[ScoredSplit, ...]] = field(default_factory=dict)
     """By trial: what the evaluate job found."""
     experiments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By trial, as far as they are known."""
@@ -43,7 +45,7 @@ class StudyRun:
 def is_wanted(name: str) -> bool:
     """Whether the report uses this file of a study's folder."""
     return name == RECORD or (
-        name.startswith(TRIALS) and run_files.is_wanted(name.removeprefix(TRIALS).split("/", 1)[-1])
+        name.startswith(_TRIALS) and run_files.is_wanted(name.removeprefix(_TRIALS).split("/", 1)[-1])
     )
 
 
@@ -56,11 +58,11 @@ def read_study(folder: str, files: Files) -> StudyRun:
     record = _read_record(folder, files)
     problems: list[Problem] = []
     curves: dict[str, tuple[Epoch, ...]] = {}
-    evaluations: dict[str, tuple[Evaluation, ...]] = {}
+    evaluations: dict[str, tuple[ScoredSplit, ...]] = {}
     experiments: dict[str, Mapping[str, Any]] = {}
     trials = []
     for trial in record.trials:
-        prefix = f"{TRIALS}{trial.name}/"
+        prefix = f"{_TRIALS}{trial.name}/"
         own = {name.removeprefix(prefix): files[name] for name in files if name.startswith(prefix)}
         tried = _Tried(prefix, problems)
         curves[trial.name] = tried(partial(run_files.read_epochs, own), ())
@@ -102,11 +104,11 @@ class _Tried:
 def _read_record(folder: str, files: Files) -> StudyRecord:
     if RECORD not in files:
         raise DataError(f"{folder} has no {RECORD}: expected the folder of a study, as jobs/study.py makes it")
+    record = study.RECORD.parse(files[RECORD], f"{folder}/{RECORD}")
     try:
-        record = StudyRecord.from_json(files[RECORD].decode())
         worker_rows(record)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{folder}/{RECORD} is damaged, or no study's: {error}") from error
+    except ValueError as error:
+        raise DamagedFileError(f"{folder}/{RECORD}", str(error)) from error
     if Clock(record.sessions).total_s <= 0:
         raise DataError(f"{folder}/{RECORD}: its sessions last 0 s in all: the study has not begun")
     return record

@@ -9,7 +9,7 @@ from app.reporting.page import charts, formatting
 from app.reporting.page.charts import Axis, rule, svg, text_at, ticks
 from app.reporting.page.markup import Column, Html, figure, paragraph, section, table
 from app.reporting.page.scores import ScoreTexts
-from app.reporting.run.run_files import Evaluation
+from app.reporting.run.run_files import ScoredSplit
 from app.reporting.study.comparison import Comparison, best_score, trial_of
 from app.reporting.study.numbers import flattened
 from app.reporting.study.parity import paired_differences
@@ -111,11 +111,11 @@ def _points(
     return points
 
 
-def _evaluation(run: StudyRun, trial: str, split: str | None) -> Evaluation | None:
+def _evaluation(run: StudyRun, trial: str, split: str | None) -> ScoredSplit | None:
     return next((one for one in run.evaluations.get(trial, ()) if one.split == split), None)
 
 
-def _cases(evaluation: Evaluation, score: str) -> dict[str, float | None]:
+def _cases(evaluation: ScoredSplit, score: str) -> dict[str, float | None]:
     return {case.id: case.scores.get(score) for case in evaluation.cases}
 
 

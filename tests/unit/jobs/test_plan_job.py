@@ -17,6 +17,8 @@ from app.planning.plan import Plan, check
 from app.planning.profile import Profile, group_of
 from app.planning.search import study_of
 from app.records import Session, StudyRecord, StudyTrial, Timings, TrialRecord
+from app.run_folder.run import RECORD
+from app.run_folder.study import RECORD as STUDY_RECORD
 
 ROOT = Path(__file__).parents[3]
 TRIAL = {"workload": "brats", "batch_size": 2, "epochs": 1}
@@ -34,7 +36,7 @@ def made_record(k: int, step_s: float) -> TrialRecord:
 
 def write_run(folder: Path, k: int, step_s: float) -> None:
     folder.mkdir()
-    (folder / "record.json").write_text(made_record(k, step_s).to_json())
+    (folder / RECORD.name).write_text(RECORD.text(made_record(k, step_s)))
 
 
 def run(folder: Path, *flags: str) -> "subprocess.CompletedProcess[str]":
@@ -71,7 +73,7 @@ def test_a_page_and_how_often_to_write_checkpoints(tmp_path: Path) -> None:
     """A checkpoint of 2 s in an epoch and a worker lost each day, of one: sqrt(2 x 2 x 86,400) = 588 s."""
     timings = Timings(startup_s=5, step_s=800.0, num_timed_steps=8, checkpoint_s=2.0)
     write_run(tmp_path / "one", 1, 100.0)
-    (tmp_path / "one" / "record.json").write_text(replace(made_record(1, 100.0), timings=timings).to_json())
+    (tmp_path / "one" / "record.json").write_text(RECORD.text(replace(made_record(1, 100.0), timings=timings)))
     flags = ("--workers", "1", "--profile-from", "one", "--page", "plan.html", "--failures-per-worker-day", "1")
     done = run(tmp_path, *flags)
     assert done.returncode == 0, done.stderr
@@ -99,12 +101,12 @@ def test_from_a_study_s_folder_to_a_plan(tmp_path: Path) -> None:
         timings = Timings(startup_s=5 if number < 2 else 1, step_s=800.0, num_timed_steps=8, total_s=900.0)
         record = replace(made_record(1, 100.0), name=name, experiment=ran.to_dict(), timings=timings)
         (folder / "trials" / name).mkdir(parents=True)
-        (folder / "trials" / name / "record.json").write_text(record.to_json())
+        (folder / "trials" / name / "record.json").write_text(RECORD.text(record))
         start_s = 1000.0 if number < 2 else 1910.0
         trials.append(StudyTrial(name, "finished", 0, number % 2, 1, start_s, start_s + 905.0, 1))
     sessions = (Session(1000.0, 2820.0),)
     study = StudyRecord("three", "finished", "experiment-parallel", {"stages": []}, 2, "CPU", sessions, tuple(trials))
-    (folder / "record.json").write_text(study.to_json())
+    (folder / "record.json").write_text(STUDY_RECORD.text(study))
     (folder / "study.json").write_text(json.dumps(study_of(STUDY).to_dict()))
     done = run(tmp_path, "--workers", "2", "--profile-from", "before", "--save-profile", "profile.json")
     assert done.returncode == 0, done.stderr

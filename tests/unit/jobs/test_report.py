@@ -10,6 +10,7 @@ import pytest
 from small_scans import make_store
 
 from app.records import Timings, TrialRecord
+from app.run_folder.run import RECORD
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def record(store: str, **task: Any) -> dict[str, bytes]:
         global_batch_size=1, num_steps=1, num_parameters=1, numerics={}, timings=Timings(), samples_per_s=None,
         samples_per_s_per_worker=None, waiting_share=None, binding_limit="compute", metrics={},
     )  # fmt: skip
-    return {"record.json": made.to_json().encode()}
+    return {"record.json": RECORD.text(made).encode()}
 
 
 class Pages:

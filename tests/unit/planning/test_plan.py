@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.errors import DataError
 from app.experiment import Experiment, Study
 from app.planning.plan import Plan, Stage, check, plan_of_strategy, workers_per_trial
 
@@ -120,9 +121,9 @@ def test_a_stage_wants_workers_and_trials() -> None:
 
 
 def test_a_file_that_is_no_plan_says_what_is_wrong() -> None:
-    with pytest.raises(ValueError, match="the plan is not JSON"):
+    with pytest.raises(DataError, match="the plan is damaged: not JSON"):
         Plan.from_json("{")
     good = json.loads(plan_of_strategy(FREE, "data-parallel", 2).to_json())
     good["stages"][0]["worker_per_trial"] = 2
-    with pytest.raises(ValueError, match="'workers_per_trial'"):
+    with pytest.raises(DataError, match="'workers_per_trial'"):
         Plan.from_json(json.dumps(good))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from measured_records import LIKE, record, two_at_once
 
+from app.errors import DataError
 from app.planning.cost import CostModel
 from app.planning.measured import profile_of
 from app.planning.profile import Profile, group_of
@@ -73,12 +74,12 @@ def test_a_profile_survives_its_file_and_a_wrong_one_is_refused() -> None:
     profile = profile_of([], [record()])
     assert Profile.from_json(profile.to_json()) == profile
     values = json.loads(profile.to_json())
-    with pytest.raises(ValueError, match="format: got 0, expected 2"):
+    with pytest.raises(DataError, match="format: got 0, expected 2"):
         Profile.from_json(json.dumps({**values, "format": 0}))
     values["samples"][0]["step_s"] = -1
-    with pytest.raises(ValueError, match="step_s: got -1"):
+    with pytest.raises(DataError, match="step_s: got -1"):
         Profile.from_json(json.dumps(values))
-    with pytest.raises(ValueError, match="unknown key 'sample'"):
+    with pytest.raises(DataError, match="unknown key 'sample'"):
         Profile.from_json(json.dumps({"sample": []}))
 
 

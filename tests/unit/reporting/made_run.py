@@ -5,6 +5,7 @@ import struct
 import zlib
 
 from app.records import Timings, TrialRecord
+from app.run_folder.run import RECORD
 from app.workloads.brats.declaration import BRATS
 
 NUM_EPOCHS = 12
@@ -35,7 +36,7 @@ def finished_run() -> dict[str, bytes]:
     files = {
         "config.json": json.dumps(experiment()),
         "metrics.jsonl": "".join(json.dumps(epoch(n)) + "\n" for n in range(1, NUM_EPOCHS + 1)),
-        "record.json": record().to_json(),
+        "record.json": RECORD.text(record()),
         "evaluation/test/summary.json": json.dumps(summary()),
         "evaluation/test/cases.csv": CASES_CSV,
     }

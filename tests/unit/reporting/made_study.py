@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from app.records import Session, Span, StudyRecord, StudyTrial, Timings, TrialRecord
+from app.run_folder.run import RECORD as RUN_RECORD
+from app.run_folder.study import RECORD as STUDY_RECORD
 from app.workloads.brats.declaration import BRATS
 
 START_S = 1_700_000_000.0
@@ -158,7 +160,7 @@ def cases_csv(number: int, shift: float = 0.0, num_cases: int = 20) -> str:
 
 def study_files(record: StudyRecord, noise: float = 0.0) -> dict[str, bytes]:
     """The files of a study's folder by their names in it."""
-    files = {"record.json": record.to_json()}
+    files = {"record.json": STUDY_RECORD.text(record)}
     for number, trial in enumerate(record.trials):
         if trial.status == "waiting" and trial.start_s is None:
             continue
@@ -166,7 +168,7 @@ def study_files(record: StudyRecord, noise: float = 0.0) -> dict[str, bytes]:
         files[f"{folder}/config.json"] = json.dumps(experiment(number))
         files[f"{folder}/metrics.jsonl"] = curve(number, noise)
         if trial.record is not None:
-            files[f"{folder}/record.json"] = trial.record.to_json()
+            files[f"{folder}/record.json"] = RUN_RECORD.text(trial.record)
     return {name: content.encode() for name, content in files.items()}
 
 

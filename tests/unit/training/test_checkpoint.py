@@ -40,6 +40,18 @@ def test_a_damaged_file_is_one_clear_error(tmp_path: Path, content: bytes) -> No
         checkpoint.load_last(str(tmp_path), CPU)
 
 
+def test_one_flipped_bit_of_the_weights_is_told(tmp_path: Path) -> None:
+    model, _ = saved(tmp_path)
+    path = tmp_path / "last.pt"
+    weights = next(iter(model.state_dict().values())).numpy().tobytes()
+    content = bytearray(path.read_bytes())
+    content[content.index(weights)] ^= 1
+    path.write_bytes(content)
+    torch.load(path, weights_only=True)  # which does not notice
+    with pytest.raises(DataError, match=r"last\.pt: not a readable checkpoint"):
+        checkpoint.load_last(str(tmp_path), CPU)
+
+
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     class Runs:
         def __reduce__(self) -> tuple[object, tuple[str]]:

@@ -3,6 +3,7 @@
 from app.command_line import absolute
 from app.console import say
 from app.data import files
+from app.run_folder.run import ENSEMBLE
 from app.workloads.declaration import Engine
 from app.workloads.documents.commands.flags import WORKLOADS, EvaluateEnsemble
 from app.workloads.documents.ensemble import runs as ensemble
@@ -27,6 +28,5 @@ def evaluate(arguments: EvaluateEnsemble, engine: Engine) -> None:
     )
     for line in ensemble.table(summary):
         say(line)
-    path = files.join(absolute(arguments.out), "ensemble.json")
-    files.write_json(path, summary)
-    say(f"written: {path}")
+    ENSEMBLE.write(absolute(arguments.out), summary)
+    say(f"written: {ENSEMBLE.path(absolute(arguments.out))}")

@@ -14,6 +14,7 @@ from app.data.names import as_text
 from app.data.store.quarantine import Quarantined, write_quarantine
 from app.errors import DataError, UsageError
 from app.reporting.run.page_sheet import NUM_CHARACTERS, SheetPage, build_sheet, sheet_data, with_shown_thumbnails
+from app.run_folder.run import ABOUT, SHEET
 from app.workloads.declaration import Engine
 from app.workloads.documents.commands.flags import PredictDocuments
 from app.workloads.documents.ocr import engines
@@ -81,9 +82,9 @@ def _write_sheet(arguments: PredictDocuments, out: str, shown: list[Any], stored
     sheet = files.join(out, "sheet.html")
     title = ", ".join(as_text(files.name_of(absolute(path))) for path in arguments.input)
     files.write_bytes_atomic(sheet, build_sheet(title, shown, time.strftime("%Y-%m-%d %H:%M")).encode())
-    files.write_json(files.join(out, "sheet.json"), sheet_data(title, shown))
+    SHEET.write(out, sheet_data(title, shown))
     about = {"image_model": arguments.image_model, "text_model": arguments.text_model, "stored_size": stored_size}
-    files.write_json(files.join(out, "about.json"), {**about, "ocr": asdict(ocr), "versions": records.versions()})
+    ABOUT.write(out, {**about, "ocr": asdict(ocr), "versions": records.versions()})
     return sheet
 
 

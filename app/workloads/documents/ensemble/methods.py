@@ -3,8 +3,6 @@
 Works on probabilities alone, as jobs/evaluate.py leaves them in a run's cases.csv. Shapes: N pages, K classes.
 """
 
-import csv
-import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +12,7 @@ import numpy.typing as npt
 from app.data import files
 from app.errors import DataError, UsageError
 from app.intervals import MAX_ERROR
+from app.run_folder.run import CASES, EVALUATIONS
 
 Float64Array = npt.NDArray[np.float64]
 Hits = npt.NDArray[np.bool_]
@@ -56,15 +55,17 @@ def read_predictions(run: str, split: str) -> Predictions:
     Raises:
         DataError: the run was not evaluated on the split, or not for its probabilities.
     """
-    path = files.join(run, "evaluation", split, "cases.csv")
-    if not files.exists(path):
+    folder = files.join(run, EVALUATIONS, split)
+    if not CASES.exists(folder):
         raise DataError(f"{run} has no {split} predictions: run jobs/evaluate.py with --split {split} first")
-    rows = list(csv.DictReader(io.StringIO(files.read_bytes(path).decode())))
-    names = [name for name in rows[0] if name.startswith(PREFIX)] if rows else []
+    cases = CASES.read(folder)
+    names = [name for name in next(iter(cases.values()), ()) if name.startswith(PREFIX)]
     if not names:
-        raise DataError(f"{path} holds no probabilities of classes; expected columns {PREFIX}CLASS")
-    shares = np.array([[float(row[name]) for name in names] for row in rows])
-    return Predictions(tuple(row["case"] for row in rows), tuple(name.removeprefix(PREFIX) for name in names), shares)
+        raise DataError(f"{CASES.path(folder)} holds no probabilities of classes; expected columns {PREFIX}CLASS")
+    shares = np.array([[scores[name] for name in names] for scores in cases.values()], np.float64)
+    if not np.isfinite(shares).all():
+        raise DataError(f"{CASES.path(folder)} has pages without a probability of each class; evaluate the run again")
+    return Predictions(tuple(cases), tuple(name.removeprefix(PREFIX) for name in names), shares)
 
 
 def align(

@@ -14,7 +14,8 @@ from scipy import stats
 
 from app.data import files
 from app.errors import UsageError
-from app.execution.models.evaluate import bootstrap_interval, cases_csv, evaluate_run, is_evaluated, summarize
+from app.execution.models.evaluate import bootstrap_interval, evaluate_run, is_evaluated, summarize
+from app.run_folder.run import CASES
 from app.training import checkpoint
 from app.training.numerics import Numerics
 from app.workloads.base import Workload
@@ -34,7 +35,7 @@ def test_the_interval_is_the_same_each_time_and_needs_two_values() -> None:
 
 def test_a_score_that_is_not_defined_is_an_empty_cell() -> None:
     cases = {"a": {"dice": 0.5, "hd95_mm_ET": None}, "b": {"dice": 1.0, "hd95_mm_ET": 2.25}}
-    assert cases_csv(cases) == "case,dice,hd95_mm_ET\na,0.5,\nb,1,2.25\n"
+    assert CASES.text(cases) == "case,dice,hd95_mm_ET\na,0.5,\nb,1,2.25\n"
 
 
 def test_means_count_the_cases_they_are_over() -> None:

@@ -49,6 +49,15 @@ def test_an_exported_folder_has_its_weights_at_the_top(tmp_path: Path) -> None:
     assert load_model(str(tmp_path / "export")).metrics["epoch"] == 3
 
 
+def written(place: str, numerics: dict[str, object]) -> object:
+    if place != "record.json":
+        return {"numerics": numerics}
+    words = {"name": "a", "status": "finished", "store": "", "launcher": "local", "device": "cpu", "binding_limit": ""}
+    numbers = {"num_workers": 1, "global_batch_size": 1, "num_steps": 1, "num_parameters": 1}
+    unknown = {"samples_per_s": None, "samples_per_s_per_worker": None, "waiting_share": None}
+    return {**words, **numbers, **unknown, "experiment": {}, "timings": {}, "metrics": {}, "numerics": numerics}
+
+
 @pytest.mark.parametrize(
     ("asked", "chosen", "expected"),
     [
@@ -68,7 +77,7 @@ def test_the_numerics_are_those_of_the_validation(
     save_best(str(tmp_path / "checkpoint"), network, experiment, {})
     numerics = {"precision": chosen, "channels_last": False}
     if chosen is not None and place.endswith(".json"):
-        (tmp_path / place).write_text(json.dumps({"numerics": numerics}))
+        (tmp_path / place).write_text(json.dumps(written(place, numerics)))
     elif chosen is not None:
         optimizer = torch.optim.SGD(network.parameters())
         save_last(str(tmp_path / "checkpoint"), network, optimizer, Progress(), experiment, numerics)

@@ -76,5 +76,5 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text('{"name": \n')
     ledger = Ledger(str(tmp_path))
-    with pytest.raises(DataError, match=f"{name} is damaged"):
+    with pytest.raises(DataError, match=f"{name}(, line 1)? is damaged"):
         (ledger.read_record(), ledger.finished("a"), ledger.spans("a"))

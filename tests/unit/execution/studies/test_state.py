@@ -1,12 +1,12 @@
 """Where a study stands: the plan is followed, failures are told apart, a restart carries on."""
 
-import json
 from typing import Any
 
 from app.execution.studies.state import StudyState
 from app.experiment import Experiment, Study
 from app.planning.plan import Plan, Stage, plan_of_strategy
 from app.records import Span, Stint, StudyRecord, Timings, TrialRecord
+from app.run_folder.study import RECORD as STUDY_RECORD
 from app.scheduling import Scheduler
 
 
@@ -96,7 +96,7 @@ def test_a_restart_runs_what_is_not_finished_under_the_new_plan() -> None:
     first.begin("b", 0, 101.5)
     first.begin("d", 1, 103.0)
     first.fail("d", "nan", (), 104.0)
-    before = StudyRecord.from_json(json.dumps(json.loads(first.record(110.0).to_json())))
+    before = STUDY_RECORD.parse(STUDY_RECORD.text(first.record(110.0)).encode())
     assert before.status == "running" and before.makespan_s() == 10.0
 
     # b was finished, but the driver was killed before it could note it.
@@ -131,7 +131,7 @@ def test_rounds_of_a_population_are_one_attempt_in_several_stints() -> None:
     trial = again.trials["a"]
     assert (trial.num_attempts, trial.start_s, trial.end_s) == (1, 101.0, 203.0)
     assert trial.stints == (Stint(0, 1, 101.0, 103.0), Stint(1, 1, 201.0, 203.0))
-    assert StudyRecord.from_json(again.record(204.0).to_json()).trials[0].stints == trial.stints
+    assert STUDY_RECORD.parse(STUDY_RECORD.text(again.record(204.0)).encode()).trials[0].stints == trial.stints
 
 
 def test_the_best_trial_is_chosen_among_finished_ones_of_one_kind_of_score() -> None:

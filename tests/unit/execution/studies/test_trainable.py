@@ -9,10 +9,11 @@ import pytest
 
 from app.execution.studies.results import FAILURE, ORDER, PLACE, SCORE, SHAPE, VALUES, WORST
 from app.execution.studies.trainable import TrialTrainable
-from app.execution.trials.attempts import AttemptFailed, Failure, note_attempt
+from app.execution.trials.attempts import AttemptFailed, note_attempt
 from app.execution.trials.desk import Desk
 from app.execution.trials.group import Group, GroupShape
 from app.experiment import Experiment
+from app.run_folder.contents import Failure
 from app.training.order import Order
 
 NAN = Failure("final", "the loss is nan", "TrainingError")

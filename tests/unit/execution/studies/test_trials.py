@@ -13,11 +13,12 @@ from app.execution.studies.results import FAILURE, PLACE
 from app.execution.studies.state import StudyState
 from app.execution.studies.trials import StudyTrials
 from app.execution.trials import gauges
-from app.execution.trials.attempts import Failure, note_attempt
+from app.execution.trials.attempts import note_attempt
 from app.execution.trials.loggers import Loggers
 from app.execution.trials.record import note_origin
 from app.experiment import Experiment, Study
 from app.planning.plan import plan_of_strategy
+from app.run_folder.contents import Failure
 from app.training.order import Order
 
 GONE = {FAILURE: Failure("death", "2 workers did not start", "ResourceError"), PLACE: "2 workers did not start"}

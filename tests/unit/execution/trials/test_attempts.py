@@ -7,8 +7,9 @@ import pytest
 
 from app.errors import DataError, ResourceError, TrainingError, TwofoldError
 from app.execution.trials import attempts
-from app.execution.trials.attempts import Failure, failure_of, given_up, is_worth_another
+from app.execution.trials.attempts import failure_of, given_up, is_worth_another
 from app.experiment import Experiment
+from app.run_folder.contents import Failure
 from app.training.order import Order
 
 DEATH, PIPE, RESET, NAN = (

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.execution.trials import desk
-from app.execution.trials.attempts import Failure
 from app.execution.trials.desk import ADVANCE, Desk, Verdict, telling
+from app.run_folder.contents import Failure
 
 NAN = Failure("final", "the loss is nan")
 MEMORY = Failure("final", "out of memory", "ResourceError")

@@ -129,7 +129,7 @@ def test_a_section_whose_files_are_missing_is_left_out(absent: list[str], lost: 
     [
         ("record.json", b'{"name": "de', {"timings", "software"}, "record.json"),
         ("record.json", b"\xff\xfe", {"timings", "software"}, "record.json"),
-        ("metrics.jsonl", b'{"epoch": 1, "loss": "low", "elapsed_s": 3}\n', {"learning"}, "no finite number for loss"),
+        ("metrics.jsonl", b'{"epoch": 1, "loss": "low", "elapsed_s": 3}\n', {"learning"}, "loss: got 'low'"),
         ("metrics.jsonl", b"[1]\n", {"learning"}, "expected names with values"),
         ("evaluation/test/cases.csv", b"case,dice\nA,0.5,9\n", {"results-test"}, "3 columns, expected 2"),
         ("evaluation/test/cases.csv", b"case,dice\nA,good\n", {"results-test"}, "got 'good'"),

@@ -336,7 +336,7 @@ def test_weights_of_a_trial_that_starts_from_another_lie_in_each_run() -> None:
         (None, "/runs/c has no record.json: expected the folder of a study"),
         (b'{"name": "s"', "/runs/c/record.json is damaged"),
         (b"\xff\xfe", "/runs/c/record.json is damaged"),
-        (b'{"name": "s"}', "damaged, or no study's: missing key 'status'"),
+        (b'{"name": "s"}', "damaged: missing key 'status'"),
         (b"[]", "/runs/c/record.json is damaged"),
     ],
 )
