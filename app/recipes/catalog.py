@@ -11,6 +11,7 @@ from app.experiment import BatchRule, Experiment, OptimizerConfig, ScheduleConfi
 from app.recipes.documents import (
     documents_batch_sizes,
     documents_image,
+    documents_networks,
     documents_partitions,
     documents_transfer,
     named,
@@ -140,6 +141,7 @@ RECIPES: dict[str, Callable[..., Study]] = {
     "brats-tpe": brats_tpe,
     "brats-population": brats_population,
     "documents-image": documents_image,
+    "documents-networks": documents_networks,
     "documents-transfer": documents_transfer,
     "documents-partitions": documents_partitions,
     "documents-batch-sizes": documents_batch_sizes,
@@ -150,6 +152,7 @@ RECIPES: dict[str, Callable[..., Study]] = {
     "brats-tpe-small": partial(brats_tpe, small=True),
     "brats-population-small": partial(brats_population, small=True),
     "documents-image-small": partial(documents_image, small=True),
+    "documents-networks-small": partial(documents_networks, small=True),
     "documents-transfer-small": partial(documents_transfer, small=True),
     "documents-partitions-small": partial(documents_partitions, small=True),
     "documents-batch-sizes-small": partial(documents_batch_sizes, small=True),

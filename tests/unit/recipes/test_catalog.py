@@ -161,6 +161,46 @@ def test_models_of_the_image_study_can_be_chosen() -> None:
     assert [t.name for t in documents.documents_image().experiments] == [f"efficientnet_b{n}" for n in range(5)]
 
 
+def test_networks_are_compared_under_one_protocol() -> None:
+    """EfficientNets B0 to B4 beside six other networks: 16 pages a step, 20 epochs, 0.2 x 16 / 256."""
+    trials = documents.documents_networks().experiments
+    assert [t.name for t in trials] == [
+        *("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4"),
+        *("vgg16", "resnet50", "resnet152", "inception_resnet_v2", "densenet121", "convnext_tiny.fb_in1k"),
+    ]
+    assert [t.task for t in trials] == [{"model": t.name} for t in trials]
+    alike = {str({**t.to_dict(), "name": "", "task": {}}) for t in trials}
+    assert len(alike) == 1, "they differ in the network alone"
+    assert (trials[5].epochs, trials[5].global_batch_size(2), trials[5].store) == (20, 16, "rvl-cdip")
+    assert trials[5].learning_rate(1) == pytest.approx(0.0125)
+    published = documents.documents_networks(published=True)
+    assert published.name == "ferrando2020-networks"
+    assert {t.global_batch_size(4) for t in published.experiments} == {64}, "16 pages a worker"
+    chosen = documents.documents_networks(models=("resnet18",), weights="random").experiments
+    assert [t.task for t in chosen] == [{"model": "resnet18", "weights": "random"}]
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_timm_has_every_network_with_weights_of_the_thousand_classes(small: bool) -> None:
+    """By its registry, without building one; all weights of the large ones were trained on ImageNet-1k alone."""
+    timm = pytest.importorskip("timm")
+    from timm.models import get_pretrained_cfg
+
+    for trial in documents.documents_networks(small=small).experiments:
+        assert timm.is_model(trial.task["model"].split(".")[0]), trial.name
+        found = get_pretrained_cfg(trial.task["model"])
+        assert found is not None and found.tag and found.num_classes == 1000
+        assert "12k" not in found.tag and "22k" not in found.tag and "ssld" not in found.tag, found.tag
+
+
+def test_small_networks_need_no_download() -> None:
+    trials = documents.documents_networks(small=True).experiments
+    assert [t.task for t in trials] == [
+        {"model": model, "weights": "random", "image_size": 64}
+        for model in ("test_efficientnet", "test_resnet", "test_convnext")
+    ]
+
+
 @pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("-small")])
 def test_small_ones_are_of_the_same_kind_and_shorter(name: str) -> None:
     small, whole = RECIPES[name](), RECIPES[name.removesuffix("-small")]()
