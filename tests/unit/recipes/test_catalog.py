@@ -2,14 +2,31 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.data.samples.feeding import Samples, rows_of_epoch
 from app.experiment import Study
 from app.planning.plan import plan_of_strategy
 from app.recipes import catalog, documents
 from app.recipes.catalog import RECIPES
 from app.workloads.registry import find_workload
+
+GPUS = (1, 2, 4, 8, 12, 16, 32)
+
+
+class Cases(Samples):
+    """Samples of which only the number matters."""
+
+    def __init__(self, num_cases: int) -> None:
+        self._num_cases = num_cases
+
+    def __len__(self) -> int:
+        return self._num_cases
+
+    def load(self, rows: Any, seeds: Any) -> Any:
+        raise AssertionError("nothing is read")
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -49,6 +66,23 @@ def test_the_seeds_task_is_whole_volumes_and_one_output() -> None:
     assert (task.regions, task.network, task.filters) == (("WT",), "unet3d", (8, 16, 32, 64))
     assert (task.sampling, task.patch_size, task.samples_per_case) == ("whole", (152, 240, 240), 1)
     assert task.augment is None and task.loss == "dice"
+
+
+def test_distmis_as_published_grows_the_batch_with_the_workers_and_drops_remainders() -> None:
+    study = catalog.distmis_published()
+    assert study.name == "distmis-published" and len(study.experiments) == 32
+    for trial, plain in zip(study.experiments, catalog.distmis_grid().experiments, strict=True):
+        assert trial.drop_remainder and not plain.drop_remainder
+        assert trial.task == plain.task and trial.optimizer == plain.optimizer
+        assert (trial.global_batch_size(4), trial.learning_rate(4)) == (8, 4 * plain.optimizer.learning_rate)
+    assert {t.batch_rule for t in catalog.distmis_published(small=True).experiments} == {"fixed-per-worker"}
+
+
+def test_distmis_as_published_has_as_many_steps_an_epoch_as_its_loader_gave() -> None:
+    """338 training cases, two a GPU: 169, 84, 42, 21, 14, 10 and 5 steps at 1 to 32 GPUs."""
+    trial = catalog.distmis_published().experiments[0]
+    steps = [rows_of_epoch(Cases(338), b, trial.drop_remainder) // b for b in map(trial.global_batch_size, GPUS)]
+    assert steps == [169, 84, 42, 21, 14, 10, 5]
 
 
 def test_tpe_chooses_rate_decay_and_norm() -> None:
