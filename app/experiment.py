@@ -91,18 +91,19 @@ class TrainingOptions:
 
     seed: int = 0
     epochs: int = 10
-    """One epoch shows every sample of the training split once."""
+    """One epoch shows every sample of the training split once, but with `drop_remainder`."""
     batch_size: int = 2
     """Samples a step: over all workers (`fixed-global`) or on each worker (`fixed-per-worker`)."""
     batch_rule: BatchRule = "fixed-global"
     """`fixed-per-worker` also scales the learning rate by the number of workers."""
+    drop_remainder: bool = False
+    """An epoch shows its whole batches alone; else one batch takes its last rows and the first of the next epoch."""
     max_micro_batch_size: int | None = None
     """Samples a worker runs at a time; more are accumulated. None: the worker's whole share."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     ema_decay: float | None = None
-    """Where given, weights averaged over the steps with this decay are evaluated and kept as best, in place of the
-    last ones (app.training.ema)."""
+    """Decay of the weights' average over steps that is, where given, evaluated and kept as best (app.training.ema)."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """`auto` measures the candidates on this device before the first step and keeps the fastest."""
     channels_last: Literal["auto", "yes", "no"] = "auto"
@@ -191,9 +192,9 @@ class Experiment(TrainingOptions):
         """Peak learning rate: scaled linearly with the global batch where the optimizer names a reference, else with
         the workers when the global batch grows with them."""
         if self.optimizer.reference_batch_size is not None:
-            share = self.global_batch_size(num_workers) / self.optimizer.reference_batch_size
-            return self.optimizer.learning_rate * share
-        factor = num_workers if self.batch_rule == "fixed-per-worker" else 1
+            factor = self.global_batch_size(num_workers) / self.optimizer.reference_batch_size
+        else:
+            factor = num_workers if self.batch_rule == "fixed-per-worker" else 1
         return self.optimizer.learning_rate * factor
 
 

@@ -24,6 +24,7 @@ BENCHMARKS = {
     "feeding": "patches a second: MONAI's data sets, nnU-Net's loader, Ray Data against none",
     "feeding_train": "steady samples a second of whole trainings: Ray Data against workers that read for themselves",
     "step": "a training step: the same network in plain fp32",
+    "memory": "memory and time of one training step by the size of its volumes; no peer",
     "throughput": "steady samples a second: torchrun with the same loop",
     "quality": "Dice after the same minutes: a network trained by MONAI's pipeline",
     "documents_quality": "what is claimed of documents: ensemble, transfer, two workers; on synthetic pages",
@@ -49,7 +50,7 @@ class BenchmarkError(TwofoldError):
 @dataclass(frozen=True)
 class Arguments:
     names: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Benchmarks to run: prepare, feeding, feeding_train, step, throughput, quality, sliding_window,
+    """Benchmarks to run: prepare, feeding, feeding_train, step, memory, throughput, quality, sliding_window,
     documents_quality, documents_prepare, documents_step, documents_job, documents_ocr, documents_text, study,
     plan, plan_simulated, plan_distmis, gpu. None given: all."""
     quick: bool = False

@@ -67,7 +67,7 @@ def _measure(
     import torch
 
     torch.cuda.reset_peak_memory_stats()
-    step = _make_step(network, shape, precision, channels_last, compiled)
+    step = make_step(network, shape, precision, channels_last, compiled)
     for _ in range(3):
         step()
     torch.cuda.synchronize()
@@ -86,9 +86,15 @@ def _measure(
     }
 
 
-def _make_step(
-    network: dict[str, Any], shape: dict[str, Any], precision: str, channels_last: bool, compiled: bool
+def make_step(
+    network: dict[str, Any],
+    shape: dict[str, Any],
+    precision: str,
+    channels_last: bool,
+    compiled: bool,
+    micro_batch_size: int | None = None,
 ) -> Callable[[], float]:
+    """A training step that is carried out when called, on made-up samples on the device; it returns the loss."""
     import numpy as np
     import torch
 
@@ -100,7 +106,13 @@ def _make_step(
 
     workload, context = BratsWorkload(), LocalContext()
     task = workload.parse_task({**network, "patch_size": shape["patch_size"]})
-    experiment = Experiment(name="gpu", workload="brats", task=task.to_dict(), batch_size=shape["batch_size"])
+    experiment = Experiment(
+        name="gpu",
+        workload="brats",
+        task=task.to_dict(),
+        batch_size=shape["batch_size"],
+        max_micro_batch_size=micro_batch_size,
+    )
     numerics = Numerics(precision, channels_last)
     torch.manual_seed(0)
     model = numerics.place(workload.build_model(task).to(context.device))

@@ -11,6 +11,7 @@ from app.experiment import BatchRule, Experiment, OptimizerConfig, ScheduleConfi
 from app.recipes.documents import (
     documents_batch_sizes,
     documents_image,
+    documents_networks,
     documents_partitions,
     documents_transfer,
     named,
@@ -88,6 +89,15 @@ def distmis_grid(
     return Study(named("distmis-grid", small), tuple(trials))
 
 
+def distmis_published(*, small: bool = False, epochs: int | None = None) -> Study:
+    """The grid as DistMIS trained it: two volumes a worker, rate x workers, and of each epoch the whole batches alone.
+
+    Its split in the order of dataset.json is the store's: jobs/prepare.py brats --split in-order.
+    """
+    trials = distmis_grid(small=small, epochs=epochs, batch_rule="fixed-per-worker").experiments
+    return Study(named("distmis-published", small), tuple(replace(t, drop_remainder=True) for t in trials))
+
+
 def brats_tpe(*, small: bool = False, epochs: int | None = None, num_trials: int | None = None) -> Study:
     """Rate, weight decay and norm of the network, chosen for each trial from how those before did."""
     base = _brats(small, epochs)
@@ -137,9 +147,11 @@ def _brats(small: bool, epochs: int | None) -> Experiment:
 RECIPES: dict[str, Callable[..., Study]] = {
     "brats-smoke": brats_smoke,
     "distmis-grid": distmis_grid,
+    "distmis-published": distmis_published,
     "brats-tpe": brats_tpe,
     "brats-population": brats_population,
     "documents-image": documents_image,
+    "documents-networks": documents_networks,
     "documents-transfer": documents_transfer,
     "documents-partitions": documents_partitions,
     "documents-batch-sizes": documents_batch_sizes,
@@ -147,9 +159,11 @@ RECIPES: dict[str, Callable[..., Study]] = {
     "ferrando2020-transfer": partial(documents_transfer, published=True),
     "ferrando2020-partitions": partial(documents_partitions, published=True),
     "distmis-grid-small": partial(distmis_grid, small=True),
+    "distmis-published-small": partial(distmis_published, small=True),
     "brats-tpe-small": partial(brats_tpe, small=True),
     "brats-population-small": partial(brats_population, small=True),
     "documents-image-small": partial(documents_image, small=True),
+    "documents-networks-small": partial(documents_networks, small=True),
     "documents-transfer-small": partial(documents_transfer, small=True),
     "documents-partitions-small": partial(documents_partitions, small=True),
     "documents-batch-sizes-small": partial(documents_batch_sizes, small=True),

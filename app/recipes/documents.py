@@ -14,6 +14,11 @@ RVL_CDIP, TOBACCO = "rvl-cdip", "tobacco"
 """Names of stores."""
 
 EFFICIENTNETS = tuple(f"efficientnet_b{size}" for size in range(5))
+OTHER_NETWORKS = ("vgg16", "resnet50", "resnet152", "inception_resnet_v2", "densenet121", "convnext_tiny.fb_in1k")
+"""By timm's names. ConvNeXt-T with weights of ImageNet's thousand classes, as all others have: by its plain name timm
+gives those of a larger set."""
+SMALL_NETWORKS = ("test_efficientnet", "test_resnet", "test_convnext")
+"""timm's smallest of three families."""
 SMALL_IMAGE_TASK: Mapping[str, Any] = {"model": "test_efficientnet", "weights": "random", "image_size": 64}
 """timm's smallest EfficientNet, without a download."""
 
@@ -65,6 +70,24 @@ def documents_image(
         for task in tasks
     ]
     return _study("documents-image", small, published, trials)
+
+
+def documents_networks(
+    *,
+    small: bool = False,
+    published: bool = False,
+    epochs: int | None = None,
+    models: Sequence[str] | None = None,
+    weights: str | None = None,
+) -> Study:
+    """EfficientNets beside other networks on RVL-CDIP, all trained alike."""
+    if small:
+        tasks = [{**SMALL_IMAGE_TASK, "model": model} for model in models or SMALL_NETWORKS]
+    else:
+        tasks = [{"model": model} for model in models or (*EFFICIENTNETS, *OTHER_NETWORKS)]
+    chosen = {} if weights is None else {"weights": weights}
+    trials = [replace(_rvl_cdip(small, epochs, {**task, **chosen}), name=task["model"]) for task in tasks]
+    return _study("documents-networks", small, published, trials)
 
 
 def documents_transfer(

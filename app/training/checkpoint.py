@@ -126,7 +126,8 @@ def progress_of(saved: dict[str, Any] | None, folder: str, score: str) -> Progre
 
 def offset_of(progress: Progress, experiment: Experiment, batch_size: int, grouped: bool, folder: str) -> int:
     """Samples seen beyond those that as many steps of this batch see: 0, or the batch grows with the workers and there
-    were others before. `grouped`: the order of samples depends on the batch (app.data.samples.grouped_order).
+    were others before. `grouped`: the order of samples depends on the batch (app.data.samples.grouped_order), as
+    it does where remainders are dropped.
 
     Raises:
         UsageError: what follows the samples seen cannot be told.
@@ -134,7 +135,7 @@ def offset_of(progress: Progress, experiment: Experiment, batch_size: int, group
     if not progress.num_samples and experiment.batch_rule == "fixed-global":  # of a checkpoint that did not count them
         progress.num_samples = progress.step * batch_size
     offset = progress.num_samples - progress.step * batch_size
-    if offset and (grouped or not progress.num_samples):
+    if offset and (grouped or experiment.drop_remainder or not progress.num_samples):
         before = progress.num_samples // progress.step or "as many (an older version did not note how many)"
         raise UsageError(
             f"{folder}: got a batch of {batch_size} samples ({experiment.batch_rule}), expected {before} as before, "

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from app.data.samples.feeding import SEEDS, Prefetcher, StepReader
+from app.data.samples.feeding import SEEDS, Prefetcher, StepReader, rows_of_epoch
 from app.data.samples.order import end_step_of_epoch, num_steps
 from app.data.samples.splits import VALIDATION
 from app.errors import TrainingError, UsageError
@@ -66,6 +66,7 @@ class Training:
         self.task = workload.parse_task(experiment.task)
         self.samples = workload.open_samples(self.task, order.store)
         self.batch_size = experiment.global_batch_size(context.world_size)
+        self.epoch_size = rows_of_epoch(self.samples, self.batch_size, experiment.drop_remainder)
         saved = checkpoint.load_last(self.checkpoints, context.device)
         self.progress = checkpoint.progress_of(saved, self.checkpoints, workload.score)
         self.first_step = self.progress.step
@@ -73,7 +74,7 @@ class Training:
         self.offset = checkpoint.offset_of(self.progress, experiment, self.batch_size, grouped, self.checkpoints)
         self.num_steps = self._end_step(experiment.epochs - 1)
         ends = {self._end_step(epoch) for epoch in range(self.progress.num_epochs, experiment.epochs)}
-        if len(ends) < experiment.epochs - self.progress.num_epochs:
+        if self.num_steps < 1 or len(ends) < experiment.epochs - self.progress.num_epochs:
             raise UsageError(
                 f"got a batch of {self.batch_size} samples on {context.world_size} worker(s), expected at most the "
                 f"{len(self.samples)} of the training split: some epoch would have no step. Lower batch_size"
@@ -160,7 +161,7 @@ class Training:
         with self.timer.waiting():
             host_batch = next(self.batches)
         step = self.progress.step
-        whole = num_steps(self.experiment.epochs, len(self.samples), self.batch_size)  # had all been of this batch
+        whole = num_steps(self.experiment.epochs, self.epoch_size, self.batch_size)  # had all been of this batch
         rate = self.experiment.learning_rate(self.context.world_size) * learning_rate_factor(
             self.experiment.schedule, step + self.offset / self.batch_size, whole
         )
@@ -251,8 +252,8 @@ class Training:
         self.saved_at = time.monotonic()
 
     def _open_batches(self) -> Prefetcher:
-        rank, world_size = self.context.rank, self.context.world_size
-        reader = StepReader(self.samples, self.experiment.seed, self.batch_size, rank, world_size, self.offset)
+        who = self.context.rank, self.context.world_size
+        reader = StepReader(self.samples, self.experiment.seed, self.batch_size, *who, self.offset, self.epoch_size)
         return self.context.batches(reader, self.first_step, self.num_steps)
 
     def _open_log(self) -> TrainingLog:
@@ -280,7 +281,7 @@ class Training:
         return self.workload.parameter_groups(self.task, self.model, options.weight_decay, options.learning_rate)
 
     def _end_step(self, epoch: int) -> int:
-        return end_step_of_epoch(epoch, len(self.samples), self.batch_size, self.offset)
+        return end_step_of_epoch(epoch, self.epoch_size, self.batch_size, self.offset)
 
     def _status(self, epoch: int, loss: float, scores: dict[str, float] | None = None) -> dict[str, Any]:
         timings = self.timer.timings()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from app.data.samples.grouped_order import grouped_sample_order, grouped_sample_seeds
 from app.data.samples.order import sample_order, sample_seeds, worker_slice
+from app.errors import UsageError
 
 HostBatch = dict[str, npt.NDArray[Any]]
 """Samples as they are read: named arrays, the first axis of each being B."""
@@ -48,6 +49,8 @@ class StepReader:
     world_size: int
     offset: int = 0
     """Where step 0 would begin in the stream of samples; not of samples with lengths."""
+    epoch_size: int | None = None
+    """Rows that an epoch shows; None: all, as of samples with lengths always."""
 
     @property
     def share(self) -> int:
@@ -72,9 +75,25 @@ class StepReader:
             )
         size = len(self.samples)
         return (
-            sample_order(self.seed, step, size, self.global_batch_size, self.offset),
-            sample_seeds(self.seed, step, size, self.global_batch_size, self.offset),
+            sample_order(self.seed, step, size, self.global_batch_size, self.offset, self.epoch_size),
+            sample_seeds(self.seed, step, size, self.global_batch_size, self.offset, self.epoch_size),
         )
+
+
+def rows_of_epoch(samples: Samples, global_batch_size: int, drop_remainder: bool) -> int:
+    """Rows that an epoch shows: all, or as many as fill whole batches; 0 where there are fewer than one batch has.
+
+    Raises:
+        UsageError: a remainder is to be dropped of samples that come in batches of like length.
+    """
+    if not drop_remainder:
+        return len(samples)
+    if samples.lengths is not None:
+        raise UsageError(
+            "drop_remainder: got true for samples that come in batches of like length, expected false: their order "
+            "has no remainder to drop"
+        )
+    return len(samples) // global_batch_size * global_batch_size
 
 
 class Prefetcher(Iterator[HostBatch]):

@@ -5,6 +5,7 @@ positions [s * B, (s + 1) * B) of that stream, B being the global batch size, an
 them. So the order depends on neither the number of workers nor on restarts; every row comes once an epoch; no batch
 is ever short and no row is dropped, because a batch may hold the last rows of one epoch and the first of the next.
 A training that goes on with another batch size takes the stream up where it was: its step s begins at s * B + offset.
+Who wants it otherwise ends each epoch with its last whole batch (`epoch_size`): other rows are dropped each time.
 
 The permutation of a large set is a Feistel network with cycle walking (Black and Rogaway, "Ciphers with arbitrary
 finite domains", CT-RSA 2002), computed for the positions asked for alone: 10^8 rows cost no table. On a tiny domain a
@@ -36,22 +37,28 @@ def end_step_of_epoch(epoch: int, dataset_size: int, global_batch_size: int, off
     return num_steps(epoch + 1, dataset_size, global_batch_size, offset)
 
 
-def sample_order(seed: int, step: int, dataset_size: int, global_batch_size: int, offset: int = 0) -> Int64Array:
+def sample_order(
+    seed: int, step: int, dataset_size: int, global_batch_size: int, offset: int = 0, epoch_size: int | None = None
+) -> Int64Array:
     """Row ids of global step `step`, shape [global_batch_size], int64.
 
+    An epoch ends after its first `epoch_size` rows, others each time; None: after all.
+
     Raises:
-        ValueError: an empty data set, an empty batch or a step before the stream begins.
+        ValueError: an empty data set, an empty batch, an empty or too long epoch, or a step before the stream begins.
     """
-    return _stream(seed, step, dataset_size, global_batch_size, offset)[1]
+    return _stream(seed, step, dataset_size, global_batch_size, offset, epoch_size)[1]
 
 
-def sample_seeds(seed: int, step: int, dataset_size: int, global_batch_size: int, offset: int = 0) -> UInt64Array:
+def sample_seeds(
+    seed: int, step: int, dataset_size: int, global_batch_size: int, offset: int = 0, epoch_size: int | None = None
+) -> UInt64Array:
     """One seed for each sample of the step, shape [global_batch_size], uint64.
 
     It depends on the training's seed, the epoch and the row alone and decides all that is random about the sample:
     where a patch is cut, how it is augmented.
     """
-    return seeds_of(seed, *_stream(seed, step, dataset_size, global_batch_size, offset))
+    return seeds_of(seed, *_stream(seed, step, dataset_size, global_batch_size, offset, epoch_size))
 
 
 def seeds_of(seed: int, epochs: Int64Array, rows: Int64Array) -> UInt64Array:
@@ -68,7 +75,7 @@ def worker_slice(rank: int, world_size: int, global_batch_size: int) -> slice:
 
 
 def _stream(
-    seed: int, step: int, dataset_size: int, global_batch_size: int, offset: int
+    seed: int, step: int, dataset_size: int, global_batch_size: int, offset: int, epoch_size: int | None
 ) -> tuple[Int64Array, Int64Array]:
     start = step * global_batch_size + offset
     if dataset_size < 1 or global_batch_size < 1 or start < 0:
@@ -76,8 +83,11 @@ def _stream(
             f"got {dataset_size} rows, a global batch of {global_batch_size} and step {step}; "
             "expected at least 1 row, a batch of at least 1 and a step of at least 0"
         )
+    epoch_size = dataset_size if epoch_size is None else epoch_size
+    if not 1 <= epoch_size <= dataset_size:
+        raise ValueError(f"got an epoch of {epoch_size} rows, expected 1 to all {dataset_size}")
     positions = np.arange(start, start + global_batch_size, dtype=np.int64)
-    epochs, offsets = np.divmod(positions, dataset_size)
+    epochs, offsets = np.divmod(positions, epoch_size)
     rows = np.empty_like(offsets)
     for epoch in np.unique(epochs):
         here = epochs == epoch

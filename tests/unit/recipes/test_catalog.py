@@ -2,14 +2,31 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.data.samples.feeding import Samples, rows_of_epoch
 from app.experiment import Study
 from app.planning.plan import plan_of_strategy
 from app.recipes import catalog, documents
 from app.recipes.catalog import RECIPES
 from app.workloads.registry import find_workload
+
+GPUS = (1, 2, 4, 8, 12, 16, 32)
+
+
+class Cases(Samples):
+    """Samples of which only the number matters."""
+
+    def __init__(self, num_cases: int) -> None:
+        self._num_cases = num_cases
+
+    def __len__(self) -> int:
+        return self._num_cases
+
+    def load(self, rows: Any, seeds: Any) -> Any:
+        raise AssertionError("nothing is read")
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -49,6 +66,23 @@ def test_the_seeds_task_is_whole_volumes_and_one_output() -> None:
     assert (task.regions, task.network, task.filters) == (("WT",), "unet3d", (8, 16, 32, 64))
     assert (task.sampling, task.patch_size, task.samples_per_case) == ("whole", (152, 240, 240), 1)
     assert task.augment is None and task.loss == "dice"
+
+
+def test_distmis_as_published_grows_the_batch_with_the_workers_and_drops_remainders() -> None:
+    study = catalog.distmis_published()
+    assert study.name == "distmis-published" and len(study.experiments) == 32
+    for trial, plain in zip(study.experiments, catalog.distmis_grid().experiments, strict=True):
+        assert trial.drop_remainder and not plain.drop_remainder
+        assert trial.task == plain.task and trial.optimizer == plain.optimizer
+        assert (trial.global_batch_size(4), trial.learning_rate(4)) == (8, 4 * plain.optimizer.learning_rate)
+    assert {t.batch_rule for t in catalog.distmis_published(small=True).experiments} == {"fixed-per-worker"}
+
+
+def test_distmis_as_published_has_as_many_steps_an_epoch_as_its_loader_gave() -> None:
+    """338 training cases, two a GPU: 169, 84, 42, 21, 14, 10 and 5 steps at 1 to 32 GPUs."""
+    trial = catalog.distmis_published().experiments[0]
+    steps = [rows_of_epoch(Cases(338), b, trial.drop_remainder) // b for b in map(trial.global_batch_size, GPUS)]
+    assert steps == [169, 84, 42, 21, 14, 10, 5]
 
 
 def test_tpe_chooses_rate_decay_and_norm() -> None:
@@ -159,6 +193,46 @@ def test_models_of_the_image_study_can_be_chosen() -> None:
         (model, {"model": model, "weights": "random"}, 3) for model in ("resnet18", "convnext_tiny")
     ]
     assert [t.name for t in documents.documents_image().experiments] == [f"efficientnet_b{n}" for n in range(5)]
+
+
+def test_networks_are_compared_under_one_protocol() -> None:
+    """EfficientNets B0 to B4 beside six other networks: 16 pages a step, 20 epochs, 0.2 x 16 / 256."""
+    trials = documents.documents_networks().experiments
+    assert [t.name for t in trials] == [
+        *("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4"),
+        *("vgg16", "resnet50", "resnet152", "inception_resnet_v2", "densenet121", "convnext_tiny.fb_in1k"),
+    ]
+    assert [t.task for t in trials] == [{"model": t.name} for t in trials]
+    alike = {str({**t.to_dict(), "name": "", "task": {}}) for t in trials}
+    assert len(alike) == 1, "they differ in the network alone"
+    assert (trials[5].epochs, trials[5].global_batch_size(2), trials[5].store) == (20, 16, "rvl-cdip")
+    assert trials[5].learning_rate(1) == pytest.approx(0.0125)
+    published = documents.documents_networks(published=True)
+    assert published.name == "ferrando2020-networks"
+    assert {t.global_batch_size(4) for t in published.experiments} == {64}, "16 pages a worker"
+    chosen = documents.documents_networks(models=("resnet18",), weights="random").experiments
+    assert [t.task for t in chosen] == [{"model": "resnet18", "weights": "random"}]
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_timm_has_every_network_with_weights_of_the_thousand_classes(small: bool) -> None:
+    """By its registry, without building one; all weights of the large ones were trained on ImageNet-1k alone."""
+    timm = pytest.importorskip("timm")
+    from timm.models import get_pretrained_cfg
+
+    for trial in documents.documents_networks(small=small).experiments:
+        assert timm.is_model(trial.task["model"].split(".")[0]), trial.name
+        found = get_pretrained_cfg(trial.task["model"])
+        assert found is not None and found.tag and found.num_classes == 1000
+        assert "12k" not in found.tag and "22k" not in found.tag and "ssld" not in found.tag, found.tag
+
+
+def test_small_networks_need_no_download() -> None:
+    trials = documents.documents_networks(small=True).experiments
+    assert [t.task for t in trials] == [
+        {"model": model, "weights": "random", "image_size": 64}
+        for model in ("test_efficientnet", "test_resnet", "test_convnext")
+    ]
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("-small")])

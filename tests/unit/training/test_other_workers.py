@@ -177,3 +177,22 @@ def test_a_checkpoint_that_did_not_count_samples_goes_on_where_its_batch_is_know
         return
     rest = run(experiment, tmp_path, 2, Noting())
     assert sorted(row for step in first + rest for row in step) == sorted([*range(12)] * 2)
+
+
+def test_a_training_that_drops_remainders_has_whole_batches_of_one_epoch(tmp_path: Path) -> None:
+    """13 samples, four a step: three steps an epoch and one sample left over; without, 26 samples fill seven steps."""
+    experiment = growing(13, 2, drop_remainder=True)
+    steps = run(experiment, tmp_path / "first", 2, Noting(4)) + run(experiment, tmp_path / "first", 2, Noting())
+    assert [(line["epoch"], line["step"]) for line in lines(tmp_path / "first", "metrics.jsonl")] == [(1, 3), (2, 6)]
+    for epoch in (steps[:3], steps[3:]):
+        assert len({row for step in epoch for row in step}) == 12, "each sample once, one dropped"
+    assert len(run(growing(13, 2), tmp_path / "second", 2, Noting())) == 7
+
+
+def test_with_dropped_remainders_other_workers_and_batches_without_a_step_are_refused(tmp_path: Path) -> None:
+    experiment = growing(13, 2, drop_remainder=True)
+    run(experiment, tmp_path / "first", 1, Noting(3))
+    with pytest.raises(UsageError, match=r"batch of 6 samples .*expected 2 as before"):
+        run(experiment, tmp_path / "first", 3, Noting())
+    with pytest.raises(UsageError, match=r"batch of 14 samples on 7 worker.*at most the 13 of the training split"):
+        run(dataclasses.replace(experiment, epochs=1), tmp_path / "second", 7, Noting())

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from app.data.samples.feeding import SEEDS, HostBatch, Prefetcher, Samples, StepReader, read_steps
+from app.data.samples.feeding import SEEDS, HostBatch, Prefetcher, Samples, StepReader, read_steps, rows_of_epoch
+from app.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,15 @@ def test_workers_together_read_what_one_reads(world_size: int) -> None:
 @dataclass(frozen=True)
 class RowsWithLengths(Rows):
     lengths: npt.NDArray[np.int32]
+
+
+def test_rows_of_an_epoch() -> None:
+    assert [rows_of_epoch(Rows(10), 4, drop) for drop in (False, True)] == [10, 8]
+    assert [rows_of_epoch(Rows(10), batch, True) for batch in (5, 11)] == [10, 0]
+    grouped = RowsWithLengths(10, np.arange(10, dtype=np.int32))
+    assert rows_of_epoch(grouped, 4, False) == 10
+    with pytest.raises(UsageError, match="drop_remainder: got true for samples that come in batches of like length"):
+        rows_of_epoch(grouped, 4, True)
 
 
 def test_samples_with_lengths_come_in_batches_of_like_length() -> None:

@@ -57,6 +57,36 @@ def test_an_offset_moves_along_the_stream(seed: int, size: int, batch: int, star
     assert sample_seeds(seed, step, size, batch, offset).tolist() == wanted
 
 
+@given(SEEDS, st.integers(1, 200), st.integers(1, 40), st.integers(1, 4))
+def test_epochs_of_whole_batches_drop_fewer_rows_than_a_batch_has(
+    seed: int, size: int, batch: int, epochs: int
+) -> None:
+    """No row twice in an epoch, and the rows shown are the first of the epoch's own permutation."""
+    batch = min(batch, size)
+    kept = size // batch * batch
+    for epoch in range(epochs):
+        steps = range(num_steps(epoch, kept, batch), end_step_of_epoch(epoch, kept, batch))
+        assert len(steps) == size // batch
+        rows = [sample_order(seed, step, size, batch, epoch_size=kept) for step in steps]
+        seeds = [sample_seeds(seed, step, size, batch, epoch_size=kept) for step in steps]
+        shown = np.concatenate(rows).tolist()
+        assert len(set(shown)) == len(shown) == kept > size - batch
+        assert shown == sample_order(seed, 0, size, kept, offset=epoch * size).tolist()
+        whole = sample_seeds(seed, 0, size, kept, offset=epoch * size)
+        assert np.concatenate(seeds).tolist() == whole.tolist(), "a sample looks alike, whatever is dropped"
+
+
+def test_other_rows_are_dropped_in_other_epochs() -> None:
+    dropped = [set(range(10)) - set(sample_order(0, e, 10, 8, epoch_size=8).tolist()) for e in range(60)]
+    assert {len(rows) for rows in dropped} == {2} and set().union(*dropped) == set(range(10))
+
+
+@pytest.mark.parametrize("epoch_size", [0, 11])
+def test_an_epoch_has_one_row_at_least_and_all_at_most(epoch_size: int) -> None:
+    with pytest.raises(ValueError, match=f"epoch of {epoch_size} rows, expected 1 to all 10"):
+        sample_order(0, 0, 10, 2, epoch_size=epoch_size)
+
+
 def test_epochs_and_seeds_differ() -> None:
     first, second = sample_order(0, 0, 100, 100), sample_order(0, 1, 100, 100)
     other = sample_order(1, 0, 100, 100)

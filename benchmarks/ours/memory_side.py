@@ -1,0 +1,49 @@
+"""One training step of one size, in a process whose memory nothing else has touched."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.gpu import make_step
+from benchmarks.side import serve
+
+
+def measure(
+    network: dict[str, Any], size: list[int], batch_size: int, micro_batch_size: int | None, precision: str
+) -> dict[str, Any]:
+    """Peak bytes before the first step and over two, and the seconds of the second."""
+    import torch
+
+    from app.training.process import threads_per_worker, tune_process
+
+    tune_process(threads_per_worker(1))  # as every training does
+    on_gpu = torch.cuda.is_available()
+    shape = {"patch_size": tuple(size), "batch_size": batch_size}
+    step = make_step(network, shape, precision, True, False, micro_batch_size)
+    before = peak_bytes(on_gpu)
+    step()
+    began = time.perf_counter()
+    step()  # ends by reading the loss, so that a GPU has finished too
+    return {"seconds": time.perf_counter() - began, "before_bytes": before, "peak_bytes": peak_bytes(on_gpu)}
+
+
+def peak_bytes(on_gpu: bool) -> int:
+    """Of the GPU's memory, what tensors took at most; else the most that this process had resident.
+
+    Not ru_maxrss, which begins at what the parent had.
+    """
+    if on_gpu:
+        import torch
+
+        return torch.cuda.max_memory_allocated()
+    return high_water_bytes(Path("/proc/self/status").read_text())
+
+
+def high_water_bytes(status: str) -> int:
+    """VmHWM of the text of /proc/PID/status, which counts in KiB."""
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
+
+
+if __name__ == "__main__":
+    serve({"measure": measure})
