@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import Any, Literal
 
 from app.configuration import from_dict, to_dict
+from app.printable import redacted
 
 PACKAGES = ("ray", "torch", "monai", "timm", "transformers", "numpy", "blosc2")
 
@@ -128,7 +129,7 @@ class TrialRecord:
         return from_dict(TrialRecord, json.loads(text))
 
     def to_json(self) -> str:
-        return json.dumps(to_dict(self), indent=1)
+        return json.dumps(redacted(to_dict(self)), indent=1)
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,7 @@ class StudyRecord:
         return from_dict(StudyRecord, json.loads(text))
 
     def to_json(self) -> str:
-        return json.dumps(to_dict(self), indent=1)
+        return json.dumps(redacted(to_dict(self)), indent=1)
 
     def makespan_s(self) -> float:
         return sum(session.end_s - session.start_s for session in self.sessions)

@@ -17,6 +17,7 @@ from typing import Any
 
 from app.data.walking import walk
 from app.errors import DataError
+from app.printable import redacted
 
 WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 """What file systems say that have no hard links."""
@@ -250,7 +251,8 @@ def read_json(path: str) -> Any:
 
 
 def write_json(path: str, value: Any) -> None:
-    write_bytes_atomic(path, (json.dumps(value, indent=1) + "\n").encode())
+    """Passwords in URLs are hidden: what is read back compares with `redacted` values alone."""
+    write_bytes_atomic(path, (json.dumps(redacted(value), indent=1) + "\n").encode())
 
 
 def _list_remote(root: str) -> list[str]:

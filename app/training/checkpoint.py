@@ -13,6 +13,7 @@ import torch
 from app.data import files
 from app.errors import DataError, TrainingError, UsageError
 from app.experiment import Experiment
+from app.printable import redacted
 
 FORMAT = 1
 
@@ -60,7 +61,7 @@ def save_last(
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
             "progress": vars(progress),
-            "experiment": experiment,
+            "experiment": redacted(experiment),
             "numerics": numerics,
             "average": None if average is None else average.state_dict(),
         },
@@ -69,7 +70,7 @@ def save_last(
 
 def save_best(folder: str, model: torch.nn.Module, experiment: dict[str, Any], best: dict[str, Any]) -> None:
     """Write `best.pt`: weights and what they are, enough to evaluate and predict. Raises TrainingError as save_last."""
-    content = {"format": FORMAT, "model": model.state_dict(), "experiment": experiment, "metrics": best}
+    content = {"format": FORMAT, "model": model.state_dict(), "experiment": redacted(experiment), "metrics": best}
     _write(files.join(folder, "best.pt"), content)
 
 

@@ -21,6 +21,7 @@ from app.data import files
 from app.errors import UsageError
 from app.execution.models.model import TrainedModel, load_model, weights_file
 from app.execution.models.predict import Launcher, map_with_model
+from app.printable import redacted
 from app.training.context import device_name
 from app.training.evaluation import chunks
 
@@ -144,7 +145,7 @@ def is_evaluated(run: str, store: str, split: str, task_options: Mapping[str, An
     found = files.read_json(path)
     model = load_model(run, task_options=task_options)
     case_ids = model.workload.validation_ids(model.task, store, split)
-    return bool((found.get("store"), found.get("of")) == (store, _digest(model, store, case_ids)))
+    return bool((redacted(found.get("store")), found.get("of")) == (redacted(store), _digest(model, store, case_ids)))
 
 
 def _digest(model: TrainedModel, store: str, case_ids: list[str]) -> str:

@@ -9,6 +9,7 @@ from app.data import files
 from app.errors import DataError, UsageError
 from app.experiment import Study
 from app.planning.plan import Plan
+from app.printable import redacted
 from app.records import Span, StudyRecord, TrialRecord
 
 Content = TypeVar("Content")
@@ -33,8 +34,8 @@ class Ledger:
             UsageError: it is another's.
         """
         path = files.join(self.folder, "study.json")
-        wanted = json.loads(json.dumps(study.to_dict()))
-        found = _as_now(files.read_json(path)) if files.exists(path) else None
+        wanted = json.loads(json.dumps(redacted(study.to_dict())))
+        found = _as_now(redacted(files.read_json(path))) if files.exists(path) else None
         if found is None:
             files.write_json(path, wanted)
         elif _given(found) != _given(wanted):
@@ -50,7 +51,7 @@ class Ledger:
         return _parsed(path, StudyRecord.from_json) if files.exists(path) else None
 
     def write_record(self, record: StudyRecord) -> None:
-        files.write_bytes_atomic(files.join(self.folder, "record.json"), json.dumps(to_dict(record)).encode())
+        files.write_bytes_atomic(files.join(self.folder, "record.json"), json.dumps(redacted(to_dict(record))).encode())
 
     def finished(self, name: str) -> TrialRecord | None:
         """The record of a trial that is finished."""

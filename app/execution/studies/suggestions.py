@@ -1,5 +1,6 @@
 """Values that the study's search chooses when a trial begins, on disk before they are used."""
 
+import json
 import math
 from typing import Any
 
@@ -53,7 +54,8 @@ class Suggestions:
             return None
         values = applicable(self._search.parameters, values_of(self._search, suggestion))
         content = {"values": values, "suggestion": {key: plain(value) for key, value in suggestion.items()}}
-        files.write_json(self._path(name), to_dict(content))
+        # As it is, passwords in URLs included: the trial uses what is read back.
+        files.write_bytes_atomic(self._path(name), json.dumps(to_dict(content), indent=1).encode())
         self._chosen[name] = values
         return values
 

@@ -12,6 +12,7 @@ from app import errors, records
 from app.configuration import from_dict, to_dict
 from app.data import files
 from app.errors import ResourceError, TwofoldError, find_user_error
+from app.printable import redacted
 from app.training.order import Order
 
 ATTEMPTS_FILE = "attempts.jsonl"
@@ -177,5 +178,5 @@ def _last_sign(folder: str) -> float | None:
 
 
 def _write(folder: str, lines: Sequence[dict[str, Any]]) -> None:
-    content = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    content = "".join(f"{json.dumps(redacted(line))}\n" for line in lines).encode()
     files.write_bytes_atomic(files.join(folder, ATTEMPTS_FILE), content)

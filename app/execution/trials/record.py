@@ -12,6 +12,7 @@ from app.errors import UsageError
 from app.execution.trials.attempts import FAILURE_FILE
 from app.execution.trials.earlier import with_earlier
 from app.experiment import Experiment
+from app.printable import redacted
 from app.records import TrialRecord
 from app.training.order import Order
 from app.workloads.registry import find_declaration, find_workload
@@ -61,9 +62,9 @@ def claim_folder(order: Order) -> TrialRecord | None:
         UsageError: it is another's.
     """
     config_path = files.join(order.folder, "config.json")
-    config = order.experiment.to_dict()
+    config = redacted(order.experiment.to_dict())
     if files.exists(config_path):
-        found = _as_now(files.read_json(config_path), config)
+        found = _as_now(redacted(files.read_json(config_path)), config)
         keys = sorted(key for key in {**found, **config} if key not in order.changing)
         changed = [key for key in keys if found.get(key) != config.get(key)]
         if changed:
@@ -89,9 +90,9 @@ def claim_stores(folder: str, stores: Mapping[str, str]) -> None:
         DataError: a store is damaged.
     """
     path = files.join(folder, STORES_FILE)
-    before = files.read_json(path) if files.exists(path) else {}
+    before = redacted(files.read_json(path)) if files.exists(path) else {}
     told = {name: fingerprint(store) for name, store in stores.items() if has_manifest(store)}
-    now = {name: {"store": stores[name], "fingerprint": found} for name, found in told.items()}
+    now = {name: {"store": redacted(stores[name]), "fingerprint": found} for name, found in told.items()}
     for name, found in now.items():
         known = before.get(name, found)
         if known["fingerprint"] != found["fingerprint"]:
