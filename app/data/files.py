@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from app.data.regular import check_regular
 from app.data.walking import walk
 from app.errors import DataError
 from app.printable import redacted
@@ -61,7 +62,7 @@ def read_bytes(path: str) -> bytes:
     """
     with _explained("read", path):
         if not is_url(path):
-            with open(path, "rb") as file:
+            with open(check_regular(path), "rb") as file:
                 return file.read()
         system, key = _remote(path)
         content: bytes = system.cat_file(key)
@@ -82,7 +83,7 @@ def read_ranges(ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
             keys = [system._strip_protocol(path) for path, _, _ in ranges]
             parts = system.cat_ranges(keys, [r[1] for r in ranges], [r[2] for r in ranges], on_error="raise")
     for path, group in () if parts else itertools.groupby(ranges, key=lambda r: r[0]):
-        with _explained("read", path), open(path, "rb", buffering=0) as file:
+        with _explained("read", path), open(check_regular(path), "rb", buffering=0) as file:
             parts += [os.pread(file.fileno(), end - start, start) for _, start, end in group]
     for (path, start, end), part in zip(ranges, parts, strict=True):
         if len(part) != end - start:

@@ -239,6 +239,8 @@ def _looker() -> Any:
                 return "a folder"
             if not path.exists():
                 return None
+            if not path.is_file():
+                return "neither a file nor a folder"
             if path.stat().st_size > large:
                 return f"{path.stat().st_size} bytes"
             return hashlib.sha256(path.read_bytes()).hexdigest()
