@@ -239,9 +239,7 @@ def _looker() -> Any:
                 return "a folder"
             if not path.exists():
                 return None
-            if not path.is_file():
-                return "neither a file nor a folder"
-            if path.stat().st_size > large:
+            if path.stat().st_size > large or not path.is_file():  # a pipe would be waited for
                 return f"{path.stat().st_size} bytes"
             return hashlib.sha256(path.read_bytes()).hexdigest()
 
