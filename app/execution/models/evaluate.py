@@ -20,6 +20,7 @@ from app.console import progress
 from app.data import files
 from app.errors import UsageError
 from app.execution.models.model import TrainedModel, load_model, weights_file
+from app.execution.models.offline import without_hub
 from app.execution.models.predict import Launcher, map_with_model
 from app.printable import redacted
 from app.training.context import device_name
@@ -65,6 +66,7 @@ class Evaluation:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
+@without_hub()
 def evaluate_run(
     run: str,
     store: str,
@@ -113,6 +115,7 @@ def evaluate_run(
     return evaluation
 
 
+@without_hub()
 def check_run(
     run: str, store: str, split: str, task_options: Mapping[str, Any] | None = None, workloads: Sequence[str] = ()
 ) -> tuple[TrainedModel, list[str]]:
@@ -132,6 +135,7 @@ def check_run(
     return model, case_ids
 
 
+@without_hub()
 def is_evaluated(run: str, store: str, split: str, task_options: Mapping[str, Any] | None = None) -> bool:
     """Whether the evaluation that the run has is what it would be now: of this store, its cases and what they hold, of
     these options, and of the weights that the run has. One that does not say so is not.

@@ -9,6 +9,7 @@ import torch
 from app import records
 from app.data import files
 from app.errors import DataError, UsageError
+from app.execution.models.offline import without_hub
 from app.experiment import Experiment
 from app.training import checkpoint
 from app.training.numerics import Numerics, has_bf16
@@ -61,10 +62,12 @@ def export_facts(model: TrainedModel) -> dict[str, Any]:
     }
 
 
+@without_hub()
 def load_model(
     path: str, device: torch.device | str = "cpu", task_options: Mapping[str, Any] | None = None
 ) -> TrainedModel:
     """Open a model; `task_options` replace some of its task's options (overlap of windows and the like).
+    No server is asked: what a model names of the hub has to be in the cache of this machine.
 
     Raises:
         DataError: no weights there, a damaged file, or weights that do not fit the network they name.
