@@ -5,6 +5,7 @@ the state of every generator is a function of the step.
 """
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,10 +136,14 @@ def offset_of(progress: Progress, experiment: Experiment, batch_size: int, group
     return offset
 
 
-def _write(path: str, content: dict[str, Any]) -> None:
-    networks = [content[key] for key in ("model", "average") if content.get(key)]
+def are_finite(*networks: Mapping[str, torch.Tensor]) -> bool:
+    """Whether all weights and statistics of state dicts are numbers."""
     floats = [value for network in networks for value in network.values() if value.is_floating_point()]
-    if floats and not torch.stack([value.isfinite().all() for value in floats]).all():
+    return not floats or bool(torch.stack([value.isfinite().all() for value in floats]).all())
+
+
+def _write(path: str, content: dict[str, Any]) -> None:
+    if not are_finite(*(content[key] for key in ("model", "average") if content.get(key))):
         raise TrainingError(
             f"{path}: got weights or statistics that are not finite, expected numbers; it stays as it was. "
             "Lower the learning rate, lengthen the warm-up, or lower clip_norm"

@@ -70,7 +70,7 @@ def load_model(
     No server is asked: what a model names of the hub has to be in the cache of this machine.
 
     Raises:
-        DataError: no weights there, a damaged file, or weights that do not fit the network they name.
+        DataError: no weights there, a damaged file, or weights that are not finite or do not fit the network they name.
     """
     device = torch.device(device)
     file = weights_file(path)
@@ -83,6 +83,8 @@ def load_model(
         network.load_state_dict(content["model"])
     except RuntimeError as error:
         raise DataError(f"{file}: its weights do not fit its network: {str(error).splitlines()[0]}") from error
+    if not checkpoint.are_finite(network.state_dict()):
+        raise DataError(f"{file}: got weights that are not finite, expected numbers; restore the file, or train again")
     numerics = _numerics(path, experiment, device)
     network = numerics.place(network.to(device).eval())
     return TrainedModel(path, workload, task, network, experiment, content["metrics"], device, numerics)
