@@ -15,8 +15,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from app.data.regular import check_regular
 from app.data.walking import walk
 from app.errors import DataError
+from app.printable import redacted
 from app.strict_json import parse
 
 WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
@@ -61,7 +63,7 @@ def read_bytes(path: str) -> bytes:
     """
     with explained("read", path):
         if not is_url(path):
-            with open(path, "rb") as file:
+            with open(check_regular(path), "rb") as file:
                 return file.read()
         system, key = _remote(path)
         content: bytes = system.cat_file(key)
@@ -82,7 +84,7 @@ def read_ranges(ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
             keys = [system._strip_protocol(path) for path, _, _ in ranges]
             parts = system.cat_ranges(keys, [r[1] for r in ranges], [r[2] for r in ranges], on_error="raise")
     for path, group in () if parts else itertools.groupby(ranges, key=lambda r: r[0]):
-        with explained("read", path), open(path, "rb", buffering=0) as file:
+        with explained("read", path), open(check_regular(path), "rb", buffering=0) as file:
             parts += [os.pread(file.fileno(), end - start, start) for _, start, end in group]
     for (path, start, end), part in zip(ranges, parts, strict=True):
         if len(part) != end - start:
@@ -248,7 +250,8 @@ def read_json(path: str) -> Any:
 
 
 def write_json(path: str, value: Any) -> None:
-    write_bytes_atomic(path, (json.dumps(value, indent=1) + "\n").encode())
+    """Passwords in URLs are hidden: what is read back compares with `redacted` values alone."""
+    write_bytes_atomic(path, (json.dumps(redacted(value), indent=1) + "\n").encode())
 
 
 def _list_remote(root: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from app import checksum
 from app.configuration import to_dict
 from app.data import files
+from app.printable import redacted
 from app.strict_json import parse_as
 
 T = TypeVar("T")
@@ -27,6 +28,8 @@ class JsonFile(Generic[T]):
     any_number: bool = False
     """Whether its numbers may be NaN or infinite, as scores are."""
     indent: int | None = 1
+    keeps_passwords: bool = False
+    """Whether URLs in it keep their passwords, because the trial uses what is read back; else they are hidden."""
 
     def path(self, folder: str) -> str:
         return files.join(folder, self.name)
@@ -51,7 +54,7 @@ class JsonFile(Generic[T]):
 
     def text(self, value: T) -> str:
         """What `write` writes."""
-        plain = to_dict(value)
+        plain = to_dict(value) if self.keeps_passwords else redacted(to_dict(value))
         if not self.is_sealed:
             return json.dumps(plain, indent=self.indent) + "\n"
         unsealed = json.dumps({**plain, checksum.KEY: checksum.PLACEHOLDER}, indent=self.indent) + "\n"
@@ -110,7 +113,7 @@ class JsonLines(Generic[T]):
     @staticmethod
     def text(values: Iterable[T]) -> str:
         """What `write` and `append` write."""
-        return "".join(f"{json.dumps(to_dict(value))}\n" for value in values)
+        return "".join(f"{json.dumps(redacted(to_dict(value)))}\n" for value in values)
 
 
 def _without_checksum(value: Any) -> Any:

@@ -21,7 +21,7 @@ NUMERICS = "numerics"
 TRIALS = "trials"
 STOPPED = JsonFile("stopped.json", partial(from_dict, Stop))
 """In the folder of a trial that a scheduler ended early."""
-SUGGESTED = JsonFile("suggested.json", partial(from_dict, Suggested))
+SUGGESTED = JsonFile("suggested.json", partial(from_dict, Suggested), keeps_passwords=True)
 """In the folder of a trial whose values a search chose when it began."""
 
 

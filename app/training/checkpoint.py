@@ -6,6 +6,7 @@ the state of every generator is a function of the step.
 
 import io
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from app.data import files
 from app.errors import DataError, TrainingError, UsageError
 from app.experiment import Experiment
+from app.printable import redacted
 from app.run_folder.run import BEST, LAST
 
 FORMAT = 1
@@ -62,7 +64,7 @@ def save_last(
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
             "progress": vars(progress),
-            "experiment": experiment,
+            "experiment": redacted(experiment),
             "numerics": numerics,
             "average": None if average is None else average.state_dict(),
         },
@@ -71,7 +73,7 @@ def save_last(
 
 def save_best(folder: str, model: torch.nn.Module, experiment: dict[str, Any], best: dict[str, Any]) -> None:
     """Write `best.pt`: weights and what they are, enough to evaluate and predict. Raises TrainingError as save_last."""
-    content = {"format": FORMAT, "model": model.state_dict(), "experiment": experiment, "metrics": best}
+    content = {"format": FORMAT, "model": model.state_dict(), "experiment": redacted(experiment), "metrics": best}
     _write(files.join(folder, BEST), content)
 
 
@@ -145,10 +147,14 @@ def offset_of(progress: Progress, experiment: Experiment, batch_size: int, group
     return offset
 
 
-def _write(path: str, content: dict[str, Any]) -> None:
-    networks = [content[key] for key in ("model", "average") if content.get(key)]
+def are_finite(*networks: Mapping[str, torch.Tensor]) -> bool:
+    """Whether all weights and statistics of state dicts are numbers."""
     floats = [value for network in networks for value in network.values() if value.is_floating_point()]
-    if floats and not torch.stack([value.isfinite().all() for value in floats]).all():
+    return not floats or bool(torch.stack([value.isfinite().all() for value in floats]).all())
+
+
+def _write(path: str, content: dict[str, Any]) -> None:
+    if not are_finite(*(content[key] for key in ("model", "average") if content.get(key))):
         raise TrainingError(
             f"{path}: got weights or statistics that are not finite, expected numbers; it stays as it was. "
             "Lower the learning rate, lengthen the warm-up, or lower clip_norm"

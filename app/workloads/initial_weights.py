@@ -7,6 +7,7 @@ import torch
 
 from app.data import files
 from app.errors import DataError, UsageError
+from app.printable import redacted
 from app.workloads.initial_weights_place import find_weights
 
 MIN_SHARE = 0.5
@@ -45,7 +46,7 @@ def load_fitting(network: torch.nn.Module, weights: dict[str, torch.Tensor], sou
         )
     network.load_state_dict(fitting, strict=False)
     return {
-        "source": source,
+        "source": redacted(source),
         "num_loaded": len(fitting),
         "new": sorted(set(own) - set(fitting)),
         "left_over": sorted(set(weights) - set(fitting)),

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from app import console
 from app.command_line import fail
-from app.printable import printable
+from app.printable import printable, redacted
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,38 @@ def test_an_ascii_only_output_gets_the_line(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
     console.say("größer")
     assert raw.getvalue() == b"gr\\xf6\\xdfer\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("cannot read http://me:SECRET@host:80/a: not found", "cannot read http://me:***@host:80/a: not found"),
+        ("mlflow:https://me:SE@CR:ET@host", "mlflow:https://me:***@host"),
+        ("simplecache::ftp://me:SECRET@host/a", "simplecache::ftp://me:***@host/a"),
+        ("https://SECRET@host/a", "https://***@host/a"),
+        ("http://:SECRET@host", "http://:***@host"),
+        ("sftp://me@host/a", "sftp://me@host/a"),
+        ("http://host:80/a@b", "http://host:80/a@b"),
+        ("a:b@c", "a:b@c"),
+    ],
+)
+def test_passwords_in_addresses_are_hidden(text: str, shown: str) -> None:
+    assert redacted(text) == printable(text) == shown
+
+
+def test_passwords_are_hidden_in_every_value_and_once_is_enough() -> None:
+    found = redacted({"a": ["http://me:SECRET@host", 3, None], "b": {"c": ("http://me:SECRET@host", 0.5)}})
+    assert found == {"a": ["http://me:***@host", 3, None], "b": {"c": ["http://me:***@host", 0.5]}}
+    assert redacted(found) == found
+
+
+def test_neither_lines_nor_errors_show_a_password(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(console, "console", lambda: Console(file=out, width=10_000))
+    console.say("mlflow: experiment e at http://me:SECRET@host:5000")
+    with pytest.raises(SystemExit):
+        fail("cannot read s3://me:SECRET@host/store: not found", 3)
+    shown = out.getvalue() + capsys.readouterr().err
+    assert "me:***@host" in shown and "SECRET" not in shown

@@ -4,6 +4,7 @@ The bytes gather in `<target>.part`; an HTTP Range request asks for the rest of 
 that an earlier call left is used; where none is, nothing could tell whether it is of the same file, so it is not.
 """
 
+import base64
 import hashlib
 import http.client
 import os
@@ -142,8 +143,9 @@ def _receive(url: str, part: Path, timeout_s: float, num_attempts: int, backoff_
             return
         except _Interrupted as error:
             if isinstance(error, _Unreachable) and not answered:
+                host = urllib.parse.urlsplit(url).netloc.rpartition("@")[2]
                 raise DataError(
-                    f"cannot reach {urllib.parse.urlsplit(url).netloc}: {error}; check the network or its proxy, or "
+                    f"cannot reach {host}: {error}; check the network or its proxy, or "
                     f"download {url} elsewhere and name the file as file:///path"
                 ) from error
             answered = True
@@ -188,9 +190,7 @@ def _request(url: str, start: int, validator: str | None, timeout_s: float) -> h
         if validator:
             headers["If-Range"] = validator  # another version since: the server sends all of it (RFC 9110, 13.1.5)
     try:
-        response: http.client.HTTPResponse = urllib.request.urlopen(
-            urllib.request.Request(url, headers=headers), timeout=timeout_s
-        )
+        response: http.client.HTTPResponse = urllib.request.urlopen(_as_request(url, headers), timeout=timeout_s)
         return response
     except urllib.error.HTTPError as error:
         error.close()
@@ -208,6 +208,18 @@ def _request(url: str, start: int, validator: str | None, timeout_s: float) -> h
         raise kind(f"no connection ({reason})") from error
     except ValueError as error:  # http.client.InvalidURL and the like
         raise UsageError(f"the address {url} is wrong: {error}") from error
+
+
+def _as_request(url: str, headers: dict[str, str]) -> urllib.request.Request:
+    """User and password of an address go into a header, as urllib would take them for a part of the host's name; never
+    on to another host that the answer names."""
+    parts = urllib.parse.urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(parts._replace(netloc=host).geturl() if at else url, headers=headers)
+    if at:
+        token = base64.b64encode(urllib.parse.unquote(user).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    return request
 
 
 def _as_source(response: http.client.HTTPResponse, asked_from: int) -> Source:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.data import files
 from app.errors import DataError, UsageError
+from app.printable import redacted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -107,11 +108,11 @@ def claim_store(store: str, options: Mapping[str, Any]) -> None:
     Raises:
         UsageError: it was made otherwise.
     """
-    path = files.join(store, STORE_NAME)
+    path, options = files.join(store, STORE_NAME), redacted(options)
     if not files.exists(path):
         files.write_json(path, options)
         return
-    seen = files.read_json(path)
+    seen = redacted(files.read_json(path))
     if seen != options:
         pairs = [f"{k} {seen.get(k)!r}, now {v!r}" for k, v in options.items() if seen.get(k) != v]
         raise UsageError(f"the store {store} was made with {'; '.join(pairs)}: use another --store or delete it")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from app.console import say
 from app.data import files
 from app.errors import DataError
+from app.printable import redacted
 
 QUARANTINE_NAME = "quarantine.jsonl"
 
@@ -61,7 +62,7 @@ def summary_lines(bad: Sequence[Quarantined], where: str) -> list[str]:
 
 def write_quarantine(store: str, cases: Sequence[Quarantined]) -> None:
     """Write the list, sorted by id; an empty list leaves an empty file, which says that nothing was bad."""
-    lines = [json.dumps(asdict(case)) + "\n" for case in sorted(cases, key=lambda c: c.id)]
+    lines = [json.dumps(redacted(asdict(case))) + "\n" for case in sorted(cases, key=lambda c: c.id)]
     files.write_bytes_atomic(files.join(store, QUARANTINE_NAME), "".join(lines).encode())
 
 

@@ -239,7 +239,7 @@ def _looker() -> Any:
                 return "a folder"
             if not path.exists():
                 return None
-            if path.stat().st_size > large:
+            if path.stat().st_size > large or not path.is_file():  # a pipe would be waited for
                 return f"{path.stat().st_size} bytes"
             return hashlib.sha256(path.read_bytes()).hexdigest()
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from app.console import say
 from app.data import files
+from app.data.regular import check_regular
 from app.errors import ResourceError, UsageError
 from app.execution.cluster.submit import token_file
 
@@ -73,7 +74,7 @@ def read_hosts_file(path: str) -> HostsFile:
     import yaml
 
     try:
-        found: Any = yaml.safe_load(Path(path).read_text())
+        found: Any = yaml.safe_load(Path(check_regular(path)).read_text())
         provider, auth = found["provider"], found["auth"]
         if provider["type"] != "local":
             raise UsageError(f"{path}: its provider is {provider['type']}, expected local; `ray up {path}` starts it")
@@ -88,7 +89,7 @@ def read_hosts_file(path: str) -> HostsFile:
             start_worker=tuple(found["worker_start_ray_commands"]),
         )
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}; expected a cluster.yaml as it lies at the top") from error
+        raise UsageError(f"{path}: {error.strerror or error}; expected a cluster.yaml as it lies at the top") from error
     except yaml.YAMLError as error:
         raise UsageError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
     except KeyError as error:

@@ -18,7 +18,9 @@ from app.console import progress
 from app.data import files
 from app.errors import UsageError
 from app.execution.models.model import TrainedModel, load_model, weights_file
+from app.execution.models.offline import without_hub
 from app.execution.models.predict import Launcher, map_with_model
+from app.printable import redacted
 from app.run_folder.cases import Scores
 from app.run_folder.contents import Evaluation, Mean
 from app.run_folder.run import CASES, EVALUATIONS, SUMMARY
@@ -32,6 +34,7 @@ CONFIDENCE = 0.95
 INTERVAL = f"{CONFIDENCE:.0%} percentile bootstrap over cases, {NUM_RESAMPLES} resamples"
 
 
+@without_hub()
 def evaluate_run(
     run: str,
     store: str,
@@ -81,6 +84,7 @@ def evaluate_run(
     return evaluation
 
 
+@without_hub()
 def check_run(
     run: str, store: str, split: str, task_options: Mapping[str, Any] | None = None, workloads: Sequence[str] = ()
 ) -> tuple[TrainedModel, list[str]]:
@@ -100,6 +104,7 @@ def check_run(
     return model, case_ids
 
 
+@without_hub()
 def is_evaluated(run: str, store: str, split: str, task_options: Mapping[str, Any] | None = None) -> bool:
     """Whether the evaluation that the run has is what it would be now: of this store, its cases and what they hold, of
     these options, and of the weights that the run has. One that does not say so is not.
@@ -112,7 +117,7 @@ def is_evaluated(run: str, store: str, split: str, task_options: Mapping[str, An
         return False
     model = load_model(run, task_options=task_options)
     case_ids = model.workload.validation_ids(model.task, store, split)
-    return bool((found.store, found.of) == (store, _digest(model, store, case_ids)))
+    return bool((redacted(found.store), found.of) == (redacted(store), _digest(model, store, case_ids)))
 
 
 def _digest(model: TrainedModel, store: str, case_ids: list[str]) -> str:

@@ -9,6 +9,7 @@ import torch
 from app import records
 from app.data import files
 from app.errors import DataError, UsageError
+from app.execution.models.offline import without_hub
 from app.experiment import Experiment
 from app.run_folder.run import BEST, CHECKPOINTS, EXPORT, EXPORTED_WEIGHTS, LAST, RECORD
 from app.training import checkpoint
@@ -62,13 +63,15 @@ def export_facts(model: TrainedModel) -> dict[str, Any]:
     }
 
 
+@without_hub()
 def load_model(
     path: str, device: torch.device | str = "cpu", task_options: Mapping[str, Any] | None = None
 ) -> TrainedModel:
     """Open a model; `task_options` replace some of its task's options (overlap of windows and the like).
+    No server is asked: what a model names of the hub has to be in the cache of this machine.
 
     Raises:
-        DataError: no weights there, a damaged file, or weights that do not fit the network they name.
+        DataError: no weights there, a damaged file, or weights that are not finite or do not fit the network they name.
     """
     device = torch.device(device)
     file = weights_file(path)
@@ -81,6 +84,8 @@ def load_model(
         network.load_state_dict(content["model"])
     except RuntimeError as error:
         raise DataError(f"{file}: its weights do not fit its network: {str(error).splitlines()[0]}") from error
+    if not checkpoint.are_finite(network.state_dict()):
+        raise DataError(f"{file}: got weights that are not finite, expected numbers; restore the file, or train again")
     numerics = _numerics(path, experiment, device)
     network = numerics.place(network.to(device).eval())
     return TrainedModel(path, workload, task, network, experiment, content["metrics"], device, numerics)

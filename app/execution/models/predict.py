@@ -11,6 +11,7 @@ from app.console import say
 from app.data import files
 from app.errors import ResourceError
 from app.execution.models.model import TrainedModel, load_model
+from app.execution.models.offline import without_hub
 from app.execution.parallel.pipelines import on_pickles, run_items
 from app.training.context import default_device
 from app.training.process import tune_process
@@ -117,7 +118,7 @@ class _Worker:
 
     def apply(self, item: Any) -> Any:
         model = self._model
-        with torch.inference_mode(), model.numerics.autocast(model.device):
+        with without_hub(), torch.inference_mode(), model.numerics.autocast(model.device):
             return self._apply(model, item)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:

@@ -7,6 +7,7 @@ from typing import Any
 from app.errors import UsageError
 from app.experiment import Study
 from app.planning.plan import Plan
+from app.printable import redacted
 from app.records import Span, StudyRecord, TrialRecord
 from app.run_folder import run, study
 from app.run_folder.contents import Stop
@@ -27,9 +28,9 @@ class Ledger:
         Raises:
             UsageError: it is another's.
         """
-        wanted = json.loads(json.dumps(asked.to_dict()))
+        wanted = json.loads(json.dumps(redacted(asked.to_dict())))
         before = study.STUDY.find(self.folder)
-        found = None if before is None else _as_now(before)
+        found = None if before is None else _as_now(redacted(before))
         if found is None:
             study.STUDY.write(self.folder, wanted)
         elif _given(found) != _given(wanted):

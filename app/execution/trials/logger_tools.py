@@ -13,6 +13,7 @@ from typing import Any
 from app.console import say
 from app.data import files
 from app.errors import UsageError
+from app.printable import redacted
 from app.run_folder.contents import LoggerRun
 from app.run_folder.run import MLFLOW, TENSORBOARD, WANDB
 
@@ -84,7 +85,9 @@ class _Mlflow(Tool):
     def _create(self, trial: str, options: Options, folder: str) -> str:
         from mlflow.entities import Param
 
-        run: str = self._client.create_run(self._experiment, run_name=trial, tags={"folder": folder}).info.run_id
+        run: str = self._client.create_run(
+            self._experiment, run_name=trial, tags={"folder": redacted(folder)}
+        ).info.run_id
         params = [Param(key, str(value)[:NUM_PARAM_CHARACTERS]) for key, value in options.items()]
         for first in range(0, len(params), NUM_PARAMS_AT_ONCE):
             self._client.log_batch(run, params=params[first : first + NUM_PARAMS_AT_ONCE])

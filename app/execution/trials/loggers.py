@@ -22,6 +22,7 @@ from app.configuration import nearest
 from app.console import say
 from app.errors import UsageError
 from app.execution.trials.logger_tools import TOOLS, Options, Tool
+from app.printable import redacted
 from app.run_folder.run import METRICS
 
 CLOSE_TIMEOUT_S = 60.0
@@ -42,7 +43,7 @@ class Loggers:
         """A trial begins, or goes on in the run that it had. Lines of its metrics.jsonl that the run lacks are sent
         first: from when the tool could not be reached, or was not asked for."""
         for sender in self._senders:
-            sender.put(trial, partial(sender.begin, trial, flattened(options), folder))
+            sender.put(trial, partial(sender.begin, trial, redacted(flattened(options)), folder))
 
     def line(self, trial: str, metrics: Mapping[str, Any]) -> None:
         """An evaluation's metrics with their `step`; sent once, however often that step is trained."""

@@ -10,6 +10,7 @@ from app.data.store.manifest import fingerprint, has_manifest
 from app.errors import UsageError
 from app.execution.trials.earlier import with_earlier
 from app.experiment import Experiment
+from app.printable import redacted
 from app.records import TrialRecord
 from app.run_folder.contents import StoreClaim
 from app.run_folder.run import CONFIG, FAILURE, ORIGIN, RECORD, STORES
@@ -57,9 +58,9 @@ def claim_folder(order: Order) -> TrialRecord | None:
     Raises:
         UsageError: it is another's.
     """
-    config = order.experiment.to_dict()
+    config = redacted(order.experiment.to_dict())
     if (before := CONFIG.find(order.folder)) is not None:
-        found = _as_now(before, config)
+        found = _as_now(redacted(before), config)
         keys = sorted(key for key in {**found, **config} if key not in order.changing)
         changed = [key for key in keys if found.get(key) != config.get(key)]
         if changed:
@@ -83,7 +84,7 @@ def claim_stores(folder: str, stores: Mapping[str, str]) -> None:
     """
     before = STORES.find(folder) or {}
     told = {name: fingerprint(store) for name, store in stores.items() if has_manifest(store)}
-    now = {name: StoreClaim(stores[name], found) for name, found in told.items()}
+    now = {name: StoreClaim(redacted(stores[name]), found) for name, found in told.items()}
     for name, found in now.items():
         known = before.get(name, found)
         if known.fingerprint != found.fingerprint:

@@ -3,7 +3,9 @@
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape as escaped
+
+from app.printable import redacted
 
 
 class Html(str):
@@ -18,6 +20,11 @@ class Column:
 
     title: str
     numeric: bool = False
+
+
+def escape(content: str) -> str:
+    """Text as markup shows it, without the passwords of URLs."""
+    return escaped(redacted(content))
 
 
 def text(content: str) -> Html:

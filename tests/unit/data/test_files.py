@@ -1,6 +1,8 @@
 import json
 import os
+import socket
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import fsspec
 import pytest
 
 from app.data import files
+from app.data.regular import check_regular
 from app.errors import DataError
 
 
@@ -220,3 +223,32 @@ def test_an_object_store_that_knows_no_creation_is_written_all_the_same(
     monkeypatch.setattr(memory, "pipe_file", lambda self, key, value: pipe_file(self, key, value))
     assert [files.write_new(path, content) for content in (b"1", b"2")] == [True, False]
     assert files.read_bytes(path) == b"1"
+
+
+@pytest.fixture
+def irregular(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Paths that end in no file, by what they are."""
+    os.mkfifo(tmp_path / "pipe")
+    os.symlink(tmp_path / "pipe", tmp_path / "link")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(tmp_path / "socket"))
+        yield {
+            "pipe": str(tmp_path / "pipe"),
+            "link to a pipe": str(tmp_path / "link"),
+            "socket": str(tmp_path / "socket"),
+            "device": "/dev/zero",
+        }
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "socket", "device"])
+def test_what_is_no_file_is_refused_and_not_waited_for(irregular: dict[str, str], kind: str) -> None:
+    path, name = irregular[kind], kind.removeprefix("link to a ")
+    for read in (files.read_bytes, files.read_json, lambda path: files.read_ranges([(path, 0, 1)])):
+        with pytest.raises(DataError, match=f"^cannot read {path}: it is a .*{name}; expected a regular file"):
+            read(path)
+
+
+def test_files_folders_and_what_is_not_there_are_left_to_whoever_opens_them(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    for path in (tmp_path, tmp_path / "file", tmp_path / "none", Path("a\0b")):
+        assert check_regular(str(path)) == str(path)

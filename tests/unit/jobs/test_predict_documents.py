@@ -20,6 +20,7 @@ from app.workloads.documents.commands.flags import PredictDocuments
 from app.workloads.documents.image.networks import PageNetwork, build_network
 from app.workloads.documents.image.task import DocumentImageTask
 from app.workloads.documents.ocr.engines import OcrOptions, OcrTimeout
+from app.workloads.documents.predict.prediction import classify_numbered
 from app.workloads.documents.text.tiny_bert import SmallBert, make_small_bert
 from app.workloads.registry import find_workload
 
@@ -205,3 +206,18 @@ def test_rows_of_a_part_are_there_when_the_next_one_fails_and_no_name_stops_it(
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         predict(*flags)
     assert len(pyarrow.csv.read_csv(tmp_path / "predictions.csv")) == 2
+
+
+def test_a_page_whose_probabilities_are_not_finite_is_lost_alone(
+    predict: Callable[..., dict[str, Any]], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def second_fails(model: Any, item: Any) -> Any:
+        number, rows = classify_numbered(model, item)
+        rows[1] = [float("nan")] * len(CLASSES)
+        return number, rows
+
+    monkeypatch.setattr(documents, "classify_numbered", second_fails)
+    assert list(predict("--image-model", str(folder / "image"))) == ["letter-p1", "note"]
+    (lost,) = read_quarantine(str(tmp_path))
+    assert lost.id == "letter-p2" and "not finite" in lost.reason
+    assert "letter-p2" not in (tmp_path / "sheet.html").read_text()

@@ -21,7 +21,7 @@ from app.workloads.brats.scans import condition, write_label
 from app.workloads.brats.source.contents import MAX_NAMED, find_inputs, stray_lines
 from app.workloads.brats.source.label_choice import LabelChoice, LabelOptions, choose_codes, described_by
 from app.workloads.brats.source.layouts import Source
-from app.workloads.volumes.inference.segment import OpenModel, predict_conditioned
+from app.workloads.volumes.inference.segment import NotFiniteError, OpenModel, predict_conditioned
 from app.workloads.volumes.labels import describe
 from app.workloads.volumes.scans.reading import BadVolume
 from app.workloads.volumes.scans.resampling import TooManyVoxels
@@ -80,7 +80,7 @@ def predict_case(model: OpenModel, item: PredictTask) -> Predicted | Quarantined
     release_freed_memory()  # what reading took would stay with the process, and the windows' memory come on top of it
     try:
         label = predict_conditioned(model, conditioned)
-    except TooManyVoxels as error:
+    except (TooManyVoxels, NotFiniteError) as error:
         return Quarantined(case.id, case.images[0], str(error))
     label_file, picture_file = output_files(item)
     write_label(label_file, label, conditioned, item.codes.codes)

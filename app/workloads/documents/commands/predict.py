@@ -33,6 +33,8 @@ from app.workloads.documents.predict.table import PredictionTable
 NUM_PAGES_PER_PART = 2000
 """Read, classified and written before the next: some 300 MB at 384 x 384 pixels, and minutes of OCR."""
 
+NOT_FINITE = "a network's output is not finite; expected numbers: train the model in fp32"
+
 
 def predict(arguments: PredictDocuments, engine: Engine) -> None:
     """Raises DataError when not one page could be read."""
@@ -74,7 +76,12 @@ def _predict(
         unread = {page.file for page in pages if texts[page.file.id].status in UNREAD}
         bad += [Quarantined(file.id, file.path, f"no text: {texts[file.id].reason}") for file in unread]
         pages = [page for page in pages if page.file not in unread]
-    return _predictions(pages, texts, arguments, engine), pages, bad
+    said = _predictions(pages, texts, arguments, engine)
+    lost = [Quarantined(one.id, one.path, NOT_FINITE) for one in said if not one.is_finite]
+    for one in lost:
+        say(f"quarantined {one.id}: {one.file}: {one.reason}")
+    pages = [page for page, one in zip(pages, said, strict=True) if one.is_finite]
+    return [one for one in said if one.is_finite], pages, [*bad, *lost]
 
 
 def _write_sheet(arguments: PredictDocuments, out: str, shown: list[Any], stored_size: int, ocr: Any) -> str:

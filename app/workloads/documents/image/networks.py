@@ -52,6 +52,14 @@ def build_network(task: DocumentImageTask, with_weights: bool = True) -> PageNet
     except RuntimeError as error:
         near = ", ".join(timm.list_models(f"*{task.model.split('_')[0]}*")[:6]) or "see timm.list_models()"
         raise UsageError(f"unknown network {task.model!r}: {str(error).splitlines()[0]}; timm has {near}") from error
+    except Exception as error:  # the hub's client raises many classes
+        if ":" not in task.model:
+            raise
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UsageError(
+            f"the network {task.model!r} is not available: {reason}; expected a network of timm, or one of the hub "
+            "that can be reached (for a training) or is in the local cache"
+        ) from error
     if task.norm == "sync":
         # Torch's own loses what timm puts into its norms: activations.
         from timm.layers.norm_act import convert_sync_batchnorm

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from app.data import files
 from app.data.clutter import is_clutter
 from app.data.names import as_text
+from app.data.regular import check_regular
 from app.data.store.quarantine import Quarantined
 from app.errors import DataError
 from app.workloads.documents.pages.bad_page import BadPage
@@ -124,7 +125,7 @@ def _num_pages(path: str) -> int:
     try:
         if files.is_url(path):
             return num_pages(files.read_bytes(path))
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with open(check_regular(path), "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return num_pages(content)
     except (DataError, OSError, ValueError):  # ValueError: the file is empty
         return 1

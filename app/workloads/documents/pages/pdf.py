@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from app.data import files
+from app.data.regular import IrregularFileError, check_regular
 from app.errors import ResourceError
 from app.workloads.documents.pages.bad_page import BadPage
 
@@ -82,7 +83,10 @@ class _local:
 
     def __enter__(self) -> str:
         if not files.is_url(self._path):
-            return self._path
+            try:
+                return check_regular(self._path)
+            except IrregularFileError as error:
+                raise BadPage(str(error)) from error
         self._folder = tempfile.TemporaryDirectory()
         copy = Path(self._folder.name) / "file.pdf"
         copy.write_bytes(files.read_bytes(self._path))

@@ -1,5 +1,6 @@
 """Classes of new pages: what image, text and both say of each."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +35,11 @@ class PagePrediction:
     @property
     def final(self) -> Shares:
         return self.shares[self.decided_by]
+
+    @property
+    def is_finite(self) -> bool:
+        """False where a network gave what is not a number."""
+        return all(math.isfinite(share) for shares in self.shares.values() for share in shares.values())
 
     @property
     def decided_by(self) -> str:

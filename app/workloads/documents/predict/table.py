@@ -6,6 +6,7 @@ from typing import Any
 
 from app.data import files
 from app.data.names import as_text
+from app.printable import redacted
 from app.workloads.documents.predict.prediction import PagePrediction
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -55,7 +56,7 @@ def _encoded(predictions: Sequence[PagePrediction], path: str, with_mark: bool) 
     rows: list[dict[str, Any]] = [
         {
             "id": one.id,
-            "file": one.path,
+            "file": redacted(one.path),
             "page": one.page + 1,
             "class": one.predicted,
             "probability": one.final[one.predicted],

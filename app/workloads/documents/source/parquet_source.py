@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.data import files
+from app.data.regular import check_regular
 from app.errors import DataError
 
 LABELS = ("label", "labels", "class", "category")
@@ -84,7 +85,7 @@ def _opened(where: str) -> Iterator[tuple[Any, str]]:
         if files.is_url(where):
             yield pq.ParquetFile(pa.BufferReader(files.read_bytes(where)), pre_buffer=False), where
             return
-        with pq.ParquetFile(where) as file:
+        with pq.ParquetFile(check_regular(where)) as file:
             yield file, where
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{where} cannot be read as Parquet: {error}") from error

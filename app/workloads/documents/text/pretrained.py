@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from app.data.regular import check_regular
 from app.errors import UsageError
 
 NOTE_NAME = "twofold.json"
@@ -113,6 +114,8 @@ def _explained(model: str, what: str) -> Iterator[None]:
     if _is_path(model) and not os.path.isdir(model):
         raise UsageError(f"model: the folder {model} does not exist; expected a folder with a BERT, or a hub id")
     try:
+        for name in os.listdir(model) if os.path.isdir(model) else ():
+            check_regular(os.path.join(model, name))
         yield
     except Exception as error:  # a damaged file makes safetensors and tokenizers raise classes of their own
         if "trust_remote_code" in str(error):

@@ -32,6 +32,10 @@ GPU_WINDOWS_AT_A_TIME = 4
 """Assumed: enough to fill a GPU with windows of 96^3; on a CPU one at a time keeps to its caches."""
 
 
+class NotFiniteError(Exception):
+    """A network gave what is not a number: whatever label came of it would be none."""
+
+
 class OpenModel(Protocol):
     """A trained model, as app.execution.models.model opens it."""
 
@@ -47,13 +51,18 @@ class OpenModel(Protocol):
 
 
 def predict_conditioned(model: OpenModel, case: Conditioned) -> LabelArray:
-    """Internal codes [D, H, W] in the case's box, with the final overlap and flips of the task."""
+    """Internal codes [D, H, W] in the case's box, with the final overlap and flips of the task.
+
+    Raises:
+        NotFiniteError: a logit of any window is not finite.
+        TooManyVoxels: as predict_label.
+    """
     gain, bias = input_factors(case.scale, case.mean, case.std)
     task = model.task
     overlap, mirror = task.final_overlap, task.mirror
     return predict_label(
         task,
-        model.network,
+        _FiniteOnly(model.network),
         case.image,
         gain,
         bias,
@@ -62,6 +71,21 @@ def predict_conditioned(model: OpenModel, case: Conditioned) -> LabelArray:
         mirror=mirror,
         spacing_mm=case.spacing_mm,
     )
+
+
+class _FiniteOnly(torch.nn.Module):
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self._network = network
+
+    def forward(self, windows: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self._network(windows)
+        if not logits.isfinite().all():
+            raise NotFiniteError(
+                "the network's output is not finite; expected numbers: look at the scan's values, or train the model "
+                "in fp32"
+            )
+        return logits
 
 
 def predict_label(

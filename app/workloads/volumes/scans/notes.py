@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from app.data import files
+from app.printable import redacted
 
 NOTES_NAME = "notes.jsonl"
 MAX_NAMED = 5
@@ -50,7 +51,7 @@ def write_notes(folder: str, notes: Mapping[str, Sequence[str]]) -> None:
     Raises:
         DataError: the place cannot be written.
     """
-    lines = [json.dumps({"id": case_id, "notes": list(notes[case_id])}) + "\n" for case_id in sorted(notes)]
+    lines = [json.dumps(redacted({"id": case_id, "notes": list(notes[case_id])})) + "\n" for case_id in sorted(notes)]
     files.write_bytes_atomic(files.join(folder, NOTES_NAME), "".join(lines).encode())
 
 

@@ -18,6 +18,7 @@ from app.data import files
 from app.data.samples.splits import TRAIN
 from app.data.store.quarantine import Quarantined
 from app.errors import DataError
+from app.printable import redacted
 from app.workloads.volumes.anatomy import Anatomy
 from app.workloads.volumes.labels import Codes, describe
 from app.workloads.volumes.scans.preprocessing import Conditioned, condition
@@ -94,7 +95,7 @@ def prepare_case(task: CaseTask) -> Case | Quarantined:
         file=name,
         layout=task.layout,
         labels=describe(task.codes),
-        sources=_sources(case),
+        sources=tuple(map(redacted, _sources(case))),
         source_stamps=stamps,
         file_shape=conditioned.file_shape,
         affine=tuple(conditioned.affine.ravel().tolist()),
@@ -139,7 +140,8 @@ def _kept(task: CaseTask) -> Case | None:
         return None
     try:
         case = Case.from_row(files.read_json(record), record)
-        unchanged = (case.sources, case.source_stamps) == (_sources(task.files), _stamps(task.files))
+        sources = tuple(map(redacted, _sources(task.files)))
+        unchanged = (case.sources, case.source_stamps) == (sources, _stamps(task.files))
         if not unchanged or files.stamp(files.join(task.store, case.file)).num_bytes != case.num_bytes:
             return None
     except (DataError, BadVolume, TypeError, ValueError):

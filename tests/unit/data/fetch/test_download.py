@@ -16,6 +16,7 @@ import pytest
 from app.data.fetch import download as module
 from app.data.fetch.download import Checksum, download, local_path
 from app.errors import DataError, ResourceError, UsageError
+from app.printable import printable
 
 CONTENT = bytes(range(256)) * 2000
 MD5 = Checksum(md5=hashlib.md5(CONTENT).hexdigest())
@@ -34,6 +35,7 @@ class Behaviour:
     etag: str | None = None
     tells_size: bool = True
     seen_ranges: list[str | None] = field(default_factory=list)
+    seen_authorizations: list[str | None] = field(default_factory=list)
     url: str = ""
 
 
@@ -61,6 +63,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Behaviour]:
 def answer(request: http.server.BaseHTTPRequestHandler, behaviour: Behaviour) -> None:
     wanted = request.headers.get("Range")
     behaviour.seen_ranges.append(wanted)
+    behaviour.seen_authorizations.append(request.headers.get("Authorization"))
     if behaviour.statuses:
         request.send_error(behaviour.statuses.pop(0))
         return
@@ -237,3 +240,15 @@ def test_file_addresses(tmp_path: Path) -> None:
 def test_other_addresses_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="got the address ftp://host/x, expected one that begins with https://"):
         download("ftp://host/x", tmp_path / "x")
+
+
+def test_a_password_in_the_address_goes_to_the_server_and_nowhere_else(server: Behaviour, tmp_path: Path) -> None:
+    url = server.url.replace("://", "://me:SE%2FCRET@")
+    download(url, tmp_path / "file.tar", MD5)
+    assert server.seen_authorizations == ["Basic bWU6U0UvQ1JFVA=="]  # base64 of me:SE/CRET, as RFC 7617 has it
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://me:SECRET@127.0.0.1:{unused.getsockname()[1]}/a"
+        with pytest.raises(DataError) as raised:
+            download(address, tmp_path / "a", MD5)
+    assert "SECRET" not in printable(str(raised.value))

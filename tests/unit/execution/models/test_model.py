@@ -88,6 +88,17 @@ def test_the_numerics_are_those_of_the_validation(
     assert load_model(str(tmp_path)).numerics.precision == "fp32"
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
+    write_run(tmp_path)
+    path = tmp_path / "checkpoint/best.pt"
+    content = torch.load(path, weights_only=True)
+    next(iter(content["model"].values())).view(-1)[0] = value
+    torch.save(content, path)
+    with pytest.raises(DataError, match=r"best\.pt: got weights that are not finite"):
+        load_model(str(tmp_path))
+
+
 def test_what_is_no_model_is_said_clearly(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         load_model(str(tmp_path / "nothing"))

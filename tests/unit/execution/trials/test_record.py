@@ -8,7 +8,8 @@ import pytest
 
 from app.data.store.manifest import write_manifest
 from app.errors import UsageError
-from app.execution.trials.record import claim_folder, claim_stores
+from app.execution.trials.attempts import write_failure
+from app.execution.trials.record import claim_folder, claim_stores, note_origin
 from app.experiment import Experiment, OptimizerConfig
 from app.training.order import Order
 
@@ -73,3 +74,25 @@ def test_a_store_without_a_manifest_is_not_told_apart(tmp_path: Path) -> None:
     claim_stores(str(tmp_path / "run"), {"": str(tmp_path / "numbers")})
     claim_stores(str(tmp_path / "run"), {"": str(tmp_path / "others")})
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_keeps_no_password_and_goes_on_with_a_new_one(tmp_path: Path) -> None:
+    for password in ("SECRET", "NEW-SECRET"):
+        weights = f"https://me:{password}@host/best.pt"
+        assert claim_folder(order(tmp_path, task={**TASK, "weights": weights})) is None
+        note_origin(str(tmp_path), {"source": weights})
+        write_failure(str(tmp_path), "e", f"cannot read {weights}: not found")
+    written = [path.read_text() for path in tmp_path.iterdir()]
+    assert len(written) == 3
+    for content in written:
+        assert "SECRET" not in content and "https://me:***@host/best.pt" in content
+    with pytest.raises(UsageError, match=r"\(different: task\)"):
+        claim_folder(order(tmp_path, task={**TASK, "weights": "https://me:SECRET@elsewhere/best.pt"}))
+
+
+def test_a_run_of_before_loses_the_password_it_kept(tmp_path: Path) -> None:
+    weights = "https://me:SECRET@host/best.pt"
+    config = order(tmp_path, task={**TASK, "weights": weights}).experiment.to_dict()
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert claim_folder(order(tmp_path, task={**TASK, "weights": weights})) is None
+    assert "SECRET" not in (tmp_path / "config.json").read_text()

@@ -1,5 +1,7 @@
 """Raw scans in, labels and pictures out: in any orientation, in the input's codes, one bad input costing one case."""
 
+import copy
+import dataclasses
 import json
 import tracemalloc
 from collections.abc import Callable
@@ -111,6 +113,20 @@ def test_a_bad_scan_is_quarantined_with_its_reason(model: Model, tmp_path: Path)
     assert (result.id, result.file) == ("bad", str(tmp_path / "bad.nii.gz"))
     assert "NIfTI" in result.reason
     assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_is_not_finite_costs_its_case(model: Model, tmp_path: Path) -> None:
+    """A network of finite weights, as one that was trained in another precision, whose logits overflow."""
+    network = copy.deepcopy(model.network)
+    with torch.no_grad():
+        network.head.weight.fill_(3e38)  # type: ignore[union-attr, operator]
+    voxels = np.random.default_rng(0).integers(1, 900, (12, 11, 10, 4), np.int16)
+    nib.save(nib.Nifti1Image(voxels, AFFINE), tmp_path / "scan.nii.gz")
+    (item,) = plan_predictions([str(tmp_path / "scan.nii.gz")], str(tmp_path / "out"), "auto", None)
+    assert isinstance(predict_case(model, item), Predicted)
+    result = predict_case(Model(model.task, network), dataclasses.replace(item, out=str(tmp_path / "lost")))
+    assert isinstance(result, Quarantined) and "output is not finite; expected numbers" in result.reason
+    assert not (tmp_path / "lost").exists()
 
 
 def test_truths_are_found_by_the_cases_names(make_msd: Callable[..., Path]) -> None:

@@ -1,4 +1,5 @@
 import gzip
+import os
 import struct
 from collections.abc import Callable
 from itertools import permutations, product
@@ -229,3 +230,9 @@ def test_leading_axes_stay() -> None:
     data = counting(shape=(*SHAPE, 2)).T
     assert (to_ras(data, affine)[1] == to_ras(data[1], affine)).all()
     assert (from_ras(to_ras(data, affine), affine) == data).all()
+
+
+def test_a_pipe_is_no_scan_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "t1.nii.gz")
+    with pytest.raises(BadVolume, match="it is a named pipe; expected a regular file"):
+        read_volume(str(tmp_path / "t1.nii.gz"))

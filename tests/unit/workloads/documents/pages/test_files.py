@@ -94,3 +94,11 @@ def test_what_is_no_page_is_named(tmp_path: Path) -> None:
         find_pages([str(tmp_path / "empty")])
     with pytest.raises(DataError, match="not found"):
         find_pages([str(tmp_path / "nowhere.png")])
+
+
+@pytest.mark.parametrize("name", ["page.png", "page.tif", "page.pdf"])
+def test_a_pipe_is_no_page_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    (file,) = find_pages([str(tmp_path)])
+    read = read_for_prediction(file, 64)
+    assert isinstance(read, Quarantined) and "it is a named pipe; expected a regular file" in read.reason

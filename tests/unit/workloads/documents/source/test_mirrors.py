@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ from app.errors import DataError
 from app.workloads.documents.source import classes
 from app.workloads.documents.source.layouts import detect_layout
 from app.workloads.documents.source.listing import SourceOptions
+from app.workloads.documents.source.parquet_source import list_rows
 
 PAGE = encoded(draw_page(0), "PNG")
 
@@ -71,3 +73,9 @@ def test_images_beside_tables_that_hold_their_own_are_counted(tmp_path: Path) ->
     paths = pa.table({"image_path": ["letter/1.png"], "label": ["a"]})
     pq.write_table(paths, tmp_path / "a.parquet")
     assert "left out: 1 .md, 1 .png" in detect_layout(str(tmp_path)).notes
+
+
+def test_a_pipe_is_no_parquet_file_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "train.parquet")
+    with pytest.raises(DataError, match="it is a named pipe; expected a regular file"):
+        list_rows(str(tmp_path), "train.parquet")

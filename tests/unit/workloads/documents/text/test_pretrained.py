@@ -1,5 +1,6 @@
 import contextlib
 import json
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -106,3 +107,13 @@ def test_a_damaged_file_is_one_line(bert: str, tmp_path: Path, name: str) -> Non
     load = load_tokenizer if name == "tokenizer.json" else partial(load_bert, num_layers=2, max_length=64)
     with pytest.raises(UsageError, match=f"of {folder}: "):
         load(str(folder))
+
+
+def test_a_pipe_among_the_files_of_a_model_is_not_waited_for(bert: str, tmp_path: Path) -> None:
+    for name, load in (("config.json", partial(load_bert, num_layers=2, max_length=64)), ("vocab.txt", load_tokenizer)):
+        folder = tmp_path / name
+        shutil.copytree(bert, folder)
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+        with pytest.raises(UsageError, match="it is a named pipe; expected a regular file"):
+            load(str(folder))
