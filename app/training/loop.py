@@ -14,7 +14,6 @@ from app.errors import TrainingError, UsageError
 from app.records import Timings
 from app.run_folder.run import CHECKPOINTS
 from app.training import checkpoint, numerics
-from app.training.checkpoint import Progress
 from app.training.context import WorkerContext, device_name, to_device
 from app.training.ema import start_average
 from app.training.evaluation import evaluate
@@ -238,7 +237,7 @@ class Training:
             if self.log is not None:
                 self.log.spans(self.timer.stretches.take())
                 self.log.flush()
-            progress = Progress(**vars(self.progress))
+            progress = checkpoint.Progress(**vars(self.progress))
             progress.trained_s += self.timer.timings().total_s
             checkpoint.save_last(
                 self.checkpoints,
