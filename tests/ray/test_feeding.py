@@ -96,7 +96,7 @@ def test_trials_stopped_early_one_after_the_other_leave_nothing_behind(
     ray_cluster: None, samples: VolumeSamples
 ) -> None:
     """Neither threads nor tasks that hold a CPU nor what was read ahead."""
-    reader = StepReader(LargeSamples(samples), 5, 4, 0, 1)
+    reader, before = StepReader(LargeSamples(samples), 5, 4, 0, 1), set(threading.enumerate())
 
     def trial(number: int) -> None:
         batches = Prefetcher(lambda: ray_steps(reader, 0, 400, f"trial-{number}"))
@@ -107,7 +107,7 @@ def test_trials_stopped_early_one_after_the_other_leave_nothing_behind(
     for number in range(8):
         trial(number)
     # collected as after each trial: Ray's executor refers to itself in circles, and ends in a thread of its own
-    _until(lambda: gc.collect() >= 0 and not any("Streaming" in name or "etch" in name for name in _threads()))
+    _until(lambda: gc.collect() >= 0 and not any(_reads(each) for each in {*threading.enumerate()} - before))
     everything = ray.cluster_resources()
     for name in ("CPU", "object_store_memory"):
         _until(lambda name=name: ray.available_resources().get(name) == everything[name])  # type: ignore[misc]
@@ -166,6 +166,11 @@ def test_a_consumer_that_lags_behind_lets_the_scheduling_loop_rest_and_the_lead_
     assert 0 < len(turns) <= math.ceil(4 / PAUSE_S) + 1
     assert len(os.listdir(tmp_path)) == num_read <= 12  # of 400: the first, blocks in the store, and two under way
     stream.close()
+
+
+def _reads(thread: threading.Thread) -> bool:
+    """Whether it is one of those that Ray Data or our prefetching start."""
+    return "Streaming" in thread.name or "etch" in thread.name
 
 
 def _threads() -> set[str]:
