@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from app.command_line import absolute
+from app.errors import UsageError
 from app.run_folder.study import PLAN
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def read_profile(arguments: Arguments) -> "Profile":
     """Read the profile from a file, or from finished runs.
 
     Raises:
-        ValueError: both or neither is given, or what is given is not a profile.
+        UsageError: both or neither is given, or what is given is not a profile.
         DataError: a file or folder is missing or damaged.
     """
 
@@ -99,7 +100,7 @@ def read_profile(arguments: Arguments) -> "Profile":
     from app.strict_json import parse_as
 
     if (arguments.profile is None) == (not arguments.profile_from):
-        raise ValueError("expected --profile FILE or --profile-from FOLDER..., one of them")
+        raise UsageError("expected --profile FILE or --profile-from FOLDER..., one of them")
     if arguments.profile is not None:
         path = absolute(arguments.profile)
         return parse_as(Profile.from_dict, files.read_bytes(path), path)
@@ -115,7 +116,7 @@ def checkpoint_advice(profile: "Profile", chosen: "Forecast", failures_per_day: 
     from app.reporting.page.formatting import duration
 
     if failures_per_day <= 0:
-        raise ValueError(f"--failures-per-worker-day: got {failures_per_day:g}, expected more than 0")
+        raise UsageError(f"--failures-per-worker-day: got {failures_per_day:g}, expected more than 0")
     most = max(stage.workers_per_trial for stage in chosen.plan.stages)
     checkpoint_s = max(0.001, fmean(sample.checkpoint_s for sample in profile.samples))
     interval_s = checkpoint_interval_s(checkpoint_s, most * failures_per_day / 86_400)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.command_line import absolute
+from app.errors import UsageError
 
 PLAN_FILE = "plan:"
 AUTO = "auto"
@@ -70,7 +71,7 @@ def main(arguments: Arguments) -> None:
     for name in ("profile", "time_budget_h"):
         if getattr(arguments, name) is not None and arguments.strategy != AUTO:
             flag = f"--{name.replace('_', '-')}"
-            raise ValueError(f"{flag}: got it beside --strategy {arguments.strategy}, expected --strategy {AUTO}")
+            raise UsageError(f"{flag}: got it beside --strategy {arguments.strategy}, expected --strategy {AUTO}")
     if arguments.strategy == AUTO:
         plan = find_plan(study, stores, arguments, folder, start_s)
         start_s = time.time()  # measuring is no part of the study
@@ -94,22 +95,22 @@ def read_study(path: str | None, recipe: str | None, options: tuple[str, ...] = 
     """The study of a file or of a recipe.
 
     Raises:
-        ValueError: both or neither is given, the file is no study, or there is no such recipe or option of it.
+        UsageError: both or neither is given, the file is no study, or there is no such recipe or option of it.
     """
     from app.data import files
     from app.planning.search import study_of
 
     if (path is None) == (recipe is None):
-        raise ValueError("expected --study FILE or --recipe NAME, one of them")
+        raise UsageError("expected --study FILE or --recipe NAME, one of them")
     if path is not None:
         if options:
-            raise ValueError("--options are a recipe's; what a file says stands in the file")
+            raise UsageError("--options are a recipe's; what a file says stands in the file")
         return study_of(files.read_json(path))
     from app.configuration import nearest
     from app.recipes.catalog import RECIPES
 
     if recipe not in RECIPES:
-        raise ValueError(f"--recipe: got {recipe!r}; {nearest(str(recipe), list(RECIPES))}")
+        raise UsageError(f"--recipe: got {recipe!r}; {nearest(str(recipe), list(RECIPES))}")
     return RECIPES[recipe](**recipe_options(RECIPES[recipe], options))
 
 
@@ -117,7 +118,7 @@ def recipe_options(recipe: Any, options: tuple[str, ...]) -> dict[str, Any]:
     """The recipe's keyword arguments; a value is JSON, or else text, and the path of a local folder made whole.
 
     Raises:
-        ValueError: no NAME=VALUE, or the recipe has no such option.
+        UsageError: no NAME=VALUE, or the recipe has no such option.
     """
     import inspect
 
@@ -128,7 +129,7 @@ def recipe_options(recipe: Any, options: tuple[str, ...]) -> dict[str, Any]:
     for option in options:
         name, equals, text = option.partition("=")
         if not equals or name not in known:
-            raise ValueError(f"--options: got {option!r}, expected NAME=VALUE; {nearest(name, known)}")
+            raise UsageError(f"--options: got {option!r}, expected NAME=VALUE; {nearest(name, known)}")
         try:
             found[name] = json.loads(text)
         except ValueError:
@@ -143,7 +144,7 @@ def find_plan(study: Any, stores: Any, arguments: Arguments, folder: str, start_
 
     num_workers = arguments.workers if arguments.workers is not None else connection.connect(1).total
     if num_workers < 1:
-        raise ValueError(f"--workers: got {num_workers}, expected 1 or more")
+        raise UsageError(f"--workers: got {num_workers}, expected 1 or more")
     profile = None if arguments.profile is None else absolute(arguments.profile)
     feeding = None if arguments.feeding == "auto" else arguments.feeding
     budget_s = None if arguments.time_budget_h is None else arguments.time_budget_h * 3600
@@ -160,7 +161,7 @@ def make_plan(study: Any, strategy: str, num_workers: int | None) -> Any:
         path = strategy.removeprefix(PLAN_FILE)
         found = PLAN.parse(files.read_bytes(path), path)
         if num_workers is not None and num_workers != found.num_workers:
-            raise ValueError(f"--workers {num_workers}: the plan is for {found.num_workers}; leave --workers out")
+            raise UsageError(f"--workers {num_workers}: the plan is for {found.num_workers}; leave --workers out")
         plan.check(found, study)
         return found
     if num_workers is None:
@@ -169,7 +170,7 @@ def make_plan(study: Any, strategy: str, num_workers: int | None) -> Any:
         plan.workers_per_trial(strategy, 1_000_000)  # a misspelt name needs no cluster
         num_workers = connection.connect(1).total
     if num_workers < 1:
-        raise ValueError(f"--workers: got {num_workers}, expected 1 or more")
+        raise UsageError(f"--workers: got {num_workers}, expected 1 or more")
     return plan.plan_of_strategy(study, strategy, num_workers)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from app.errors import UsageError
+
 
 @dataclass(frozen=True)
 class SynthesizeBrats:
@@ -122,7 +124,7 @@ def checked_processes(asked: int | None) -> int:
 
     num_processes = num_usable_cores() if asked is None else asked
     if num_processes < 1:
-        raise ValueError(f"--num-processes: got {num_processes}, expected 1 or more")
+        raise UsageError(f"--num-processes: got {num_processes}, expected 1 or more")
     return num_processes
 
 

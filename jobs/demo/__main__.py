@@ -12,6 +12,8 @@ import demo_documents
 import demo_study
 from demo_steps import Step, Steps
 
+from app.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Args:
@@ -29,7 +31,7 @@ def main(arguments: Args) -> None:
     import shutil
 
     if arguments.workers < 1:
-        raise ValueError(f"--workers: got {arguments.workers}, expected 1 or more")
+        raise UsageError(f"--workers: got {arguments.workers}, expected 1 or more")
     run = Path(arguments.runs) / "demo"
     if arguments.fresh and run.exists():
         shutil.rmtree(run)
