@@ -32,7 +32,7 @@ from app.experiment import Study
 from app.planning.plan import plan_of_strategy
 
 nodes.LOOK_EVERY_S = 0.5
-trials = [dataclasses.replace(toy_experiment(epochs=60, seed=seed), name=f"t{seed}", workload="toy:ToyWorkload")
+trials = [dataclasses.replace(toy_experiment(epochs=400, seed=seed), name=f"t{seed}", workload="toy:ToyWorkload")
           for seed in range(2)]
 
 def lose_the_host():
