@@ -6,11 +6,9 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from opcode import opmap
-from types import TracebackType
 from typing import Any, TypeVar
 
-from app.errors import UsageError, find_user_error
+from app.errors import find_user_error
 from app.printable import printable
 
 Arguments = TypeVar("Arguments")
@@ -57,8 +55,6 @@ def run(
         found = find_user_error(error)
         if found is not None:
             fail(str(found), found.exit_code)
-        if isinstance(error, ValueError) and _raised_by_us(error.__traceback__):
-            fail(str(error), UsageError.exit_code)
         raise
 
 
@@ -83,17 +79,3 @@ def fail(message: str, exit_code: int) -> None:
     sys.stderr.write(f"error: {printable(line, sys.stderr.encoding) or 'without a message'}\n")
     sys.stderr.flush()
     raise SystemExit(exit_code)
-
-
-def _raised_by_us(trace: TracebackType | None) -> bool:
-    """Whether a `raise` statement of ours made the error: a configuration that checks itself.
-
-    A ValueError that numpy or torch raises is a bug of ours, which must show its trace.
-    """
-    if trace is None:
-        return False
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    module = str(trace.tb_frame.f_globals.get("__name__", ""))
-    explicit = trace.tb_frame.f_code.co_code[trace.tb_lasti] == opmap["RAISE_VARARGS"]
-    return explicit and module.split(".")[0] in ("__main__", "app", "jobs", "benchmarks")

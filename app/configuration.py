@@ -11,6 +11,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
+from app.errors import UsageError
+
 T = TypeVar("T")
 
 
@@ -25,25 +27,25 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     """Build the frozen dataclass `cls` from plain JSON values.
 
     Raises:
-        ValueError: an unknown or missing key, or a value of the wrong type; names the key's whole path.
+        UsageError: an unknown or missing key, or a value of the wrong type; names the key's whole path.
     """
     if not isinstance(values, Mapping):
-        raise ValueError(f"{where or cls.__name__}: got {values!r}, expected a mapping of {cls.__name__}'s fields")
+        raise UsageError(f"{where or cls.__name__}: got {values!r}, expected a mapping of {cls.__name__}'s fields")
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     prefix = f"{where}." if where else ""
     for key in values:
         if key not in fields:
-            raise ValueError(f"unknown key {prefix + str(key)!r}: {nearest(str(key), list(fields))}")
+            raise UsageError(f"unknown key {prefix + str(key)!r}: {nearest(str(key), list(fields))}")
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in values:
-            raise ValueError(f"missing key {prefix + name!r} of {cls.__name__}")
+            raise UsageError(f"missing key {prefix + name!r} of {cls.__name__}")
     converted = {key: _convert(hints[key], value, prefix + key) for key, value in values.items()}
     try:
         return cls(**converted)
     except ValueError as error:  # the dataclass checks itself; it does not know where it stands
-        raise ValueError(f"{where}: {error}" if where else str(error)) from error
+        raise UsageError(f"{where}: {error}" if where else str(error)) from error
 
 
 def to_dict(value: Any) -> Any:
@@ -66,7 +68,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return _convert_union(args, value, where)
     if origin is Literal:
         if not any(value == a and type(value) is type(a) for a in args):
-            raise ValueError(f"{where}: got {value!r}; {nearest(str(value), [str(a) for a in args])}")
+            raise UsageError(f"{where}: got {value!r}; {nearest(str(value), [str(a) for a in args])}")
         return value
     if origin in (tuple, list):
         return _convert_sequence(origin, args, value, where)
@@ -82,7 +84,7 @@ def _convert_plain(hint: type, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ValueError(f"{where}: got {_seen(value)}, expected {_wanted(hint)}")
+        raise UsageError(f"{where}: got {_seen(value)}, expected {_wanted(hint)}")
     return value
 
 
@@ -102,23 +104,23 @@ def _convert_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
         except ValueError as error:
             errors.append(str(error))
     if all(isinstance(o, type) and not dataclasses.is_dataclass(o) for o in options):
-        raise ValueError(f"{where}: got {_seen(value)}, expected {' or '.join(_wanted(a) for a in args)}")
-    raise ValueError("; or ".join(errors))
+        raise UsageError(f"{where}: got {_seen(value)}, expected {' or '.join(_wanted(a) for a in args)}")
+    raise UsageError("; or ".join(errors))
 
 
 def _convert_sequence(origin: Any, args: tuple[Any, ...], value: Any, where: str) -> Any:
     if not isinstance(value, list | tuple):
-        raise ValueError(f"{where}: got {_seen(value)}, expected a list")
+        raise UsageError(f"{where}: got {_seen(value)}, expected a list")
     if origin is list or args[1:] == (Ellipsis,):
         return origin(_convert(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
     if len(value) != len(args):
-        raise ValueError(f"{where}: got {len(value)} values, expected {len(args)}")
+        raise UsageError(f"{where}: got {len(value)} values, expected {len(args)}")
     return tuple(_convert(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(args, value, strict=True)))
 
 
 def _convert_mapping(args: tuple[Any, ...], value: Any, where: str) -> dict[Any, Any]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"{where}: got {_seen(value)}, expected a mapping")
+        raise UsageError(f"{where}: got {_seen(value)}, expected a mapping")
     hint = args[1] if args else Any
     return {key: _convert(hint, v, f"{where}.{key}") for key, v in value.items()}
 

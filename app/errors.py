@@ -51,11 +51,12 @@ def find_user_error(error: BaseException) -> TwofoldError | None:
 def _linked(error: BaseException) -> Iterator[BaseException]:
     """The errors that `error` wraps, innermost first, and then itself.
 
-    Ray wraps what a worker raised, several times over; by attribute names, so that Ray need not be imported.
+    Ray wraps what a worker raised, several times over; by attribute names, so that Ray need not be imported. What one
+    of ours was raised from is not wrapped: its own message says more.
     """
     failures = getattr(error, "worker_failures", None)  # of ray.train.WorkerGroupError: rank -> error
     wrapped = [*failures.values()] if isinstance(failures, dict) else []
-    for name in ("cause", "controller_failure", "__cause__"):
+    for name in ("cause", "controller_failure", *(() if isinstance(error, TwofoldError) else ("__cause__",))):
         wrapped.append(getattr(error, name, None))
     for inner in wrapped:
         if isinstance(inner, BaseException) and inner is not error:

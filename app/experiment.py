@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from app.configuration import from_dict, to_dict
+from app.errors import UsageError
 from app.scheduling import Scheduler
 from app.search_space import Parameters, Search, extremes, with_value
 
@@ -26,14 +27,14 @@ MOVED = {
 
 def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
     if not holds:
-        raise ValueError(f"{name}: got {seen!r}, expected {wanted}")
+        raise UsageError(f"{name}: got {seen!r}, expected {wanted}")
 
 
 def _require_name(name: str) -> None:
     wanted = "letters, digits and . _ + = -, the first a letter or digit (it names a folder)"
     _require(_NAME.fullmatch(name) is not None, "name", name, wanted)
     if len(name) > NUM_NAME_BYTES:
-        raise ValueError(f"name: got {len(name)} bytes ({name[:40]}...), expected {NUM_NAME_BYTES} at most")
+        raise UsageError(f"name: got {len(name)} bytes ({name[:40]}...), expected {NUM_NAME_BYTES} at most")
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class Experiment(TrainingOptions):
         """This experiment with options set by their paths (`optimizer.learning_rate`).
 
         Raises:
-            ValueError: there is no such option, or the value is none of it.
+            UsageError: there is no such option, or the value is none of it.
         """
         return searched(self.to_dict(), values)
 
@@ -162,7 +163,7 @@ class Experiment(TrainingOptions):
         """This experiment with each value that has to be valid for all of a search's to be.
 
         Raises:
-            ValueError: one is not.
+            UsageError: one is not.
         """
         return [searched(self.to_dict(), values) for values in extremes(parameters)]
 
@@ -175,14 +176,14 @@ class Experiment(TrainingOptions):
         """Samples a step over `num_workers` workers.
 
         Raises:
-            ValueError: no worker, or the batch does not divide by them; names the numbers of workers that do.
+            UsageError: no worker, or the batch does not divide by them; names the numbers of workers that do.
         """
         _require(num_workers >= 1, "num_workers", num_workers, "1 or more")
         if self.batch_rule == "fixed-per-worker":
             return self.batch_size * num_workers
         if self.batch_size % num_workers:
             fitting = [k for k in range(1, self.batch_size + 1) if self.batch_size % k == 0]
-            raise ValueError(
+            raise UsageError(
                 f"batch size {self.batch_size} is not divisible by {num_workers} workers: "
                 f"take one of {fitting} workers, another batch_size, or batch_rule fixed-per-worker"
             )
@@ -206,7 +207,7 @@ def searched(plain: Mapping[str, Any], values: Mapping[str, Any] | None = None) 
         return Experiment.from_dict(plain)
     except ValueError as error:
         advice = '; a range of whole numbers says "integer": true' if str(error).endswith("expected int") else ""
-        raise ValueError(f"{error}{advice}") from error
+        raise UsageError(f"{error}{advice}") from error
 
 
 @dataclass(frozen=True)
@@ -227,15 +228,15 @@ class Study:
         names = [e.name for e in self.experiments]
         repeated = sorted(name for name, count in Counter(names).items() if count > 1)
         if repeated:
-            raise ValueError(f"experiments of a study need names of their own; repeated: {', '.join(repeated)}")
+            raise UsageError(f"experiments of a study need names of their own; repeated: {', '.join(repeated)}")
         alike = Counter(map(str.lower, names))
         if alike and max(alike.values()) > 1:
             folded = sorted(name for name in names if alike[name.lower()] > 1)
-            raise ValueError(f"experiments: {', '.join(folded)} differ in case alone: on some disks in no way; rename")
+            raise UsageError(f"experiments: {', '.join(folded)} differ in case alone: on some disks in no way; rename")
         self.generations()
         trials = self.search.trials if self.search is not None else ()
         if not set(trials) <= set(names) or len(set(trials)) < len(trials):
-            raise ValueError(f"search.trials: got {[*trials]}, expected experiments of the study, each once: {names}")
+            raise UsageError(f"search.trials: got {[*trials]}, expected experiments of the study, each once: {names}")
         self.variants()
         self._check_population()
 
@@ -244,7 +245,7 @@ class Study:
         if population is None:
             return
         if self.search is not None:
-            raise ValueError(f"search: got {self.search.algorithm}, expected none with pbt, or grid or random")
+            raise UsageError(f"search: got {self.search.algorithm}, expected none with pbt, or grid or random")
         self.experiments[0].extremes(population.hyperparam_mutations)
         population.check([experiment.to_dict() for experiment in self.experiments])
 
@@ -253,7 +254,7 @@ class Study:
         with each of their extremes.
 
         Raises:
-            ValueError: one of these is no experiment.
+            UsageError: one of these is no experiment.
         """
         found = {experiment.name: [experiment] for experiment in self.experiments}
         if self.search is None:
@@ -272,18 +273,18 @@ class Study:
         """Names of the experiments: those that start from none, then those that start from one of these, and so on.
 
         Raises:
-            ValueError: an experiment starts from one that the study lacks, or from itself in the end.
+            UsageError: an experiment starts from one that the study lacks, or from itself in the end.
         """
         before = {e.name: e.starts_from for e in self.experiments}
         for name, origin in before.items():
             if origin is not None and origin not in before:
-                raise ValueError(f"{name}: starts_from: got {origin!r}, expected one of the study: {[*before]}")
+                raise UsageError(f"{name}: starts_from: got {origin!r}, expected one of the study: {[*before]}")
         found: list[list[str]] = []
         known: set[str | None] = {None}
         while len(known) <= len(before):
             ready = [name for name, origin in before.items() if name not in known and origin in known]
             if not ready:
-                raise ValueError(f"starts_from goes in a circle: {sorted(set(before) - {n for n in known if n})}")
+                raise UsageError(f"starts_from goes in a circle: {sorted(set(before) - {n for n in known if n})}")
             found.append(ready)
             known.update(ready)
         return found
@@ -292,7 +293,7 @@ class Study:
     def from_dict(values: Mapping[str, Any]) -> "Study":
         for key, now in MOVED.items():
             if values.get(key) is not None:
-                raise ValueError(f"{key}: studies no longer have it; write {now}")
+                raise UsageError(f"{key}: studies no longer have it; write {now}")
         return from_dict(Study, {key: value for key, value in values.items() if key not in MOVED})
 
     def to_dict(self) -> dict[str, Any]:

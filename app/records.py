@@ -9,6 +9,8 @@ from functools import cache
 from importlib import metadata
 from typing import Any, Literal
 
+from app.errors import UsageError
+
 PACKAGES = ("ray", "torch", "monai", "timm", "transformers", "numpy", "blosc2")
 
 MAX_WORKERS = 65_536
@@ -191,7 +193,7 @@ class StudyTrial:
         for lane, workers_per_trial in places + [(one.lane, one.workers_per_trial) for one in self.stints]:
             _check_workers("workers_per_trial", workers_per_trial)
             if not 0 <= lane < MAX_WORKERS:
-                raise ValueError(f"lane: got {lane}, expected 0 to {MAX_WORKERS - 1}")
+                raise UsageError(f"lane: got {lane}, expected 0 to {MAX_WORKERS - 1}")
 
 
 @dataclass(frozen=True)
@@ -234,7 +236,7 @@ class StudyRecord:
 
 def _check_workers(name: str, num: int) -> None:
     if not 1 <= num <= MAX_WORKERS:
-        raise ValueError(f"{name}: got {num}, expected 1 to {MAX_WORKERS}")
+        raise UsageError(f"{name}: got {num}, expected 1 to {MAX_WORKERS}")
 
 
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:

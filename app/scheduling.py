@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.configuration import from_dict, to_dict
+from app.errors import UsageError
 from app.search_space import Range, check_choices, condition, value_at, with_value
 
 
@@ -21,7 +22,7 @@ class Scheduler:
         object.__setattr__(self, "options", to_dict(self.options))
         for ours in ("metric", "mode", "time_attr"):
             if ours in self.options:
-                raise ValueError(f"{ours}: the study sets it: its validation score, more is better, by epochs")
+                raise UsageError(f"{ours}: the study sets it: its validation score, more is better, by epochs")
 
     def population(self) -> "Population | None":
         return from_dict(Population, self.options, "scheduler") if self.name == "pbt" else None
@@ -54,20 +55,20 @@ class Population:
         check_choices(self.hyperparam_mutations, "hyperparam_mutations")
         for path, choice in self.hyperparam_mutations.items():
             if not path.startswith("optimizer.") or path in OF_STATE or condition(choice):
-                raise ValueError(
+                raise UsageError(
                     f"hyperparam_mutations: got {path!r}, expected options of the optimizer, without a condition, none "
                     f"of {', '.join(OF_STATE)}"
                 )
         if self.perturbation_interval < 1:
-            raise ValueError(f"perturbation_interval: got {self.perturbation_interval}, expected 1 or more")
+            raise UsageError(f"perturbation_interval: got {self.perturbation_interval}, expected 1 or more")
         if not 0 < self.quantile_fraction <= 0.5:
-            raise ValueError(f"quantile_fraction: got {self.quantile_fraction}, expected more than 0 and at most 0.5")
+            raise UsageError(f"quantile_fraction: got {self.quantile_fraction}, expected more than 0 and at most 0.5")
         if not 0 <= self.resample_probability <= 1:
-            raise ValueError(f"resample_probability: got {self.resample_probability}, expected between 0 and 1")
+            raise UsageError(f"resample_probability: got {self.resample_probability}, expected between 0 and 1")
         if min(self.perturbation_factors) <= 0:
-            raise ValueError(f"perturbation_factors: got {self.perturbation_factors}, expected two above 0")
+            raise UsageError(f"perturbation_factors: got {self.perturbation_factors}, expected two above 0")
         if self.burn_in_period < 0 or self.burn_in_period % self.perturbation_interval:
-            raise ValueError(f"burn_in_period: got {self.burn_in_period}, expected a multiple of perturbation_interval")
+            raise UsageError(f"burn_in_period: got {self.burn_in_period}, expected a multiple of perturbation_interval")
 
     @property
     def first_end(self) -> int:
@@ -75,15 +76,15 @@ class Population:
         return max(self.perturbation_interval, self.burn_in_period)
 
     def check(self, members: Sequence[Mapping[str, Any]]) -> None:
-        """Raises ValueError unless these experiments, as plain values, can take over each other's networks."""
+        """Raises UsageError unless these experiments, as plain values, can take over each other's networks."""
         first = members[0]
         if len(members) < 2:
-            raise ValueError(f"pbt: got {len(members)} experiment, expected 2 or more")
+            raise UsageError(f"pbt: got {len(members)} experiment, expected 2 or more")
         interval, every = self.perturbation_interval, first["evaluate_every_epochs"]
         if first["epochs"] % interval:
-            raise ValueError(f"perturbation_interval: got {interval}, expected a divisor of {first['epochs']} epochs")
+            raise UsageError(f"perturbation_interval: got {interval}, expected a divisor of {first['epochs']} epochs")
         if interval % every:
-            raise ValueError(
+            raise UsageError(
                 f"perturbation_interval: got {interval}, expected a multiple of evaluate_every_epochs, {every}: "
                 "members are compared by an evaluation at the end of each round"
             )
@@ -91,11 +92,11 @@ class Population:
             for path, choice in self.hyperparam_mutations.items():
                 value = value_at(member, path)
                 if not (choice.holds(value) if isinstance(choice, Range) else value in choice):
-                    raise ValueError(
+                    raise UsageError(
                         f"{member['name']}: {path}: got {value!r}, expected it within {choice}, its mutations"
                     )
             if self._shared(member) != self._shared(first):
-                raise ValueError(
+                raise UsageError(
                     f"{member['name']} differs from {first['name']} in more than name, seed and mutations: members of "
                     "a population take over each other's networks; give them the same options"
                 )

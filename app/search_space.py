@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.configuration import to_dict
+from app.errors import UsageError
 
 FIXED = ("name", "workload", "store", "starts_from")
 """Options that a study has to know before it begins."""
@@ -31,13 +32,13 @@ class Range:
     def __post_init__(self) -> None:
         ends = (self.low, self.high)
         if not all(map(math.isfinite, ends)) or not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError(f"range: got {self.low} to {self.high}, expected low below high, and above 0 where log")
+            raise UsageError(f"range: got {self.low} to {self.high}, expected low below high, and above 0 where log")
         if self.integer and not all(isinstance(n, int) for n in (*ends, 1 if self.step is None else self.step)):
-            raise ValueError(
+            raise UsageError(
                 f"range: got {ends}, step {self.step}, expected whole numbers as it is integer: 8, not 8.0"
             )
         if self.step is not None and not (self.step > 0 and all(_is_multiple(end, self.step) for end in ends)):
-            raise ValueError(
+            raise UsageError(
                 f"range: step: got {self.step} from {self.low} to {self.high}, expected both multiples of it"
             )
 
@@ -83,9 +84,9 @@ class Normal:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.mean) and 0 < self.sd < math.inf):
-            raise ValueError(f"normal: got mean {self.mean}, sd {self.sd}, expected numbers, and sd above 0")
+            raise UsageError(f"normal: got mean {self.mean}, sd {self.sd}, expected numbers, and sd above 0")
         if self.step is not None and not self.step > 0:
-            raise ValueError(f"normal: step: got {self.step}, expected more than 0")
+            raise UsageError(f"normal: step: got {self.step}, expected more than 0")
 
     def draw(self, chance: random.Random) -> float:
         return self.nearest(chance.gauss(self.mean, self.sd))
@@ -123,24 +124,24 @@ def draw(choice: Choice, chance: random.Random) -> Any:
 
 
 def check_choices(choices: Parameters, where: str = "parameters") -> None:
-    """Raises ValueError where there is nothing to choose from, or a condition cannot be met."""
+    """Raises UsageError where there is nothing to choose from, or a condition cannot be met."""
     if not choices:
-        raise ValueError(f"{where}: got none, expected at least one")
+        raise UsageError(f"{where}: got none, expected at least one")
     for path, choice in choices.items():
         if listed(choice) == ():
-            raise ValueError(f"{path}: got no values, expected at least one")
+            raise UsageError(f"{path}: got no values, expected at least one")
         for parent, allowed in condition(choice).items():
             if parent not in choices:
-                raise ValueError(f"{path}: when: {parent!r} is not a parameter of this search; it has {[*choices]}")
+                raise UsageError(f"{path}: when: {parent!r} is not a parameter of this search; it has {[*choices]}")
             of_parent = choices[parent]
             values = listed(of_parent)
             if isinstance(of_parent, Normal) or (isinstance(of_parent, Range) and of_parent.unit is None):
-                raise ValueError(f"{path}: when: {parent} is drawn from {of_parent}, expected listed or whole values")
+                raise UsageError(f"{path}: when: {parent} is drawn from {of_parent}, expected listed or whole values")
             known = [of_parent.holds(v) if isinstance(of_parent, Range) else _is_in(v, values) for v in allowed]
             strange = [value for value, is_known in zip(allowed, known, strict=True) if not is_known]
             if strange or not allowed:
                 seen = f"{parent} is never {strange[0]!r}" if strange else f"{parent}: got no values"
-                raise ValueError(f"{path}: when: {seen}; it is one of {to_dict(values) or of_parent}")
+                raise UsageError(f"{path}: when: {seen}; it is one of {to_dict(values) or of_parent}")
     parents_first(choices)
 
 
@@ -148,13 +149,13 @@ def parents_first(choices: Parameters) -> list[str]:
     """Paths, in their order but for those that depend on later ones.
 
     Raises:
-        ValueError: they go in a circle.
+        UsageError: they go in a circle.
     """
     found: list[str] = []
     while len(found) < len(choices):
         ready = [p for p in choices if p not in found and all(parent in found for parent in condition(choices[p]))]
         if not ready:
-            raise ValueError(f"when: goes in a circle: {[path for path in choices if path not in found]}")
+            raise UsageError(f"when: goes in a circle: {[path for path in choices if path not in found]}")
         found.append(ready[0])
     return found
 
@@ -231,7 +232,7 @@ class Search:
         check_choices(self.parameters)
         fixed = [path for path in self.parameters if path.split(".")[0] in FIXED]
         if fixed:
-            raise ValueError(f"{fixed[0]}: a search cannot choose it: the study needs it before the trial begins")
+            raise UsageError(f"{fixed[0]}: a search cannot choose it: the study needs it before the trial begins")
 
 
 def value_at(values: Mapping[str, Any], path: str) -> Any:
@@ -246,12 +247,12 @@ def with_value(values: Mapping[str, Any], path: str, value: Any) -> dict[str, An
     """Nested `values` with the one at `path` set.
 
     Raises:
-        ValueError: the path goes through what is not a mapping.
+        UsageError: the path goes through what is not a mapping.
     """
     key, _, rest = path.partition(".")
     if not rest:
         return {**values, key: value}
     inner = values.get(key, {})
     if not isinstance(inner, Mapping):
-        raise ValueError(f"{key}: got {inner!r}, expected a mapping that has {rest}")
+        raise UsageError(f"{key}: got {inner!r}, expected a mapping that has {rest}")
     return {**values, key: with_value(inner, rest, value)}

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from app.errors import DataError
+from app.errors import DataError, UsageError
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ def parse(content: bytes, where: str, any_number: bool = False) -> Any:
 
 
 def parse_as(make: Callable[[Any], T], content: bytes, where: str, any_number: bool = False) -> T:
-    """What `make`, which raises ValueError on a wrong value, builds from a JSON file. Raises DamagedFileError."""
+    """What `make`, which raises UsageError on a wrong value, builds from a JSON file. Raises DamagedFileError."""
     value = parse(content, where, any_number)
     try:
         return make(value)
@@ -67,9 +67,9 @@ def parse_mapping(content: bytes, where: str, any_number: bool = False) -> dict[
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """Raises ValueError unless the value is a mapping."""
+    """Raises UsageError unless the value is a mapping."""
     if not isinstance(value, dict):
-        raise ValueError(f"got {shown(value)}, expected names with values")
+        raise UsageError(f"got {shown(value)}, expected names with values")
     return value
 
 

@@ -109,7 +109,7 @@ def read_profile(arguments: Arguments) -> "Profile":
 
 
 def checkpoint_advice(profile: "Profile", chosen: "Forecast", failures_per_day: float) -> str:
-    """Raises ValueError unless workers are lost now and then."""
+    """Raises UsageError unless workers are lost now and then."""
     from statistics import fmean
 
     from app.planning.stopping import checkpoint_interval_s

@@ -5,13 +5,14 @@ import io
 from collections.abc import Iterator
 
 from app.data.text import decode_text
+from app.errors import UsageError
 
 
 def csv_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
     """Each row that is not empty, with the number of its last line; names of columns without the spaces around them.
 
     Raises:
-        ValueError: it is not text, or no table; says what was seen.
+        UsageError: it is not text, or no table; says what was seen.
     """
     text = decode_text(content).text
     first = text.split("\n", 1)[0]
@@ -23,4 +24,4 @@ def csv_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
                 yield reader.line_num, [cell.strip() for cell in row] if is_header else row
                 is_header = False
     except csv.Error as error:
-        raise ValueError(f"line {reader.line_num} is of no table: {error}") from error
+        raise UsageError(f"line {reader.line_num} is of no table: {error}") from error

@@ -4,6 +4,8 @@ import codecs
 import re
 from dataclasses import dataclass
 
+from app.errors import UsageError
+
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16's, which it begins with
@@ -33,19 +35,19 @@ def decode_text(content: bytes, declared: str | None = None) -> Decoded:
     """The text of a file. A byte order mark counts before what is declared; lines end in a line feed.
 
     Raises:
-        ValueError: it is not text of a known encoding; says what was seen and how to go on.
+        UsageError: it is not text of a known encoding; says what was seen and how to go on.
     """
     mark, marked = next(((m, e) for m, e in MARKS if content.startswith(m)), (b"", None))
     encoding = marked or declared or _guess(content)
     try:
         text = content[len(mark) :].decode(encoding)
     except (UnicodeDecodeError, LookupError) as error:
-        raise ValueError(
+        raise UsageError(
             f"it is not text in {encoding}: {error}; say which encoding it has, or save it as UTF-8"
         ) from error
     cleaned = text.replace("\0", "")
     if len(_CONTROLS.findall(cleaned)) > MAX_CONTROL_SHARE * len(cleaned):
-        raise ValueError(f"it is not text but binary: it begins with {content[:12]!r}")
+        raise UsageError(f"it is not text but binary: it begins with {content[:12]!r}")
     return Decoded(re.sub(r"\r\n?", "\n", cleaned), encoding, len(text) - len(cleaned))
 
 
@@ -73,7 +75,7 @@ def _guess(content: bytes) -> str:
         letters = [c for c in text if c.isalpha()]
         if letters and sum(c > "\x7f" for c in letters) <= MAX_WESTERN_SHARE * len(letters):
             return WESTERN
-        raise ValueError(
+        raise UsageError(
             f"it is not text in UTF-8 (byte {error.start} is {content[error.start]:#04x}), UTF-16 or Windows-1252; say "
             "which encoding it has, or save it as UTF-8"
         ) from error

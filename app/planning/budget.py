@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from app.errors import UsageError
 from app.experiment import Study
 from app.planning.forecast import Forecast, choose, forecasts
 from app.planning.profile import Profile
@@ -21,11 +22,11 @@ def num_that_fit(study: Study, profile: Profile, num_workers: int, budget_s: flo
 
 
 def check_budget(study: Study, profile: Profile, chosen: Forecast, budget_s: float) -> None:
-    """Raises ValueError where the chosen plan may end too late; says how many trials would fit."""
+    """Raises UsageError where the chosen plan may end too late; says how many trials would fit."""
     if chosen.high_s <= budget_s:
         return
     num = num_that_fit(study, profile, chosen.plan.num_workers, budget_s)
-    raise ValueError(
+    raise UsageError(
         f"--time-budget-h: got {budget_s / 3600:.3g} h, expected {chosen.high_s / 3600:.3g} h or more: so long takes "
         f"{chosen.plan.strategy} at the end of its 80 % interval; the first {num} of "
         f"{len(study.experiments)} trials fit"

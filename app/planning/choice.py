@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise, product
 
+from app.errors import UsageError
 from app.planning.lanes import Seconds, lanes_s, makespan_s
 from app.planning.plan import DATA_PARALLEL, EXPERIMENT_PARALLEL, HYBRID, Stage
 
@@ -53,13 +54,13 @@ def candidates(
         widths: workers a trial that may be.
 
     Raises:
-        ValueError: no width fits all trials.
+        UsageError: no width fits all trials.
     """
     widths = sorted(widths)
     uniform = [_made([(k, names) for names in generations], num_workers, seconds) for k in widths]
     found = [one for one in uniform if one is not None]
     if not found:
-        raise ValueError(f"no number of workers a trial among {[*widths]} fits every trial: their batches differ")
+        raise UsageError(f"no number of workers a trial among {[*widths]} fits every trial: their batches differ")
     if len(generations) == 1 and len(widths) > 1:
         alone = [one.stages[0].workers_per_trial for one in sorted(found, key=lambda one: one.makespan_s)]
         best: dict[str, Candidate] = {}

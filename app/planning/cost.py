@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from statistics import fmean
 
+from app.errors import UsageError
 from app.experiment import Experiment
 from app.planning.profile import Profile, Sample, group_of, num_evaluations
 from app.planning.spread import SPREAD_START, Chance, between_runs
@@ -76,13 +77,13 @@ class CostModel:
         """What a trial takes on k workers beside others, `side_by_side` in all.
 
         Raises:
-            ValueError: k does not divide the batch, or nothing of the experiment's kind was measured.
+            UsageError: k does not divide the batch, or nothing of the experiment's kind was measured.
         """
         group = group_of(experiment)
         key = (group, k, side_by_side, experiment.epochs, num_evaluations(experiment))
         if key not in self._costs:
             if group not in self._groups:
-                raise ValueError(
+                raise UsageError(
                     f"{experiment.name}: the profile has no training of its network, data and batch "
                     f"({len(self._groups)} kinds in it): measure it with jobs/calibrate.py, or run one like it for an "
                     "epoch"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
 
+from app.errors import UsageError
 from app.experiment import Experiment, Study
 from app.planning.choice import Candidate, candidates, lower_bound_s
 from app.planning.cost import CostModel
@@ -55,10 +56,10 @@ def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast
     means over plays of its rule with invented scores (app.planning.stopping); the candidates are made as if none did.
 
     Raises:
-        ValueError: there are no workers, or the profile knows nothing of a trial; names it.
+        UsageError: there are no workers, or the profile knows nothing of a trial; names it.
     """
     if num_workers < 1:
-        raise ValueError(f"--workers: got {num_workers}, expected 1 or more")
+        raise UsageError(f"--workers: got {num_workers}, expected 1 or more")
     model = CostModel(profile)
     experiments = {experiment.name: experiment for experiment in study.experiments}
     kinds = _kinds(experiments)
@@ -149,12 +150,12 @@ def choose(found: Sequence[Forecast], objective: Objective = "time", deadline_s:
     """The fastest, or the one of the fewest worker-hours, among those that keep the deadline.
 
     Raises:
-        ValueError: none does; says how long the fastest takes.
+        UsageError: none does; says how long the fastest takes.
     """
     fitting = [one for one in found if deadline_s is None or one.high_s <= deadline_s]
     if not fitting:
         least = min(found, key=lambda one: one.high_s)
-        raise ValueError(
+        raise UsageError(
             f"--deadline-h: got {(deadline_s or 0) / 3600:.3g} h, expected {least.high_s / 3600:.3g} h or more: so "
             f"long takes {least.plan.strategy} on {least.plan.num_workers} workers, at the end of its 80 % interval"
         )

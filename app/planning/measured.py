@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from app.errors import UsageError
 from app.experiment import Experiment
 from app.planning.profile import Profile, Sample, Setting, Start, group_of, num_evaluations
 from app.records import StudyRecord, StudyTrial, TrialRecord
@@ -23,7 +24,7 @@ def profile_of(
         setting: that all must have; that of the first if not given.
 
     Raises:
-        ValueError: none can be used, or they ran on different hardware or versions; says which.
+        UsageError: none can be used, or they ran on different hardware or versions; says which.
     """
     records: list[TrialRecord] = []
     samples: list[Sample] = []
@@ -41,11 +42,11 @@ def profile_of(
         records.append(record)
         samples.append(_sample(record, f"run {number}", 1, "command"))
     if not records:
-        raise ValueError("profile: got no finished training with a timed step, not started anew: expected at least one")
+        raise UsageError("profile: got no finished training with a timed step, not started anew: expected at least one")
     first, wanted = (records[0].name, setting_of(records[0])) if setting is None else ("the profile", setting)
     for record in records:
         if setting_of(record) != wanted:
-            raise ValueError(
+            raise UsageError(
                 f"profile: {first} ran on {wanted} and {record.name} on {setting_of(record)}: "
                 "their times do not mix; give runs of one setting"
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.configuration import from_dict, to_dict
+from app.errors import UsageError
 from app.experiment import Study
 from app.strict_json import parse_as
 
@@ -24,9 +25,9 @@ class Stage:
     def __post_init__(self) -> None:
         for name in ("workers_per_trial", "concurrent_trials"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name}: got {getattr(self, name)}, expected 1 or more")
+                raise UsageError(f"{name}: got {getattr(self, name)}, expected 1 or more")
         if not self.trials:
-            raise ValueError("trials: got none, expected the names of the stage's trials")
+            raise UsageError("trials: got none, expected the names of the stage's trials")
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Plan:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "Plan":
-        """Raises ValueError with the key."""
+        """Raises UsageError with the key."""
         return from_dict(Plan, values)
 
     def to_json(self) -> str:
@@ -74,7 +75,7 @@ def workers_per_trial(strategy: str, num_workers: int) -> int:
     """The k of a strategy on `num_workers` workers.
 
     Raises:
-        ValueError: no such strategy, or k is not between 1 and the workers there are.
+        UsageError: no such strategy, or k is not between 1 and the workers there are.
     """
     name, _, given = strategy.partition(":")
     if strategy == DATA_PARALLEL:
@@ -82,12 +83,12 @@ def workers_per_trial(strategy: str, num_workers: int) -> int:
     if strategy == EXPERIMENT_PARALLEL:
         return 1
     if name != HYBRID or not given.isdecimal():
-        raise ValueError(
+        raise UsageError(
             f"strategy: got {strategy!r}, expected auto, {DATA_PARALLEL}, {EXPERIMENT_PARALLEL}, {HYBRID}:K or "
             "plan:FILE"
         )
     if not 1 <= int(given) <= num_workers:
-        raise ValueError(
+        raise UsageError(
             f"strategy {strategy}: expected 1 to {num_workers} workers a trial, as there are {num_workers}"
         )
     return int(given)
@@ -97,7 +98,7 @@ def plan_of_strategy(study: Study, strategy: str, num_workers: int) -> Plan:
     """Every trial on the same number of workers; one stage for each generation of trials that start from others.
 
     Raises:
-        ValueError: the strategy does not fit the workers, or a trial's batch does not divide by its workers.
+        UsageError: the strategy does not fit the workers, or a trial's batch does not divide by its workers.
     """
     k = workers_per_trial(strategy, num_workers)
     stages = tuple(Stage(k, min(num_workers // k, len(names)), tuple(names)) for names in study.generations())
@@ -107,7 +108,7 @@ def plan_of_strategy(study: Study, strategy: str, num_workers: int) -> Plan:
 
 
 def check(plan: Plan, study: Study) -> None:
-    """Raises ValueError unless the plan runs each trial of the study once, after what it starts from, on workers that
+    """Raises UsageError unless the plan runs each trial of the study once, after what it starts from, on workers that
     are there and divide its batch."""
     experiments = {experiment.name: experiment for experiment in study.experiments}
     variants = study.variants()
@@ -116,28 +117,28 @@ def check(plan: Plan, study: Study) -> None:
         where = f"stage {number} of the plan"
         needed = stage.workers_per_trial * stage.concurrent_trials
         if needed > plan.num_workers:
-            raise ValueError(
+            raise UsageError(
                 f"{where}: {stage.concurrent_trials} trials at a time x {stage.workers_per_trial} workers = {needed} "
                 f"workers, expected at most {plan.num_workers}"
             )
         repeated = {name for name, count in Counter(stage.trials).items() if count > 1}
         for name in stage.trials:
             if name not in experiments:
-                raise ValueError(f"{where}: the study {study.name} has no trial {name!r}; it has {sorted(experiments)}")
+                raise UsageError(f"{where}: the study {study.name} has no trial {name!r}; it has {sorted(experiments)}")
             if name in repeated or name in done:
-                raise ValueError(f"{where}: {name} is in the plan more than once")
+                raise UsageError(f"{where}: {name} is in the plan more than once")
             origin = experiments[name].starts_from
             if origin is not None and origin not in done:
-                raise ValueError(f"{where}: {name} starts from {origin}, which no earlier stage trains")
+                raise UsageError(f"{where}: {name} starts from {origin}, which no earlier stage trains")
             try:
                 for variant in variants[name]:
                     variant.global_batch_size(stage.workers_per_trial)
             except ValueError as error:
-                raise ValueError(f"{where}: {name}: {error}") from error
+                raise UsageError(f"{where}: {name}: {error}") from error
         done.update(stage.trials)
     missing = sorted(set(experiments) - done)
     if missing:
-        raise ValueError(f"the plan leaves out {', '.join(missing)}: every trial of the study has to be in a stage")
+        raise UsageError(f"the plan leaves out {', '.join(missing)}: every trial of the study has to be in a stage")
 
 
 def num_places(plan: Plan, stage: Stage, slots_at_start: int, slots_now: int) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.configuration import from_dict, to_dict
+from app.errors import UsageError
 from app.experiment import Experiment
 from app.strict_json import parse_as
 
@@ -52,14 +53,14 @@ class Sample:
     def __post_init__(self) -> None:
         for name in ("workers", "side_by_side", "global_batch_size"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name}: got {getattr(self, name)}, expected 1 or more")
+                raise UsageError(f"{name}: got {getattr(self, name)}, expected 1 or more")
         for name in ("steps_per_epoch", "step_s"):
             if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name}: got {getattr(self, name)}, expected more than 0")
+                raise UsageError(f"{name}: got {getattr(self, name)}, expected more than 0")
         parts = ("startup_s", "first_steps_s", "evaluation_s", "checkpoint_s", "other_s", "handover_s")
         for name in (*parts, "num_parameters"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name}: got {getattr(self, name)}, expected 0 or more")
+                raise UsageError(f"{name}: got {getattr(self, name)}, expected 0 or more")
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,9 @@ class Profile:
 
     def __post_init__(self) -> None:
         if self.format != FORMAT:
-            raise ValueError(f"format: got {self.format}, expected {FORMAT}: make the profile again")
+            raise UsageError(f"format: got {self.format}, expected {FORMAT}: make the profile again")
         if not self.samples:
-            raise ValueError("samples: got none, expected at least one measured training")
+            raise UsageError("samples: got none, expected at least one measured training")
 
     @staticmethod
     def from_json(text: str) -> "Profile":
@@ -100,9 +101,9 @@ class Profile:
 
     @staticmethod
     def from_dict(values: Any) -> "Profile":
-        """Raises ValueError with the key."""
+        """Raises UsageError with the key."""
         if isinstance(values, Mapping) and values.get("format", FORMAT) != FORMAT:
-            raise ValueError(f"format: got {values['format']!r}, expected {FORMAT}: make the profile again")
+            raise UsageError(f"format: got {values['format']!r}, expected {FORMAT}: make the profile again")
         return from_dict(Profile, values)
 
     def to_json(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from app.configuration import from_dict, nearest
+from app.errors import UsageError
 from app.experiment import Study, searched
 from app.planning.names import names_of
 from app.search_space import Choice, applicable, applies, check_choices, draw, listed, parents_first
@@ -40,18 +41,18 @@ class Request:
         check_choices(self.parameters)
         drawn = [path for path, choice in self.parameters.items() if listed(choice) is None]
         if self.algorithm == GRID and drawn:
-            raise ValueError(f"{drawn[0]}: a grid takes values, not a range; list them, or take algorithm random")
+            raise UsageError(f"{drawn[0]}: a grid takes values, not a range; list them, or take algorithm random")
         if (self.num_trials is None) != (self.algorithm == GRID) or (
             self.num_trials is not None and self.num_trials < 1
         ):
-            raise ValueError(f"num_trials: got {self.num_trials}, expected 1 or more, and none for algorithm grid")
+            raise UsageError(f"num_trials: got {self.num_trials}, expected 1 or more, and none for algorithm grid")
 
 
 def study_of(values: Mapping[str, Any]) -> Study:
     """The study of a file's values, its search written out. The same file gives the same experiments each time.
 
     Raises:
-        ValueError: an unknown key or a wrong value; names it.
+        UsageError: an unknown key or a wrong value; names it.
     """
     plain = dict(values)
     scheduler = plain.get("scheduler")
@@ -64,7 +65,7 @@ def study_of(values: Mapping[str, Any]) -> Study:
     request, options = read(plain.pop("search"))
     written = plain.get("experiments", [])
     if not isinstance(written, list):
-        raise ValueError(f"experiments: got {written!r}, expected a list")
+        raise UsageError(f"experiments: got {written!r}, expected a list")
     if request.algorithm in (GRID, RANDOM):
         return Study.from_dict({**plain, "experiments": [*written, *expand(request, plain.get("seed", 0))]})
     names = [f"{request.prefix}{number:03d}" for number in range(request.num_trials or 0)]
@@ -78,15 +79,15 @@ def read(values: Mapping[str, Any]) -> tuple[Request, dict[str, Any]]:
     (app.execution.studies.searchers).
 
     Raises:
-        ValueError: an unknown key or a wrong value; names it.
+        UsageError: an unknown key or a wrong value; names it.
     """
     for key, now in MOVED.items():
         if key in values:
-            raise ValueError(f"search.{key}: searches no longer have it; write {now}")
+            raise UsageError(f"search.{key}: searches no longer have it; write {now}")
     known = [f.name for f in fields(Request)]
     options = {key: value for key, value in values.items() if key not in known}
     if options and values.get("algorithm", GRID) in (GRID, RANDOM):
-        raise ValueError(f"unknown key {'search.' + next(iter(options))!r}: {nearest(next(iter(options)), known)}")
+        raise UsageError(f"unknown key {'search.' + next(iter(options))!r}: {nearest(next(iter(options)), known)}")
     return from_dict(Request, {key: values[key] for key in values if key in known}, "search"), options
 
 

@@ -5,6 +5,7 @@ import random
 from collections.abc import Mapping
 from statistics import fmean, median
 
+from app.errors import UsageError
 from app.experiment import Study
 from app.scheduling import Scheduler
 
@@ -107,10 +108,10 @@ def checkpoint_interval_s(checkpoint_s: float, failures_per_s: float) -> float:
     """How often to write a checkpoint, so that writing and lost work cost least: sqrt(2 C / lambda) (Young 1974).
 
     Raises:
-        ValueError: a time or rate is not above 0.
+        UsageError: a time or rate is not above 0.
     """
     if not (checkpoint_s > 0 and failures_per_s > 0):
-        raise ValueError(
+        raise UsageError(
             f"got a checkpoint of {checkpoint_s} s and {failures_per_s} failures a second, expected above 0"
         )
     return math.sqrt(2 * checkpoint_s / failures_per_s)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app import errors
-from app.errors import TwofoldError
+from app.errors import TwofoldError, UsageError
 from app.planning.population import Decision
 from app.strict_json import mapping, shown
 
@@ -25,7 +25,7 @@ class Failure:
 
     def __post_init__(self) -> None:
         if self.error not in ERRORS:
-            raise ValueError(f"error: got {shown(self.error)}, expected one of {', '.join(ERRORS)}")
+            raise UsageError(f"error: got {shown(self.error)}, expected one of {', '.join(ERRORS)}")
 
     @property
     def spares_workers(self) -> bool:
@@ -173,23 +173,23 @@ def epoch_line(value: Any) -> dict[str, Any]:
     """A line of metrics.jsonl: `epoch`, `step`, `loss` and `elapsed_s`, and the scores of an epoch that was evaluated.
 
     Raises:
-        ValueError: a number is missing or is none; names it.
+        UsageError: a number is missing or is none; names it.
     """
     line = mapping(value)
     for name in ("epoch", *(name for name in ("step",) if name in line)):
         number = line.get(name)
         if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-            raise ValueError(f"{name}: got {shown(number)}, expected a whole number, 0 or more")
+            raise UsageError(f"{name}: got {shown(number)}, expected a whole number, 0 or more")
     for name, value in line.items():
         check_score(name, value)
     return line
 
 
 def step_line(value: Any) -> dict[str, Any]:
-    """A line of steps.jsonl: `step`, `loss` and `learning_rate`. Raises ValueError as `epoch_line`."""
+    """A line of steps.jsonl: `step`, `loss` and `learning_rate`. Raises UsageError as `epoch_line`."""
     line = mapping(value)
     if not isinstance(line.get("step"), int) or isinstance(line["step"], bool):
-        raise ValueError(f"step: got {shown(line.get('step'))}, expected a whole number")
+        raise UsageError(f"step: got {shown(line.get('step'))}, expected a whole number")
     for name, value in line.items():
         check_score(name, value)
     return line
@@ -197,18 +197,18 @@ def step_line(value: Any) -> dict[str, Any]:
 
 def origin(value: Any) -> dict[str, Any]:
     """Where a network's initial weights came from, as the workload says it: `source`, `num_loaded` and the names of the
-    tensors that were `new`, which a text network calls `random`. Raises ValueError."""
+    tensors that were `new`, which a text network calls `random`. Raises UsageError."""
     found = mapping(value)
     for name in ("new", "random"):
         names = found.get(name, [])
         if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
-            raise ValueError(f"{name}: got {shown(names)}, expected a list of names")
+            raise UsageError(f"{name}: got {shown(names)}, expected a list of names")
         if names and (not isinstance(found.get("num_loaded"), int) or not isinstance(found.get("source"), str)):
-            raise ValueError("expected num_loaded, a whole number, and source, a text")
+            raise UsageError("expected num_loaded, a whole number, and source, a text")
     return found
 
 
 def check_score(name: str, value: Any) -> None:
-    """A score may be None or not a number, as metrics are. Raises ValueError."""
+    """A score may be None or not a number, as metrics are. Raises UsageError."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise ValueError(f"{name}: got {shown(value)}, expected a number or null")
+        raise UsageError(f"{name}: got {shown(value)}, expected a number or null")

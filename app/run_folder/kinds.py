@@ -22,7 +22,7 @@ class JsonFile(Generic[T]):
     name: str
     """Relative to the folder."""
     make: Callable[[Any], T]
-    """From plain JSON values; raises ValueError on a wrong one."""
+    """From plain JSON values; raises UsageError on a wrong one."""
     is_sealed: bool = False
     """Whether it is written with a checksum (app.checksum)."""
     any_number: bool = False

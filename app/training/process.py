@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Mapping
 
+from app.errors import UsageError
+
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
 """Parameters of mallopt(3), from glibc's malloc.h."""
@@ -18,10 +20,10 @@ def tune_process(num_threads: int) -> None:
     The process then stays at its peak size until it ends.
 
     Raises:
-        ValueError: fewer than one thread.
+        UsageError: fewer than one thread.
     """
     if num_threads < 1:
-        raise ValueError(f"num_threads: got {num_threads}, expected 1 or more")
+        raise UsageError(f"num_threads: got {num_threads}, expected 1 or more")
     import torch
 
     torch.set_num_threads(min(num_threads, thread_limit(os.environ)))

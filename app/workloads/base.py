@@ -34,7 +34,7 @@ class Workload(Protocol):
     """Cases that `evaluate_cases` is given at a time; fewer at the end."""
 
     def parse_task(self, options: Mapping[str, Any]) -> Any:
-        """The workload's frozen options dataclass. Raises ValueError naming an unknown or wrong option."""
+        """The workload's frozen options dataclass. Raises UsageError naming an unknown or wrong option."""
 
     def resolve_task(self, task: Any, store: str) -> Any:
         """The task with what the store decides filled in (the classes, ...); done once, before the training, and

@@ -87,7 +87,7 @@ class PrepareFlags:
     """`local` works in this process, without Ray: quicker for some hundred cases."""
 
     def check(self) -> None:
-        """Raises ValueError when flags are wrong; before the store is touched."""
+        """Raises UsageError when flags are wrong; before the store is touched."""
         if not 0 <= self.max_bad_fraction <= 1:
             raise UsageError(f"--max-bad-fraction: got {self.max_bad_fraction}, expected 0 to 1")
         if self.num_cpus is not None and self.num_cpus < 1:
@@ -165,7 +165,7 @@ class PredictFlags:
     """Also write the model as a self-contained folder: weights, preprocessing, ONNX. Needs no --input."""
 
     def check(self) -> None:
-        """Raises ValueError when flags are wrong."""
+        """Raises UsageError when flags are wrong."""
 
     @abstractmethod
     def exported(self) -> tuple[str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from app.command_line import ENVIRONMENT, fail, run
-from app.errors import DataError, ResourceError, TrainingError, TwofoldError, UsageError
+from app.errors import DataError, ResourceError, TrainingError, TwofoldError, UsageError, find_user_error
 from app.experiment import Experiment
 
 
@@ -130,6 +130,19 @@ def test_a_bug_shows_its_trace() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         run(Arguments, lambda arguments: int(arguments.store), ["--store", "s"])
 
+    def refuse(arguments: Arguments) -> None:
+        raise ValueError("a plain one, also where it is ours")
+
+    with pytest.raises(ValueError, match="a plain one"):
+        run(Arguments, refuse, ["--store", "s"])
+
+
+def test_what_an_error_was_raised_from_does_not_stand_in_its_place() -> None:
+    outer = DataError("plan.json is damaged: epochs: got 0")
+    outer.__cause__ = UsageError("epochs: got 0")
+    found = find_user_error(WrappedError(outer))
+    assert type(found) is DataError and str(found) == "plan.json is damaged: epochs: got 0"
+
 
 class WrappedError(RuntimeError):
     """As Ray wraps a worker's error: the message holds a remote trace, the cause is an attribute."""
@@ -202,12 +215,13 @@ def test_a_job_as_a_process(tmp_path: Path) -> None:
     job.write_text(
         '"""Herds sheep."""\n'
         "from dataclasses import dataclass\n"
+        "from app.errors import UsageError\n"
         "@dataclass(frozen=True)\n"
         "class Arguments:\n"
         "    num_sheep: int = 1\n"
         "def main(arguments):\n"
         "    if arguments.num_sheep < 1:\n"
-        "        raise ValueError(f'num_sheep: got {arguments.num_sheep}, expected 1 or more')\n"
+        "        raise UsageError(f'num_sheep: got {arguments.num_sheep}, expected 1 or more')\n"
         "    print('done')\n"
         'if __name__ == "__main__":\n'
         "    from app.command_line import run\n"

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.data.samples.order import Int64Array, UInt64Array, draw, permute, seeds_of
+from app.errors import UsageError
 
 Int32Array = npt.NDArray[np.int32]
 
@@ -29,7 +30,7 @@ def grouped_sample_order(seed: int, step: int, lengths: Int32Array, global_batch
     The rows of a batch are spread such that the slices of any number of workers have like lengths.
 
     Raises:
-        ValueError: an empty data set, an empty batch or a negative step.
+        UsageError: an empty data set, an empty batch or a negative step.
     """
     return _stream(seed, step, lengths, global_batch_size)[1]
 
@@ -43,7 +44,7 @@ def _stream(seed: int, step: int, lengths: Int32Array, batch: int) -> tuple[Int6
     """Epochs and rows of a step."""
     size = len(lengths)
     if size < 1 or batch < 1 or step < 0:
-        raise ValueError(
+        raise UsageError(
             f"got {size} rows, a global batch of {batch} and step {step}; "
             "expected at least 1 row, a batch of at least 1 and a step of at least 0"
         )

@@ -18,6 +18,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from app.errors import UsageError
+
 Int64Array = npt.NDArray[np.int64]
 UInt64Array = npt.NDArray[np.uint64]
 
@@ -45,7 +47,7 @@ def sample_order(
     An epoch ends after its first `epoch_size` rows, others each time; None: after all.
 
     Raises:
-        ValueError: an empty data set, an empty batch, an empty or too long epoch, or a step before the stream begins.
+        UsageError: an empty data set, an empty batch, an empty or too long epoch, or a step before the stream begins.
     """
     return _stream(seed, step, dataset_size, global_batch_size, offset, epoch_size)[1]
 
@@ -69,7 +71,7 @@ def seeds_of(seed: int, epochs: Int64Array, rows: Int64Array) -> UInt64Array:
 def worker_slice(rank: int, world_size: int, global_batch_size: int) -> slice:
     """The part of each global batch that worker `rank` of `world_size` takes."""
     if global_batch_size % world_size:
-        raise ValueError(f"batch size {global_batch_size} is not divisible by {world_size} workers")
+        raise UsageError(f"batch size {global_batch_size} is not divisible by {world_size} workers")
     share = global_batch_size // world_size
     return slice(rank * share, (rank + 1) * share)
 
@@ -79,13 +81,13 @@ def _stream(
 ) -> tuple[Int64Array, Int64Array]:
     start = step * global_batch_size + offset
     if dataset_size < 1 or global_batch_size < 1 or start < 0:
-        raise ValueError(
+        raise UsageError(
             f"got {dataset_size} rows, a global batch of {global_batch_size} and step {step}; "
             "expected at least 1 row, a batch of at least 1 and a step of at least 0"
         )
     epoch_size = dataset_size if epoch_size is None else epoch_size
     if not 1 <= epoch_size <= dataset_size:
-        raise ValueError(f"got an epoch of {epoch_size} rows, expected 1 to all {dataset_size}")
+        raise UsageError(f"got an epoch of {epoch_size} rows, expected 1 to all {dataset_size}")
     positions = np.arange(start, start + global_batch_size, dtype=np.int64)
     epochs, offsets = np.divmod(positions, epoch_size)
     rows = np.empty_like(offsets)

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
 
+from app.errors import UsageError
+
 SplitRule = Literal["seeded", "in-order", "folds"]
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
@@ -30,7 +32,7 @@ EACH_ALONE: Mapping[str, str] = MappingProxyType({})
 def split_counts(num_cases: int, shares: tuple[float, float, float] = SHARES) -> tuple[int, int, int]:
     """Cases for training, validation and test; they add up. DistMIS's 484 give 338, 73, 73."""
     if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
-        raise ValueError(f"shares: got {shares}, expected three of at least 0 that add up to 1")
+        raise UsageError(f"shares: got {shares}, expected three of at least 0 that add up to 1")
     if num_cases == 0:
         return 0, 0, 0
     num_train = max(1, int(shares[0] * num_cases + 1e-9))  # the bit more: 0.7 * n may fall just short of a whole number
@@ -51,7 +53,7 @@ def seeded_split(
     The shares are of the number of groups.
 
     Raises:
-        ValueError: an id comes twice, or the shares do not add up to 1.
+        UsageError: an id comes twice, or the shares do not add up to 1.
     """
     return _by_counts(_ranked(ids, seed, groups), ids, shares, groups)
 
@@ -63,7 +65,7 @@ def in_order_split(
     that of its first id.
 
     Raises:
-        ValueError: an id comes twice, or the shares do not add up to 1.
+        UsageError: an id comes twice, or the shares do not add up to 1.
     """
     return _by_counts(_groups_in_order(ids, groups), ids, shares, groups)
 
@@ -75,10 +77,10 @@ def fold_split(
     the one after it validates, all others train; so over all folds each case is tested once.
 
     Raises:
-        ValueError: an id comes twice, or there are fewer than three folds, or no such one.
+        UsageError: an id comes twice, or there are fewer than three folds, or no such one.
     """
     if num_folds < MIN_FOLDS or not 0 <= fold < num_folds:
-        raise ValueError(
+        raise UsageError(
             f"got fold {fold} of {num_folds}, expected {MIN_FOLDS} folds or more and one of them, counted from 0"
         )
     names = {fold: TEST, (fold + 1) % num_folds: VALIDATION}
@@ -112,7 +114,7 @@ def torn_groups(splits: Mapping[str, str], groups: Mapping[str, str]) -> dict[st
 def _groups_in_order(ids: Sequence[str], groups: Mapping[str, str]) -> list[str]:
     if len(set(ids)) != len(ids):
         repeated = sorted(i for i, count in Counter(ids).items() if count > 1)
-        raise ValueError(f"ids must differ; these come more than once: {', '.join(repeated[:5])}")
+        raise UsageError(f"ids must differ; these come more than once: {', '.join(repeated[:5])}")
     return list(dict.fromkeys(groups.get(i, i) for i in ids))
 
 

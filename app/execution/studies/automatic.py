@@ -39,7 +39,7 @@ def automatic_plan(
         budget_s: the plan has to end in, at the end of its 80 % interval.
 
     Raises:
-        ValueError: no plan fits the study or the time, or the profile is none.
+        UsageError: no plan fits the study or the time, or the profile is none.
         TwofoldError: what has to be measured could not be.
     """
     plan = PLAN.find(folder)

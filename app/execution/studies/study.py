@@ -44,7 +44,7 @@ def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | 
     """Run every trial that is not finished; what fails is recorded with its reason, and the others go on.
 
     Raises:
-        ValueError: the plan does not fit the study.
+        UsageError: the plan does not fit the study.
         UsageError: the folder holds another study, or another process runs it.
         DataError: a store is not there.
         ResourceError: the cluster lacks what the plan needs, or a host of it the store, the runs or the versions.

@@ -15,7 +15,7 @@ def check_order(experiment: Experiment, store: str, folder: str, num_workers: in
     is read once.
 
     Raises:
-        ValueError: an option of the task is unknown or wrong, the workers do not divide the batch, or the store has
+        UsageError: an option of the task is unknown or wrong, the workers do not divide the batch, or the store has
             other classes or partitions.
         DataError: the store is missing, damaged, or has nothing to train or validate on; the folder cannot be written.
     """

@@ -28,7 +28,7 @@ def resolve(experiment: Experiment, store: str) -> Experiment:
     """The experiment with all that its task takes from the store written out.
 
     Raises:
-        ValueError: the task has a wrong option.
+        UsageError: the task has a wrong option.
         DataError: the store cannot be opened.
     """
     workload = find_workload(experiment.workload)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from app.errors import UsageError
+
 Axis = Callable[[float], float]
 """From a value to its place."""
 
@@ -47,10 +49,10 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     """About `count` round numbers from at most `low` to at least `high`, equally spaced by 1, 2, 2.5 or 5 times 10^n.
 
     Raises:
-        ValueError: the ends are not finite or in the wrong order.
+        UsageError: the ends are not finite or in the wrong order.
     """
     if not (math.isfinite(low) and math.isfinite(high)) or low > high:
-        raise ValueError(f"got an axis from {low} to {high}, expected finite ends, the smaller first")
+        raise UsageError(f"got an axis from {low} to {high}, expected finite ends, the smaller first")
     if low == high:
         low, high = low - (abs(low) or 1) * 0.5, high + (abs(high) or 1) * 0.5
     rough = (high - low) / max(1, count - 1)
@@ -101,11 +103,11 @@ def line_chart(
     given are those of the points. Lines `behind` are thin and grey and have no names.
 
     Raises:
-        ValueError: no points, or some are not finite.
+        UsageError: no points, or some are not finite.
     """
     points = [point for one in (*series, *behind) for point in one.points]
     if not points or not all(math.isfinite(v) for point in points for v in point):
-        raise ValueError("a chart needs at least one point and finite numbers only")
+        raise UsageError("a chart needs at least one point and finite numbers only")
     label_room = 14 + CHARACTER_WIDTH * max((len(one.name) for one in series), default=0)
     right = WIDTH - label_room
     x_low, x_high = x_range or (min(x for x, _ in points), max(x for x, _ in points))
@@ -146,10 +148,10 @@ def strip_plot(columns: Sequence[Column], y_range: tuple[float, float], descript
     """A column for each score: every case a dot, the mean a bar with its interval.
 
     Raises:
-        ValueError: no columns.
+        UsageError: no columns.
     """
     if not columns:
-        raise ValueError("a strip plot needs at least one column")
+        raise UsageError("a strip plot needs at least one column")
     y_ticks = ticks(*y_range)
     y_low, y_high = y_ticks[0], y_ticks[-1]
     right = WIDTH - 6
@@ -200,11 +202,11 @@ def stacked_bar(parts: Sequence[tuple[int, str, float]], description: str) -> st
     """One bar over the whole width: (number of the colour and of the table's row, name, amount) from the left.
 
     Raises:
-        ValueError: nothing to show, or a negative amount.
+        UsageError: nothing to show, or a negative amount.
     """
     total = sum(amount for _, _, amount in parts)
     if total <= 0 or any(amount < 0 for _, _, amount in parts):
-        raise ValueError(f"got amounts {[amount for *_, amount in parts]}, expected none below 0 and one above")
+        raise UsageError(f"got amounts {[amount for *_, amount in parts]}, expected none below 0 and one above")
     drawn, x = [], 0.0
     for number, name, amount in parts:
         width = BAR_WIDTH * amount / total

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from app.configuration import from_dict
+from app.errors import UsageError
 from app.reporting.page import formatting
 from app.reporting.page.markup import Column, Html, image, section, table, text
 from app.reporting.page.shell import document, footer
@@ -37,7 +38,7 @@ class SheetPage:
 
     def __post_init__(self) -> None:
         if not self.shares or not self.final:
-            raise ValueError("shares: got none, expected the probability of each class, by one source or more")
+            raise UsageError("shares: got none, expected the probability of each class, by one source or more")
 
     @property
     def final(self) -> Mapping[str, float]:
@@ -99,15 +100,15 @@ def read_sheet(content: dict[str, Any]) -> list[SheetPage]:
     """The pages of `sheet_data`.
 
     Raises:
-        ValueError: it is something else.
+        UsageError: it is something else.
     """
     pages = content.get("pages")
     if not isinstance(pages, list):
-        raise ValueError(f"no sheet of pages: got {shown(pages)}, expected a list of pages")
+        raise UsageError(f"no sheet of pages: got {shown(pages)}, expected a list of pages")
     try:
         return [_page(mapping(page), f"pages[{number}]") for number, page in enumerate(pages)]
     except ValueError as error:
-        raise ValueError(f"no sheet of pages: {error}") from error
+        raise UsageError(f"no sheet of pages: {error}") from error
 
 
 def _page(content: dict[str, Any], where: str) -> SheetPage:
@@ -115,7 +116,7 @@ def _page(content: dict[str, Any], where: str) -> SheetPage:
     try:
         picture = base64.b64decode(thumbnail, validate=True) if isinstance(thumbnail, str) else None
     except ValueError as error:
-        raise ValueError(f"{where}.thumbnail: got {shown(thumbnail)}, expected base64") from error
+        raise UsageError(f"{where}.thumbnail: got {shown(thumbnail)}, expected base64") from error
     return from_dict(SheetPage, {**content, "thumbnail": picture}, where)
 
 

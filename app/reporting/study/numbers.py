@@ -43,7 +43,7 @@ def cost_of(record: StudyRecord, one_worker_s: float | None, price_per_hour: flo
         price_per_hour: of one worker.
 
     Raises:
-        ValueError: a trial ran on a worker that the study does not have.
+        UsageError: a trial ran on a worker that the study does not have.
     """
     makespan_s = Clock(record.sessions).total_s
     hours = record.num_workers * makespan_s / SECONDS_PER_HOUR

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from app.errors import UsageError
 from app.records import StudyTrial
 from app.reporting.page import charts
 from app.reporting.page.charts import CHARACTER_WIDTH, Series, rule, svg, text_at, tick_label, ticks
@@ -95,10 +96,10 @@ def stacked_bars(bars: Sequence[Bar], description: str) -> str:
     """One bar a strategy on a common scale: what all its workers' time went into.
 
     Raises:
-        ValueError: nothing to show, or a negative amount.
+        UsageError: nothing to show, or a negative amount.
     """
     if not bars or any(amount < 0 for bar in bars for amount in bar.amounts) or max(sum(b.amounts) for b in bars) <= 0:
-        raise ValueError(f"got {[list(bar.amounts) for bar in bars]}, expected amounts of which none is below 0")
+        raise UsageError(f"got {[list(bar.amounts) for bar in bars]}, expected amounts of which none is below 0")
     height = len(bars) * (NAME_ROOM + BAR_HEIGHT) + 8
     axis = TimeAxis(max(sum(bar.amounts) for bar in bars), 2, WIDTH - 14)
     parts = [axis.draw(4, height, "worker time")]
@@ -226,7 +227,7 @@ def highlighted_lines(
     """Many lines, thin and grey, with one among them that stands out and carries its name. Few lines all carry theirs.
 
     Raises:
-        ValueError: no points, or some are not finite.
+        UsageError: no points, or some are not finite.
     """
     if len(series) <= len(charts.DASHES):
         return charts.line_chart(series, x_title, description, y_range)

@@ -6,6 +6,7 @@ Times are seconds of the study: the pauses between two runs of its command are l
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from app.errors import UsageError
 from app.records import Session, Span, Stint, StudyRecord, StudyTrial, Timings
 
 KINDS = ("startup", "waiting", "compute", "evaluation", "checkpoint", "other", "idle")
@@ -81,7 +82,7 @@ def worker_rows(record: StudyRecord) -> tuple[Row, ...]:
     """Every worker's time, which adds up to the makespan.
 
     Raises:
-        ValueError: a trial ran on a worker that the study does not have.
+        UsageError: a trial ran on a worker that the study does not have.
     """
     clock = Clock(record.sessions)
     found: list[list[Segment]] = [[] for _ in range(record.num_workers)]
@@ -90,7 +91,7 @@ def worker_rows(record: StudyRecord) -> tuple[Row, ...]:
             segments = _stint_segments(trial, stint, clock)
             for worker in workers_of(stint) if segments else ():
                 if not 0 <= worker < record.num_workers:
-                    raise ValueError(
+                    raise UsageError(
                         f"trial {trial.name} ran on worker {worker} (lane {stint.lane}, {stint.workers_per_trial} "
                         f"workers a trial), expected one of the study's {record.num_workers}"
                     )

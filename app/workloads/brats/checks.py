@@ -12,7 +12,7 @@ def check(options: Mapping[str, Any], store: str) -> BratsTask:
     """The task of these options, which the store can train and validate.
 
     Raises:
-        ValueError: an option is unknown or wrong.
+        UsageError: an option is unknown or wrong.
         DataError: the store is missing or damaged, or lacks cases to train or to validate on.
     """
     return check_task(from_dict(BratsTask, options, "task"), store)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.errors import UsageError
 from app.workloads.volumes.anatomy import Anatomy
 
 BACKGROUND = 0
@@ -31,21 +32,21 @@ def to_internal(label: npt.NDArray[Any], codes: Codes, anatomy: Anatomy) -> npt.
     """Internal codes of a label as it is in its file; any shape, any numeric type.
 
     Raises:
-        ValueError: a value that is none of the codes (a fraction, a NaN, another number); names a few.
+        UsageError: a value that is none of the codes (a fraction, a NaN, another number); names a few.
     """
     if label.dtype == np.uint8:
         small = label
     else:
         whole = (label >= 0) & (label < 256) & (label == np.floor(label))
         if not whole.all():
-            raise ValueError(_wrong_codes(label[~whole], codes))
+            raise UsageError(_wrong_codes(label[~whole], codes))
         small = label.astype(np.uint8)
     table = np.full(256, _NOT_A_CODE, np.uint8)
     table[list(codes)] = [anatomy.meanings[meaning] for meaning in codes.values()]
     internal: npt.NDArray[np.uint8] = table[small]
     wrong = internal == _NOT_A_CODE
     if wrong.any():
-        raise ValueError(_wrong_codes(small[wrong], codes))
+        raise UsageError(_wrong_codes(small[wrong], codes))
     return internal
 
 
@@ -53,10 +54,10 @@ def to_file_codes(internal: npt.NDArray[np.uint8], codes: Codes, anatomy: Anatom
     """The inverse of `to_internal`; of several codes with one meaning the lowest is written.
 
     Raises:
-        ValueError: something but background has no code.
+        UsageError: something but background has no code.
     """
     if lacking := lacking_meanings(codes, anatomy):
-        raise ValueError(f"the codes {describe(codes)} have none for {' and '.join(lacking)}")
+        raise UsageError(f"the codes {describe(codes)} have none for {' and '.join(lacking)}")
     table = np.zeros(anatomy.num_codes, np.uint8)
     for code in sorted(codes, reverse=True):
         table[anatomy.meanings[codes[code]]] = code
@@ -89,7 +90,7 @@ def to_whole(label: npt.NDArray[Any], step: float = 0.0) -> tuple[npt.NDArray[An
         step: between neighbouring values, where the file scales whole numbers; half of it is a rounding error too.
 
     Raises:
-        ValueError: a value that is not nearly whole; names a few.
+        UsageError: a value that is not nearly whole; names a few.
     """
     if label.dtype.kind != "f":
         return label, 0.0
@@ -102,7 +103,7 @@ def to_whole(label: npt.NDArray[Any], step: float = 0.0) -> tuple[npt.NDArray[An
     far = ~(distance <= allowed)
     if far.any():
         seen = ", ".join(f"{v:.9g}" for v in np.unique(label[far])[:5].tolist())
-        raise ValueError(
+        raise UsageError(
             f"label values {seen} are not whole numbers; expected codes, or values within {allowed:.2g} of one"
         )
     return whole, float(distance.max())

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
 from app.configuration import from_dict, to_dict
+from app.errors import UsageError
 from app.workloads.volumes import spacing
 from app.workloads.volumes.anatomy import Anatomy
 
@@ -127,7 +128,7 @@ class VolumeTask:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Raises ValueError for an unknown key, a wrong type or a value out of range."""
+        """Raises UsageError for an unknown key, a wrong type or a value out of range."""
         return from_dict(cls, values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -137,4 +138,4 @@ class VolumeTask:
 
 def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
     if not holds:
-        raise ValueError(f"{name}: got {seen}, expected {wanted}")
+        raise UsageError(f"{name}: got {seen}, expected {wanted}")

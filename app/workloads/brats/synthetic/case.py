@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from app.errors import UsageError
 from app.workloads.brats.labels import CORE, EDEMA, ENHANCING
 from app.workloads.brats.synthetic.anatomy import FloatArray, Head, Tissues, make_head, make_tissues, ramp, smooth_noise
 
@@ -57,12 +58,12 @@ def make_case(seed: int, index: int, volume_shape: tuple[int, int, int]) -> Synt
     """Case `index` of the set that `seed` chooses, in a volume of shape D H W.
 
     Raises:
-        ValueError: an axis shorter than MIN_LENGTH voxels, or a negative seed or index.
+        UsageError: an axis shorter than MIN_LENGTH voxels, or a negative seed or index.
     """
     if min(volume_shape) < MIN_LENGTH:
-        raise ValueError(f"got a volume of {volume_shape} voxels, expected at least {MIN_LENGTH} along each axis")
+        raise UsageError(f"got a volume of {volume_shape} voxels, expected at least {MIN_LENGTH} along each axis")
     if seed < 0 or index < 0:
-        raise ValueError(f"got seed {seed} and case {index}, expected numbers from 0")
+        raise UsageError(f"got seed {seed} and case {index}, expected numbers from 0")
     rng = np.random.default_rng([seed, index])
     head = make_head(rng, volume_shape)
     tissues = make_tissues(rng, head)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from app.errors import UsageError
 from app.workloads.documents.image.task import AugmentConfig
 
 STREAM = 0x70616765
@@ -60,10 +61,10 @@ def augment(config: AugmentConfig, image: Tensor, seeds: npt.NDArray[np.uint64])
     """Changed copies of grey pages [B, 1, H, W].
 
     Raises:
-        ValueError: not one seed for each page.
+        UsageError: not one seed for each page.
     """
     if len(seeds) != len(image):
-        raise ValueError(f"got {len(seeds)} seeds for {len(image)} pages, expected one for each")
+        raise UsageError(f"got {len(seeds)} seeds for {len(image)} pages, expected one for each")
     changes = draw_changes(config, seeds)
     moved = move(image, changes)
     contrast, brightness, noise_std = (

@@ -20,7 +20,7 @@ def check(options: Mapping[str, Any], store: str) -> DocumentImageTask:
     """The task of these options with the store's classes, which the store can train and validate.
 
     Raises:
-        ValueError: an option is unknown or wrong; timm does not know the network; the store has other classes, or not
+        UsageError: an option is unknown or wrong; timm does not know the network; the store has other classes, or not
             this partition.
         DataError: the store is missing or damaged, or lacks pages to train or to validate on.
     """

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from app.errors import UsageError
+
 Norm = Literal["batch", "frozen", "sync"]
 
 
@@ -72,4 +74,4 @@ class DocumentImageTask:
 
 def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
     if not holds:
-        raise ValueError(f"{name}: got {seen}, expected {wanted}")
+        raise UsageError(f"{name}: got {seen}, expected {wanted}")

@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
-from app.errors import ResourceError
+from app.errors import ResourceError, UsageError
 from app.workloads.documents.ocr.pieces import MAX_EDGE, shrunk
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def _install(packages: Sequence[str]) -> str:
 
 def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
     if not holds:
-        raise ValueError(f"{name}: got {seen!r}, expected {wanted}")
+        raise UsageError(f"{name}: got {seen!r}, expected {wanted}")
 
 
 _ENGINES = {"pytesseract": _with_pytesseract, "tesserocr": _with_tesserocr}

@@ -22,7 +22,7 @@ def check(options: Mapping[str, Any], store: str) -> DocumentTextTask:
     """The task of these options as `resolve` has it, which the store can train and validate.
 
     Raises:
-        ValueError: an option is unknown or wrong; the model is a folder that is not there; the store has other
+        UsageError: an option is unknown or wrong; the model is a folder that is not there; the store has other
             classes, or not this partition.
         DataError: the store is missing or damaged, lacks OCR text, or lacks pages to train or to validate on.
     """

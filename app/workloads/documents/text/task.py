@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from app.errors import UsageError
+
 
 @dataclass(frozen=True)
 class DocumentTextTask:
@@ -43,4 +45,4 @@ class DocumentTextTask:
 
 def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
     if not holds:
-        raise ValueError(f"{name}: got {seen!r}, expected {wanted}")
+        raise UsageError(f"{name}: got {seen!r}, expected {wanted}")

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.data import files
-from app.errors import DataError
+from app.errors import DataError, UsageError
 from app.workloads.documents.text.pretrained import NOTE_NAME, quiet
 
 
@@ -26,11 +26,11 @@ class SmallBert:
     def __post_init__(self) -> None:
         for name in ("hidden_size", "num_layers", "num_heads", "max_length"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name}: got {getattr(self, name)}, expected 1 or more")
+                raise UsageError(f"{name}: got {getattr(self, name)}, expected 1 or more")
         if self.hidden_size % self.num_heads:
-            raise ValueError(f"hidden_size: got {self.hidden_size}, expected a multiple of {self.num_heads} heads")
+            raise UsageError(f"hidden_size: got {self.hidden_size}, expected a multiple of {self.num_heads} heads")
         if self.vocabulary_size < 100:
-            raise ValueError(f"vocabulary_size: got {self.vocabulary_size}, expected 100 or more")
+            raise UsageError(f"vocabulary_size: got {self.vocabulary_size}, expected 100 or more")
 
 
 def make_small_bert(texts: Sequence[str], folder: str, sizes: SmallBert) -> dict[str, Any]:

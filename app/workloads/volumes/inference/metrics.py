@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from app.errors import UsageError
+
 BoolArray = npt.NDArray[np.bool_]
 
 MISSED_HD95_MM = 373.1287
@@ -18,7 +20,7 @@ def dice(prediction: BoolArray, truth: BoolArray) -> float:
     """2 |P and T| / (|P| + |T|) of two boolean volumes of one shape; 1 when both are empty, 0 when one is.
 
     Raises:
-        ValueError: the shapes differ.
+        UsageError: the shapes differ.
     """
     _check_shapes(prediction, truth)
     total = int(np.count_nonzero(prediction)) + int(np.count_nonzero(truth))
@@ -40,11 +42,11 @@ def hd95_mm(prediction: BoolArray, truth: BoolArray, spacing_mm: tuple[float, fl
         mm; 0 when both are empty, MISSED_HD95_MM when one is.
 
     Raises:
-        ValueError: the shapes differ, or a spacing is not positive.
+        UsageError: the shapes differ, or a spacing is not positive.
     """
     _check_shapes(prediction, truth)
     if min(spacing_mm) <= 0:
-        raise ValueError(f"spacing_mm: got {spacing_mm}, expected three positive lengths in mm")
+        raise UsageError(f"spacing_mm: got {spacing_mm}, expected three positive lengths in mm")
     box = _bounding_box(prediction | truth)
     if box is None:
         return 0.0
@@ -74,4 +76,4 @@ def _bounding_box(volume: BoolArray) -> tuple[slice, ...] | None:
 
 def _check_shapes(prediction: BoolArray, truth: BoolArray) -> None:
     if prediction.shape != truth.shape:
-        raise ValueError(f"prediction has shape {prediction.shape}, truth {truth.shape}; expected the same")
+        raise UsageError(f"prediction has shape {prediction.shape}, truth {truth.shape}; expected the same")

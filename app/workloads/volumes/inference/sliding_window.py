@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from app.errors import UsageError
+
 Box = tuple[slice, slice, slice]
 ReadWindow = Callable[[Box], Tensor]
 """Reads a box of the volume, whole inside it: [M, d, h, w], normalised as the network wants it."""
@@ -77,10 +79,10 @@ def iterate_slabs(
         device: where the model is; by default where `read` puts its windows.
 
     Raises:
-        ValueError: an overlap out of range, a batch without windows or a window without voxels.
+        UsageError: an overlap out of range, a batch without windows or a window without voxels.
     """
     if not 0 <= overlap < 1 or batch_size < 1 or min(window) < 1:
-        raise ValueError(
+        raise UsageError(
             f"got overlap {overlap}, batch_size {batch_size}, window {window}; "
             "expected an overlap from 0 to below 1 and positive sizes"
         )

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from app.errors import UsageError
 from app.workloads.volumes.task import AugmentConfig
 
 STREAM = 0x6175676D656E74
@@ -60,10 +61,10 @@ def augment(
         seeds: [B], one for each sample.
 
     Raises:
-        ValueError: not one seed for each sample.
+        UsageError: not one seed for each sample.
     """
     if len(seeds) != len(image):
-        raise ValueError(f"got {len(seeds)} seeds for {len(image)} samples, expected one for each")
+        raise UsageError(f"got {len(seeds)} seeds for {len(image)} samples, expected one for each")
     images, labels = torch.empty_like(image), torch.empty_like(label)
     for i, seed in enumerate(seeds):
         changes = draw_changes(config, int(seed), image.shape[1])

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from app.errors import UsageError
 from app.workloads.volumes.task import VolumeTask
 
 SMOOTHING = 1e-5
@@ -31,7 +32,7 @@ def loss_sums(task: VolumeTask, logits: Tensor | Sequence[Tensor], targets: Tens
     heads = [logits] if isinstance(logits, Tensor) else list(logits)
     for head in heads:
         if head.shape != targets.shape:
-            raise ValueError(f"logits have shape {list(head.shape)}, targets {list(targets.shape)}; expected the same")
+            raise UsageError(f"logits have shape {list(head.shape)}, targets {list(targets.shape)}; expected the same")
     targets_float = targets.float()
     return torch.cat([_head_sums(task, head, targets_float) for head in heads])
 

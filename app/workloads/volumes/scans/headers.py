@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.errors import UsageError
 from app.workloads.volumes.scans.notes import note
 
 FloatArray = npt.NDArray[np.float64]
@@ -47,7 +48,7 @@ def find_place(header: Any, shape_xyz: tuple[int, ...]) -> Place:
     """The place that a header of nibabel's states; `shape_xyz` is that of one volume.
 
     Raises:
-        ValueError: the form that counts is not valid; says which of its values.
+        UsageError: the form that counts is not valid; says which of its values.
     """
     if int(header["sform_code"]) != 0:
         try:
@@ -95,11 +96,11 @@ def _qform(header: Any) -> tuple[FloatArray, tuple[str, ...]]:
     excess = float(bcd @ bcd) - 1
     if not np.isfinite(bcd).all() or excess > MAX_QUATERNION_EXCESS:
         seen = ", ".join(f"{v:g}" for v in bcd.tolist())
-        raise ValueError(f"the quaternion's b, c, d are {seen}, expected a sum of squares of at most 1")
+        raise UsageError(f"the quaternion's b, c, d are {seen}, expected a sum of squares of at most 1")
     if pixdim[0] not in (-1, 0, 1):
-        raise ValueError(f"pixdim[0], the sign of z, is {pixdim[0]:g}, expected 1 or -1 (or 0, which counts as 1)")
+        raise UsageError(f"pixdim[0], the sign of z, is {pixdim[0]:g}, expected 1 or -1 (or 0, which counts as 1)")
     if not (pixdim[1:] > 0).all():
-        raise ValueError(f"the spacing in pixdim is {as_text(pixdim[1:])}, expected positive numbers")
+        raise UsageError(f"the spacing in pixdim is {as_text(pixdim[1:])}, expected positive numbers")
     rounding = abs(float(header.quaternion_threshold))  # nibabel's bound of what the header's own precision makes
     half_turn = excess > -rounding
     quaternion = [0.0, *bcd / np.linalg.norm(bcd)] if half_turn else [np.sqrt(-excess), *bcd]
@@ -138,5 +139,5 @@ def _differing_pixdim(header: Any, affine: FloatArray) -> tuple[str, ...]:
 def _usable(affine: FloatArray) -> FloatArray:
     finite = bool(np.isfinite(affine).all())
     if not finite or abs(np.linalg.det(affine[:3, :3])) <= 1e-9 or np.abs(affine).max() > 1e6:
-        raise ValueError("singular, not finite or beyond a kilometre")
+        raise UsageError("singular, not finite or beyond a kilometre")
     return affine

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.errors import UsageError
 from app.workloads.volumes.scans.notes import note
 
 Int16Array = npt.NDArray[np.int16]
@@ -53,7 +54,7 @@ def to_stored(data: npt.NDArray[Any], step: float, name: str) -> Stored:
         name: of the modality, for notes.
 
     Raises:
-        ValueError: without signal.
+        UsageError: without signal.
     """
     if data.dtype.kind == "f" and not (known := np.isfinite(data)).all():
         return replace(to_stored(np.where(known, data, data.dtype.type(0)), step, name), unknown=~known)
@@ -72,7 +73,7 @@ def to_stored(data: npt.NDArray[Any], step: float, name: str) -> Stored:
         return Stored(values, 1.0, notes)
     largest, is_cut = _largest(data, max(-low, high), background)
     if largest < MIN_INTENSITY:
-        raise ValueError(f"is empty: no value beyond {largest:g}")
+        raise UsageError(f"is empty: no value beyond {largest:g}")
     scale = largest / INT16_MAX
     steps = data / np.asarray(scale, data.dtype if data.dtype.kind == "f" else np.float64)
     if background:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.data import files
-from app.errors import DataError
+from app.errors import DataError, UsageError
 from app.workloads.volumes.scans.headers import Place, find_place
 
 FloatArray = npt.NDArray[np.float64]
@@ -255,7 +255,7 @@ def orientation_of(affine: FloatArray) -> FloatArray:
     """nibabel's orientation table [3, 2] of an affine: for each axis x, y, z of the file its RAS axis and direction."""
     table: FloatArray = _orientations().io_orientation(affine)
     if np.isnan(table).any():
-        raise ValueError("the affine drops an axis")
+        raise UsageError("the affine drops an axis")
     return table
 
 

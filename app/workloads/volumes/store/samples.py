@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from app.data.samples.feeding import Samples
 from app.data.samples.splits import TRAIN
-from app.errors import DataError
+from app.errors import DataError, UsageError
 from app.workloads.volumes.store.cases import Case
 from app.workloads.volumes.store.prepared import VolumeStore
 
@@ -37,7 +37,7 @@ class VolumeSamples(Samples):
 
     def __post_init__(self) -> None:
         if self.samples_per_case < 1 or min(self.patch_size) < 1 or not 0 <= self.foreground_share <= 1:
-            raise ValueError(
+            raise UsageError(
                 f"got {self.samples_per_case} samples a case, patches of {self.patch_size} and a foreground share of "
                 f"{self.foreground_share}; expected at least 1, at least 1 voxel a side, and a share from 0 to 1"
             )
