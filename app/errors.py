@@ -15,6 +15,12 @@ class UsageError(TwofoldError, ValueError):
     exit_code = 2
 
 
+def require(holds: bool, name: str, seen: object, wanted: str) -> None:
+    """Raises UsageError, with the value seen and the one that is wanted, unless it holds."""
+    if not holds:
+        raise UsageError(f"{name}: got {seen!r}, expected {wanted}")
+
+
 class DataError(TwofoldError):
     """Source data, a prepared store or a download is missing, damaged or all bad."""
 

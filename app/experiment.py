@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from app.configuration import from_dict, to_dict
-from app.errors import UsageError
+from app.errors import UsageError, require
 from app.scheduling import Scheduler
 from app.search_space import Parameters, Search, extremes, with_value
 
@@ -25,14 +25,9 @@ MOVED = {
 """Keys that a study no longer has, and what says the same."""
 
 
-def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
-    if not holds:
-        raise UsageError(f"{name}: got {seen!r}, expected {wanted}")
-
-
 def _require_name(name: str) -> None:
     wanted = "letters, digits and . _ + = -, the first a letter or digit (it names a folder)"
-    _require(_NAME.fullmatch(name) is not None, "name", name, wanted)
+    require(_NAME.fullmatch(name) is not None, "name", name, wanted)
     if len(name) > NUM_NAME_BYTES:
         raise UsageError(f"name: got {len(name)} bytes ({name[:40]}...), expected {NUM_NAME_BYTES} at most")
 
@@ -59,13 +54,13 @@ class OptimizerConfig:
     """Gradients are scaled down to this L2 norm over all parameters; None leaves them alone."""
 
     def __post_init__(self) -> None:
-        _require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "more than 0")
+        require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "more than 0")
         reference = self.reference_batch_size
-        _require(reference is None or reference >= 1, "reference_batch_size", reference, "1 or more, or null")
-        _require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more")
+        require(reference is None or reference >= 1, "reference_batch_size", reference, "1 or more, or null")
+        require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more")
         for name in ("beta1", "beta2", "momentum"):
-            _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and less than 1")
-        _require(self.clip_norm is None or self.clip_norm > 0, "clip_norm", self.clip_norm, "more than 0, or null")
+            require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and less than 1")
+        require(self.clip_norm is None or self.clip_norm > 0, "clip_norm", self.clip_norm, "more than 0, or null")
 
 
 @dataclass(frozen=True)
@@ -81,9 +76,9 @@ class ScheduleConfig:
     """`slanted-triangular` only: how much smaller the rates at both ends are than the peak."""
 
     def __post_init__(self) -> None:
-        _require(0 <= self.warmup_share <= 1, "warmup_share", self.warmup_share, "between 0 and 1")
-        _require(1 <= self.ratio < math.inf, "ratio", self.ratio, "1 or more")
-        _require(0 < self.power < math.inf, "power", self.power, "more than 0")
+        require(0 <= self.warmup_share <= 1, "warmup_share", self.warmup_share, "between 0 and 1")
+        require(1 <= self.ratio < math.inf, "ratio", self.ratio, "1 or more")
+        require(0 < self.power < math.inf, "power", self.power, "more than 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,13 +130,13 @@ class Experiment(TrainingOptions):
     def __post_init__(self) -> None:
         _require_name(self.name)
         for name in ("epochs", "batch_size", "evaluate_every_epochs"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         micro = self.max_micro_batch_size
-        _require(micro is None or micro >= 1, "max_micro_batch_size", micro, "1 or more, or null")
+        require(micro is None or micro >= 1, "max_micro_batch_size", micro, "1 or more, or null")
         decay = self.ema_decay
-        _require(decay is None or 0 < decay < 1, "ema_decay", decay, "more than 0 and less than 1, or null")
-        _require(self.checkpoint_every_s > 0, "checkpoint_every_s", self.checkpoint_every_s, "more than 0")
-        _require(self.max_retries >= 0, "max_retries", self.max_retries, "0 or more")
+        require(decay is None or 0 < decay < 1, "ema_decay", decay, "more than 0 and less than 1, or null")
+        require(self.checkpoint_every_s > 0, "checkpoint_every_s", self.checkpoint_every_s, "more than 0")
+        require(self.max_retries >= 0, "max_retries", self.max_retries, "0 or more")
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "Experiment":
@@ -178,7 +173,7 @@ class Experiment(TrainingOptions):
         Raises:
             UsageError: no worker, or the batch does not divide by them; names the numbers of workers that do.
         """
-        _require(num_workers >= 1, "num_workers", num_workers, "1 or more")
+        require(num_workers >= 1, "num_workers", num_workers, "1 or more")
         if self.batch_rule == "fixed-per-worker":
             return self.batch_size * num_workers
         if self.batch_size % num_workers:
@@ -224,7 +219,7 @@ class Study:
 
     def __post_init__(self) -> None:
         _require_name(self.name)
-        _require(len(self.experiments) > 0, "experiments", [], "at least one")
+        require(len(self.experiments) > 0, "experiments", [], "at least one")
         names = [e.name for e in self.experiments]
         repeated = sorted(name for name, count in Counter(names).items() if count > 1)
         if repeated:

@@ -77,7 +77,9 @@ class Workload(Protocol):
         whichever worker or micro-batch they come from; so the loss of k workers is exactly that of one."""
 
     def loss_value(self, task: Any, sums: torch.Tensor) -> torch.Tensor:
-        """The scalar loss of a global batch, differentiable in `sums`."""
+        """The scalar loss of a global batch, differentiable in `sums`; by default a mean: the first of two sums by the
+        second."""
+        return sums[0] / sums[1]
 
     def validation_ids(self, task: Any, store: str, split: str) -> list[str]:
         """Cases of a split in a fixed order; each worker takes its share of them."""

@@ -44,7 +44,7 @@ def automatic_plan(
     """
     plan = PLAN.find(folder)
     if plan is not None and plan.num_workers == num_workers:
-        say(f"{study.name}: goes on by the plan that it was begun with ({PLAN.path(folder)})")
+        say(f"{study.name}: resumes by the plan that it was started with ({PLAN.path(folder)})")
         return plan
     if num_workers == 1:
         return plan_of_strategy(study, EXPERIMENT_PARALLEL, 1)

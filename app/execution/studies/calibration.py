@@ -40,7 +40,7 @@ def calibrated(
         TwofoldError: as run_study, and where no training came to its end.
     """
     if known is not None and not is_of_here(known):
-        say(f"the profile was measured on {known.setting}: not here, measured anew")
+        say(f"the profile was measured on {known.setting}: not here; measured again")
         known = None
     slots = connection.connect(num_workers)
     on_node = max(1, slots.total // connection.num_nodes())

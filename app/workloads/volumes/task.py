@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
 from app.configuration import from_dict, to_dict
-from app.errors import UsageError
+from app.errors import require
 from app.workloads.volumes import spacing
 from app.workloads.volumes.anatomy import Anatomy
 
@@ -40,12 +40,12 @@ class AugmentConfig:
 
     def __post_init__(self) -> None:
         for name in ("flip_probability", "noise_probability", "gamma_probability"):
-            _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a share from 0 to 1")
+            require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a share from 0 to 1")
         for name in ("intensity_shift", "noise_std"):
-            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        _require(0 <= self.intensity_scale < 1, "intensity_scale", self.intensity_scale, "0 or more and below 1")
+            require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        require(0 <= self.intensity_scale < 1, "intensity_scale", self.intensity_scale, "0 or more and below 1")
         low, high = self.gamma_range
-        _require(0 < low <= high, "gamma_range", self.gamma_range, "two positive exponents, the smaller first")
+        require(0 < low <= high, "gamma_range", self.gamma_range, "two positive exponents, the smaller first")
 
 
 @dataclass(frozen=True)
@@ -89,24 +89,24 @@ class VolumeTask:
 
     def __post_init__(self) -> None:
         counts = self.filters
-        _require(len(counts) >= 2 and min(counts) >= 1, "filters", counts, "at least two positive channel counts")
+        require(len(counts) >= 2 and min(counts) >= 1, "filters", counts, "at least two positive channel counts")
         if self.network == "unet3d" and self.norm == "group":
             wanted = f"multiples of {NUM_GROUPS}, the groups of group norm"
-            _require(all(n % NUM_GROUPS == 0 for n in counts), "filters", counts, wanted)
+            require(all(n % NUM_GROUPS == 0 for n in counts), "filters", counts, wanted)
         if self.network == "dynunet":
-            _require(len(counts) >= 3, "filters", counts, "at least three resolutions for dynunet")
-            _require(self.norm != "group", "norm", self.norm, "batch or instance for dynunet")
+            require(len(counts) >= 3, "filters", counts, "at least three resolutions for dynunet")
+            require(self.norm != "group", "norm", self.norm, "batch or instance for dynunet")
         if self.network == "segresnet":
             wanted = f"a multiple of {SEGRESNET_GROUPS} first, for segresnet's group norm"
-            _require(counts[0] % SEGRESNET_GROUPS == 0, "filters", counts, wanted)
+            require(counts[0] % SEGRESNET_GROUPS == 0, "filters", counts, wanted)
         wanted = f"multiples of {self.divisor}, which {self.network} with {len(counts)} resolutions halves down to one"
-        _require(all(n > 0 and n % self.divisor == 0 for n in self.patch_size), "patch_size", self.patch_size, wanted)
-        _require(self.samples_per_case >= 1, "samples_per_case", self.samples_per_case, "1 or more")
-        _require(0 <= self.foreground_share <= 1, "foreground_share", self.foreground_share, "a share from 0 to 1")
+        require(all(n > 0 and n % self.divisor == 0 for n in self.patch_size), "patch_size", self.patch_size, wanted)
+        require(self.samples_per_case >= 1, "samples_per_case", self.samples_per_case, "1 or more")
+        require(0 <= self.foreground_share <= 1, "foreground_share", self.foreground_share, "a share from 0 to 1")
         for name in ("evaluation_overlap", "final_overlap"):
-            _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "a share from 0 to below 1")
+            require(0 <= getattr(self, name) < 1, name, getattr(self, name), "a share from 0 to below 1")
         positive = self.spacing_mm is None or min(self.spacing_mm) > 0
-        _require(positive, "spacing_mm", self.spacing_mm, "three positive lengths in mm")
+        require(positive, "spacing_mm", self.spacing_mm, "three positive lengths in mm")
 
     def resamples(self, spacing_mm: spacing.Spacing) -> bool:
         """Whether a scan of these voxels is brought to the training's."""
@@ -134,8 +134,3 @@ class VolumeTask:
     def to_dict(self) -> dict[str, Any]:
         plain: dict[str, Any] = to_dict(self)
         return plain
-
-
-def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
-    if not holds:
-        raise UsageError(f"{name}: got {seen}, expected {wanted}")

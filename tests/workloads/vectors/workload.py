@@ -66,9 +66,6 @@ class VectorWorkload(Workload):
         errors = (outputs.float() - inputs["label"]) ** 2
         return torch.stack([errors.sum(), errors.new_tensor(float(len(errors)))])
 
-    def loss_value(self, task: VectorTask, sums: torch.Tensor) -> torch.Tensor:
-        return sums[0] / sums[1]
-
     def validation_ids(self, task: VectorTask, store: str, split: str) -> list[str]:
         return list(open_split(store, split)[0])
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from app.errors import UsageError
+from app.errors import require
 
 Norm = Literal["batch", "frozen", "sync"]
 
@@ -26,11 +26,11 @@ class AugmentConfig:
     """Largest standard deviation of Gaussian noise on grey values from 0 to 1."""
 
     def __post_init__(self) -> None:
-        _require(0 <= self.rotation_degrees <= 180, "rotation_degrees", self.rotation_degrees, "0 to 180")
+        require(0 <= self.rotation_degrees <= 180, "rotation_degrees", self.rotation_degrees, "0 to 180")
         for name in ("scale", "shift", "contrast"):
-            _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "0 or more and below 1")
+            require(0 <= getattr(self, name) < 1, name, getattr(self, name), "0 or more and below 1")
         for name in ("brightness", "noise_std"):
-            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+            require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,7 @@ class DocumentImageTask:
     """Taken from the store."""
 
     def __post_init__(self) -> None:
-        _require(self.image_size >= 32, "image_size", self.image_size, "32 or more")
-        _require(0 <= self.dropout < 1, "dropout", self.dropout, "0 or more and below 1")
-        _require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "0 or more and below 1")
-        _require(self.mixup >= 0, "mixup", self.mixup, "0 or more")
-
-
-def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
-    if not holds:
-        raise UsageError(f"{name}: got {seen}, expected {wanted}")
+        require(self.image_size >= 32, "image_size", self.image_size, "32 or more")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 or more and below 1")
+        require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "0 or more and below 1")
+        require(self.mixup >= 0, "mixup", self.mixup, "0 or more")

@@ -69,9 +69,6 @@ class DocumentImageWorkload(Workload):
         )
         return torch.stack([loss, loss.new_tensor(float(len(outputs)))])
 
-    def loss_value(self, task: DocumentImageTask, sums: torch.Tensor) -> torch.Tensor:
-        return sums[0] / sums[1]
-
     def validation_ids(self, task: DocumentImageTask, store: str, split: str) -> list[str]:
         opened = open_store(store)
         return [opened.ids[row] for row in labelled_rows(opened, split, task.partition, task.with_excluded)]

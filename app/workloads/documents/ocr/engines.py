@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
-from app.errors import ResourceError, UsageError
+from app.errors import ResourceError, require
 from app.workloads.documents.ocr.pieces import MAX_EDGE, shrunk
 
 if TYPE_CHECKING:
@@ -48,11 +48,11 @@ class OcrOptions:
     """Turn a page that comes out as noise the way up that Tesseract thinks right, and read it again."""
 
     def __post_init__(self) -> None:
-        _require(0 <= self.psm <= 13, "psm", self.psm, "0 to 13")
-        _require(0 <= self.oem <= 3, "oem", self.oem, "0 to 3")
-        _require(0 < self.time_limit_s < math.inf, "time_limit_s", self.time_limit_s, "more than 0")
-        _require(self.num_retries >= 0, "num_retries", self.num_retries, "0 or more")
-        _require(all(self.languages), "language", self.language, "codes such as eng, or eng+deu")
+        require(0 <= self.psm <= 13, "psm", self.psm, "0 to 13")
+        require(0 <= self.oem <= 3, "oem", self.oem, "0 to 3")
+        require(0 < self.time_limit_s < math.inf, "time_limit_s", self.time_limit_s, "more than 0")
+        require(self.num_retries >= 0, "num_retries", self.num_retries, "0 or more")
+        require(all(self.languages), "language", self.language, "codes such as eng, or eng+deu")
 
     @property
     def asked(self) -> str:
@@ -201,11 +201,6 @@ def _tesserocr_api(language: str, psm: int, oem: int) -> Any:
 
 def _install(packages: Sequence[str]) -> str:
     return f"sudo apt-get install -y --no-install-recommends {' '.join(packages)}"
-
-
-def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
-    if not holds:
-        raise UsageError(f"{name}: got {seen!r}, expected {wanted}")
 
 
 _ENGINES = {"pytesseract": _with_pytesseract, "tesserocr": _with_tesserocr}

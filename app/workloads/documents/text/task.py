@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.errors import UsageError
+from app.errors import require
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,11 @@ class DocumentTextTask:
     does not say."""
 
     def __post_init__(self) -> None:
-        _require(bool(self.model), "model", self.model, "a hub id or a folder")
-        _require(self.num_layers is None or self.num_layers >= 1, "num_layers", self.num_layers, "1 or more, or null")
-        _require(self.max_length >= 4, "max_length", self.max_length, "4 or more: [CLS], head, tail, [SEP]")
-        _require(0 <= self.dropout < 1, "dropout", self.dropout, "a share from 0 to below 1")
-        _require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "a share from 0 to below 1")
+        require(bool(self.model), "model", self.model, "a hub id or a folder")
+        require(self.num_layers is None or self.num_layers >= 1, "num_layers", self.num_layers, "1 or more, or null")
+        require(self.max_length >= 4, "max_length", self.max_length, "4 or more: [CLS], head, tail, [SEP]")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "a share from 0 to below 1")
+        require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "a share from 0 to below 1")
         rate = self.head_learning_rate
-        _require(rate is None or rate > 0, "head_learning_rate", rate, "more than 0, or null")
-        _require(self.partition is None or self.partition >= 0, "partition", self.partition, "0 or more, or null")
-
-
-def _require(holds: bool, name: str, seen: object, wanted: str) -> None:
-    if not holds:
-        raise UsageError(f"{name}: got {seen!r}, expected {wanted}")
+        require(rate is None or rate > 0, "head_learning_rate", rate, "more than 0, or null")
+        require(self.partition is None or self.partition >= 0, "partition", self.partition, "0 or more, or null")

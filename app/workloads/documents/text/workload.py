@@ -69,9 +69,6 @@ class DocumentTextWorkload(Workload):
         )
         return torch.stack([total, torch.full_like(total, len(inputs["label"]))])
 
-    def loss_value(self, task: DocumentTextTask, sums: torch.Tensor) -> torch.Tensor:
-        return sums[0] / sums[1]
-
     def validation_ids(self, task: DocumentTextTask, store: str, split: str) -> list[str]:
         """Labelled pages of a split, short ones first, so that those that are scored together pad little."""
         samples, ids = open_samples(task, store, split), open_store(store).ids
