@@ -109,8 +109,9 @@ def test_trials_stopped_early_one_after_the_other_leave_nothing_behind(
     # collected as after each trial: Ray's executor refers to itself in circles, and ends in a thread of its own
     _until(lambda: gc.collect() >= 0 and not any(_reads(each) for each in {*threading.enumerate()} - before))
     everything = ray.cluster_resources()
-    for name in ("CPU", "object_store_memory"):
-        _until(lambda name=name: ray.available_resources().get(name) == everything[name])  # type: ignore[misc]
+    held = ("CPU", "object_store_memory")
+    _until(lambda: all(ray.available_resources().get(name) == everything[name] for name in held))
+    assert not any(_reads(each) for each in {*threading.enumerate()} - before)
 
 
 def test_an_iterator_that_nobody_refers_to_ends_its_pipeline(ray_cluster: None, samples: VolumeSamples) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ending import ADVANCE, STOPPED, Ending, StopAt
+from ending import ADVANCE, STOPPED, Ending, StopAt, check_it_resumes
 from small_scans import make_store
 
 TOY = Path(__file__).parents[1] / "unit" / "training"
@@ -99,8 +99,4 @@ def test_a_study_told_to_end_goes_on(ending: Ending, stop_at: StopAt, tmp_path: 
 def test_told_to_end_in_the_middle_a_job_goes_on(
     ending: Ending, stop_at: StopAt, world: Path, name: str, flags: tuple[str, ...], place: str
 ) -> None:
-    command = (name, *(flag.format(world) for flag in flags))
-    reached = stop_at(place)
-    assert ending(*command) == (130, STOPPED)
-    assert reached == [place]
-    assert ending(*command) == (0, "")
+    check_it_resumes(ending, stop_at, place, name, *(flag.format(world) for flag in flags))

@@ -72,3 +72,11 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> StopAt:
         return reached
 
     return arrange
+
+
+def check_it_resumes(ending: Ending, stop_at: StopAt, place: str, *command: object) -> None:
+    """SIGTERM at `place` ends the command with 130 and the line that says how to resume; again it comes to its end."""
+    reached = stop_at(place)
+    assert ending(*command) == (130, STOPPED)
+    assert reached == [place]
+    assert ending(*command) == (0, "")

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from ending import ADVANCE, STOPPED, Ending, StopAt
+from ending import ADVANCE, STOPPED, Ending, StopAt, check_it_resumes
 from small_scans import make_store
 
 from app.data.store.manifest import write_manifest
@@ -65,11 +65,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_told_to_end_it_says_how_to_go_on_and_goes_on(
     ending: Ending, stop_at: StopAt, world: Path, name: str, flags: tuple[str, ...], place: str
 ) -> None:
-    command = (name, *(flag.format(world) for flag in flags))
-    reached = stop_at(place)
-    assert ending(*command) == (130, STOPPED)
-    assert reached == [place]
-    assert ending(*command) == (0, "")
+    check_it_resumes(ending, stop_at, place, name, *(flag.format(world) for flag in flags))
 
 
 @pytest.mark.parametrize(
