@@ -163,10 +163,13 @@ def _tell_strays(
 ) -> None:
     used = {path for task in tasks for path in (*task.files.images, task.files.label)}
     told: set[str | None] = set(used)
-    for folder, found in [*strays.items(), (str(truth), truths)]:
+    for folder, found, what in [
+        *((folder, found, "left out, as they fit no case") for folder, found in strays.items()),
+        (str(truth), truths, "labels of none of the inputs"),
+    ]:
         new = [path for path in dict.fromkeys(found) if path not in told]
         told.update(new)
-        for line in stray_lines(folder, new):
+        for line in stray_lines(folder, new, what):
             say(f"{folder}: {line}")
 
 

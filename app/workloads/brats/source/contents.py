@@ -89,10 +89,10 @@ def unlabelled_lines(source: Source) -> list[str]:
     return [*lines, *stray_lines(source.folder, source.strays)]
 
 
-def stray_lines(folder: str, strays: Sequence[str]) -> list[str]:
+def stray_lines(folder: str, strays: Sequence[str], what: str = "left out, as they fit no case") -> list[str]:
     """A line that names NIfTI files below a folder which belong to no case; none where there are none."""
     named = [path.removeprefix(folder).lstrip("/") or files.name_of(path) for path in strays[:MAX_NAMED]]
-    return [f"left out, as they fit no case: {_shortened(named, len(strays))}"] if strays else []
+    return [f"{what}: {_shortened(named, len(strays))}"] if strays else []
 
 
 def _recognise(source: str, paths: Sequence[str], allow_outside: bool) -> Source | None:

@@ -161,11 +161,11 @@ def test_files_that_fit_no_case_are_told(make_msd: Callable[..., Path], tmp_path
     plan_predictions([str(root)], "out", "auto", str(tmp_path / "truth"), say=told.append)
     assert told == [
         f"{root}: left out, as they fit no case: imagesTr/odd.nii.gz",
-        f"{tmp_path}/truth: left out, as they fit no case: BRATS_003_seg.nii.gz, BRATS_01.nii.gz",
+        f"{tmp_path}/truth: labels of none of the inputs: BRATS_003_seg.nii.gz, BRATS_01.nii.gz",
     ]
     told.clear()
     plan_predictions([str(root)], "out", "auto", str(tmp_path / "truth" / "BRATS_01.nii.gz"), say=told.append)
-    assert told[1].endswith("left out, as they fit no case: BRATS_01.nii.gz")
+    assert told[1].endswith("labels of none of the inputs: BRATS_01.nii.gz")
     told.clear()
     plan_predictions([str(root)], "out", "auto", str(root), say=told.append)
     assert told == [f"{root}: left out, as they fit no case: imagesTr/odd.nii.gz"]
