@@ -14,8 +14,12 @@ setup: ## .venv with the exact versions of constraints.txt, and the Debian packa
 demo: setup ## Volumes in, a trained and evaluated model, a report out: runs/demo/report.html
 	@$(PY) jobs/demo
 
-test: lint ## Lint, then every test: unit, on Ray, end to end
-	@$(PY) -m pytest tests/unit tests/workloads tests/ray tests/e2e
+# Of the tests on hosts those that start, use and stop a cluster, as a user does: five minutes; the others are
+# `make test-cluster`. Where hosts cannot be made they are skipped, and say what is missing.
+HOSTS := $(foreach part,1_launch 2_jobs 3_access 6_down,tests/cluster/test_cluster_$(part).py)
+
+test: lint ## Lint, then the tests: unit, on Ray, end to end, on hosts
+	@$(PY) -m pytest tests/unit tests/workloads tests/ray tests/e2e $(HOSTS)
 
 test-unit: setup ## Only the fast tests, without Ray
 	@$(PY) -m pytest tests/unit tests/workloads
