@@ -134,12 +134,15 @@ def write_page(
     from app.console import say
     from app.data import files
     from app.planning.cost import CostModel
+    from app.planning.forecast import origins_of
     from app.planning.schedule import expected_record
     from app.reporting.plan.page import plan_page
 
     model = CostModel(profile)
     experiments = {experiment.name: experiment for experiment in study.experiments}
-    expected = expected_record(chosen.plan, lambda name, k, c: model.cost(experiments[name], k, c), model.launch_s)
+    expected = expected_record(
+        chosen.plan, lambda name, k, c: model.cost(experiments[name], k, c), model.launch_s, origins_of(study)
+    )
     page = plan_page(found, chosen, expected, price, time.strftime("%Y-%m-%d %H:%M"))
     files.write_bytes_atomic(path, page.encode())
     say(f"written: {path}")

@@ -160,3 +160,15 @@ def test_the_end_of_the_command_belongs_to_the_study() -> None:
         for status in ("finished", "running")
     )
     assert with_end == pytest.approx(without + 3.0)
+
+
+def test_a_trial_that_starts_from_another_is_foreseen_to_wait_for_it() -> None:
+    """a and c take 100 epochs one after the other, b and d one: on two workers no less than 200 epochs."""
+    epochs = {"a": 100, "b": 1, "c": 100, "d": 1}
+    origins = {"c": "a", "d": "b"}
+    trials = tuple(replace(LIKE, name=n, epochs=e, starts_from=origins.get(n)) for n, e in epochs.items())
+    profile = profile_of([], [record()])
+    (found,) = (f for f in forecasts(Study("s", trials), profile, 2) if f.plan.strategy == "experiment-parallel")
+    model = CostModel(profile)
+    assert found.makespan_s == pytest.approx(5 + 2 * model.cost(trials[0], 1, 1).run_s)
+    assert found.low_s > 0.8 * found.makespan_s
