@@ -26,6 +26,18 @@ def test_a_study_comes_from_a_file_or_from_a_recipe(tmp_path: Path) -> None:
             read_study(*both_or_neither)
 
 
+def test_a_scheduler_or_search_that_does_not_run_is_refused_when_the_study_is_read(tmp_path: Path) -> None:
+    """So jobs/plan.py and jobs/calibrate.py refuse it as well, not only the study that they are for."""
+    path = tmp_path / "study.json"
+    for more, message in (
+        ({"scheduler": {"name": "asha", "grace_period": 0}}, "grace_period must be positive"),
+        ({"search": {"algorithm": "optunaa", "parameters": {"ema_decay": [0.9]}, "trials": ["a"]}}, "'optunaa'"),
+    ):
+        path.write_text(json.dumps({**STUDY.to_dict(), **more}))
+        with pytest.raises(UsageError, match=message):
+            read_study(str(path), None)
+
+
 def test_a_recipe_takes_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bert").mkdir()
     monkeypatch.chdir(tmp_path)
