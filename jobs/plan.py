@@ -93,17 +93,15 @@ def read_profile(arguments: Arguments) -> "Profile":
         UsageError: both or neither is given, or what is given is not a profile.
         DataError: a file or folder is missing or damaged.
     """
-
     from app.data import files
     from app.planning.measured import profile_of
     from app.planning.profile import Profile
-    from app.strict_json import parse_as
 
     if (arguments.profile is None) == (not arguments.profile_from):
         raise UsageError("expected --profile FILE or --profile-from FOLDER..., one of them")
     if arguments.profile is not None:
         path = absolute(arguments.profile)
-        return parse_as(Profile.from_dict, files.read_bytes(path), path)
+        return Profile.parse(files.read_bytes(path), path)
     studies, runs = read_runs([absolute(folder) for folder in arguments.profile_from])
     return profile_of(studies, runs)
 

@@ -12,7 +12,6 @@ from app.planning.plan import EXPERIMENT_PARALLEL, Plan, plan_of_strategy
 from app.planning.profile import Profile
 from app.reporting.page.formatting import duration
 from app.run_folder.study import PLAN
-from app.strict_json import parse_as
 from app.training.order import Feeding
 
 PROFILE_FILE = "profile.json"
@@ -46,11 +45,11 @@ def automatic_plan(
     if plan is not None and plan.num_workers == num_workers:
         say(f"{study.name}: resumes by the plan that it was started with ({PLAN.path(folder)})")
         return plan
-    if num_workers == 1:
+    if num_workers == 1 and budget_s is None:
         return plan_of_strategy(study, EXPERIMENT_PARALLEL, 1)
     own = files.join(folder, PROFILE_FILE)
     path = profile or own
-    known = parse_as(Profile.from_dict, files.read_bytes(path), path) if profile or files.exists(own) else None
+    known = Profile.parse(files.read_bytes(path), path) if profile or files.exists(own) else None
     found = calibrated(study, stores, num_workers, f"{folder}/measuring", known, feeding, start_s)
     files.write_bytes_atomic(own, found.to_json().encode())
     every = forecasts(study, found, num_workers)

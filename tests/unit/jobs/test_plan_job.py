@@ -13,11 +13,12 @@ import pytest
 from app.experiment import Experiment
 from app.planning.forecast import forecasts
 from app.planning.measured import profile_of
-from app.planning.plan import Plan, check
+from app.planning.plan import check
 from app.planning.profile import Profile, group_of
 from app.planning.search import study_of
 from app.records import Session, StudyRecord, StudyTrial, Timings, TrialRecord
 from app.run_folder.run import RECORD
+from app.run_folder.study import PLAN
 from app.run_folder.study import RECORD as STUDY_RECORD
 
 ROOT = Path(__file__).parents[3]
@@ -58,7 +59,7 @@ def test_from_runs_to_a_plan(tmp_path: Path) -> None:
     flags = ("--workers", "1", "2", "--price-per-worker-hour", "3")
     done = run(tmp_path, *flags, "--profile-from", "one", "both", "--save-profile", "profile.json")
     assert done.returncode == 0, done.stderr
-    plan = Plan.from_json((tmp_path / "plan.json").read_text())
+    plan = PLAN.read(str(tmp_path))
     check(plan, study_of(STUDY))
     # on two: one each 2 x 1000 + 5 s, both on each 3 x 600 + 5 s, two at once and then the third on both 1610 s
     assert [(s.workers_per_trial, len(s.trials)) for s in plan.stages] == [(1, 2), (2, 1)]
@@ -66,7 +67,7 @@ def test_from_runs_to_a_plan(tmp_path: Path) -> None:
     assert "2.68" in done.stdout  # 1610 s x 2 workers at 3 an hour
     again = run(tmp_path, *flags, "--profile", "profile.json", "--objective", "cost")
     assert again.returncode == 0, again.stderr
-    assert Plan.from_json((tmp_path / "plan.json").read_text()).num_workers == 1  # 3005 worker-seconds; 3220 on two
+    assert PLAN.read(str(tmp_path)).num_workers == 1  # 3005 worker-seconds; 3220 on two
 
 
 def test_a_page_and_how_often_to_write_checkpoints(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_from_a_study_s_folder_to_a_plan(tmp_path: Path) -> None:
     (folder / "study.json").write_text(json.dumps(study_of(STUDY).to_dict()))
     done = run(tmp_path, "--workers", "2", "--profile-from", "before", "--save-profile", "profile.json")
     assert done.returncode == 0, done.stderr
-    samples = Profile.from_json((tmp_path / "profile.json").read_text()).samples
+    samples = Profile.parse((tmp_path / "profile.json").read_bytes(), "p").samples
     # a and b end 5 s after they are done; c begins 5 s after one of them has ended
     assert [(s.start, s.handover_s) for s in samples] == [("command", 5), ("command", 5), ("kept", 10)]
     assert group_of(study_of(STUDY).experiments[0]) in samples[0].groups

@@ -9,7 +9,7 @@ from app.experiment import Study
 from app.planning.cost import CostModel
 from app.planning.forecast import choose, forecasts
 from app.planning.measured import profile_of
-from app.planning.plan import Plan, check
+from app.planning.plan import check
 from app.planning.spread import between_runs
 from app.planning.step_time import ring_s
 
@@ -110,7 +110,7 @@ def test_forecasts_are_plans_that_run_with_intervals_around_their_times() -> Non
     found = forecasts(STUDY, MEASURED, 2)
     assert {one.plan.strategy for one in found} == {"experiment-parallel", "data-parallel", "mixed:1+2"}
     for one in found:
-        check(Plan.from_json(one.plan.to_json()), STUDY)
+        check(one.plan, STUDY)
         assert one.low_s < one.makespan_s < one.high_s
         assert one.bound_s <= one.makespan_s
         assert one.worker_hours == pytest.approx(2 * one.makespan_s / 3600)
