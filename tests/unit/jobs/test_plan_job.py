@@ -90,6 +90,9 @@ def test_what_is_refused(tmp_path: Path) -> None:
     assert (neither.returncode, "expected --profile FILE or --profile-from" in neither.stderr) == (2, True)
     late = run(tmp_path, "--workers", "2", "--profile-from", "one", "--deadline-h", "0.01")
     assert (late.returncode, "--deadline-h: got 0.01 h" in late.stderr) == (2, True)
+    for flag, value in (("--price-per-worker-hour", "-1"), ("--deadline-h", "0"), ("--workers", "0")):
+        wrong = run(tmp_path, "--workers", "2", "--profile-from", "one", flag, value)
+        assert (wrong.returncode, f"{flag}: got" in wrong.stderr) == (2, True), wrong.stderr
     assert not (tmp_path / "plan.json").exists()
 
 
@@ -128,5 +131,5 @@ def test_a_single_run_serves_a_study_whose_store_fills_its_tasks_in(
     monkeypatch.setattr(registry, "find_check", lambda _: lambda task, store: {"filled": "in"} if store else {})
     with pytest.raises(ValueError, match="the profile has no training"):
         forecasts(asked, profile, 1)
-    known = plan.resolved(asked, profile, plan.Arguments(study="s", profile="p", store="/store", workers=(1,)))
+    known = plan.resolved(asked, profile, "/store")
     assert forecasts(known, profile, 1)[0].makespan_s > 3 * 1000
