@@ -147,16 +147,18 @@ def write_page(
     from app.console import say
     from app.data import files
     from app.planning.cost import CostModel
-    from app.planning.forecast import origins_of
+    from app.planning.forecast import origins_of, played
     from app.planning.schedule import expected_record
+    from app.planning.stopping import drawn_epochs, stops_early
     from app.reporting.plan.page import plan_page
 
     model = CostModel(profile)
-    experiments = {experiment.name: experiment for experiment in study.experiments}
+    experiments = played({one.name: one for one in study.experiments}, drawn_epochs(study, 0))
     expected = expected_record(
         chosen.plan, lambda name, k, c: model.cost(experiments[name], k, c), model.launch_s, origins_of(study)
     )
-    page = plan_page(found, chosen, expected, price, time.strftime("%Y-%m-%d %H:%M"))
+    made = time.strftime("%Y-%m-%d %H:%M")
+    page = plan_page(found, chosen, expected, price, made, is_one_play=stops_early(study.scheduler))
     files.write_bytes_atomic(path, page.encode())
     say(f"written: {path}")
 

@@ -69,12 +69,12 @@ def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast
     models = [model.resampled(seed) for seed in range(draws)]
     lengths = [drawn_epochs(study, seed) for seed in range(draws)]
     early = stops_early(study.scheduler)
-    played = [_played(experiments, each) if early else experiments for each in lengths]
+    plays = [played(experiments, each) if early else experiments for each in lengths]
     drawn = [
         (_seconds(each, some, _shortened(kinds, epochs)), each.launch_s + each.closing_s)
-        for each, some, epochs in zip(models, played, lengths, strict=True)
+        for each, some, epochs in zip(models, plays, lengths, strict=True)
     ]
-    bound_s = _bound_s(model, played[:NUM_BOUNDS] if early else [experiments], num_workers, widths)
+    bound_s = _bound_s(model, plays[:NUM_BOUNDS] if early else [experiments], num_workers, widths)
     found = []
     origins = origins_of(study)
     for one in candidates(study.generations(), num_workers, widths, seconds, origins):
@@ -89,7 +89,7 @@ def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast
         total_s = fmean(times) if early else one.makespan_s + model.launch_s + model.closing_s
         low_s, high_s = (times[round(share * (len(times) - 1))] for share in (LOW, HIGH))
         low_s, high_s = min(low_s, total_s), max(high_s, total_s)
-        worker_s = _terms(model, played[0] if early else experiments, one.stages, num_workers, total_s)
+        worker_s = _terms(model, plays[0] if early else experiments, one.stages, num_workers, total_s)
         expected = Expected(total_s, low_s, high_s, worker_s)
         reasons = (reason(one, total_s, bound_s, measured),)
         plan = Plan(study.name, num_workers, one.strategy, one.stages, reasons, expected)
@@ -121,7 +121,8 @@ def _bound_s(
     return fmean(bounds) + model.launch_s + model.closing_s
 
 
-def _played(experiments: Mapping[str, Experiment], epochs: Mapping[str, int]) -> dict[str, Experiment]:
+def played(experiments: Mapping[str, Experiment], epochs: Mapping[str, int]) -> dict[str, Experiment]:
+    """Each as long as one play of a scheduler's rule leaves it (app.planning.stopping)."""
     return {name: replace(experiment, epochs=epochs[name]) for name, experiment in experiments.items()}
 
 

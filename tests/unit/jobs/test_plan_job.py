@@ -16,7 +16,9 @@ from app.planning.measured import profile_of
 from app.planning.plan import check
 from app.planning.profile import Profile, group_of
 from app.planning.search import study_of
+from app.planning.stopping import drawn_epochs
 from app.records import Session, StudyRecord, StudyTrial, Timings, TrialRecord
+from app.reporting.page.formatting import duration
 from app.run_folder.run import RECORD
 from app.run_folder.study import PLAN
 from app.run_folder.study import RECORD as STUDY_RECORD
@@ -82,6 +84,22 @@ def test_a_page_and_how_often_to_write_checkpoints(tmp_path: Path) -> None:
     assert "Who would do what when" in (tmp_path / "plan.html").read_text()
     never = run(tmp_path, *flags[:-1], "0")
     assert (never.returncode, "--failures-per-worker-day: got 0" in never.stderr) == (2, True)
+
+
+def test_the_page_draws_trials_as_short_as_a_scheduler_may_leave_them(
+    tmp_path: Path, open_job: Callable[[str], ModuleType]
+) -> None:
+    """Twelve trials of 9 epochs of 1,000 s are 108,000 s whole; with asha most end after an epoch."""
+    trials = [{**TRIAL, "epochs": 9, "name": f"t{number:02d}"} for number in range(12)]
+    study = study_of({"name": "s", "experiments": trials, "scheduler": {"name": "asha", "reduction_factor": 3}})
+    profile = profile_of([], [made_record(1, 100.0)])
+    found = forecasts(study, profile, 1)
+    open_job("plan").write_page(str(tmp_path / "p.html"), study, profile, found, found[0], None)
+    page = (tmp_path / "p.html").read_text()
+    epochs = sum(drawn_epochs(study, 0).values())
+    assert 12 < epochs < 70
+    assert duration(5 + epochs * 1000.0) in page
+    assert "Which trials end early is one of many ways" in page
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
