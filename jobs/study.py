@@ -218,7 +218,7 @@ def lost_line(record: Any, folder: str) -> str | None:
     without_s = sum(waited_s(trial_folder(folder, trial.name)) for trial in again)
     if lost_s < TOLD_S and without_s < TOLD_S:
         return None
-    waited = f", and {without_s:.0f} s passed until they went on" if without_s >= TOLD_S else ""
+    waited = f", and {without_s:.0f} s passed until they resumed" if without_s >= TOLD_S else ""
     return f"{len(again)} trials were interrupted: {lost_s:.1f} s of training were lost and done again{waited}"
 
 

@@ -10,7 +10,7 @@ from app.planning.budget import check_budget
 from app.planning.forecast import choose, forecasts
 from app.planning.plan import EXPERIMENT_PARALLEL, Plan, plan_of_strategy
 from app.planning.profile import Profile
-from app.reporting.page.formatting import duration
+from app.reporting.page.formatting import duration, plural
 from app.run_folder.study import PLAN
 from app.training.order import Feeding
 
@@ -43,7 +43,7 @@ def automatic_plan(
     """
     plan = PLAN.find(folder)
     if plan is not None and plan.num_workers == num_workers:
-        say(f"{study.name}: resumes by the plan that it was started with ({PLAN.path(folder)})")
+        say(f"{study.name}: resumes with the plan that it was started with ({PLAN.path(folder)})")
         return plan
     if num_workers == 1 and budget_s is None:
         return plan_of_strategy(study, EXPERIMENT_PARALLEL, 1)
@@ -57,7 +57,8 @@ def automatic_plan(
         span = f"{duration(one.low_s)} to {duration(one.high_s)}"
         say(f"{one.plan.strategy}: {duration(one.makespan_s)} (80 %: {span}); {one.plan.reasons[0]}")
     chosen = choose(every)
-    say(f"chosen: {chosen.plan.strategy} on {num_workers} workers, expected to take {duration(chosen.makespan_s)}")
+    on = plural(num_workers, "worker")
+    say(f"chosen: {chosen.plan.strategy} on {on}, expected to take {duration(chosen.makespan_s)}")
     if budget_s is not None:
         check_budget(study, found, chosen, budget_s)
     return chosen.plan

@@ -137,4 +137,4 @@ def test_what_interruptions_cost_is_told_at_the_end(tmp_path: Path) -> None:
         {"command_start_s": 0.0, "attempt_start_s": start_s, "last_sign_s": 130.0} for start_s in (100.0, 205.0)
     ]
     (tmp_path / "trials" / "b" / "attempts.jsonl").write_text("".join(f"{json.dumps(a)}\n" for a in attempts))
-    assert lost_line(trials, str(tmp_path)) == f"{told}, and 75 s passed until they went on"
+    assert lost_line(trials, str(tmp_path)) == f"{told}, and 75 s passed until they resumed"
