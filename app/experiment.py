@@ -108,7 +108,7 @@ class TrainingOptions:
     """torch.compile the network; pays off on GPU for long trainings."""
     evaluate_every_epochs: int = 1
     checkpoint_every_s: float = 300.0
-    """A checkpoint is written at least this often, besides the one after each evaluation."""
+    """A checkpoint is written at least this often, besides the one after each epoch."""
     max_retries: int = 3
     """How often a training that lost a worker resumes from its last checkpoint."""
 

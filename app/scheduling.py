@@ -70,11 +70,6 @@ class Population:
         if self.burn_in_period < 0 or self.burn_in_period % self.perturbation_interval:
             raise UsageError(f"burn_in_period: got {self.burn_in_period}, expected a multiple of perturbation_interval")
 
-    @property
-    def first_end(self) -> int:
-        """The epoch at which the first round ends."""
-        return max(self.perturbation_interval, self.burn_in_period)
-
     def check(self, members: Sequence[Mapping[str, Any]]) -> None:
         """Raises UsageError unless these experiments, as plain values, can take over each other's networks."""
         first = members[0]

@@ -85,7 +85,7 @@ def run(setting: Setting) -> Report:
         workers = ("--workers", str(NUM_WORKERS), "--out", str(folder / "profile.json"))
         run_job("calibrate.py", "--study", str(path), "--store", str(stores[one.store]), *workers)
     report = Report("plan", facts={"calibration_s": time.monotonic() - began_s, "num_cores": num_cores()})
-    profile = Profile.from_json((folder / "profile.json").read_text())
+    profile = Profile.parse((folder / "profile.json").read_bytes(), "profile.json")
     rows = [row for one in asked for row in _predicted_and_run(folder, one, profile, stores[one.store])]
     report.facts |= {"runs": rows, "load_average": load_average()}
     report.ratios = _ratios(rows)

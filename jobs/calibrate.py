@@ -34,18 +34,19 @@ def main(arguments: Arguments) -> None:
 
     from app.console import say
     from app.data import files
+    from app.errors import require
     from app.execution.cluster import connection
     from app.execution.studies.calibration import calibrated
     from app.execution.studies.store_flags import parse_stores, stores_of
     from app.planning.profile import Profile
-    from app.strict_json import parse_as
 
     study = read_study(arguments.study, arguments.recipe, arguments.options)
     stores = {name: absolute(folder) for name, folder in parse_stores(arguments.store).items()}
     stores_of(study, stores)
     out = absolute(arguments.out)
-    known = parse_as(Profile.from_dict, files.read_bytes(out), out) if files.exists(out) else None
-    num_workers = arguments.workers or connection.connect(1).total
+    known = Profile.parse(files.read_bytes(out), out) if files.exists(out) else None
+    num_workers = arguments.workers if arguments.workers is not None else connection.connect(1).total
+    require(num_workers >= 1, "--workers", num_workers, "1 or more")
     feeding = None if arguments.feeding == "auto" else arguments.feeding
     profile = calibrated(study, stores, num_workers, f"{out}.measuring", known, feeding, start_s)
     files.write_bytes_atomic(out, profile.to_json().encode())

@@ -33,8 +33,8 @@ class Arguments:
     profile_from: tuple[str, ...] = ()
     """Folders (or URLs) of finished runs and studies, in place of a profile: their times are taken."""
     store: str | None = None
-    """Prepared store of the study: tells what its tasks are once defaults and the store's facts are filled in, as the
-    records of single runs have them; where it still lies, the store of such a run is asked by itself."""
+    """Prepared store of the study, for a profile of single runs: their records have defaults and the store's facts
+    filled in, so the study's tasks need them too. Not needed while the store of such a run is still there."""
     save_profile: str | None = None
     """File to write the profile of those runs to."""
     workers: tuple[int, ...]
@@ -61,11 +61,14 @@ def main(arguments: Arguments) -> None:
     from app.planning.forecast import choose, forecasts
     from app.planning.stopping import stops_early
 
+    check(arguments)
     study = read_study(arguments.study, arguments.recipe, arguments.options)
-    profile = read_profile(arguments)
+    profile, known_stores = read_profile(arguments)
     if arguments.save_profile is not None:
         files.write_bytes_atomic(absolute(arguments.save_profile), profile.to_json().encode())
-    study = resolved(study, profile, arguments)
+    store = next(filter(files.exists, known_stores), None) if arguments.store is None else absolute(arguments.store)
+    if store is not None:
+        study = resolved(study, profile, store)
     found = [one for num_workers in arguments.workers for one in forecasts(study, profile, num_workers)]
     show(found, arguments.price_per_worker_hour)
     setting = profile.setting
@@ -86,37 +89,47 @@ def main(arguments: Arguments) -> None:
     say(f"written: {out}; run it: jobs/study.py --strategy plan:{out} --workers {chosen.plan.num_workers}")
 
 
-def read_profile(arguments: Arguments) -> "Profile":
-    """Read the profile from a file, or from finished runs.
+def check(arguments: Arguments) -> None:
+    """Raises UsageError for a flag that no plan could satisfy."""
+    import math
+
+    from app.errors import require
+
+    price, deadline = arguments.price_per_worker_hour, arguments.deadline_h
+    failures = arguments.failures_per_worker_day
+    require(price is None or 0 <= price < math.inf, "--price-per-worker-hour", price, "0 or more")
+    require(deadline is None or deadline > 0, "--deadline-h", deadline, "more than 0")
+    require(failures is None or 0 < failures < math.inf, "--failures-per-worker-day", failures, "more than 0")
+    require(all(number >= 1 for number in arguments.workers), "--workers", [*arguments.workers], "1 or more each")
+
+
+def read_profile(arguments: Arguments) -> "tuple[Profile, list[str]]":
+    """Read the profile from a file, or from finished runs, and with these the stores of the single ones among them.
 
     Raises:
         UsageError: both or neither is given, or what is given is not a profile.
         DataError: a file or folder is missing or damaged.
     """
-
     from app.data import files
     from app.planning.measured import profile_of
     from app.planning.profile import Profile
-    from app.strict_json import parse_as
 
     if (arguments.profile is None) == (not arguments.profile_from):
         raise UsageError("expected --profile FILE or --profile-from FOLDER..., one of them")
     if arguments.profile is not None:
         path = absolute(arguments.profile)
-        return parse_as(Profile.from_dict, files.read_bytes(path), path)
+        return Profile.parse(files.read_bytes(path), path), []
     studies, runs = read_runs([absolute(folder) for folder in arguments.profile_from])
-    return profile_of(studies, runs)
+    return profile_of(studies, runs), [record.store for record in runs]
 
 
 def checkpoint_advice(profile: "Profile", chosen: "Forecast", failures_per_day: float) -> str:
-    """Raises UsageError unless workers are lost now and then."""
+    """How often to write a checkpoint where workers are lost so often."""
     from statistics import fmean
 
     from app.planning.stopping import checkpoint_interval_s
     from app.reporting.page.formatting import duration
 
-    if failures_per_day <= 0:
-        raise UsageError(f"--failures-per-worker-day: got {failures_per_day:g}, expected more than 0")
     most = max(stage.workers_per_trial for stage in chosen.plan.stages)
     checkpoint_s = max(0.001, fmean(sample.checkpoint_s for sample in profile.samples))
     interval_s = checkpoint_interval_s(checkpoint_s, most * failures_per_day / 86_400)
@@ -134,39 +147,36 @@ def write_page(
     from app.console import say
     from app.data import files
     from app.planning.cost import CostModel
+    from app.planning.forecast import origins_of, played
     from app.planning.schedule import expected_record
+    from app.planning.stopping import drawn_epochs, stops_early
     from app.reporting.plan.page import plan_page
 
     model = CostModel(profile)
-    experiments = {experiment.name: experiment for experiment in study.experiments}
-    expected = expected_record(chosen.plan, lambda name, k, c: model.cost(experiments[name], k, c), model.launch_s)
-    page = plan_page(found, chosen, expected, price, time.strftime("%Y-%m-%d %H:%M"))
+    experiments = played({one.name: one for one in study.experiments}, drawn_epochs(study, 0))
+    expected = expected_record(
+        chosen.plan, lambda name, k, c: model.cost(experiments[name], k, c), model.launch_s, origins_of(study)
+    )
+    made = time.strftime("%Y-%m-%d %H:%M")
+    page = plan_page(found, chosen, expected, price, made, is_one_play=stops_early(study.scheduler))
     files.write_bytes_atomic(path, page.encode())
     say(f"written: {path}")
 
 
-def resolved(study: "Study", profile: "Profile", arguments: Arguments) -> "Study":
-    """With the tasks that the profile does not know as they were asked for filled in by the store, as far as one is
-    known."""
+def resolved(study: "Study", profile: "Profile", store: str) -> "Study":
+    """With the tasks that the profile does not know as the study has them filled in by the store."""
     from dataclasses import replace
 
     from app.configuration import to_dict
-    from app.data import files
     from app.planning.cost import CostModel
     from app.workloads.registry import find_check
 
     model = CostModel(profile)
-    stores = [absolute(arguments.store)] if arguments.store is not None else []
-    if arguments.store is None and arguments.profile_from:
-        _, runs = read_runs([absolute(folder) for folder in arguments.profile_from])
-        stores = [record.store for record in runs if files.exists(record.store)]
-    if not stores:
-        return study
 
     def known(experiment: "Experiment") -> "Experiment":
         if model.knows(experiment):
             return experiment
-        return replace(experiment, task=to_dict(find_check(experiment.workload)(experiment.task, stores[0])))
+        return replace(experiment, task=to_dict(find_check(experiment.workload)(experiment.task, store)))
 
     return replace(study, experiments=tuple(known(experiment) for experiment in study.experiments))
 

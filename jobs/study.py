@@ -55,15 +55,11 @@ def main(arguments: Arguments) -> None:
     start_s = time.time()
     from app.console import say
     from app.errors import TrainingError
-    from app.execution.studies.schedulers import check_scheduler
-    from app.execution.studies.searchers import check_search
     from app.execution.studies.store_flags import parse_stores, stores_of
     from app.execution.studies.study import StudySetting, run_study
     from app.execution.trials.loggers import open_loggers
 
     study = read_study(arguments.study, arguments.recipe, arguments.options)
-    check_scheduler(study.scheduler)
-    check_search(study.search)
     stores = {name: absolute(folder) for name, folder in parse_stores(arguments.store).items()}
     stores_of(study, stores)
     folder = f"{absolute(arguments.runs)}/{arguments.name or study.name}"
@@ -92,25 +88,37 @@ def main(arguments: Arguments) -> None:
 
 
 def read_study(path: str | None, recipe: str | None, options: tuple[str, ...] = ()) -> Any:
-    """The study of a file or of a recipe.
+    """The study of a file or of a recipe; its scheduler and search are such as run.
 
     Raises:
         UsageError: both or neither is given, the file is no study, or there is no such recipe or option of it.
     """
-    from app.data import files
-    from app.planning.search import study_of
+    from app.execution.studies.schedulers import check_scheduler
+    from app.execution.studies.searchers import check_search
 
     if (path is None) == (recipe is None):
         raise UsageError("expected --study FILE or --recipe NAME, one of them")
-    if path is not None:
-        if options:
-            raise UsageError("--options are a recipe's; what a file says stands in the file")
-        return study_of(files.read_json(path))
+    study = _study_of_file(path, options) if path is not None else _study_of_recipe(str(recipe), options)
+    check_scheduler(study.scheduler)
+    check_search(study.search)
+    return study
+
+
+def _study_of_file(path: str, options: tuple[str, ...]) -> Any:
+    from app.data import files
+    from app.planning.search import study_of
+
+    if options:
+        raise UsageError("--options are a recipe's; what a file says stands in the file")
+    return study_of(files.read_json(path))
+
+
+def _study_of_recipe(recipe: str, options: tuple[str, ...]) -> Any:
     from app.configuration import nearest
     from app.recipes.catalog import RECIPES
 
     if recipe not in RECIPES:
-        raise UsageError(f"--recipe: got {recipe!r}; {nearest(str(recipe), list(RECIPES))}")
+        raise UsageError(f"--recipe: got {recipe!r}; {nearest(recipe, list(RECIPES))}")
     return RECIPES[recipe](**recipe_options(RECIPES[recipe], options))
 
 
@@ -210,7 +218,7 @@ def lost_line(record: Any, folder: str) -> str | None:
     without_s = sum(waited_s(trial_folder(folder, trial.name)) for trial in again)
     if lost_s < TOLD_S and without_s < TOLD_S:
         return None
-    waited = f", and {without_s:.0f} s passed until they went on" if without_s >= TOLD_S else ""
+    waited = f", and {without_s:.0f} s passed until they resumed" if without_s >= TOLD_S else ""
     return f"{len(again)} trials were interrupted: {lost_s:.1f} s of training were lost and done again{waited}"
 
 

@@ -34,7 +34,17 @@ def check_budget(study: Study, profile: Profile, chosen: Forecast, budget_s: flo
 
 
 def _fastest(study: Study, profile: Profile, num_workers: int, num: int) -> Forecast:
+    return choose(forecasts(_first(study, num), profile, num_workers))
+
+
+def _first(study: Study, num: int) -> Study:
+    """The first trials alone, with batches that the search may still choose; rounds of a population take no time."""
     some = study.experiments[:num]
     names = {experiment.name for experiment in some}
     kept = tuple(e if e.starts_from in names else replace(e, starts_from=None) for e in some)
-    return choose(forecasts(replace(study, experiments=kept, search=None), profile, num_workers))
+    search, scheduler = study.search, study.scheduler
+    if search is not None:
+        search = replace(search, trials=tuple(name for name in search.trials if name in names))
+    if scheduler is not None and scheduler.population() is not None:
+        scheduler = None
+    return replace(study, experiments=kept, search=search, scheduler=scheduler)

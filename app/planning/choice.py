@@ -7,7 +7,7 @@ from functools import cache
 from itertools import pairwise, product
 
 from app.errors import UsageError
-from app.planning.lanes import Seconds, lanes_s, makespan_s
+from app.planning.lanes import ALONE, Origins, Seconds, lanes_s, makespan_s
 from app.planning.plan import DATA_PARALLEL, EXPERIMENT_PARALLEL, HYBRID, Stage
 
 NUM_EXACT = 6_000
@@ -45,19 +45,24 @@ def _fastest(name: str, k: int, most: int, seconds: Seconds) -> tuple[float, flo
 
 
 def candidates(
-    generations: Sequence[Sequence[str]], num_workers: int, widths: Sequence[int], seconds: Seconds
+    generations: Sequence[Sequence[str]],
+    num_workers: int,
+    widths: Sequence[int],
+    seconds: Seconds,
+    origins: Origins = ALONE,
 ) -> list[Candidate]:
     """Every width alone, and the best mixtures of them, the fastest first. Trials go longest first.
 
     Args:
         generations: names; those of one start from those before.
+        origins: from which one each.
         widths: workers a trial that may be.
 
     Raises:
         UsageError: no width fits all trials.
     """
     widths = sorted(widths)
-    uniform = [_made([(k, names) for names in generations], num_workers, seconds) for k in widths]
+    uniform = [_made([(k, names) for names in generations], num_workers, seconds, origins) for k in widths]
     found = [one for one in uniform if one is not None]
     if not found:
         raise UsageError(f"no number of workers a trial among {[*widths]} fits every trial: their batches differ")
@@ -156,13 +161,13 @@ def longest_first(names: Sequence[str], k: int, c: int, seconds: Seconds) -> lis
     return sorted(names, key=lambda name: -sum(found[name] or (0.0,)))
 
 
-def _made(parts: Parts, num_workers: int, seconds: Seconds) -> Candidate | None:
+def _made(parts: Parts, num_workers: int, seconds: Seconds, origins: Origins = ALONE) -> Candidate | None:
     stages = []
     for k, names in parts:
         if names:
             c = min(num_workers // k, len(names))
             stages.append(Stage(k, c, tuple(longest_first(names, k, c, seconds))))
-    found = makespan_s(stages, seconds)
+    found = makespan_s(stages, seconds, origins)
     return None if found is None else Candidate(_strategy(stages, num_workers), tuple(stages), found)
 
 

@@ -18,8 +18,9 @@ class Cost:
     start_s: float
     """Once a lane: its processes."""
     again_s: float
-    """Start-up on a lane that is there, and what the first steps take longer than later ones."""
+    """Start-up on a lane that is there."""
     steps_s: float
+    """With what the first take longer than later ones, and waiting for data."""
     evaluation_s: float
     checkpoint_s: float
     other_s: float
@@ -104,8 +105,8 @@ class CostModel:
         epochs, today = experiment.epochs, self._today
         return Cost(
             start_s=max(0.0, new_s - again_s) * self._start,
-            again_s=(again_s + mean["first_steps_s"]) * today,
-            steps_s=epochs * steps * step_s * today,
+            again_s=again_s * today,
+            steps_s=(epochs * steps * step_s + mean["first_steps_s"]) * today,
             evaluation_s=num_evaluations(experiment) * mean["evaluation_s"] * same[0].workers / k * factor * today,
             checkpoint_s=epochs * mean["checkpoint_s"] * today,
             other_s=epochs * mean["other_s"] * today,

@@ -9,7 +9,7 @@ from app.errors import UsageError
 from app.experiment import Experiment, Study
 from app.planning.choice import Candidate, candidates, lower_bound_s
 from app.planning.cost import CostModel
-from app.planning.lanes import Seconds, makespan_s
+from app.planning.lanes import Origins, Seconds, makespan_s
 from app.planning.plan import Expected, Plan, Stage, check
 from app.planning.profile import Profile, group_of
 from app.planning.stopping import drawn_epochs, stops_early
@@ -69,31 +69,37 @@ def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast
     models = [model.resampled(seed) for seed in range(draws)]
     lengths = [drawn_epochs(study, seed) for seed in range(draws)]
     early = stops_early(study.scheduler)
-    played = [_played(experiments, each) if early else experiments for each in lengths]
+    plays = [played(experiments, each) if early else experiments for each in lengths]
     drawn = [
         (_seconds(each, some, _shortened(kinds, epochs)), each.launch_s + each.closing_s)
-        for each, some, epochs in zip(models, played, lengths, strict=True)
+        for each, some, epochs in zip(models, plays, lengths, strict=True)
     ]
-    bound_s = _bound_s(model, played[:NUM_BOUNDS] if early else [experiments], num_workers, widths)
+    bound_s = _bound_s(model, plays[:NUM_BOUNDS] if early else [experiments], num_workers, widths)
     found = []
-    for one in candidates(study.generations(), num_workers, widths, seconds):
+    origins = origins_of(study)
+    for one in candidates(study.generations(), num_workers, widths, seconds, origins):
         kinds_of = [{kinds[name]: experiments[name] for name in stage.trials}.values() for stage in one.stages]
         measured = all(
             model.cost(experiment, stage.workers_per_trial, stage.concurrent_trials).measured
             for stage, some in zip(one.stages, kinds_of, strict=True)
             for experiment in some
         )
-        times = sorted(made + more_s for each, more_s in drawn if (made := makespan_s(one.stages, each)) is not None)
+        made = [(makespan_s(one.stages, each, origins), more_s) for each, more_s in drawn]
+        times = sorted(made_s + more_s for made_s, more_s in made if made_s is not None)
         total_s = fmean(times) if early else one.makespan_s + model.launch_s + model.closing_s
         low_s, high_s = (times[round(share * (len(times) - 1))] for share in (LOW, HIGH))
         low_s, high_s = min(low_s, total_s), max(high_s, total_s)
-        worker_s = _terms(model, played[0] if early else experiments, one.stages, num_workers, total_s)
+        worker_s = _terms(model, plays[0] if early else experiments, one.stages, num_workers, total_s)
         expected = Expected(total_s, low_s, high_s, worker_s)
         reasons = (reason(one, total_s, bound_s, measured),)
         plan = Plan(study.name, num_workers, one.strategy, one.stages, reasons, expected)
         check(plan, study)
         found.append(Forecast(plan, total_s, low_s, high_s, bound_s, measured))
     return sorted(found, key=lambda one: one.makespan_s) if early else found
+
+
+def origins_of(study: Study) -> Origins:
+    return {e.name: e.starts_from for e in study.experiments if e.starts_from is not None}
 
 
 Kind = tuple[str, int, int]
@@ -115,7 +121,8 @@ def _bound_s(
     return fmean(bounds) + model.launch_s + model.closing_s
 
 
-def _played(experiments: Mapping[str, Experiment], epochs: Mapping[str, int]) -> dict[str, Experiment]:
+def played(experiments: Mapping[str, Experiment], epochs: Mapping[str, int]) -> dict[str, Experiment]:
+    """Each as long as one play of a scheduler's rule leaves it (app.planning.stopping)."""
     return {name: replace(experiment, epochs=epochs[name]) for name, experiment in experiments.items()}
 
 

@@ -42,7 +42,9 @@ def profile_of(
         records.append(record)
         samples.append(_sample(record, f"run {number}", 1, "command"))
     if not records:
-        raise UsageError("profile: got no finished training with a timed step, not started anew: expected at least one")
+        raise UsageError(
+            "profile: got no training that finished without a restart and with a timed step, expected at least one"
+        )
     first, wanted = (records[0].name, setting_of(records[0])) if setting is None else ("the profile", setting)
     for record in records:
         if setting_of(record) != wanted:

@@ -9,7 +9,6 @@ from typing import Any
 from app.configuration import from_dict, to_dict
 from app.errors import UsageError
 from app.experiment import Study
-from app.strict_json import parse_as
 
 DATA_PARALLEL, EXPERIMENT_PARALLEL, HYBRID = "data-parallel", "experiment-parallel", "hybrid"
 
@@ -56,11 +55,6 @@ class Plan:
     reasons: tuple[str, ...] = ()
     expected: Expected | None = None
     """What the plan will take, where it was chosen by that."""
-
-    @staticmethod
-    def from_json(text: str) -> "Plan":
-        """Raises DataError with the key when the text does not say what a plan says."""
-        return parse_as(Plan.from_dict, text.encode(), "the plan")
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "Plan":

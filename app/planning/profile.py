@@ -95,9 +95,9 @@ class Profile:
             raise UsageError("samples: got none, expected at least one measured training")
 
     @staticmethod
-    def from_json(text: str) -> "Profile":
-        """Raises DataError with the key when the text does not say what a profile says."""
-        return parse_as(Profile.from_dict, text.encode(), "the profile")
+    def parse(content: bytes, where: str) -> "Profile":
+        """Raises DamagedFileError, with `where` and the key, when the content is no profile."""
+        return parse_as(Profile.from_dict, content, where)
 
     @staticmethod
     def from_dict(values: Any) -> "Profile":
@@ -121,7 +121,6 @@ def group_of(experiment: Experiment) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:NUM_GROUP_DIGITS]
 
 
-def num_evaluations(experiment: Experiment, epochs: int | None = None) -> int:
-    """In so many epochs, all if not given: every few, and after the last."""
-    every = experiment.evaluate_every_epochs
-    return -(-(experiment.epochs if epochs is None else epochs) // every)
+def num_evaluations(experiment: Experiment) -> int:
+    """Every few epochs, and after the last."""
+    return math.ceil(experiment.epochs / experiment.evaluate_every_epochs)

@@ -11,8 +11,10 @@ from app.scheduling import Scheduler
 
 HALVING = ("asha", "async_hyperband", "asynchyperband")
 MEDIAN = ("median_stopping_rule", "medianstopping")
-GRACE, FACTOR, MEDIAN_GRACE, MEDIAN_MIN = 1, 4, 60, 3
+GRACE, FACTOR, MEDIAN_MIN = 1, 4, 3
 """Tune's own defaults."""
+MEDIAN_GRACE = 1
+"""The studies' own: Tune's is 60, of seconds."""
 NOISE = 0.3
 """Assumed: standard deviation of a score at one evaluation, of that between trials at their end."""
 

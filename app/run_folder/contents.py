@@ -50,7 +50,7 @@ class Attempt:
     last_sign_s: float | None = None
     """When it last said something of itself; noted by the attempt that follows."""
     trained_s: float | None = None
-    """What the checkpoint it goes on from took, in seconds; None: it began anew."""
+    """Seconds of training behind the checkpoint that it resumed from; None: it started without one."""
     paused: bool = False
     """By a scheduler: what follows is no restart."""
     failure: Failure | None = None

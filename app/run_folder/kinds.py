@@ -97,16 +97,21 @@ class JsonLines(Generic[T]):
         files.write_bytes_atomic(self.path(folder), self.text(values).encode())
 
     def append(self, folder: str, values: Iterable[T]) -> None:
-        """Lines at the end, on disk when this returns; object stores know no appending, so all is put anew."""
-        path, text = self.path(folder), self.text(values)
+        """Lines after the last whole one, on disk when this returns; object stores cannot append, so there the whole
+        file is written again."""
+        path, lines = self.path(folder), self.text(values).encode()
         if files.is_url(path):
             before = files.read_bytes(path) if files.exists(path) else b""
-            files.write_bytes_atomic(path, before + text.encode())
+            files.write_bytes_atomic(path, before[: _end(before)] + lines)
             return
         with files.explained("write", path):
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(text)
+            with open(path, "a+b") as file:
+                file.seek(max(0, file.tell() - 1))
+                if file.read() not in (b"", b"\n"):
+                    file.seek(0)
+                    file.truncate(_end(file.read()))
+                file.write(lines)
                 file.flush()
                 os.fsync(file.fileno())
 
@@ -114,6 +119,11 @@ class JsonLines(Generic[T]):
     def text(values: Iterable[T]) -> str:
         """What `write` and `append` write."""
         return "".join(f"{json.dumps(redacted(to_dict(value)))}\n" for value in values)
+
+
+def _end(content: bytes) -> int:
+    """Of the last whole line."""
+    return content.rfind(b"\n") + 1
 
 
 def _without_checksum(value: Any) -> Any:

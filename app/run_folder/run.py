@@ -32,7 +32,7 @@ def _status(value: Any) -> dict[str, Any]:
 
 
 CONFIG: JsonFile[Mapping[str, Any]] = JsonFile("config.json", mapping)
-"""The experiment as it was asked for; of an older version it may have other options."""
+"""The experiment as requested; one that an older version wrote may have other options."""
 RECORD = JsonFile("record.json", partial(from_dict, TrialRecord), is_sealed=True, any_number=True)
 """Of a training that is finished: what else there is, is only of interest beside it."""
 FAILURE = JsonFile("failure.json", partial(from_dict, FailureNote))

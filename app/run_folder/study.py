@@ -11,7 +11,7 @@ from app.run_folder.kinds import JsonFile
 from app.strict_json import mapping
 
 STUDY = JsonFile("study.json", mapping)
-"""The study as it was asked for, its search written out; of an older version it may have other options."""
+"""The study as requested, its search written out; one that an older version wrote may have other options."""
 PLAN = JsonFile("plan.json", partial(from_dict, Plan))
 RECORD = JsonFile("record.json", partial(from_dict, StudyRecord), is_sealed=True, any_number=True, indent=None)
 POPULATION = JsonFile("population.json", partial(from_dict, Decisions))

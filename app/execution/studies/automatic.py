@@ -10,9 +10,8 @@ from app.planning.budget import check_budget
 from app.planning.forecast import choose, forecasts
 from app.planning.plan import EXPERIMENT_PARALLEL, Plan, plan_of_strategy
 from app.planning.profile import Profile
-from app.reporting.page.formatting import duration
+from app.reporting.page.formatting import duration, plural
 from app.run_folder.study import PLAN
-from app.strict_json import parse_as
 from app.training.order import Feeding
 
 PROFILE_FILE = "profile.json"
@@ -44,13 +43,13 @@ def automatic_plan(
     """
     plan = PLAN.find(folder)
     if plan is not None and plan.num_workers == num_workers:
-        say(f"{study.name}: resumes by the plan that it was started with ({PLAN.path(folder)})")
+        say(f"{study.name}: resumes with the plan that it was started with ({PLAN.path(folder)})")
         return plan
-    if num_workers == 1:
+    if num_workers == 1 and budget_s is None:
         return plan_of_strategy(study, EXPERIMENT_PARALLEL, 1)
     own = files.join(folder, PROFILE_FILE)
     path = profile or own
-    known = parse_as(Profile.from_dict, files.read_bytes(path), path) if profile or files.exists(own) else None
+    known = Profile.parse(files.read_bytes(path), path) if profile or files.exists(own) else None
     found = calibrated(study, stores, num_workers, f"{folder}/measuring", known, feeding, start_s)
     files.write_bytes_atomic(own, found.to_json().encode())
     every = forecasts(study, found, num_workers)
@@ -58,7 +57,8 @@ def automatic_plan(
         span = f"{duration(one.low_s)} to {duration(one.high_s)}"
         say(f"{one.plan.strategy}: {duration(one.makespan_s)} (80 %: {span}); {one.plan.reasons[0]}")
     chosen = choose(every)
-    say(f"chosen: {chosen.plan.strategy} on {num_workers} workers, expected to take {duration(chosen.makespan_s)}")
+    on = plural(num_workers, "worker")
+    say(f"chosen: {chosen.plan.strategy} on {on}, expected to take {duration(chosen.makespan_s)}")
     if budget_s is not None:
         check_budget(study, found, chosen, budget_s)
     return chosen.plan

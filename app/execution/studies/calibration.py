@@ -51,7 +51,7 @@ def calibrated(
     made = measurement(f"{study.name}-measured", wanted, num_workers)
     num_alone = sum(len(stage.trials) / stage.concurrent_trials for stage in made.plan.stages)
     measure = Measure(NUM_STEPS, LIMIT_S / num_alone)
-    say(f"{study.name}: measures {len(wanted)} kinds of trainings, {len(made.asked)} short ones")
+    say(f"{study.name}: measures {len(made.asked)} short trainings to plan by")
     try:
         record = run_study(made.study, made.plan, StudySetting(folder, stores, feeding, measure=measure), start_s)
     finally:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.configuration import nearest
 from app.errors import UsageError
+from app.planning.stopping import MEDIAN_GRACE
 from app.scheduling import Scheduler
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def make_scheduler(
         kind, defaults = Halving, {"max_t": epochs, "seed": seed}  # Tune's own end: 100
     elif name != "fifo":
         # Tune's own: 60 seconds, and a trial gives way to others that wait after each of its first evaluations.
-        defaults = {"grace_period": 1, "min_time_slice": math.inf}
+        defaults = {"grace_period": MEDIAN_GRACE, "min_time_slice": math.inf}
     else:
         ours = {}
     check_options("scheduler", scheduler.options, known)

@@ -22,7 +22,12 @@ MAX_ROWS = 64
 
 
 def plan_page(
-    found: Sequence[Forecast], chosen: Forecast, expected: StudyRecord, price_per_hour: float | None, made: str = ""
+    found: Sequence[Forecast],
+    chosen: Forecast,
+    expected: StudyRecord,
+    price_per_hour: float | None,
+    made: str = "",
+    is_one_play: bool = False,
 ) -> str:
     """The HTML.
 
@@ -30,8 +35,9 @@ def plan_page(
         found: every candidate on every number of workers.
         expected: the chosen plan as it is expected to run (app.planning.schedule).
         price_per_hour: of one worker.
+        is_one_play: whether a scheduler ends trials early, and `expected` is one way in which that may go.
     """
-    parts = [_heading(chosen), _table(found, price_per_hour), _timeline(chosen, expected)]
+    parts = [_heading(chosen), _table(found, price_per_hour), _timeline(chosen, expected, is_one_play)]
     best = _best(found)
     if len(best) > 1:
         parts.append(_what_if(best, price_per_hour))
@@ -68,7 +74,7 @@ def _table(found: Sequence[Forecast], price_per_hour: float | None) -> Html:
     return section("candidates", "Ways to run it", table("What each takes", columns, rows), paragraph(note, "note"))
 
 
-def _timeline(chosen: Forecast, expected: StudyRecord) -> Html:
+def _timeline(chosen: Forecast, expected: StudyRecord, is_one_play: bool) -> Html:
     rows = worker_rows(expected)[:MAX_ROWS]
     total_s = expected.makespan_s()
     kinds = "".join(f"<span>{study_charts.swatch(n)}{text(NAMES[k][0])}</span> " for n, k in enumerate(KINDS, 1))
@@ -78,8 +84,11 @@ def _timeline(chosen: Forecast, expected: StudyRecord) -> Html:
     borders = [(at_s, f"stage {stage + 1}") for stage, at_s in sorted(starts.items()) if stage]
     spoken = f"Expected timeline of {chosen.plan.num_workers} workers: {formatting.duration(total_s)}"
     chart = study_charts.timeline(rows, expected.trials, total_s, borders, spoken)
+    early = (
+        " Which trials end early is one of many ways in which it may go; times above are means." if is_one_play else ""
+    )
     more = "" if len(rows) == chosen.plan.num_workers else f" The first {MAX_ROWS} workers are drawn."
-    note = f"One row a worker, a framed block is a trial; its evaluations are drawn as one.{more}"
+    note = f"One row a worker, a framed block is a trial; its evaluations are drawn as one.{early}{more}"
     return section(
         "timeline", "Who would do what when", paragraph(note), Html(f'<p class="legend">{kinds}</p>'),
         figure(Html(chart), f"{chosen.plan.strategy}, {formatting.duration(total_s)}", "wide"),

@@ -122,7 +122,7 @@ def read_record(files: Files) -> TrialRecord | None:
 
 
 def read_config(files: Files) -> Mapping[str, Any] | None:
-    """The experiment as it was asked for. Raises DamagedFileError."""
+    """The experiment as requested. Raises DamagedFileError."""
     return CONFIG.parse(files[CONFIG.name]) if CONFIG.name in files else None
 
 

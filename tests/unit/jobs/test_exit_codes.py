@@ -28,6 +28,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("report", "--run", "a", "--study", "b"), USAGE, "expected the folder of one training or those of one study"),
         (("study", "--recipe", "brats-smoke", "--strategy", "hybrid:x", "--store", "{}"), USAGE, "got 'hybrid:x'"),
         (("calibrate", "--recipe", "brats-smok", "--store", "{}", "--out", "{}/p.json"), USAGE, "mean 'brats-smoke'"),
+        (
+            ("calibrate", "--recipe", "brats-smoke", "--store", "{}", "--workers", "0", "--out", "{}/p"),
+            USAGE,
+            "--workers: got 0",
+        ),
         (("study", "--study", "{}/none.json", "--strategy", "data-parallel", "--store", "{}"), DATA, "{}/none.json"),
         (("study", "--recipe", "no", "--strategy", "data-parallel", "--store", "{}"), USAGE, "--recipe: got 'no'"),
         (("cluster", "up", "--file", "{}/none.yaml"), USAGE, "{}/none.yaml"),

@@ -13,11 +13,14 @@ import pytest
 from app.experiment import Experiment
 from app.planning.forecast import forecasts
 from app.planning.measured import profile_of
-from app.planning.plan import Plan, check
+from app.planning.plan import check
 from app.planning.profile import Profile, group_of
 from app.planning.search import study_of
+from app.planning.stopping import drawn_epochs
 from app.records import Session, StudyRecord, StudyTrial, Timings, TrialRecord
+from app.reporting.page.formatting import duration
 from app.run_folder.run import RECORD
+from app.run_folder.study import PLAN
 from app.run_folder.study import RECORD as STUDY_RECORD
 
 ROOT = Path(__file__).parents[3]
@@ -58,7 +61,7 @@ def test_from_runs_to_a_plan(tmp_path: Path) -> None:
     flags = ("--workers", "1", "2", "--price-per-worker-hour", "3")
     done = run(tmp_path, *flags, "--profile-from", "one", "both", "--save-profile", "profile.json")
     assert done.returncode == 0, done.stderr
-    plan = Plan.from_json((tmp_path / "plan.json").read_text())
+    plan = PLAN.read(str(tmp_path))
     check(plan, study_of(STUDY))
     # on two: one each 2 x 1000 + 5 s, both on each 3 x 600 + 5 s, two at once and then the third on both 1610 s
     assert [(s.workers_per_trial, len(s.trials)) for s in plan.stages] == [(1, 2), (2, 1)]
@@ -66,7 +69,7 @@ def test_from_runs_to_a_plan(tmp_path: Path) -> None:
     assert "2.68" in done.stdout  # 1610 s x 2 workers at 3 an hour
     again = run(tmp_path, *flags, "--profile", "profile.json", "--objective", "cost")
     assert again.returncode == 0, again.stderr
-    assert Plan.from_json((tmp_path / "plan.json").read_text()).num_workers == 1  # 3005 worker-seconds; 3220 on two
+    assert PLAN.read(str(tmp_path)).num_workers == 1  # 3005 worker-seconds; 3220 on two
 
 
 def test_a_page_and_how_often_to_write_checkpoints(tmp_path: Path) -> None:
@@ -83,12 +86,31 @@ def test_a_page_and_how_often_to_write_checkpoints(tmp_path: Path) -> None:
     assert (never.returncode, "--failures-per-worker-day: got 0" in never.stderr) == (2, True)
 
 
+def test_the_page_draws_trials_as_short_as_a_scheduler_may_leave_them(
+    tmp_path: Path, open_job: Callable[[str], ModuleType]
+) -> None:
+    """Twelve trials of 9 epochs of 1,000 s are 108,000 s whole; with asha most end after an epoch."""
+    trials = [{**TRIAL, "epochs": 9, "name": f"t{number:02d}"} for number in range(12)]
+    study = study_of({"name": "s", "experiments": trials, "scheduler": {"name": "asha", "reduction_factor": 3}})
+    profile = profile_of([], [made_record(1, 100.0)])
+    found = forecasts(study, profile, 1)
+    open_job("plan").write_page(str(tmp_path / "p.html"), study, profile, found, found[0], None)
+    page = (tmp_path / "p.html").read_text()
+    epochs = sum(drawn_epochs(study, 0).values())
+    assert 12 < epochs < 70
+    assert duration(5 + epochs * 1000.0) in page
+    assert "Which trials end early is one of many ways" in page
+
+
 def test_what_is_refused(tmp_path: Path) -> None:
     write_run(tmp_path / "one", 1, 100.0)
     neither = run(tmp_path, "--workers", "2")
     assert (neither.returncode, "expected --profile FILE or --profile-from" in neither.stderr) == (2, True)
     late = run(tmp_path, "--workers", "2", "--profile-from", "one", "--deadline-h", "0.01")
     assert (late.returncode, "--deadline-h: got 0.01 h" in late.stderr) == (2, True)
+    for flag, value in (("--price-per-worker-hour", "-1"), ("--deadline-h", "0"), ("--workers", "0")):
+        wrong = run(tmp_path, "--workers", "2", "--profile-from", "one", flag, value)
+        assert (wrong.returncode, f"{flag}: got" in wrong.stderr) == (2, True), wrong.stderr
     assert not (tmp_path / "plan.json").exists()
 
 
@@ -110,7 +132,7 @@ def test_from_a_study_s_folder_to_a_plan(tmp_path: Path) -> None:
     (folder / "study.json").write_text(json.dumps(study_of(STUDY).to_dict()))
     done = run(tmp_path, "--workers", "2", "--profile-from", "before", "--save-profile", "profile.json")
     assert done.returncode == 0, done.stderr
-    samples = Profile.from_json((tmp_path / "profile.json").read_text()).samples
+    samples = Profile.parse((tmp_path / "profile.json").read_bytes(), "p").samples
     # a and b end 5 s after they are done; c begins 5 s after one of them has ended
     assert [(s.start, s.handover_s) for s in samples] == [("command", 5), ("command", 5), ("kept", 10)]
     assert group_of(study_of(STUDY).experiments[0]) in samples[0].groups
@@ -127,5 +149,5 @@ def test_a_single_run_serves_a_study_whose_store_fills_its_tasks_in(
     monkeypatch.setattr(registry, "find_check", lambda _: lambda task, store: {"filled": "in"} if store else {})
     with pytest.raises(ValueError, match="the profile has no training"):
         forecasts(asked, profile, 1)
-    known = plan.resolved(asked, profile, plan.Arguments(study="s", profile="p", store="/store", workers=(1,)))
+    known = plan.resolved(asked, profile, "/store")
     assert forecasts(known, profile, 1)[0].makespan_s > 3 * 1000

@@ -26,6 +26,18 @@ def test_a_study_comes_from_a_file_or_from_a_recipe(tmp_path: Path) -> None:
             read_study(*both_or_neither)
 
 
+def test_a_scheduler_or_search_that_does_not_run_is_refused_when_the_study_is_read(tmp_path: Path) -> None:
+    """So jobs/plan.py and jobs/calibrate.py refuse it as well, not only the study that they are for."""
+    path = tmp_path / "study.json"
+    for more, message in (
+        ({"scheduler": {"name": "asha", "grace_period": 0}}, "grace_period must be positive"),
+        ({"search": {"algorithm": "optunaa", "parameters": {"ema_decay": [0.9]}, "trials": ["a"]}}, "'optunaa'"),
+    ):
+        path.write_text(json.dumps({**STUDY.to_dict(), **more}))
+        with pytest.raises(UsageError, match=message):
+            read_study(str(path), None)
+
+
 def test_a_recipe_takes_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bert").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -125,4 +137,4 @@ def test_what_interruptions_cost_is_told_at_the_end(tmp_path: Path) -> None:
         {"command_start_s": 0.0, "attempt_start_s": start_s, "last_sign_s": 130.0} for start_s in (100.0, 205.0)
     ]
     (tmp_path / "trials" / "b" / "attempts.jsonl").write_text("".join(f"{json.dumps(a)}\n" for a in attempts))
-    assert lost_line(trials, str(tmp_path)) == f"{told}, and 75 s passed until they went on"
+    assert lost_line(trials, str(tmp_path)) == f"{told}, and 75 s passed until they resumed"

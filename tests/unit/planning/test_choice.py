@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.planning.choice import candidates, lower_bound_s
-from app.planning.lanes import Seconds, makespan_s
+from app.planning.lanes import Seconds, makespan_s, places
 from app.planning.plan import Stage
 
 ONE_MIN, EIGHT_MIN = 241.0, 36.0
@@ -94,3 +94,21 @@ def test_what_holds_for_every_study(
 def test_generations_run_one_after_the_other_and_are_not_mixed() -> None:
     found = candidates([["a", "b"], ["c"]], 2, [1, 2], table({1: 10.0, 2: 6.0}))
     assert {c.strategy: c.makespan_s for c in found} == {"data-parallel": 18, "experiment-parallel": 20}
+
+
+def test_a_trial_waits_for_the_one_that_it_starts_from() -> None:
+    """a takes 100 s, b 1 s; c (100 s) starts from a and d (1 s) from b. On two workers d follows b, c follows a."""
+    took = {"a": 100.0, "b": 1.0, "c": 100.0, "d": 1.0}
+    origins = {"c": "a", "d": "b"}
+
+    def seconds(name: str, k: int, _: int) -> tuple[float, float]:
+        return 0.0, took[name] / k
+
+    assert places(["a", "b", "c", "d"], 1, 2, seconds, origins) == [
+        ("a", 0, True, 0.0, 100.0),
+        ("b", 1, True, 0.0, 1.0),
+        ("d", 1, False, 1.0, 2.0),
+        ("c", 0, False, 100.0, 200.0),
+    ]
+    found = candidates([["a", "b"], ["c", "d"]], 2, [1, 2], seconds, origins)
+    assert [(one.strategy, one.makespan_s) for one in found] == [("data-parallel", 101), ("experiment-parallel", 200)]

@@ -9,7 +9,7 @@ from app.experiment import Study
 from app.planning.cost import CostModel
 from app.planning.forecast import choose, forecasts
 from app.planning.measured import profile_of
-from app.planning.plan import Plan, check
+from app.planning.plan import check
 from app.planning.spread import between_runs
 from app.planning.step_time import ring_s
 
@@ -110,7 +110,7 @@ def test_forecasts_are_plans_that_run_with_intervals_around_their_times() -> Non
     found = forecasts(STUDY, MEASURED, 2)
     assert {one.plan.strategy for one in found} == {"experiment-parallel", "data-parallel", "mixed:1+2"}
     for one in found:
-        check(Plan.from_json(one.plan.to_json()), STUDY)
+        check(one.plan, STUDY)
         assert one.low_s < one.makespan_s < one.high_s
         assert one.bound_s <= one.makespan_s
         assert one.worker_hours == pytest.approx(2 * one.makespan_s / 3600)
@@ -160,3 +160,15 @@ def test_the_end_of_the_command_belongs_to_the_study() -> None:
         for status in ("finished", "running")
     )
     assert with_end == pytest.approx(without + 3.0)
+
+
+def test_a_trial_that_starts_from_another_is_foreseen_to_wait_for_it() -> None:
+    """a and c take 100 epochs one after the other, b and d one: on two workers no less than 200 epochs."""
+    epochs = {"a": 100, "b": 1, "c": 100, "d": 1}
+    origins = {"c": "a", "d": "b"}
+    trials = tuple(replace(LIKE, name=n, epochs=e, starts_from=origins.get(n)) for n, e in epochs.items())
+    profile = profile_of([], [record()])
+    (found,) = (f for f in forecasts(Study("s", trials), profile, 2) if f.plan.strategy == "experiment-parallel")
+    model = CostModel(profile)
+    assert found.makespan_s == pytest.approx(5 + 2 * model.cost(trials[0], 1, 1).run_s)
+    assert found.low_s > 0.8 * found.makespan_s

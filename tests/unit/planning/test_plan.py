@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.errors import DataError
 from app.experiment import Experiment, Study
 from app.planning.plan import Plan, Stage, check, plan_of_strategy, workers_per_trial
+from app.run_folder.study import PLAN
 
 BATCH = 24
 
@@ -80,7 +81,7 @@ def test_plans_of_strategies_run_every_trial_once_and_in_order(made: Study, k: i
     for stage in plan.stages:
         assert stage.workers_per_trial == k
         assert stage.concurrent_trials == min(num_workers // k, len(stage.trials)), "no worker idles without need"
-    assert Plan.from_json(plan.to_json()) == plan
+    assert PLAN.parse(PLAN.text(plan).encode()) == plan
 
 
 @pytest.mark.parametrize(
@@ -121,9 +122,9 @@ def test_a_stage_wants_workers_and_trials() -> None:
 
 
 def test_a_file_that_is_no_plan_says_what_is_wrong() -> None:
-    with pytest.raises(DataError, match="the plan is damaged: not JSON"):
-        Plan.from_json("{")
+    with pytest.raises(DataError, match=r"plan\.json is damaged: not JSON"):
+        PLAN.parse(b"{")
     good = json.loads(plan_of_strategy(FREE, "data-parallel", 2).to_json())
     good["stages"][0]["worker_per_trial"] = 2
     with pytest.raises(DataError, match="'workers_per_trial'"):
-        Plan.from_json(json.dumps(good))
+        PLAN.parse(json.dumps(good).encode())

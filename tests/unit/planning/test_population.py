@@ -117,7 +117,7 @@ def test_a_population_is_a_study_of_a_file() -> None:
     assert Study.from_dict(made.to_dict()) == made
     assert made.scheduler is not None and made.scheduler.population() == Population(2, RULE.hyperparam_mutations)
     assert made.scheduler.options["hyperparam_mutations"][DECAY] == [0.0, 1e-3, 1e-2], "plain, as study.json has it"
-    assert rule(burn_in_period=4).population().first_end == 4  # type: ignore[union-attr]
+    assert rule(burn_in_period=4).population().burn_in_period == 4  # type: ignore[union-attr]
 
 
 def test_populations_that_can_not_be_are_refused() -> None:

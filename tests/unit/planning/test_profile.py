@@ -66,21 +66,21 @@ def test_other_hardware_or_versions_do_not_mix() -> None:
 
 
 def test_failed_and_restarted_trainings_are_no_samples() -> None:
-    with pytest.raises(ValueError, match="got no finished training"):
+    with pytest.raises(ValueError, match="got no training that finished without a restart"):
         profile_of([], [record(status="failed"), record(num_restarts=1)])
 
 
 def test_a_profile_survives_its_file_and_a_wrong_one_is_refused() -> None:
     profile = profile_of([], [record()])
-    assert Profile.from_json(profile.to_json()) == profile
+    assert Profile.parse(profile.to_json().encode(), "p") == profile
     values = json.loads(profile.to_json())
     with pytest.raises(DataError, match="format: got 0, expected 2"):
-        Profile.from_json(json.dumps({**values, "format": 0}))
+        Profile.parse(json.dumps({**values, "format": 0}).encode(), "p")
     values["samples"][0]["step_s"] = -1
     with pytest.raises(DataError, match="step_s: got -1"):
-        Profile.from_json(json.dumps(values))
+        Profile.parse(json.dumps(values).encode(), "p")
     with pytest.raises(DataError, match="unknown key 'sample'"):
-        Profile.from_json(json.dumps({"sample": []}))
+        Profile.parse(json.dumps({"sample": []}).encode(), "p")
 
 
 def test_rates_seeds_and_epochs_cost_nothing_and_the_network_does() -> None:

@@ -37,3 +37,13 @@ def test_the_last_trials_are_drawn_as_long_as_they_are_foreseen() -> None:
     found = expected_record(Plan("s", 2, "x", (Stage(1, 2, ("a", "b", "c")),)), crowded)
     assert found.makespan_s() == pytest.approx(17.0 + 6.0)
     assert found.trials[-1].end_s == pytest.approx(23.0)
+
+
+def test_a_trial_is_drawn_after_the_one_that_it_starts_from() -> None:
+    plan = Plan("s", 2, "x", (Stage(1, 2, ("a",)), Stage(1, 2, ("b", "c"))))
+    found = expected_record(plan, costs, origins={"b": "a", "c": "a"})
+    assert {t.name: (t.stage, t.start_s, t.end_s) for t in found.trials} == {
+        "a": (0, 0.0, 17.0),
+        "b": (1, 17.0, 29.0),  # on a's lane; the other starts then
+        "c": (1, 17.0, 34.0),
+    }

@@ -42,6 +42,11 @@ def test_median_stopping_waits_its_grace_and_then_ends_about_half() -> None:
     assert all(one[name] == 9 for one in found for name in ("t00", "t01", "t02"))  # too few before them
 
 
+def test_median_stopping_ends_trials_from_the_first_epoch_on_unless_told_otherwise() -> None:
+    rule = Scheduler("median_stopping_rule")
+    assert 1 in drawn_epochs(replace(ASHA, scheduler=rule), 0).values()
+
+
 def test_without_a_scheduler_every_trial_runs_to_its_end() -> None:
     assert set(drawn_epochs(replace(ASHA, scheduler=None), 0).values()) == {9}
 

@@ -9,6 +9,7 @@ import pytest
 from measured_records import LIKE, record
 
 from app import records
+from app.errors import UsageError
 from app.execution.studies import calibration
 from app.execution.studies.automatic import automatic_plan
 from app.experiment import Study
@@ -57,7 +58,7 @@ def test_it_measures_once_and_takes_the_fastest(
     assert len(measured) == 6  # twice alone on one, twice on both, two side by side
     assert plan.strategy == "experiment-parallel"
     assert "chosen: experiment-parallel on 2 workers" in capsys.readouterr().out
-    Profile.from_json((tmp_path / "runs/profile.json").read_text())
+    Profile.parse((tmp_path / "runs/profile.json").read_bytes(), "p")
     assert automatic_plan(STUDY, {}, 2, str(tmp_path / "runs")) == plan
     assert len(measured) == 6
 
@@ -68,6 +69,13 @@ def test_a_study_that_was_begun_goes_on_by_its_plan(tmp_path: Path, measured: li
     (tmp_path / "profile.json").unlink()
     assert automatic_plan(STUDY, {}, 2, str(tmp_path)).strategy == "by hand"
     assert len(measured) == 6
+
+
+def test_a_time_budget_holds_on_one_worker_too(tmp_path: Path, measured: list[str]) -> None:
+    assert automatic_plan(STUDY, {}, 1, str(tmp_path)).strategy == "experiment-parallel"
+    assert not measured, "with one way to run it there is nothing to choose"
+    with pytest.raises(UsageError, match=r"--time-budget-h: got 0\.00278 h.*the first 0 of 3 trials fit"):
+        automatic_plan(STUDY, {}, 1, str(tmp_path), budget_s=10.0)
 
 
 def test_a_profile_of_other_versions_counts_for_nothing(

@@ -12,6 +12,7 @@ from app.execution.studies.ledger import Ledger
 from app.experiment import Experiment, OptimizerConfig, Study
 from app.planning.plan import Plan, plan_of_strategy
 from app.records import Span
+from app.run_folder.study import PLAN
 from app.search_space import Search
 
 
@@ -28,7 +29,7 @@ def test_the_same_study_may_come_back_with_another_plan(tmp_path: Path) -> None:
     ledger.claim(study(), plan())
     ledger.claim(study(), plan("experiment-parallel"))
     assert Study.from_dict(json.loads((tmp_path / "s" / "study.json").read_text())) == study()
-    assert Plan.from_json((tmp_path / "s" / "plan.json").read_text()).strategy == "experiment-parallel"
+    assert PLAN.read(str(tmp_path / "s")).strategy == "experiment-parallel"
 
 
 def test_another_study_in_the_folder_is_refused_and_what_differs_is_named(tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from measured_records import record, two_at_once
+from measured_records import LIKE, record, two_at_once
 
 from app.configuration import to_dict
+from app.experiment import Study
+from app.planning.forecast import forecasts
+from app.planning.measured import profile_of
 from app.planning.plan import Expected, Plan, Stage
-from app.records import StudyRecord
+from app.records import Session, StudyRecord, StudyTrial, Timings
 from app.reporting.study.predicted import as_data, prediction_of, sentence
 
 SAID = {
@@ -41,6 +44,24 @@ def test_terms_by_hand_and_the_one_that_was_off_most() -> None:
     assert found.worst == "idle"
     assert found.held
     assert "measured 1 min 38 s, +8%: within the interval. Off most was idle: 24.0 s" in sentence(found)
+
+
+def test_a_study_that_takes_what_was_measured_is_off_in_no_term() -> None:
+    """Of four warm-up steps of 1 s more than later ones, too: they are steps on both sides."""
+    timings = Timings(
+        startup_s=5, warmup_steps_s=12, num_warmup_steps=4, step_s=32, num_timed_steps=16, evaluation_s=3,
+        checkpoint_s=1, total_s=53,
+    )  # fmt: skip
+    ran = record("a", timings=timings)
+    trial = StudyTrial("a", "finished", 0, 0, 1, 0.0, 54.0, 1, record=ran)
+    study = StudyRecord("s", "finished", "x", {}, 1, "CPU", (Session(0, 57),), (trial,))
+    (found,) = forecasts(Study("s", (LIKE,)), profile_of([(study, {})]), 1)
+    prediction = prediction_of(replace(study, plan=to_dict(found.plan)))
+    assert prediction is not None
+    assert prediction.measured == pytest.approx(
+        {"startup": 5, "steps": 44, "evaluation": 3, "checkpoint": 1, "other": 1, "idle": 3}
+    )
+    assert prediction.predicted == pytest.approx(prediction.measured)
 
 
 def test_a_makespan_beyond_its_interval_says_so() -> None:
