@@ -122,6 +122,11 @@ class VolumeTask:
         return self.anatomy.outputs[self.outputs]
 
     @property
+    def score_names(self) -> tuple[str, ...]:
+        """What the scores of each output channel are named after."""
+        return self.regions
+
+    @property
     def divisor(self) -> int:
         """Every axis of the network's input must be a multiple of this: one halving a resolution."""
         return int(2 ** (len(self.filters) - 1))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.data import files
-from app.data.store.manifest import STORE_NAME, read_manifest
+from app.data.store.manifest import MANIFEST_NAME, STORE_NAME, read_manifest
 from app.errors import DataError
 from app.workloads.volumes.spacing import Spacing
 from app.workloads.volumes.store.cases import Case
@@ -35,7 +35,7 @@ class VolumeStore:
 
     def __init__(self, root: str) -> None:
         self.root = str(root)
-        where = files.join(self.root, "manifest.parquet")
+        where = files.join(self.root, MANIFEST_NAME)
         self.cases = [Case.from_row(row, where) for row in read_manifest(self.root)]
         self._by_id = {case.id: case for case in self.cases}
 
