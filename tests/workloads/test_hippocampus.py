@@ -1,16 +1,22 @@
 """Another segmentation set, from its raw files to report and labels, with one line in the registry."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 from contracts import check_contracts
+from hippocampus.task import HIPPOCAMPUS
 from hippocampus.workload import HippocampusWorkload
 from own_workloads import Jobs
 from synthetic_hippocampus import SHAPE, draw, write_task04
 
+from app.errors import UsageError
+from app.workloads.brats.task import BratsTask
+from app.workloads.brats.workload import BratsWorkload
+from app.workloads.volumes.checks import check_anatomy, check_task
 from app.workloads.volumes.store.prepared import VolumeStore
 
 NUM_CASES = 10
@@ -67,3 +73,15 @@ def test_labels_lie_on_the_scan_s_own_grid_in_the_file_s_codes(folder: Path) -> 
 
 def test_the_engine_can_rely_on_it(folder: Path) -> None:
     check_contracts(HippocampusWorkload(), {"patch_size": [16, 16, 16]}, str(folder / "store"))
+
+
+def test_a_store_of_another_anatomy_is_refused(folder: Path) -> None:
+    store = str(folder / "store")
+    with pytest.raises(UsageError, match=r"images a scan: got 1, expected 4 \(FLAIR, T1w, T1gd, T2w\)"):
+        check_task(BratsTask(), store)
+    with pytest.raises(UsageError, match="images a scan: got 1, expected 4"):  # as an evaluation asks
+        BratsWorkload().resolve_task(BratsTask(), store)
+    other = replace(HIPPOCAMPUS, meanings={"background": 0, "left lung": 1, "anterior": 2})
+    with pytest.raises(UsageError, match="labels are of posterior, expected some of background, left lung, anterior"):
+        check_anatomy(other, store)
+    check_anatomy(HIPPOCAMPUS, store)
