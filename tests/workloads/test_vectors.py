@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from contracts import check_contracts
 from own_workloads import Jobs
+from quarantine_files import read_quarantine
 from vectors.workload import VectorWorkload
 
 from app.data.store.manifest import read_manifest
-from app.data.store.quarantine import read_quarantine
 
 NUM_ROWS = 80
 

@@ -33,7 +33,7 @@ class Slab:
     box: Box
     """Where they lie; outside the boxes of all slabs there is no brain."""
     logits: Tensor
-    """[C, d, h, w], float32, on the volume's device."""
+    """[C, d, h, w], float32, on the model's device."""
 
 
 def window_starts(size: int, window: int, overlap: float) -> list[int]:
@@ -61,7 +61,6 @@ def iterate_slabs(
     *,
     batch_size: int = 1,
     mirror: bool = False,
-    device: torch.device | None = None,
 ) -> Iterator[Slab]:
     """Blended logits of a volume, slab by slab along D, over the bounding box of the brain.
 
@@ -70,13 +69,12 @@ def iterate_slabs(
 
     Args:
         model: takes [B, M, *window] and gives logits [B, C, *window]; in evaluation mode.
-        read: reads a box of the volume. What a window reaches beyond the volume is 0.
+        read: reads a box of the volume, onto the model's device. What a window reaches beyond the volume is 0.
         inside: [D, H, W], bool, True in the brain. A voxel outside it may have logits of fewer windows, or none.
         window: depth, height, width of a window.
         overlap: least share of a window that its neighbour covers, 0 to below 1.
         batch_size: windows run at a time.
         mirror: average over the eight flips.
-        device: where the model is; by default where `read` puts its windows.
 
     Raises:
         UsageError: an overlap out of range, a batch without windows or a window without voxels.
@@ -100,43 +98,13 @@ def iterate_slabs(
         for first in range(0, len(corners), batch_size):
             some = corners[first : first + batch_size]
             inputs = torch.stack([_read_padded(read, corner, window, inside.shape) for corner in some])
-            logits = _run(model, inputs.to(device or inputs.device), mirror).to(inputs.device)
+            logits = _run(model, inputs, mirror)
             for corner, values in zip(some, logits, strict=True):
                 blend.add(corner, values)
         next_start = starts[0][row + 1] if row + 1 < len(starts[0]) else bounds[0][1]
         slab = blend.finish_rows_before(min(next_start, bounds[0][1]))
         if slab is not None:
             yield slab
-
-
-def predict_logits(
-    model: nn.Module,
-    image: Tensor,
-    window: tuple[int, int, int],
-    overlap: float,
-    num_regions: int,
-    *,
-    inside: Tensor | None = None,
-    outside_value: float = -30.0,
-    batch_size: int = 1,
-    mirror: bool = False,
-    device: torch.device | None = None,
-) -> Tensor:
-    """Blended logits [C, D, H, W], float32, of a volume [M, D, H, W] held in memory; see iterate_slabs.
-
-    `inside` defaults to everything; outside it the result is `outside_value` (by default a probability of 1e-13).
-    """
-    everywhere = torch.ones(image.shape[1:], dtype=torch.bool, device=image.device)
-    brain = everywhere if inside is None else inside
-    result = torch.full((num_regions, *image.shape[1:]), outside_value, device=image.device)
-
-    def read(box: Box) -> Tensor:
-        return image[(slice(None), *box)]
-
-    options = {"batch_size": batch_size, "mirror": mirror, "device": device}
-    for slab in iterate_slabs(model, read, brain, window, overlap, **options):  # type: ignore[arg-type]
-        result[(slice(None), *slab.box)] = torch.where(brain[slab.box], slab.logits, outside_value)
-    return result
 
 
 class _Blend:

@@ -76,10 +76,6 @@ class Case:
     def bias(self) -> npt.NDArray[np.float32]:
         return input_factors(self.scale, self.mean, self.std)[1]
 
-    @property
-    def affine_matrix(self) -> npt.NDArray[np.float64]:
-        return np.asarray(self.affine, np.float64).reshape(4, 4)
-
     def to_row(self) -> dict[str, Any]:
         """Plain values and lists, for JSON and Parquet."""
         row = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
