@@ -18,8 +18,8 @@ class Args:
     """Address of the job server, http://HOST:8265. Default: RAY_ADDRESS."""
     working_dir: str = "."
     """Folder to send; what .gitignore and .rayignore name stays here."""
-    no_wait: bool = False
-    """Only start the job."""
+    wait: bool = True
+    """`--no-wait` only starts the job."""
 
 
 def main(arguments: Args) -> None:
@@ -35,7 +35,7 @@ def main(arguments: Args) -> None:
     client = connect(arguments.address)
     job = submit(client, arguments.command, arguments.working_dir)
     say(f"{job}: submitted; `ray job stop {job}` ends it")
-    if arguments.no_wait:
+    if not arguments.wait:
         return
     try:
         end = follow(client, job)
