@@ -2,7 +2,7 @@
 
 What is scored is the label that prediction would write, so regions are nested as in its file. Scores are those of the
 case's original geometry although only the stored box is looked at: outside it prediction and truth are both
-background (the box holds every voxel of brain and of label), which changes neither overlap nor a distance between
+background (the box holds every voxel of the organ and of label), which changes neither overlap nor a distance between
 surfaces; the spacing is the source's, and voxels are reoriented. Where a case was resampled for the network, its
 prediction is brought back and scored on the case's own grid; a training case that was resampled when it was stored is
 scored as it is stored.

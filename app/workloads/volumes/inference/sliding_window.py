@@ -1,8 +1,8 @@
 """Inference over whole volumes by overlapping windows, blended with Gaussian weights.
 
-Only windows that hold brain are run. They start at even distances, so that none overlaps its neighbour more than it
-must. The blend works in a slab as deep as a window that moves along D: memory is one slab of logits and one window,
-whatever the depth. Shapes: M modality, C region, D H W depth, height, width.
+Only windows that hold some of the organ are run. They start at even distances, so that none overlaps its neighbour more
+than it must. The blend works in a slab as deep as a window that moves along D: memory is one slab of logits and one
+window, whatever the depth. Shapes: M modality, C region, D H W depth, height, width.
 """
 
 import itertools
@@ -31,7 +31,7 @@ class Slab:
     """Finished rows of a volume."""
 
     box: Box
-    """Where they lie; outside the boxes of all slabs there is no brain."""
+    """Where they lie; outside the boxes of all slabs there is none of the organ."""
     logits: Tensor
     """[C, d, h, w], float32, on the model's device."""
 
@@ -62,7 +62,7 @@ def iterate_slabs(
     batch_size: int = 1,
     mirror: bool = False,
 ) -> Iterator[Slab]:
-    """Blended logits of a volume, slab by slab along D, over the bounding box of the brain.
+    """Blended logits of a volume, slab by slab along D, over the bounding box of the organ.
 
     Memory besides the model's: 4 C d H W bytes for a slab, d being the window's depth, and the same again while it
     moves on: 0.6 GB for three regions, 96 voxels deep, at 512 x 512.
@@ -70,7 +70,7 @@ def iterate_slabs(
     Args:
         model: takes [B, M, *window] and gives logits [B, C, *window]; in evaluation mode.
         read: reads a box of the volume, onto the model's device. What a window reaches beyond the volume is 0.
-        inside: [D, H, W], bool, True in the brain. A voxel outside it may have logits of fewer windows, or none.
+        inside: [D, H, W], bool, True in the organ. A voxel outside it may have logits of fewer windows, or none.
         window: depth, height, width of a window.
         overlap: least share of a window that its neighbour covers, 0 to below 1.
         batch_size: windows run at a time.
@@ -94,7 +94,7 @@ def iterate_slabs(
     blend = _Blend(starts, bounds, window)
     for row, depth_start in enumerate(starts[0]):
         corners = [(depth_start, h, w) for h, w in itertools.product(starts[1], starts[2])]
-        corners = [corner for corner in corners if _holds_brain(inside, corner, window)]
+        corners = [corner for corner in corners if _holds_some(inside, corner, window)]
         for first in range(0, len(corners), batch_size):
             some = corners[first : first + batch_size]
             inputs = torch.stack([_read_padded(read, corner, window, inside.shape) for corner in some])
@@ -111,7 +111,7 @@ class _Blend:
     """Weighted sums of windows over the rows that are not finished, [C, rows, H, W], in coordinates of the volume.
 
     The weights' sum is a product of three axes' sums too, as the starts form a grid: no volume of weights is kept.
-    A window that was skipped leaves the sums of voxels outside the brain too small, and no others.
+    A window that was skipped leaves the sums of voxels outside the organ too small, and no others.
     """
 
     def __init__(self, starts: list[list[int]], bounds: list[tuple[int, int]], window: tuple[int, int, int]) -> None:
@@ -201,7 +201,7 @@ def _axis_totals(starts: list[int], weights: Tensor, low: int, high: int) -> Ten
     return totals
 
 
-def _holds_brain(inside: Tensor, corner: tuple[int, ...], window: tuple[int, ...]) -> bool:
+def _holds_some(inside: Tensor, corner: tuple[int, ...], window: tuple[int, ...]) -> bool:
     box = tuple(slice(max(0, start), max(0, start + edge)) for start, edge in zip(corner, window, strict=True))
     return bool(inside[box].any())
 
