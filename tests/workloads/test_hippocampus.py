@@ -3,17 +3,23 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from contracts import check_contracts
+from hippocampus.predict import segment
 from hippocampus.task import HIPPOCAMPUS
 from hippocampus.workload import HippocampusWorkload
 from own_workloads import Jobs
 from synthetic_hippocampus import SHAPE, draw, write_task04
 
+from app.data.store.quarantine import Quarantined
 from app.errors import UsageError
+from app.execution.models.model import load_model
+from app.workloads import registry
 from app.workloads.brats.task import BratsTask
 from app.workloads.brats.workload import BratsWorkload
 from app.workloads.volumes.checks import check_anatomy, check_task
@@ -69,6 +75,21 @@ def test_labels_lie_on_the_scan_s_own_grid_in_the_file_s_codes(folder: Path) -> 
             / np.sum((predicted == code) + (truth == code).astype(int))
             > 0.6
         )
+
+
+def test_a_scan_that_the_network_cannot_tell_costs_itself_alone(folder: Path) -> None:
+    lines = {"hippocampus": "hippocampus.declaration:HIPPOCAMPUS"}
+    with mock.patch.dict(registry.WORKLOADS, lines):
+        model = load_model(str(folder / "runs/first"))
+    path = str(folder / f"Task04_Hippocampus/imagesTs/hippocampus_{NUM_CASES:03d}.nii.gz")
+    with torch.no_grad():
+        next(iter(model.network.parameters())).fill_(torch.nan)
+    found = segment(model, path, str(folder / "nowhere"))
+    assert isinstance(found, Quarantined) and (found.file, found.reason[:34]) == (
+        path,
+        "the network's output is not finite",
+    )
+    assert not (folder / "nowhere").exists()
 
 
 def test_the_engine_can_rely_on_it(folder: Path) -> None:
