@@ -3,7 +3,6 @@
 Example: jobs/submit.py --address http://localhost:8265 -- python jobs/study.py --recipe distmis-grid ...
 """
 
-import logging
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -28,8 +27,6 @@ def main(arguments: Args) -> None:
     from app.errors import UsageError
     from app.execution.cluster.submit import connect, follow, submit
 
-    for name in ("ray", "ray.dashboard"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # which files of the folder stay, that a socket closed
     if not arguments.command:
         raise UsageError("no command given; expected, after `--`, for example: python jobs/study.py --recipe ...")
     client = connect(arguments.address)
