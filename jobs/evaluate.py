@@ -1,4 +1,4 @@
-"""Score a trained run on whole volumes it has not seen; writes RUN/evaluation/SPLIT/cases.csv and summary.json."""
+"""Score a trained run on cases that it has not seen; writes RUN/evaluation/SPLIT/cases.csv and summary.json."""
 
 import time
 from typing import Any

@@ -160,8 +160,7 @@ def case_counts(found: dict[str, bytes]) -> dict[str, int]:
 
 def store_facts(found: dict[str, bytes]) -> dict[str, Any]:
     """How the store was made, as its store.json says, and its patients by split; empty where it is gone since."""
-    from app.data import files
-    from app.data.store.manifest import STORE_NAME, read_manifest_table
+    from app.data.store.manifest import read_claim, read_manifest_table
     from app.errors import DataError
     from app.reporting.run.run_files import read_record
 
@@ -169,12 +168,12 @@ def store_facts(found: dict[str, bytes]) -> dict[str, Any]:
         record = read_record(found)
         if record is None:
             return {}
-        facts = files.read_json(files.join(record.store, STORE_NAME))
+        facts = read_claim(record.store)
         table = read_manifest_table(record.store)
     except DataError:
         return {}
     left_out = ("workload", "format", "classes")
-    known = {name: value for name, value in dict(facts).items() if name not in left_out and value is not None}
+    known = {name: value for name, value in facts.items() if name not in left_out and value is not None}
     if "patient" in table.column_names:
         pairs = set(zip(table["split"].to_pylist(), table["patient"].to_pylist(), strict=True))
         known["patients_by_split"] = dict(sorted(Counter(split for split, _ in pairs).items()))

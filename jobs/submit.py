@@ -3,7 +3,6 @@
 Example: jobs/submit.py --address http://localhost:8265 -- python jobs/study.py --recipe distmis-grid ...
 """
 
-import logging
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -18,8 +17,8 @@ class Args:
     """Address of the job server, http://HOST:8265. Default: RAY_ADDRESS."""
     working_dir: str = "."
     """Folder to send; what .gitignore and .rayignore name stays here."""
-    no_wait: bool = False
-    """Only start the job."""
+    wait: bool = True
+    """`--no-wait` only starts the job."""
 
 
 def main(arguments: Args) -> None:
@@ -28,14 +27,12 @@ def main(arguments: Args) -> None:
     from app.errors import UsageError
     from app.execution.cluster.submit import connect, follow, submit
 
-    for name in ("ray", "ray.dashboard"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # which files of the folder stay, that a socket closed
     if not arguments.command:
         raise UsageError("no command given; expected, after `--`, for example: python jobs/study.py --recipe ...")
     client = connect(arguments.address)
     job = submit(client, arguments.command, arguments.working_dir)
     say(f"{job}: submitted; `ray job stop {job}` ends it")
-    if arguments.no_wait:
+    if not arguments.wait:
         return
     try:
         end = follow(client, job)

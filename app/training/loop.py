@@ -60,7 +60,7 @@ class Training:
     def __init__(self, order: Order, workload: Workload, context: WorkerContext) -> None:
         experiment = order.experiment
         self.order, self.workload, self.context, self.experiment = order, workload, context, experiment
-        self.timer = PhaseTimer(context.device, order.start_s)
+        self.timer = PhaseTimer(order.start_s)
         self.checkpoints = f"{order.folder}/{CHECKPOINTS}"
         self.task = workload.parse_task(experiment.task)
         self.samples = workload.open_samples(self.task, order.store)

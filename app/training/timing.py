@@ -4,8 +4,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from app.records import Span, Timings
 
 NUM_WARMUP_STEPS = 3
@@ -50,8 +48,7 @@ class Stretches:
 class PhaseTimer:
     """Adds up seconds by phase. `start_s`: time.time() at which the command began, so that start-up counts whole."""
 
-    def __init__(self, device: torch.device, start_s: float | None = None) -> None:
-        self._device = device
+    def __init__(self, start_s: float | None = None) -> None:
         already_s = time.time() - start_s if start_s is not None else 0.0
         self._begin = time.perf_counter() - already_s
         self._clock_s = time.time() - time.perf_counter()
@@ -90,11 +87,6 @@ class PhaseTimer:
         now = time.perf_counter()
         self._add("startup", now - self._begin - sum(self.seconds.values()))
         self.stretches.add("startup", self._clock_s + self._begin, self._clock_s + now)
-
-    def synchronize(self) -> None:
-        """Wait for the device, so that its work counts in the phase that asked for it."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
 
     def timings(self) -> Timings:
         total_s = time.perf_counter() - self._begin

@@ -119,6 +119,8 @@ def _load(place: str) -> Any:
         UsageError: nothing does.
     """
     module, _, attribute = place.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), attribute)):
+        raise UsageError(f"got {place!r}, expected MODULE:DECLARATION, as in my_package.declaration:MINE")
     try:
         return getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:

@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from quarantine_files import read_quarantine
 
-from app.data.store.quarantine import read_quarantine
 from app.errors import DataError, ResourceError
 from app.execution.models.predict import map_with_model
 from app.experiment import Experiment

@@ -7,8 +7,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from quarantine_files import read_quarantine
 
-from app.data.store.quarantine import read_quarantine
 from app.errors import DataError
 from app.execution.parallel.tasks import run_cases
 from app.workloads.brats.commands.flags import PrepareBrats

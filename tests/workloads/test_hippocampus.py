@@ -1,16 +1,28 @@
 """Another segmentation set, from its raw files to report and labels, with one line in the registry."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from contracts import check_contracts
+from hippocampus.predict import segment
+from hippocampus.task import HIPPOCAMPUS
 from hippocampus.workload import HippocampusWorkload
 from own_workloads import Jobs
 from synthetic_hippocampus import SHAPE, draw, write_task04
 
+from app.data.store.quarantine import Quarantined
+from app.errors import UsageError
+from app.execution.models.model import load_model
+from app.workloads import registry
+from app.workloads.brats.task import BratsTask
+from app.workloads.brats.workload import BratsWorkload
+from app.workloads.volumes.checks import check_anatomy, check_task
 from app.workloads.volumes.store.prepared import VolumeStore
 
 NUM_CASES = 10
@@ -65,5 +77,32 @@ def test_labels_lie_on_the_scan_s_own_grid_in_the_file_s_codes(folder: Path) -> 
         )
 
 
+def test_a_scan_that_the_network_cannot_tell_costs_itself_alone(folder: Path) -> None:
+    lines = {"hippocampus": "hippocampus.declaration:HIPPOCAMPUS"}
+    with mock.patch.dict(registry.WORKLOADS, lines):
+        model = load_model(str(folder / "runs/first"))
+    path = str(folder / f"Task04_Hippocampus/imagesTs/hippocampus_{NUM_CASES:03d}.nii.gz")
+    with torch.no_grad():
+        next(iter(model.network.parameters())).fill_(torch.nan)
+    found = segment(model, path, str(folder / "nowhere"))
+    assert isinstance(found, Quarantined) and (found.file, found.reason[:34]) == (
+        path,
+        "the network's output is not finite",
+    )
+    assert not (folder / "nowhere").exists()
+
+
 def test_the_engine_can_rely_on_it(folder: Path) -> None:
     check_contracts(HippocampusWorkload(), {"patch_size": [16, 16, 16]}, str(folder / "store"))
+
+
+def test_a_store_of_another_anatomy_is_refused(folder: Path) -> None:
+    store = str(folder / "store")
+    with pytest.raises(UsageError, match=r"images a scan: got 1, expected 4 \(FLAIR, T1w, T1gd, T2w\)"):
+        check_task(BratsTask(), store)
+    with pytest.raises(UsageError, match="images a scan: got 1, expected 4"):  # as an evaluation asks
+        BratsWorkload().resolve_task(BratsTask(), store)
+    other = replace(HIPPOCAMPUS, meanings={"background": 0, "left lung": 1, "anterior": 2})
+    with pytest.raises(UsageError, match="labels are of posterior, expected some of background, left lung, anterior"):
+        check_anatomy(other, store)
+    check_anatomy(HIPPOCAMPUS, store)

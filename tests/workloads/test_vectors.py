@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from contracts import check_contracts
 from own_workloads import Jobs
+from quarantine_files import read_quarantine
 from vectors.workload import VectorWorkload
 
 from app.data.store.manifest import read_manifest
-from app.data.store.quarantine import read_quarantine
 
 NUM_ROWS = 80
 
@@ -30,21 +30,24 @@ def folder(jobs: Jobs) -> Path:
 
 
 def write_tables(folder: Path) -> None:
-    """y is a sum of two features; one row holds a word. And rows to predict."""
+    """y is a sum of two features; one row holds a word, one ends early. And rows to predict."""
     random = np.random.default_rng(0)
     features = random.uniform(-1, 1, (NUM_ROWS + 1, 3))
     lines = [f"row{n:03d},{a:.4f},{b:.4f},{c:.4f},{a + b:.4f}" for n, (a, b, c) in enumerate(features)]
     lines[7] = "row007,0.1,many,0.2,1"
+    lines.append("short,0.1,0.2")
     (folder / "table.csv").write_text("\n".join(["id,a,b,c,y", *lines]))
     (folder / "new.csv").write_text("id,a,b,c\nplus,0.5,0.5,0.9\nminus,-0.5,-0.5,0.9\n")
 
 
-def test_rows_are_split_and_a_bad_one_is_told(folder: Path) -> None:
+def test_rows_are_split_and_bad_ones_are_told(folder: Path) -> None:
     rows = read_manifest(str(folder / "store"))
     counts = {split: sum(row["split"] == split for row in rows) for split in ("train", "validation", "test")}
     assert counts == {"train": 56, "validation": 12, "test": 12}  # 70/15/15 % of 80
-    (bad,) = read_quarantine(str(folder / "store"))
-    assert (bad.id, bad.reason) == ("row007", "could not convert string to float: 'many'")
+    assert {bad.id: bad.reason for bad in read_quarantine(folder / "store")} == {
+        "row007": "could not convert string to float: 'many'",
+        "short": "3 cells, expected 5",
+    }
 
 
 def test_it_learns_and_is_scored(folder: Path) -> None:

@@ -107,12 +107,29 @@ def claim_store(store: str, options: Mapping[str, Any]) -> None:
 
     Raises:
         UsageError: it was made otherwise.
+        DataError: store.json is damaged.
     """
     path, options = files.join(store, STORE_NAME), redacted(options)
     if not files.exists(path):
         files.write_json(path, options)
         return
-    seen = redacted(files.read_json(path))
+    seen = redacted(read_claim(store))
     if seen != options:
-        pairs = [f"{k} {seen.get(k)!r}, now {v!r}" for k, v in options.items() if seen.get(k) != v]
+        keys = [key for key in {**options, **seen} if seen.get(key) != options.get(key)]
+        pairs = [f"{key} {seen.get(key)!r}, now {options.get(key)!r}" for key in keys]
         raise UsageError(f"the store {store} was made with {'; '.join(pairs)}: use another --store or delete it")
+
+
+def read_claim(store: str) -> dict[str, Any]:
+    """How a store is made, as its store.json says.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    path = files.join(store, STORE_NAME)
+    found = files.read_json(path)
+    if not isinstance(found, dict):
+        raise DataError(
+            f"{path} is damaged: got {found!r:.40}, expected an object; run jobs/prepare.py into a new folder"
+        )
+    return found

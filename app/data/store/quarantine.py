@@ -66,15 +66,6 @@ def write_quarantine(store: str, cases: Sequence[Quarantined]) -> None:
     files.write_bytes_atomic(files.join(store, QUARANTINE_NAME), "".join(lines).encode())
 
 
-def read_quarantine(store: str) -> list[Quarantined]:
-    """The list of a store. Raises DataError when it is missing or damaged."""
-    path = files.join(store, QUARANTINE_NAME)
-    try:
-        return [Quarantined(**json.loads(line)) for line in files.read_bytes(path).decode().splitlines()]
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path} is damaged: {error}") from error
-
-
 def check_bad_share(num_good: int, bad: Sequence[Quarantined], max_bad_fraction: float, store: str) -> None:
     """End the job when nothing good is left or too much is bad.
 

@@ -19,13 +19,14 @@ from app.data import files
 from app.errors import UsageError
 from app.execution.models.model import TrainedModel, load_model, weights_file
 from app.execution.models.offline import without_hub
-from app.execution.models.predict import Launcher, map_with_model
+from app.execution.models.predict import map_with_model
 from app.printable import redacted
 from app.run_folder.cases import Scores
 from app.run_folder.contents import Evaluation, Mean
 from app.run_folder.run import CASES, EVALUATIONS, SUMMARY
 from app.training.context import device_name
 from app.training.evaluation import chunks
+from app.workloads.declaration import Launcher
 
 NUM_RESAMPLES = 10_000
 """Number of bootstrap resamples; assumed: the ends of a 95 % interval then move by about 1 % of its width between

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -15,10 +15,10 @@ from app.execution.models.offline import without_hub
 from app.execution.parallel.pipelines import on_pickles, run_items
 from app.training.context import default_device
 from app.training.process import tune_process
+from app.workloads.declaration import Launcher
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Launcher = Literal["ray", "local"]
 
 MAX_DEATHS = 3
 """Workers that may be lost; assumed: a node, or a process that had no memory once, and no item that always kills."""

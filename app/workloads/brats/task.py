@@ -16,3 +16,8 @@ class BratsTask(VolumeTask):
     anatomy = labels.BRAIN
     outputs: Outputs = "regions"
     """`whole`: one channel, the whole tumour (the seed's); `regions`: WT, TC and ET."""
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """The regions; `whole` where that is all."""
+        return ("whole",) if self.outputs == "whole" else self.regions

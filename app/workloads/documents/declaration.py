@@ -18,7 +18,6 @@ SCORES = (
 PREPARE = {"documents": PrepareDocuments}
 EVALUATE = {"documents": EvaluateDocuments, "documents-ensemble": EvaluateEnsemble}
 PREDICT = {"documents": PredictDocuments}
-NUM_CASES = "app.workloads.documents.store.counts:num_cases"
 
 DOCUMENT_IMAGE = Declaration(
     workload="app.workloads.documents.image.workload:DocumentImageWorkload",
@@ -29,7 +28,7 @@ DOCUMENT_IMAGE = Declaration(
     predict=PREDICT,
     check="app.workloads.documents.image.checks:check",
     export="app.workloads.documents.image.export:form",
-    num_cases=NUM_CASES,
+    num_cases="app.workloads.documents.store.counts:num_cases",
     later_facts=("stored_size",),
 )
 DOCUMENT_TEXT = Declaration(
@@ -40,6 +39,6 @@ DOCUMENT_TEXT = Declaration(
     evaluate=EVALUATE,
     predict=PREDICT,
     check="app.workloads.documents.text.checks:check",
-    num_cases=NUM_CASES,
+    num_cases="app.workloads.documents.store.counts:num_cases_with_text",
     later_facts=("ocr",),
 )

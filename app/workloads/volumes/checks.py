@@ -1,6 +1,6 @@
 """What can be told of a training before any of it starts: the options, and whether the store fits. Without torch."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar
 
@@ -9,6 +9,8 @@ from app.data.samples.splits import TRAIN, VALIDATION
 from app.data.store.manifest import MANIFEST_NAME
 from app.errors import DataError, UsageError
 from app.workloads.initial_weights_place import find_weights
+from app.workloads.volumes.anatomy import Anatomy
+from app.workloads.volumes.labels import described_meanings
 from app.workloads.volumes.spacing import in_words
 from app.workloads.volumes.store.prepared import VolumeStore, store_labels, store_spacing
 from app.workloads.volumes.task import VolumeTask
@@ -21,12 +23,34 @@ def check_task(task: Task, store: str) -> Task:
 
     Raises:
         DataError: the store is missing or damaged, or lacks cases to train or to validate on.
+        UsageError: it is of another anatomy, or the task has another voxel size.
     """
     if task.weights is not None:
         find_weights(task.weights)
-    path = files.join(store, MANIFEST_NAME)
-    _check_splits(store, files.stamp(path) if files.exists(path) else None)
+    check_anatomy(task.anatomy, store)
+    found = _contents(store)
+    for split in (TRAIN, VALIDATION):
+        if split not in found.labelled_splits:
+            raise DataError(
+                f"the store {store} has no labelled case in its {split!r} split, of {found.num_cases} cases"
+            )
     return resolve(task, store)
+
+
+def check_anatomy(anatomy: Anatomy, store: str) -> None:
+    """Raises UsageError where the store's scans have other modalities, or its labels stand for what the anatomy does
+    not have: the store of another workload."""
+    found = _contents(store)
+    if strange := found.num_modalities - {anatomy.num_modalities}:
+        raise UsageError(
+            f"the store {store} is of another workload: images a scan: got {min(strange)}, expected "
+            f"{anatomy.num_modalities} ({', '.join(anatomy.modalities)})"
+        )
+    if unknown := sorted(found.meanings - anatomy.meanings.keys()):
+        raise UsageError(
+            f"the store {store} is of another workload: its labels are of {', '.join(unknown)}, expected some of "
+            f"{', '.join(anatomy.meanings)}"
+        )
 
 
 def resolve(task: Task, store: str) -> Task:
@@ -47,12 +71,28 @@ def resolve(task: Task, store: str) -> Task:
     return replace(task, spacing_mm=spacing_mm, labels=store_labels(store) if task.labels is None else task.labels)
 
 
+@dataclass(frozen=True)
+class _Contents:
+    """What a store has, by its manifest."""
+
+    num_cases: int
+    labelled_splits: frozenset[str]
+    num_modalities: frozenset[int]
+    meanings: frozenset[str]
+
+
+def _contents(store: str) -> _Contents:
+    path = files.join(store, MANIFEST_NAME)
+    return _read_contents(store, files.stamp(path) if files.exists(path) else None)
+
+
 @lru_cache(maxsize=16)
-def _check_splits(store: str, stamp: files.FileStamp | None) -> None:
+def _read_contents(store: str, stamp: files.FileStamp | None) -> _Contents:
     """Once for all trials of a study, as long as the manifest is the same."""
-    opened = VolumeStore(store)
-    for split in (TRAIN, VALIDATION):
-        if not any(case.has_label for case in opened.split(split)):
-            raise DataError(
-                f"the store {store} has no labelled case in its {split!r} split, of {len(opened.cases)} cases"
-            )
+    cases = VolumeStore(store).cases
+    return _Contents(
+        len(cases),
+        frozenset(case.split for case in cases if case.has_label),
+        frozenset(case.num_modalities for case in cases),
+        frozenset(meaning for labels in {case.labels for case in cases} for meaning in described_meanings(labels)),
+    )

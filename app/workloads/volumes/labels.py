@@ -1,5 +1,6 @@
 """Label codes and regions of any anatomy. Everything past the reading of a file uses the internal codes."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,11 @@ _NOT_A_CODE = 255
 def describe(codes: Codes) -> str:
     """Such as `0=background 1=core 2=edema 3=enhancing`."""
     return " ".join(f"{code}={codes[code]}" for code in sorted(codes))
+
+
+def described_meanings(text: str) -> list[str]:
+    """The meanings that `describe` has written."""
+    return re.findall(r"\d+=(.*?)(?= \d+=|$)", text)
 
 
 def to_internal(label: npt.NDArray[Any], codes: Codes, anatomy: Anatomy) -> npt.NDArray[np.uint8]:

@@ -21,7 +21,7 @@ SEGRESNET_GROUPS = 8
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Random changes to a training sample. Intensities are in standard deviations of the modality in the brain.
+    """Random changes to a training sample. Intensities are in standard deviations of the modality in the organ.
 
     The defaults follow nnU-Net's choice of changes (Isensee et al. 2021), with milder intensity scaling."""
 
@@ -71,7 +71,7 @@ class VolumeTask:
     samples_per_case: int = 4
     """Patches of each case in one epoch."""
     foreground_share: float = 0.5
-    """Share of the patches that are centred on a tumour voxel."""
+    """Share of the patches that are centred near a voxel of the label."""
     augment: AugmentConfig | None = field(default_factory=AugmentConfig)
     """None switches augmentation off."""
     evaluation_overlap: float = 0.25
@@ -120,6 +120,11 @@ class VolumeTask:
     def regions(self) -> tuple[str, ...]:
         """Names of the output channels."""
         return self.anatomy.outputs[self.outputs]
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """What the scores of each output channel are named after."""
+        return self.regions
 
     @property
     def divisor(self) -> int:

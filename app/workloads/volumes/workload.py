@@ -14,6 +14,7 @@ import torch
 from app.configuration import from_dict
 from app.errors import DataError
 from app.workloads.base import Batch, HostBatch, Workload
+from app.workloads.volumes.checks import check_anatomy
 from app.workloads.volumes.inference import evaluation
 from app.workloads.volumes.network import augment, losses, networks
 from app.workloads.volumes.network.inputs import normalize, region_targets
@@ -35,7 +36,12 @@ class VolumeWorkload(Workload):
 
     def resolve_task(self, task: VolumeTask, store: str) -> VolumeTask:
         """With the store's voxel size and meaning of labels, unless the task has them: a model may be scored on a store
-        of others."""
+        of others.
+
+        Raises:
+            UsageError: the store is of another anatomy.
+        """
+        check_anatomy(task.anatomy, store)
         spacing_mm = store_spacing(store) if task.spacing_mm is None else task.spacing_mm
         return replace(task, spacing_mm=spacing_mm, labels=store_labels(store) if task.labels is None else task.labels)
 

@@ -10,9 +10,9 @@ import pyarrow.csv
 import pytest
 import torch
 from PIL import Image
+from quarantine_files import read_quarantine
 
 from app.command_line import run
-from app.data.store.quarantine import read_quarantine
 from app.experiment import Experiment
 from app.training.checkpoint import save_best
 from app.workloads.documents.commands import predict as documents

@@ -11,6 +11,7 @@ from small_scans import make_store
 
 from app.records import Timings, TrialRecord
 from app.run_folder.run import RECORD
+from app.workloads.documents.ocr.texts import PageText, write_part
 
 
 @pytest.fixture
@@ -18,8 +19,8 @@ def job(open_job: Callable[[str], ModuleType]) -> ModuleType:
     return open_job("report")
 
 
-def record(store: str, **task: Any) -> dict[str, bytes]:
-    experiment = {"workload": "document_image", "task": task}
+def record(store: str, workload: str = "document_image", **task: Any) -> dict[str, bytes]:
+    experiment = {"workload": workload, "task": task}
     made = TrialRecord(
         name="a", status="finished", experiment=experiment, store=store, num_workers=1, launcher="local", device="cpu",
         global_batch_size=1, num_steps=1, num_parameters=1, numerics={}, timings=Timings(), samples_per_s=None,
@@ -32,6 +33,7 @@ class Pages:
     """A store of 6 training pages, of which one has no label and one is left out, and of 2 that validate."""
 
     labels = np.array([0, 1, -1, 0, 1, 0, 1, 0])
+    ids = tuple("abcdefgh")
 
     def rows(self, split: str, partition: int | None, with_excluded: bool) -> np.ndarray:
         assert partition == 3
@@ -46,6 +48,20 @@ def test_pages_that_training_left_out_are_not_counted(
     monkeypatch.setattr("app.workloads.documents.store.prepared.open_store", lambda _: Pages())
     found = job.case_counts(record("/store", partition=3, with_excluded=with_excluded))
     assert found == {"train": num_trained, "validation": 2}
+
+
+def test_pages_whose_ocr_failed_are_not_counted_of_a_training_by_text(
+    job: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("app.workloads.documents.store.prepared.open_store", lambda _: Pages())
+    texts = [
+        PageText("b", "", None, "failed", "x"),
+        PageText("d", "", None, "empty"),
+        PageText("g", "", None, "timeout"),
+    ]
+    write_part(str(tmp_path), texts)
+    found = job.case_counts(record(str(tmp_path), "document_text", partition=3))
+    assert found == {"train": 3, "validation": 1}  # of 4 and 2
 
 
 def test_a_store_that_is_gone_counts_nothing(job: ModuleType) -> None:

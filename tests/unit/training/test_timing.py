@@ -3,7 +3,6 @@
 import time
 
 import pytest
-import torch
 
 from app.records import Span
 from app.training.timing import PhaseTimer, Stretches
@@ -41,7 +40,7 @@ def test_what_has_ended_is_taken_once() -> None:
 
 def test_the_timer_shows_start_up_from_the_command_on_and_warm_up_as_steps() -> None:
     command_s = time.time() - 2
-    timer = PhaseTimer(torch.device("cpu"), command_s)
+    timer = PhaseTimer(command_s)
     timer.startup_done()
     with timer.waiting():
         time.sleep(0.06)

@@ -60,6 +60,10 @@ def test_a_workload_outside_of_the_table_is_named_by_its_place() -> None:
             "nowhere.declaration:NONE",
             "nowhere.declaration:NONE: there is no module nowhere; is its folder in PYTHONPATH?",
         ),
+        ("vectors.:NONE", "got 'vectors.:NONE', expected MODULE:DECLARATION"),
+        (":NONE", "got ':NONE', expected MODULE:DECLARATION"),
+        ("s3://bucket/run", "got 's3://bucket/run', expected MODULE:DECLARATION"),
+        ("vectors.declaration:", "got 'vectors.declaration:', expected MODULE:DECLARATION"),
         ("vectors.declaration:NONE", "vectors.declaration:NONE: the module vectors.declaration has no NONE"),
     ],
 )

@@ -8,9 +8,10 @@ from app.console import say
 from app.data import files
 from app.data.store.quarantine import Quarantined, write_quarantine
 from app.workloads.declaration import Engine
-from app.workloads.volumes.inference.segment import predict_conditioned
+from app.workloads.volumes.inference.segment import NotFiniteError, predict_conditioned
 from app.workloads.volumes.scans.preprocessing import condition
 from app.workloads.volumes.scans.reading import BadVolume
+from app.workloads.volumes.scans.resampling import TooManyVoxels
 from app.workloads.volumes.scans.writing import write_label
 from app.workloads.volumes.source.case_files import CaseFiles, is_nifti, stem_of
 from hippocampus.declaration import PredictHippocampus
@@ -36,8 +37,11 @@ def segment(model: Any, path: str, out: str) -> str | Quarantined:
     case = CaseFiles(stem_of(path), (path,), None)
     try:
         conditioned = condition(case, CODES, HIPPOCAMPUS)
+        label = predict_conditioned(model, conditioned)
     except BadVolume as bad:
         return Quarantined(case.id, bad.file, bad.reason)
+    except (TooManyVoxels, NotFiniteError) as error:
+        return Quarantined(case.id, path, str(error))
     target = files.join(out, f"{case.id}.nii.gz")
-    write_label(target, predict_conditioned(model, conditioned), conditioned, CODES, HIPPOCAMPUS)
+    write_label(target, label, conditioned, CODES, HIPPOCAMPUS)
     return target

@@ -47,9 +47,11 @@ def read_rows(path: str) -> tuple[list[dict[str, Any]], list[Quarantined]]:
         raise DataError(f"{path} has the columns {header}, expected id, features, and y to learn from")
     good, bad = [], []
     for line, row in rows:
-        cells = dict(zip(header, row, strict=True))
-        name, label = cells.pop("id"), cells.pop("y", None)
+        cells = dict(zip(header, row, strict=False))
+        name, label = cells.pop("id", f"line {line}"), cells.pop("y", None)
         try:
+            if len(row) != len(header):
+                raise ValueError(f"{len(row)} cells, expected {len(header)}")
             numbers = [float(cell) for cell in cells.values()]
             y = None if label is None else float(label)
             if not all(map(math.isfinite, [*numbers, y or 0.0])):

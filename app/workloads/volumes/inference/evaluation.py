@@ -2,7 +2,7 @@
 
 What is scored is the label that prediction would write, so regions are nested as in its file. Scores are those of the
 case's original geometry although only the stored box is looked at: outside it prediction and truth are both
-background (the box holds every voxel of brain and of label), which changes neither overlap nor a distance between
+background (the box holds every voxel of the organ and of label), which changes neither overlap nor a distance between
 surfaces; the spacing is the source's, and voxels are reoriented. Where a case was resampled for the network, its
 prediction is brought back and scored on the case's own grid; a training case that was resampled when it was stored is
 scored as it is stored.
@@ -14,6 +14,7 @@ from statistics import fmean
 import torch
 
 from app.data import files
+from app.data.store.manifest import MANIFEST_NAME
 from app.workloads.volumes.inference.metrics import MISSED_HD95_MM, dice, hd95_mm
 from app.workloads.volumes.inference.segment import predict_label
 from app.workloads.volumes.labels import region_masks
@@ -34,14 +35,14 @@ CONVENTIONS = (
 def evaluate_case(
     task: VolumeTask, network: torch.nn.Module, store: str, case_id: str, device: torch.device, thorough: bool
 ) -> Scores:
-    """dice_WT, dice_TC, dice_ET (or dice_whole), their mean `dice`, and, if thorough, hd95_mm_* as well.
+    """dice_NAME of each of the task's score_names, their mean `dice`, and, if thorough, hd95_mm_NAME as well.
 
     `thorough` takes the final overlap and flips of the task, else the overlap of evaluations during training.
 
     Raises:
         DataError: the store or the case is missing, damaged, or without a label.
     """
-    opened = _open_store(store, str(files.stamp(files.join(store, "manifest.parquet"))))
+    opened = _open_store(store, str(files.stamp(files.join(store, MANIFEST_NAME))))
     case = opened.case(case_id)
     image, truth = opened.read_case(case)
     assert truth is not None, f"{case_id} has no label; validation_ids lists labelled cases only"
@@ -57,9 +58,8 @@ def evaluate_case(
         mirror=thorough and task.mirror,
         spacing_mm=case.spacing_mm,
     )
-    names = ("whole",) if task.outputs == "whole" else task.regions
     masks = [region_masks(one, task.outputs, task.anatomy) for one in (label, truth)]
-    pairs = list(zip(names, *masks, strict=True))
+    pairs = list(zip(task.score_names, *masks, strict=True))
     scores: Scores = {f"dice_{name}": dice(predicted, true) for name, predicted, true in pairs}
     scores["dice"] = fmean(score for score in scores.values() if score is not None)
     if thorough:

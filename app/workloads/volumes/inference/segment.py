@@ -100,7 +100,7 @@ def predict_label(
     mirror: bool = False,
     spacing_mm: Spacing | None = None,
 ) -> LabelArray:
-    """Internal codes [D, H, W] of an image as stored, [M, D, H, W]; 0 outside the brain.
+    """Internal codes [D, H, W] of an image as stored, [M, D, H, W]; 0 outside the organ.
 
     An image of other voxels than the training's is resampled for the network. Probabilities are brought back onto the
     image's own grid, and thresholds are taken there.
@@ -115,21 +115,21 @@ def predict_label(
     Raises:
         TooManyVoxels: the resampled image would be too large.
     """
-    brain = brain_mask(image)
-    label = np.zeros(brain.shape, np.uint8)
+    organ = organ_mask(image)
+    label = np.zeros(organ.shape, np.uint8)
     if spacing_mm is not None and task.spacing_mm is not None and task.resamples(spacing_mm):
-        for box in ndimage.find_objects(brain.view(np.int8)):  # one, or none: the box of the brain
+        for box in ndimage.find_objects(organ.view(np.int8)):  # one, or none: the box of the organ
             shape = _shape(image[(slice(None), *box)])
             inputs = resample_image(image[(slice(None), *box)], resampled_shape(shape, spacing_mm, task.spacing_mm))
             probabilities = np.zeros((len(task.regions), *_shape(inputs)), np.float32)
-            for slab in _slabs(task, network, inputs, brain_mask(inputs), gain, bias, device, overlap, mirror):
+            for slab in _slabs(task, network, inputs, organ_mask(inputs), gain, bias, device, overlap, mirror):
                 probabilities[(slice(None), *slab.box)] = torch.sigmoid(slab.logits).cpu().numpy()
             regions = np.stack([resample(region, shape, "probability") > 0.5 for region in probabilities])
-            label[box] = from_regions(regions, task.outputs, task.anatomy) * brain[box]
+            label[box] = from_regions(regions, task.outputs, task.anatomy) * organ[box]
         return label
-    for slab in _slabs(task, network, image, brain, gain, bias, device, overlap, mirror):
+    for slab in _slabs(task, network, image, organ, gain, bias, device, overlap, mirror):
         regions = (slab.logits > 0).cpu().numpy()  # a logit over 0 is a probability over a half
-        label[slab.box] = from_regions(regions, task.outputs, task.anatomy) * brain[slab.box]
+        label[slab.box] = from_regions(regions, task.outputs, task.anatomy) * organ[slab.box]
     return label
 
 
@@ -137,7 +137,7 @@ def _slabs(
     task: VolumeTask,
     network: torch.nn.Module,
     image: Int16Array,
-    brain: BoolArray,
+    organ: BoolArray,
     gain: FloatVector,
     bias: FloatVector,
     device: torch.device,
@@ -153,7 +153,7 @@ def _slabs(
     return iterate_slabs(
         network,
         read,
-        torch.from_numpy(brain),
+        torch.from_numpy(organ),
         task.patch_size,
         overlap,
         batch_size=GPU_WINDOWS_AT_A_TIME if device.type == "cuda" else 1,
@@ -166,7 +166,7 @@ def _shape(image: npt.NDArray[Any]) -> Shape:
     return d, h, w
 
 
-def brain_mask(image: Int16Array) -> BoolArray:
+def organ_mask(image: Int16Array) -> BoolArray:
     """[D, H, W]: where any modality of [M, D, H, W] is not 0."""
     mask: BoolArray = image[0] != 0
     for channel in image[1:]:

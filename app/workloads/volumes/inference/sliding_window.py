@@ -1,8 +1,8 @@
 """Inference over whole volumes by overlapping windows, blended with Gaussian weights.
 
-Only windows that hold brain are run. They start at even distances, so that none overlaps its neighbour more than it
-must. The blend works in a slab as deep as a window that moves along D: memory is one slab of logits and one window,
-whatever the depth. Shapes: M modality, C region, D H W depth, height, width.
+Only windows that hold some of the organ are run. They start at even distances, so that none overlaps its neighbour more
+than it must. The blend works in a slab as deep as a window that moves along D: memory is one slab of logits and one
+window, whatever the depth. Shapes: M modality, C region, D H W depth, height, width.
 """
 
 import itertools
@@ -31,9 +31,9 @@ class Slab:
     """Finished rows of a volume."""
 
     box: Box
-    """Where they lie; outside the boxes of all slabs there is no brain."""
+    """Where they lie; outside the boxes of all slabs there is none of the organ."""
     logits: Tensor
-    """[C, d, h, w], float32, on the volume's device."""
+    """[C, d, h, w], float32, on the model's device."""
 
 
 def window_starts(size: int, window: int, overlap: float) -> list[int]:
@@ -61,22 +61,20 @@ def iterate_slabs(
     *,
     batch_size: int = 1,
     mirror: bool = False,
-    device: torch.device | None = None,
 ) -> Iterator[Slab]:
-    """Blended logits of a volume, slab by slab along D, over the bounding box of the brain.
+    """Blended logits of a volume, slab by slab along D, over the bounding box of the organ.
 
     Memory besides the model's: 4 C d H W bytes for a slab, d being the window's depth, and the same again while it
     moves on: 0.6 GB for three regions, 96 voxels deep, at 512 x 512.
 
     Args:
         model: takes [B, M, *window] and gives logits [B, C, *window]; in evaluation mode.
-        read: reads a box of the volume. What a window reaches beyond the volume is 0.
-        inside: [D, H, W], bool, True in the brain. A voxel outside it may have logits of fewer windows, or none.
+        read: reads a box of the volume, onto the model's device. What a window reaches beyond the volume is 0.
+        inside: [D, H, W], bool, True in the organ. A voxel outside it may have logits of fewer windows, or none.
         window: depth, height, width of a window.
         overlap: least share of a window that its neighbour covers, 0 to below 1.
         batch_size: windows run at a time.
         mirror: average over the eight flips.
-        device: where the model is; by default where `read` puts its windows.
 
     Raises:
         UsageError: an overlap out of range, a batch without windows or a window without voxels.
@@ -96,11 +94,11 @@ def iterate_slabs(
     blend = _Blend(starts, bounds, window)
     for row, depth_start in enumerate(starts[0]):
         corners = [(depth_start, h, w) for h, w in itertools.product(starts[1], starts[2])]
-        corners = [corner for corner in corners if _holds_brain(inside, corner, window)]
+        corners = [corner for corner in corners if _holds_some(inside, corner, window)]
         for first in range(0, len(corners), batch_size):
             some = corners[first : first + batch_size]
             inputs = torch.stack([_read_padded(read, corner, window, inside.shape) for corner in some])
-            logits = _run(model, inputs.to(device or inputs.device), mirror).to(inputs.device)
+            logits = _run(model, inputs, mirror)
             for corner, values in zip(some, logits, strict=True):
                 blend.add(corner, values)
         next_start = starts[0][row + 1] if row + 1 < len(starts[0]) else bounds[0][1]
@@ -109,41 +107,11 @@ def iterate_slabs(
             yield slab
 
 
-def predict_logits(
-    model: nn.Module,
-    image: Tensor,
-    window: tuple[int, int, int],
-    overlap: float,
-    num_regions: int,
-    *,
-    inside: Tensor | None = None,
-    outside_value: float = -30.0,
-    batch_size: int = 1,
-    mirror: bool = False,
-    device: torch.device | None = None,
-) -> Tensor:
-    """Blended logits [C, D, H, W], float32, of a volume [M, D, H, W] held in memory; see iterate_slabs.
-
-    `inside` defaults to everything; outside it the result is `outside_value` (by default a probability of 1e-13).
-    """
-    everywhere = torch.ones(image.shape[1:], dtype=torch.bool, device=image.device)
-    brain = everywhere if inside is None else inside
-    result = torch.full((num_regions, *image.shape[1:]), outside_value, device=image.device)
-
-    def read(box: Box) -> Tensor:
-        return image[(slice(None), *box)]
-
-    options = {"batch_size": batch_size, "mirror": mirror, "device": device}
-    for slab in iterate_slabs(model, read, brain, window, overlap, **options):  # type: ignore[arg-type]
-        result[(slice(None), *slab.box)] = torch.where(brain[slab.box], slab.logits, outside_value)
-    return result
-
-
 class _Blend:
     """Weighted sums of windows over the rows that are not finished, [C, rows, H, W], in coordinates of the volume.
 
     The weights' sum is a product of three axes' sums too, as the starts form a grid: no volume of weights is kept.
-    A window that was skipped leaves the sums of voxels outside the brain too small, and no others.
+    A window that was skipped leaves the sums of voxels outside the organ too small, and no others.
     """
 
     def __init__(self, starts: list[list[int]], bounds: list[tuple[int, int]], window: tuple[int, int, int]) -> None:
@@ -233,7 +201,7 @@ def _axis_totals(starts: list[int], weights: Tensor, low: int, high: int) -> Ten
     return totals
 
 
-def _holds_brain(inside: Tensor, corner: tuple[int, ...], window: tuple[int, ...]) -> bool:
+def _holds_some(inside: Tensor, corner: tuple[int, ...], window: tuple[int, ...]) -> bool:
     box = tuple(slice(max(0, start), max(0, start + edge)) for start, edge in zip(corner, window, strict=True))
     return bool(inside[box].any())
 

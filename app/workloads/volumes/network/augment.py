@@ -56,7 +56,7 @@ def augment(
     """Changed copies of image and label.
 
     Args:
-        image: [B, M, D, H, W], float, z-scored inside the brain and 0 in all modalities outside; it stays 0 there.
+        image: [B, M, D, H, W], float, z-scored inside the organ and 0 in all modalities outside; it stays 0 there.
         label: [B, ..., D, H, W], any type: flipped with the image.
         seeds: [B], one for each sample.
 
@@ -89,7 +89,7 @@ def _change_intensities(changes: Changes, image: Tensor, inside: Tensor) -> Tens
 
 
 def _bend(image: Tensor, inside: Tensor, gamma: float) -> Tensor:
-    """A gamma curve that keeps each modality's least and greatest value inside the brain."""
+    """A gamma curve that keeps each modality's least and greatest value inside the organ."""
     if not bool(inside.any()):
         return image
     low = image.masked_fill(~inside, torch.inf).amin((1, 2, 3), keepdim=True)

@@ -6,10 +6,10 @@ from app.workloads.volumes.anatomy import Anatomy
 
 
 def normalize(image: torch.Tensor, gain: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """z-scores inside the brain, 0 outside: int16 [B, M, D, H, W] as stored, gain and bias [B, M] -> float32."""
-    brain = (image != 0).any(dim=1, keepdim=True)
+    """z-scores inside the organ, 0 outside: int16 [B, M, D, H, W] as stored, gain and bias [B, M] -> float32."""
+    inside = (image != 0).any(dim=1, keepdim=True)
     axes = (..., None, None, None)
-    return torch.addcmul(bias[axes], image.float(), gain[axes]).mul_(brain)
+    return torch.addcmul(bias[axes], image.float(), gain[axes]).mul_(inside)
 
 
 def region_targets(label: torch.Tensor, regions: tuple[str, ...], anatomy: Anatomy) -> torch.Tensor:

@@ -40,7 +40,7 @@ class Stored:
     scale: float
     notes: tuple[str, ...]
     unknown: BoolArray | None = None
-    """Where the file has NaN or infinity and `values` 0; None where there are none. Only right outside of the brain
+    """Where the file has NaN or infinity and `values` 0; None where there are none. Only right outside of the organ
     (conditioning refuses them elsewhere)."""
 
 

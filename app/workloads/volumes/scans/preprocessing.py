@@ -1,4 +1,4 @@
-"""From raw files to what a network is fed: verified, in one orientation, cropped to the brain, with statistics.
+"""From raw files to what a network is fed: verified, in one orientation, cropped to the organ, with statistics.
 
 Used alike by the preparation of a store and by prediction on raw volumes, so that both see the same numbers.
 """
@@ -26,8 +26,8 @@ BoolArray = npt.NDArray[np.bool_]
 FULL_BOX_SHARE = 0.95
 """Assumed: a brain without its skull fills about half of the box around it; what fills all of it is no brain alone."""
 
-FULL_BOX = "what is not 0 fills the box around it, all of that counts as brain (was the skull removed?)"
-NOT_FINITE = "values that are not finite, outside of the brain in all modalities, count as background"
+FULL_BOX = "what is not 0 fills the box around it, all of that counts as the organ (was the skull removed?)"
+NOT_FINITE = "values that are not finite, outside of the organ in all modalities, count as background"
 ROUNDED_LABEL = "label values that are nearly whole were rounded"
 
 
@@ -36,7 +36,7 @@ class Conditioned:
     """A case ready for the network or the store. Axes z, y, x of the RAS+ volume."""
 
     voxels: Int16Array
-    """[M or M + 1, D, H, W]: the modalities in the box around the brain, then the label (internal codes) if any."""
+    """[M or M + 1, D, H, W]: the modalities in the box around the organ, then the label (internal codes) if any."""
     has_label: bool
     file_shape: tuple[int, int, int]
     """x, y, z as in the source."""
@@ -86,8 +86,8 @@ def condition(case: CaseFiles, codes: Codes, anatomy: Anatomy) -> Conditioned:
     if case.label is not None and label is not None:
         voxels[-1] = _internal(label[box], codes, case.label, anatomy)  # outside of the box it is 0
     scale = tuple(each.scale for each in stored)
-    mean, std, num_brain = _statistics(voxels[: len(names)], scale, paths, names)
-    share = num_brain / voxels[0].size
+    mean, std, num_inside = _statistics(voxels[: len(names)], scale, paths, names)
+    share = num_inside / voxels[0].size
     notes += (note(FULL_BOX, f"{share:.0%}"),) if anatomy.has_empty_background and share >= FULL_BOX_SHARE else ()
     z, y, x = volumes[0].shape_zyx
     return Conditioned(
@@ -158,7 +158,7 @@ def _to_stored(volume: Volume, path: str, name: str) -> Stored:
 def _not_finite(
     stored: list[Stored], label: npt.NDArray[Any] | None, paths: Sequence[str], names: Sequence[str]
 ) -> tuple[str, ...]:
-    """Notes on values that are not finite; raises BadVolume where some lie in the brain or on the label."""
+    """Notes on values that are not finite; raises BadVolume where some lie in the organ or on the label."""
     notes = []
     present = [*(each.values for each in stored), *([] if label is None else [label])]
     for each, path, name in zip(stored, paths, names, strict=True):
@@ -167,7 +167,7 @@ def _not_finite(
         num_all = int(np.count_nonzero(each.unknown))
         inside = np.logical_or.reduce([other[each.unknown] != 0 for other in present])
         if num_inside := int(np.count_nonzero(inside)):
-            where = "inside the brain, as other modalities or the label have it"
+            where = "inside the organ, as other modalities or the label have it"
             raise BadVolume(path, f"{num_all} values of {name} are not finite, {num_inside} of them {where}")
         notes.append(note(NOT_FINITE, f"{name} {num_all} voxels"))
     return tuple(notes)
@@ -192,23 +192,23 @@ def _bounding_box(
 def _statistics(
     image: Int16Array, scale: FLOAT_TUPLE, paths: tuple[str, ...], names: tuple[str, ...]
 ) -> tuple[FLOAT_TUPLE, FLOAT_TUPLE, int]:
-    """Mean and standard deviation of each modality inside the brain (any modality not 0), in measured units; the
-    brain's voxels."""
+    """Mean and standard deviation of each modality inside the organ (any modality not 0), in measured units; the
+    organ's voxels."""
     mask: BoolArray = (image != 0).any(axis=0)
-    num_brain = int(np.count_nonzero(mask))
+    num_inside = int(np.count_nonzero(mask))
     means, stds = [], []
     for channel, unit, path, name in zip(image, scale, paths, names, strict=True):
         if not channel.any():
             raise BadVolume(path, f"{name} is empty: every voxel is 0")
         values = channel.reshape(-1)  # exact sums of integers; outside the mask all values are 0 and add nothing
-        mean = int(values.sum(dtype=np.int64)) / num_brain
+        mean = int(values.sum(dtype=np.int64)) / num_inside
         squares = int(np.einsum("i,i->", values, values, dtype=np.int64, casting="unsafe"))
-        variance = squares / num_brain - mean**2
+        variance = squares / num_inside - mean**2
         if variance <= 1e-9 * mean**2:
-            raise BadVolume(path, f"{name} is constant inside the brain")
+            raise BadVolume(path, f"{name} is constant inside the organ")
         means.append(mean * unit)
         stds.append(variance**0.5 * unit)
-    return tuple(means), tuple(stds), num_brain
+    return tuple(means), tuple(stds), num_inside
 
 
 def _triple(values: Any) -> tuple[int, int, int]:

@@ -287,11 +287,6 @@ def _falling(table: FloatArray, leading: int) -> tuple[int, ...]:
     return tuple(leading + 2 - axis for axis in range(3) if table[axis, 1] < 0)
 
 
-def ras_affine(affine: FloatArray, shape_xyz: tuple[int, int, int]) -> FloatArray:
-    """The affine of the volume after `to_ras`."""
-    return np.asarray(affine @ _orientations().inv_ornt_aff(orientation_of(affine), shape_xyz), np.float64)
-
-
 def spacing_zyx(affine: FloatArray) -> tuple[float, float, float]:
     """Distance in mm between neighbours along z, y and x of a RAS+ volume, from the affine of its file."""
     table = orientation_of(affine)

@@ -79,15 +79,15 @@ def axis_weights(size: int, new_size: int, kernel: Kernel) -> FloatVolume:
 
 
 def resample_image(image: Int16Array, shape: Shape) -> Int16Array:
-    """Stored values [M, D, H, W] on a grid of `shape`: the mean over what of a new voxel is brain (any modality not 0),
-    and 0 where less than half of it is. So the rim of the brain does not mix with the zeros around it."""
+    """Stored values [M, D, H, W] on a grid of `shape`: the mean over what of a new voxel is organ (any modality not 0),
+    and 0 where less than half of it is. So the rim of the organ does not mix with the zeros around it."""
     inside = np.logical_or.reduce(image != 0)
     share = resample(inside, shape, "image")
-    brain = share > 0.5
+    organ = share > 0.5
     result = np.zeros((len(image), *shape), np.int16)
     for channel, target in zip(image, result, strict=True):
         values = resample(channel, shape, "image")
-        target[brain] = np.clip(np.rint(values[brain] / share[brain]), -LARGEST, LARGEST)  # cubic ones overshoot
+        target[organ] = np.clip(np.rint(values[organ] / share[organ]), -LARGEST, LARGEST)  # cubic ones overshoot
     return result
 
 

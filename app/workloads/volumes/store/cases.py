@@ -50,7 +50,7 @@ class Case:
     scale: FLOAT_TUPLE
     """Measured value = stored value * scale, for each modality."""
     mean: FLOAT_TUPLE
-    """Mean of the measured values inside the brain, for each modality."""
+    """Mean of the measured values inside the organ, for each modality."""
     std: FLOAT_TUPLE
     num_voxels: tuple[int, ...]
     """Stored voxels of each internal label code in the whole volume; zeros without a label."""
@@ -59,7 +59,8 @@ class Case:
     crc32: int
     """Checksum of the frame."""
     foreground: npt.NDArray[np.int16] = field(repr=False)
-    """[n, 4]: label code, then z, y, x in the stored box; at most 256 voxels of each tumour code, drawn by the id."""
+    """[n, 4]: label code, then z, y, x in the stored box; at most 256 voxels of each code but background, drawn
+    by the id."""
     notes: tuple[str, ...]
     """What was changed or assumed in reading it (app.workloads.volumes.scans.notes)."""
 
@@ -69,16 +70,12 @@ class Case:
 
     @property
     def gain(self) -> npt.NDArray[np.float32]:
-        """[M]: network input = stored value * gain + bias inside the brain."""
+        """[M]: network input = stored value * gain + bias inside the organ."""
         return input_factors(self.scale, self.mean, self.std)[0]
 
     @property
     def bias(self) -> npt.NDArray[np.float32]:
         return input_factors(self.scale, self.mean, self.std)[1]
-
-    @property
-    def affine_matrix(self) -> npt.NDArray[np.float64]:
-        return np.asarray(self.affine, np.float64).reshape(4, 4)
 
     def to_row(self) -> dict[str, Any]:
         """Plain values and lists, for JSON and Parquet."""
@@ -101,6 +98,6 @@ class Case:
 def input_factors(
     scale: FLOAT_TUPLE, mean: FLOAT_TUPLE, std: FLOAT_TUPLE
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """gain and bias of each modality, as a store's case gives them: input = stored * gain + bias inside the brain."""
+    """gain and bias of each modality, as a store's case gives them: input = stored * gain + bias inside the organ."""
     gain = np.asarray(scale) / np.asarray(std)
     return gain.astype(np.float32), (-np.asarray(mean) / np.asarray(std)).astype(np.float32)

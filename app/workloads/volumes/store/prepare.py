@@ -37,7 +37,7 @@ whole 11 ms, 6.5 MB, compressed in 0.14 s. ZSTD-1 with blocks of 32^3: 12.7 ms, 
 13 ms, 7.4 MB, 0.035 s."""
 
 MAX_FOREGROUND = 256
-"""Voxels kept of each tumour code to centre patches on; assumed: many more than patches are drawn of a case."""
+"""Voxels kept of each code but background to centre patches on; assumed: many more than patches are drawn of a case."""
 
 CASES_FOLDER = "cases"
 
@@ -183,7 +183,7 @@ def _num_voxels(case: Conditioned, num_codes: int) -> tuple[int, ...]:
 
 
 def _foreground(case: Conditioned, case_id: str, num_codes: int) -> npt.NDArray[np.int16]:
-    """[n, 4]: code, z, y, x of up to MAX_FOREGROUND voxels of each tumour code, drawn by the id alone."""
+    """[n, 4]: code, z, y, x of up to MAX_FOREGROUND voxels of each code but background, drawn by the id alone."""
     label = case.label
     if label is None:
         return np.zeros((0, 4), np.int16)

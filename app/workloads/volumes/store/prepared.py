@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.data import files
-from app.data.store.manifest import STORE_NAME, read_manifest
+from app.data.store.manifest import MANIFEST_NAME, STORE_NAME, read_claim, read_manifest
 from app.errors import DataError
 from app.workloads.volumes.spacing import Spacing
 from app.workloads.volumes.store.cases import Case
@@ -35,7 +35,7 @@ class VolumeStore:
 
     def __init__(self, root: str) -> None:
         self.root = str(root)
-        where = files.join(self.root, "manifest.parquet")
+        where = files.join(self.root, MANIFEST_NAME)
         self.cases = [Case.from_row(row, where) for row in read_manifest(self.root)]
         self._by_id = {case.id: case for case in self.cases}
 
@@ -87,8 +87,7 @@ def store_labels(root: str) -> str | None:
         DataError: it cannot be read.
     """
     path = files.join(root, STORE_NAME)
-    facts = files.read_json(path) if files.exists(path) else {}
-    found = facts.get("labels") if isinstance(facts, dict) else None
+    found = read_claim(root).get("labels") if files.exists(path) else None
     return found if isinstance(found, str) else None
 
 
@@ -101,7 +100,7 @@ def store_spacing(store: str) -> Spacing | None:
     path = files.join(store, STORE_NAME)
     if not files.exists(path):
         raise DataError(f"the prepared store {store} does not exist (no {STORE_NAME}): run jobs/prepare.py with it")
-    spacing = files.read_json(path).get("spacing_mm")
+    spacing = read_claim(store).get("spacing_mm")
     return None if spacing is None else (float(spacing[0]), float(spacing[1]), float(spacing[2]))
 
 

@@ -16,15 +16,15 @@ Mode = Literal["patch", "whole"]
 Triple = tuple[int, int, int]
 
 JITTER_SHARE = 0.25
-"""A patch around a tumour voxel is moved by up to this share of its size, so that the voxel is not always its centre;
-assumed: it keeps the voxel well inside."""
+"""A patch around a voxel of the label is moved by up to this share of its size, so that the voxel is not always its
+centre; assumed: it keeps the voxel well inside."""
 
 
 @dataclass(frozen=True)
 class VolumeSamples(Samples):
     """Implements app.workloads.base.Samples: row -> case `row // samples_per_case` of the training split, by id.
 
-    `patch`: a box of `patch_size` (z, y, x) in the stored box, around a tumour voxel with probability
+    `patch`: a box of `patch_size` (z, y, x) in the stored box, around a voxel of the label with probability
     `foreground_share`, else anywhere; all drawn from the sample's own seed.
     `whole`: the original RAS+ volume, cropped or zero-padded to `patch_size`; nothing is random.
     """
@@ -81,17 +81,17 @@ class VolumeSamples(Samples):
         if self.mode == "whole":
             return whole_start(case, self.patch_size)
         rng = np.random.Generator(np.random.Philox(key=seed))
-        wants_tumour = rng.random() < self.foreground_share
+        wants_label = rng.random() < self.foreground_share
         free = np.asarray(case.crop_shape) - self.patch_size
-        if wants_tumour and len(case.foreground):
-            start = self._around_tumour(case, rng)
+        if wants_label and len(case.foreground):
+            start = self._around_label(case, rng)
         else:
             start = rng.integers(0, np.maximum(free, 0) + 1)
         # a box smaller than the patch is put in its middle
         z, y, x = (int(v) for v in np.where(free < 0, free // 2, np.clip(start, 0, np.maximum(free, 0))))
         return z, y, x
 
-    def _around_tumour(self, case: Case, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    def _around_label(self, case: Case, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         """First a code that is present, then one of its voxels: small parts come as often as large ones."""
         code = rng.choice(np.unique(case.foreground[:, 0]))
         voxels = case.foreground[case.foreground[:, 0] == code, 1:]

@@ -5,14 +5,17 @@ import pytest
 from app.data import files
 from app.data.store.manifest import (
     MANIFEST_NAME,
+    STORE_NAME,
+    claim_store,
     fingerprint,
+    read_claim,
     read_manifest,
     read_manifest_table,
     read_table,
     write_manifest,
     write_table,
 )
-from app.errors import DataError
+from app.errors import DataError, UsageError
 
 ROWS = [
     {"id": "a", "split": "train", "crc32": 2**32 - 1, "mean": [0.1, -2.5], "codes": [1, 2, 3], "has_label": True},
@@ -84,3 +87,20 @@ def test_a_fingerprint_is_of_the_store_as_it_is_now(tmp_path: Path) -> None:
     assert fingerprint(str(tmp_path)) != before
     with pytest.raises(DataError, match="does not exist"):
         fingerprint(str(tmp_path / "nowhere"))
+
+
+def test_a_store_is_made_by_the_same_options_every_time(tmp_path: Path) -> None:
+    store = str(tmp_path / "store")
+    claim_store(store, {"seed": 1, "fold": None})
+    claim_store(store, {"seed": 1, "fold": None})
+    assert read_claim(store) == {"seed": 1, "fold": None}
+    for other, told in (({"seed": 2, "fold": None}, "seed 1, now 2"), ({"fold": None}, "seed 1, now None")):
+        with pytest.raises(UsageError, match=f"was made with {told}: use another --store"):
+            claim_store(store, other)
+
+
+def test_a_damaged_store_json_is_named(tmp_path: Path) -> None:
+    (tmp_path / STORE_NAME).write_text("[1]")
+    for act in (lambda: read_claim(str(tmp_path)), lambda: claim_store(str(tmp_path), {"seed": 1})):
+        with pytest.raises(DataError, match=r"store\.json is damaged: got \[1\], expected an object"):
+            act()

@@ -36,6 +36,17 @@ def test_a_run_of_before_goes_on_with_the_same_command(tmp_path: Path) -> None:
         claim_folder(order(tmp_path, task={**TASK, "stored_size": 224}))
 
 
+def test_a_run_on_scans_of_before_goes_on_too(tmp_path: Path) -> None:
+    """As they were before a store said its voxel size."""
+    task = {"filters": [8, 16], "spacing_mm": [1.0, 1.0, 1.0], "resampling": True}
+    older = order(tmp_path, workload="brats", task={"filters": [8, 16]}).experiment.to_dict()
+    (tmp_path / "config.json").write_text(json.dumps(older))
+    assert claim_folder(order(tmp_path, workload="brats", task=task)) is None
+    assert json.loads((tmp_path / "config.json").read_text())["task"] == task
+    with pytest.raises(UsageError, match=r"\(different: task\)"):
+        claim_folder(order(tmp_path, workload="brats", task={**task, "spacing_mm": [2.0, 1.0, 1.0]}))
+
+
 def test_a_run_of_before_is_not_another_experiments(tmp_path: Path) -> None:
     write_older(tmp_path)
     with pytest.raises(UsageError, match=r"\(different: optimizer\)"):

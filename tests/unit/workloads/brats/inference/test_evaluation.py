@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from app.data.store.manifest import read_manifest, write_manifest
 from app.errors import DataError
 from app.workloads.brats.store.plan import plan_store
 from app.workloads.brats.task import BratsTask
+from app.workloads.brats.workload import BratsWorkload
 from app.workloads.volumes.inference import evaluation
 from app.workloads.volumes.inference.evaluation import evaluate_case, summarize
 from app.workloads.volumes.inference.metrics import MISSED_HD95_MM, dice, hd95_mm
@@ -135,3 +137,14 @@ def test_means_are_over_the_cases_with_a_score() -> None:
     cases: list[dict[str, float | None]] = [{"dice": 0.5, "hd95_mm_ET": None}, {"dice": 1.0, "hd95_mm_ET": 4.0}]
     assert summarize(BratsTask(), cases) == {"dice": 0.75, "hd95_mm_ET": 4.0}
     assert np.isnan(summarize(BratsTask(), [{"dice": None}])["dice"])
+
+
+def test_an_evaluation_is_outdated_by_what_its_cases_hold_now(store: str) -> None:
+    def told() -> str:
+        return BratsWorkload().contents(BratsTask(**SMALL), store, ["BRATS_001"])
+
+    before = told()
+    assert told() == before
+    (row,) = read_manifest(store)
+    write_manifest(store, [{**row, "crc32": row["crc32"] ^ 1}])
+    assert told() != before

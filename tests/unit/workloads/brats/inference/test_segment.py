@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from app.workloads.brats.task import BratsTask
-from app.workloads.volumes.inference.segment import brain_mask, predict_label
+from app.workloads.volumes.inference.segment import organ_mask, predict_label
 
 CPU = torch.device("cpu")
 GAIN, BIAS = np.array([0.01, 0.02, 0.03, 0.04], np.float32), np.array([-1.0, -2.0, 0.5, 1.0], np.float32)
@@ -57,7 +57,7 @@ def test_whole_tumour_voxels_are_coded_1_or_more_and_background_0() -> None:
     image = random_image((12, 12, 12))
     label = predict_label(task("whole"), Echo(1), image, GAIN, BIAS, CPU, overlap=0.25)
     z = image[0] * GAIN[0] + BIAS[0]
-    np.testing.assert_array_equal(label > 0, (z > 1e-6) & brain_mask(image))
+    np.testing.assert_array_equal(label > 0, (z > 1e-6) & organ_mask(image))
 
 
 def test_an_image_without_brain_has_no_tumour() -> None:

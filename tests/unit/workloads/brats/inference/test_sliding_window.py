@@ -1,4 +1,5 @@
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from app.workloads.volumes.inference import sliding_window
-from app.workloads.volumes.inference.sliding_window import axis_weights, iterate_slabs, predict_logits, window_starts
+from app.workloads.volumes.inference.sliding_window import axis_weights, iterate_slabs, window_starts
 
 
 class Position(nn.Module):
@@ -49,6 +50,26 @@ def test_starts_cover_everything_with_no_window_too_many(size: int, window: int,
     assert (len(gaps) - 1) * step < size - window
 
 
+def predict_logits(
+    model: torch.nn.Module,
+    image: Tensor,
+    window: tuple[int, int, int],
+    overlap: float,
+    inside: Tensor | None = None,
+    **options: Any,
+) -> Tensor:
+    """Blended logits [2, D, H, W] of a volume [M, D, H, W]; -30 outside."""
+    within = torch.ones(image.shape[1:], dtype=torch.bool) if inside is None else inside
+    result = torch.full((2, *image.shape[1:]), -30.0)
+
+    def read(box: sliding_window.Box) -> Tensor:
+        return image[(slice(None), *box)]
+
+    for slab in iterate_slabs(model, read, within, window, overlap, **options):
+        result[(slice(None), *slab.box)] = torch.where(within[slab.box], slab.logits, -30.0)
+    return result
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.tuples(*[st.integers(1, 13)] * 3), st.tuples(*[st.integers(1, 7)] * 3), st.floats(0, 0.8), st.integers(1, 3))
 def test_every_voxel_gets_its_own_value(
@@ -56,7 +77,7 @@ def test_every_voxel_gets_its_own_value(
 ) -> None:
     """A network that returns its input must give the volume back, whatever the geometry and the weights."""
     image = _image(*shape)
-    logits = predict_logits(First(), image, window, overlap, 2, batch_size=batch_size)
+    logits = predict_logits(First(), image, window, overlap, batch_size=batch_size)
     torch.testing.assert_close(logits, image[:2], rtol=1e-5, atol=1e-5)
 
 
@@ -76,7 +97,7 @@ def test_agrees_with_monai_where_windows_and_weights_are_the_same(monkeypatch: p
     window, image = (8, 12, 16), _image(16, 24, 32)  # windows start at 0, half a window and a whole one in both
     axes = [axis_weights(edge) for edge in window]
     weights = axes[0].view(-1, 1, 1) * axes[1].view(-1, 1) * axes[2]
-    logits = predict_logits(Position(), image, window, 0.5, 2)
+    logits = predict_logits(Position(), image, window, 0.5)
     torch.testing.assert_close(logits, _monai(window, image, weights), rtol=1e-5, atol=1e-5)
 
 
@@ -98,8 +119,8 @@ def test_windows_without_brain_are_skipped_and_the_brain_is_unharmed() -> None:
     network, full = Position(), Position()
     everywhere = torch.zeros_like(inside)
     everywhere[2:22, 3:23, 4:22] = True  # the same bounding box, hence the same windows
-    some = predict_logits(network, image, (8, 8, 8), 0.5, 2, inside=inside)
-    all_of_them = predict_logits(full, image, (8, 8, 8), 0.5, 2, inside=everywhere)
+    some = predict_logits(network, image, (8, 8, 8), 0.5, inside=inside)
+    all_of_them = predict_logits(full, image, (8, 8, 8), 0.5, inside=everywhere)
     assert network.num_windows == 2
     assert full.num_windows == 64
     torch.testing.assert_close(some[:, inside], all_of_them[:, inside])
@@ -108,13 +129,13 @@ def test_windows_without_brain_are_skipped_and_the_brain_is_unharmed() -> None:
 
 def test_a_volume_without_brain_gives_background() -> None:
     inside = torch.zeros(8, 8, 8, dtype=torch.bool)
-    logits = predict_logits(Position(), _image(8, 8, 8), (4, 4, 4), 0.5, 2, inside=inside)
+    logits = predict_logits(Position(), _image(8, 8, 8), (4, 4, 4), 0.5, inside=inside)
     assert (logits == -30.0).all()
 
 
 def test_the_number_of_windows_at_a_time_changes_nothing() -> None:
     image = _image(20, 18, 10)
-    one, three = (predict_logits(Position(), image, (8, 8, 8), 0.5, 2, batch_size=size) for size in (1, 3))
+    one, three = (predict_logits(Position(), image, (8, 8, 8), 0.5, batch_size=size) for size in (1, 3))
     torch.testing.assert_close(one, three)
 
 
@@ -125,7 +146,7 @@ def test_mirroring_averages_the_eight_flips() -> None:
         axes = [axis for axis in range(3) if bits >> axis & 1]
         turned = image.flip([axis + 1 for axis in axes])
         expected += Position()(turned[None])[0].flip([axis + 1 for axis in axes]) / 8
-    logits = predict_logits(Position(), image, (6, 8, 10), 0.5, 2, mirror=True)
+    logits = predict_logits(Position(), image, (6, 8, 10), 0.5, mirror=True)
     torch.testing.assert_close(logits, expected)
 
 
@@ -151,4 +172,4 @@ def test_slabs_are_no_deeper_than_a_window_and_join_without_gaps() -> None:
 
 def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="overlap"):
-        predict_logits(First(), _image(4, 4, 4), (4, 4, 4), 1.0, 2)
+        predict_logits(First(), _image(4, 4, 4), (4, 4, 4), 1.0)

@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from quarantine_files import read_quarantine
 
 from app.data import files
-from app.data.store.quarantine import Quarantined, read_quarantine
+from app.data.store.quarantine import Quarantined
 from app.errors import DataError, UsageError
 from app.workloads.brats.checks import check
 from app.workloads.brats.labels import BRAIN, FILE_CODES

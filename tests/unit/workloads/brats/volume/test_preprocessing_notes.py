@@ -190,7 +190,7 @@ def test_what_is_not_finite_outside_of_the_brain_is_background(
     num = int(outside.sum())
     assert found.notes == (
         (
-            "values that are not finite, outside of the brain in all modalities, count as background: "
+            "values that are not finite, outside of the organ in all modalities, count as background: "
             f"T1w {num} voxels; T2w {num} voxels"
         ),
     )
@@ -204,7 +204,7 @@ def test_what_is_not_finite_on_the_label_is_refused(make: Make, tmp_path: Path, 
     label = np.array(nib.load(str(case.label)).dataobj)
     label[0, 0, 0] = 2
     file_of(tmp_path / "seg.nii", label)
-    with pytest.raises(BadVolume, match="1 values of T1gd are not finite, 1 of them inside the brain") as error:
+    with pytest.raises(BadVolume, match="1 values of T1gd are not finite, 1 of them inside the organ") as error:
         condition(case, "brats2021")
     assert error.value.file == case.images[2]
 
@@ -248,7 +248,7 @@ def test_z_scores_with_one_number_outside_are_cropped_to_the_brain(
 def test_what_fills_its_whole_box_is_told(tmp_path: Path, image_xyzc: Callable[..., npt.NDArray[np.generic]]) -> None:
     found = condition(CaseFiles("A", (file_of(tmp_path / "full.nii", image_xyzc(0)),), None), "msd")
     assert found.notes == (
-        "what is not 0 fills the box around it, all of that counts as brain (was the skull removed?): 100%",
+        "what is not 0 fills the box around it, all of that counts as the organ (was the skull removed?): 100%",
     )
 
 

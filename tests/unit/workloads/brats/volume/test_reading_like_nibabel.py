@@ -10,7 +10,7 @@ import numpy.typing as npt
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from app.workloads.volumes.scans.reading import axis_codes, from_ras, ras_affine, read_volume, spacing_zyx, to_ras
+from app.workloads.volumes.scans.reading import axis_codes, from_ras, read_volume, spacing_zyx, to_ras
 
 TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8")
 SLOPES = (1.0, 0.0, float("nan"), 0.00731, -0.5, 12.0, 2.0**-20)
@@ -62,7 +62,6 @@ def test_a_file_is_read_as_nibabel_reads_it(tmp_path: Path, raw: bytes) -> None:
 
     assert np.allclose(volume.affine, image.affine, atol=1e-5)
     assert axis_codes(volume.affine) == "".join(nib.aff2axcodes(image.affine))
-    assert np.allclose(ras_affine(volume.affine, image.shape[:3]), canonical.affine, atol=1e-4)
     assert np.allclose(spacing_zyx(volume.affine), nib.affines.voxel_sizes(canonical.affine)[::-1], rtol=1e-5)
     assert volume.has_place
     assert volume.notes == ()

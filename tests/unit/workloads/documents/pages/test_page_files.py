@@ -9,8 +9,9 @@ import pytest
 from drawn_sets import draw_page, encoded, save
 from made_files import GREY, png, tiff
 from PIL import Image
+from quarantine_files import read_quarantine
 
-from app.data.store.quarantine import Quarantined, read_quarantine
+from app.data.store.quarantine import Quarantined
 from app.workloads.documents.ocr.recognition import read_text
 from app.workloads.documents.pages import pdf, reading
 from app.workloads.documents.pages import tiff as tiff_module

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn_sets import draw_page, save, save_rvl, save_tobacco
+from quarantine_files import read_quarantine
 
 from app.data import files
 from app.data.store.manifest import read_table, write_table
-from app.data.store.quarantine import read_quarantine
 from app.errors import DataError, UsageError
 from app.workloads.documents.source.listing import SourceOptions
 from app.workloads.documents.store import build_store
