@@ -32,9 +32,9 @@ class Arguments:
     """auto (measures what trainings take, says what each way will, and takes the fastest), data-parallel,
     experiment-parallel, hybrid:K (K workers a trial) or plan:FILE (a plan.json, perhaps edited)."""
     profile: str | None = None
-    """Of auto: file of jobs/calibrate.py; only what it lacks is measured."""
+    """With auto: file of jobs/calibrate.py; only what it lacks is measured."""
     time_budget_h: float | None = None
-    """Of auto: hours that the study may take. One that may take longer does not begin, and how many trials would fit
+    """With auto: hours that the study may take. One that may take longer does not begin, and how many trials would fit
     is said."""
     workers: int | None = None
     """Workers in all, one GPU or CPU core each; all there are if not given."""

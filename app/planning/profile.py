@@ -96,7 +96,7 @@ class Profile:
 
     @staticmethod
     def parse(content: bytes, where: str) -> "Profile":
-        """Raises DamagedFileError, with `where` and the key, when the content is no profile."""
+        """Raises DamagedFileError, with `where` and the key, when the content is not a profile."""
         return parse_as(Profile.from_dict, content, where)
 
     @staticmethod

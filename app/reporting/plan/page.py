@@ -127,7 +127,7 @@ def _what_if(best: Sequence[Forecast], price_per_hour: float | None) -> Html:
     )
     price = price_per_hour if price_per_hour is not None else 1.0
     costs = tuple((float(one.plan.num_workers), one.worker_hours * price) for one in best)
-    name = "worker-hours" if price_per_hour is None else "price"
+    name = "Worker-hours" if price_per_hour is None else "Price"
     top = max(y for _, y in costs)
     chart = line_chart([Series(name, costs)], "workers", f"{name} by workers", (0.0, top), float(stop))
     said = f"More than {formatting.plural(stop, 'worker')} no longer pay: each doubling saves less than {PAYING:.0%}."
