@@ -7,7 +7,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from quarantine_files import read_quarantine
 
 from app.errors import DataError
 from app.execution.parallel.tasks import run_cases
@@ -87,6 +86,8 @@ def test_a_folder_becomes_a_store(
         assert image.shape == (4, 12, 14, 16)
         assert label is not None
         assert int((label == 3).sum()) == 64
+    from quarantine_files import read_quarantine  # here: Ray's tasks import this file, and find no other of tests
+
     reasons = {q.id[-1]: q for q in read_quarantine(store.root)}
     assert reasons["3"].reason.startswith(("truncated", "corrupt"))
     assert reasons["7"].file.endswith("BraTS2021_00007_t2.nii.gz")
