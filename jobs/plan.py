@@ -155,7 +155,10 @@ def write_page(
     model = CostModel(profile)
     experiments = played({one.name: one for one in study.experiments}, drawn_epochs(study, 0))
     expected = expected_record(
-        chosen.plan, lambda name, k, c: model.cost(experiments[name], k, c), model.launch_s, origins_of(study)
+        chosen.plan,
+        lambda name, *where: model.cost(experiments[name], *where),
+        model.launch_s(chosen.plan.stages[0].workers_per_trial),
+        origins_of(study),
     )
     made = time.strftime("%Y-%m-%d %H:%M")
     page = plan_page(found, chosen, expected, price, made, is_one_play=stops_early(study.scheduler))

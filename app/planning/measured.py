@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from app.errors import UsageError
 from app.experiment import Experiment
@@ -29,6 +30,7 @@ def profile_of(
     records: list[TrialRecord] = []
     samples: list[Sample] = []
     closings: list[float] = []
+    readies: list[float] = []
     for number, (study, asked) in enumerate(studies):
         run = f"{study.name} {number}"
         for trial in study.trials:
@@ -38,6 +40,7 @@ def profile_of(
         ends = [trial.end_s for trial in study.trials if trial.end_s is not None]
         if study.sessions and ends and study.status == "finished":
             closings.append(max(0.0, study.sessions[-1].end_s - max(ends)))
+        readies += [s.ready_s for s in study.sessions[:1] if s.ready_s is not None]
     for number, record in enumerate(filter(_is_usable, runs)):
         records.append(record)
         samples.append(_sample(record, f"run {number}", 1, "command"))
@@ -52,7 +55,7 @@ def profile_of(
                 f"profile: {first} ran on {wanted} and {record.name} on {setting_of(record)}: "
                 "their times do not mix; give runs of one setting"
             )
-    return Profile(wanted, tuple(samples), tuple(closings))
+    return Profile(wanted, tuple(samples), tuple(closings), tuple(readies))
 
 
 def setting_of(record: TrialRecord) -> Setting:
@@ -72,13 +75,20 @@ def _is_usable(record: TrialRecord) -> bool:
 
 def _of_study(trial: StudyTrial, record: TrialRecord, study: StudyRecord, asked: Experiment | None, run: str) -> Sample:
     before = _before(trial, study)
-    start: Start = "kept" if before is not None else "command" if _is_with_command(trial, study) else "lane"
+    start: Start = "command" if _is_with_command(trial, study) else "lane"
+    if before is not None:
+        start = "kept" if before.record is None or _costs(before.record) == _costs(record) else "changed"
     handover_s = 0.0
     if trial.start_s is not None and trial.end_s is not None:
         handover_s = max(0.0, trial.end_s - trial.start_s - record.timings.total_s)
         if before is not None and before.stage == trial.stage and before.end_s is not None:
             handover_s += max(0.0, trial.start_s - before.end_s)
-    return _sample(record, run, _overlapping(trial, study), start, handover_s, asked)
+    places = max(1, int(study.plan["stages"][trial.stage]["concurrent_trials"])) if study.plan else None
+    return replace(_sample(record, run, _overlapping(trial, study), start, handover_s, asked), places=places)
+
+
+def _costs(record: TrialRecord) -> str:
+    return group_of(Experiment.from_dict(record.experiment))
 
 
 def _sample(
@@ -103,14 +113,16 @@ def _sample(
         start=start,
         global_batch_size=record.global_batch_size,
         steps_per_epoch=steps_per_epoch,
-        startup_s=timings.startup_s + timings.first_batch_s,
+        startup_s=timings.startup_s * (1 - timings.choosing_share) + timings.first_batch_s,
         step_s=step_s,
         first_steps_s=max(0.0, timings.warmup_steps_s - timings.num_warmup_steps * step_s),
-        evaluation_s=timings.evaluation_s / num_evaluations(experiment),
+        evaluation_s=timings.evaluation_s / num_evaluations(experiment) / timings.evaluated_share,
         checkpoint_s=timings.checkpoint_s / num_epochs,
         other_s=timings.other_s / num_epochs,
         handover_s=handover_s,
         num_parameters=record.num_parameters,
+        choosing_s=timings.startup_s * timings.choosing_share,
+        evaluated_share=timings.evaluated_share,
     )
 
 

@@ -13,8 +13,8 @@ from app.reporting.study.study_files import StudyRun
 
 TERMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "startup": ("Start-up", ("start", "again")),
-    "steps": ("Training steps, with waiting for data", ("steps",)),
-    "evaluation": ("Evaluation", ("evaluation",)),
+    "steps": ("Training steps, with waiting for data", ("steps", "new_steps")),
+    "evaluation": ("Evaluation", ("evaluation", "new_evaluation")),
     "checkpoint": ("Checkpoints", ("checkpoint",)),
     "other": ("Logging, and between trials", ("other", "handover")),
     "idle": ("Idle", ("idle",)),

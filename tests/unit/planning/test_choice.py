@@ -19,7 +19,7 @@ def names(number: int) -> list[str]:
 
 
 def table(by_k: dict[int, float]) -> Seconds:
-    return lambda _, k, __: (0.0, by_k[k]) if k in by_k else None
+    return lambda _, k, *__: (0.0, by_k[k]) if k in by_k else None
 
 
 PUBLISHED = table({1: ONE_MIN, 8: EIGHT_MIN})
@@ -74,7 +74,7 @@ def test_what_holds_for_every_study(
     num_trials, more, work = problem
     widths = sorted({1, *more})
 
-    def seconds(name: str, k: int, _: int) -> tuple[float, float]:
+    def seconds(name: str, k: int, *_: int) -> tuple[float, float]:
         return 0.0, work[name, k]
 
     def best(n: int) -> float:
@@ -101,7 +101,7 @@ def test_a_trial_waits_for_the_one_that_it_starts_from() -> None:
     took = {"a": 100.0, "b": 1.0, "c": 100.0, "d": 1.0}
     origins = {"c": "a", "d": "b"}
 
-    def seconds(name: str, k: int, _: int) -> tuple[float, float]:
+    def seconds(name: str, k: int, *_: int) -> tuple[float, float]:
         return 0.0, took[name] / k
 
     assert places(["a", "b", "c", "d"], 1, 2, seconds, origins) == [
