@@ -80,11 +80,17 @@ def _of_study(trial: StudyTrial, record: TrialRecord, study: StudyRecord, asked:
         start = "kept" if before.record is None or _costs(before.record) == _costs(record) else "changed"
     handover_s = 0.0
     if trial.start_s is not None and trial.end_s is not None:
-        handover_s = max(0.0, trial.end_s - trial.start_s - record.timings.total_s)
-        if before is not None and before.stage == trial.stage and before.end_s is not None:
-            handover_s += max(0.0, trial.start_s - before.end_s)
+        handover_s = max(0.0, trial.end_s - trial.start_s - record.timings.total_s) + gap_s(trial, study)
     places = max(1, int(study.plan["stages"][trial.stage]["concurrent_trials"])) if study.plan else None
     return replace(_sample(record, run, _overlapping(trial, study), start, handover_s, asked), places=places)
+
+
+def gap_s(trial: StudyTrial, study: StudyRecord) -> float:
+    """Between the trial before it on its lane, of one stage, and this one."""
+    before = _before(trial, study)
+    if before is None or before.stage != trial.stage or before.end_s is None or trial.start_s is None:
+        return 0.0
+    return max(0.0, trial.start_s - before.end_s)
 
 
 def _costs(record: TrialRecord) -> str:
