@@ -112,3 +112,17 @@ def test_a_trial_waits_for_the_one_that_it_starts_from() -> None:
     ]
     found = candidates([["a", "b"], ["c", "d"]], 2, [1, 2], seconds, origins)
     assert [(one.strategy, one.makespan_s) for one in found] == [("data-parallel", 101), ("experiment-parallel", 200)]
+
+
+def test_stages_of_one_width_follow_each_other_without_a_pause() -> None:
+    """a 10 s and b 2 s side by side; c, one at a time, waits for both; d and e, two at a time, begin beside nobody.
+    Where the second stage has room for two as well, c follows b at once."""
+    took = {"a": 10.0, "b": 2.0, "c": 4.0}
+
+    def seconds(name: str, *_: int) -> tuple[float, float]:
+        return 0.0, took[name]
+
+    stages = lambda c: [Stage(1, 2, ("a", "b")), Stage(1, c, ("c",))]  # noqa: E731
+    assert makespan_s(stages(2), seconds) == 10.0
+    assert makespan_s(stages(1), seconds) == 14.0
+    assert makespan_s([Stage(1, 1, ("c",)), Stage(1, 2, ("a", "b"))], seconds) == 10.0, "a begins beside c"
