@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from app.errors import UsageError
 from app.experiment import Experiment
+from app.planning.plan import Plan
 from app.planning.profile import Profile, Sample, Setting, Start, group_of, num_evaluations
 from app.records import StudyRecord, StudyTrial, TrialRecord
 
@@ -32,11 +33,12 @@ def profile_of(
     closings: list[float] = []
     readies: list[float] = []
     for number, (study, asked) in enumerate(studies):
-        run = f"{study.name} {number}"
+        run, places = f"{study.name} {number}", _places(study)
         for trial in study.trials:
             if trial.record is not None and _is_usable(trial.record):
                 records.append(trial.record)
-                samples.append(_of_study(trial, trial.record, study, asked.get(trial.name), run))
+                sample = _of_study(trial, trial.record, study, asked.get(trial.name), run)
+                samples.append(replace(sample, places=places.get((trial.name, trial.workers_per_trial))))
         ends = [trial.end_s for trial in study.trials if trial.end_s is not None]
         if study.sessions and ends and study.status == "finished":
             closings.append(max(0.0, study.sessions[-1].end_s - max(ends)))
@@ -81,8 +83,17 @@ def _of_study(trial: StudyTrial, record: TrialRecord, study: StudyRecord, asked:
     handover_s = 0.0
     if trial.start_s is not None and trial.end_s is not None:
         handover_s = max(0.0, trial.end_s - trial.start_s - record.timings.total_s) + gap_s(trial, study)
-    places = max(1, int(study.plan["stages"][trial.stage]["concurrent_trials"])) if study.plan else None
-    return replace(_sample(record, run, _overlapping(trial, study), start, handover_s, asked), places=places)
+    return _sample(record, run, _overlapping(trial, study), start, handover_s, asked)
+
+
+def _places(study: StudyRecord) -> dict[tuple[str, int], int]:
+    """How many trials their stages had room for, by their names and workers: what ran under an earlier plan than the
+    record's may have had others."""
+    try:
+        stages = Plan.from_dict(study.plan).stages
+    except ValueError:
+        return {}
+    return {(name, stage.workers_per_trial): stage.concurrent_trials for stage in stages for name in stage.trials}
 
 
 def gap_s(trial: StudyTrial, study: StudyRecord) -> float:
