@@ -72,7 +72,8 @@ def main(arguments: Arguments) -> None:
     found = [one for num_workers in arguments.workers for one in forecasts(study, profile, num_workers)]
     show(found, arguments.price_per_worker_hour)
     setting = profile.setting
-    say(f"measured on {setting.device}, {setting.num_cores} cores ({len(profile.samples)} trainings)")
+    beside = f", beside other work on {profile.busy_cores:.1f} of them" if profile.busy_cores > 0.3 else ""
+    say(f"measured on {setting.device}, {setting.num_cores} cores{beside} ({len(profile.samples)} trainings)")
     if study.scheduler is not None:
         plays = "which stops trials early: times are means over plays of its rule with invented scores"
         whole = "whose rounds and choices are left out: times are those of all epochs"

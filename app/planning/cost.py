@@ -9,7 +9,7 @@ from typing import get_args
 from app.errors import UsageError
 from app.experiment import Experiment
 from app.planning.profile import Profile, Sample, Start, group_of, num_evaluations
-from app.planning.spread import SPREAD_START, Chance, between_runs
+from app.planning.spread import SPREAD_LOADED, SPREAD_START, Chance, between_runs
 from app.planning.step_time import StepTimes, nearest_width
 
 ONCE = ("start", "new_steps", "new_evaluation")
@@ -62,7 +62,8 @@ class CostModel:
             for group in sample.groups:
                 self._groups.setdefault(group, []).append(sample)
         self._chance = Chance(seed)
-        self._today = self._chance.factor("run", between_runs(profile.samples))
+        loaded = SPREAD_LOADED * min(1.0, profile.busy_cores / profile.setting.num_cores)
+        self._today = self._chance.factor("run", math.hypot(between_runs(profile.samples), loaded))
         self._start = self._chance.factor("start", SPREAD_START)
         self._times = StepTimes(profile, self._chance)
         self._costs: dict[tuple[str, int, int, int, int, int], Cost] = {}

@@ -140,4 +140,5 @@ def merged(old: Profile | None, new: Profile) -> Profile:
         samples=(*old.samples, *new.samples),
         closings_s=(*old.closings_s, *new.closings_s),
         readies_s=(*old.readies_s, *new.readies_s),
+        busy_cores=max(old.busy_cores, new.busy_cores),
     )

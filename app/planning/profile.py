@@ -97,6 +97,8 @@ class Profile:
     """Seconds of each study from its command to the first trial that it could begin."""
     workers_on_node: int | None = None
     """That a node has room for: neighbours are those on one's own. None: as many as it has cores."""
+    busy_cores: float = 0.0
+    """That other work kept busy on the machine of the command when measuring began."""
     format: int = FORMAT
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from app.console import say
 from app.data import files
-from app.execution.cluster import connection
+from app.execution.cluster import connection, load
 from app.execution.studies.study import StudySetting, run_study
 from app.experiment import Study
 from app.planning.measured import profile_of
@@ -53,6 +53,7 @@ def calibrated(
     if not wanted and known is not None:
         say(f"{study.name}: everything that it needs was measured before")
         return known
+    busy = told_load(slots.total)
     made = measurement(f"{study.name}-measured", wanted, num_workers, shares_cores=slots.kind != "GPU")
     waves, limit = num_waves(made.plan), Limit(made.asked, start_s)
     measure = Measure(NUM_STEPS, STEPS_S / waves, max_evaluation_s=EVALUATIONS_S / waves)
@@ -66,8 +67,16 @@ def calibrated(
         if files.exists(folder) and "://" not in folder:
             shutil.rmtree(folder, ignore_errors=True)
     say(f"{study.name}: measured in {record.makespan_s():.0f} s{told_left_out(made, record)}")
-    found = replace(profile_of([(record, made.asked)]), workers_on_node=on_node)
+    found = replace(profile_of([(record, made.asked)]), workers_on_node=on_node, busy_cores=busy)
     return merged(known, found)
+
+
+def told_load(num_cores: int) -> float:
+    """Cores that other work keeps busy here, with a word where it is much."""
+    busy = load.busy_cores()
+    if busy > load.LOUD:
+        say(f"other work keeps {busy:.1f} of {num_cores} cores busy: what is measured now holds while it does")
+    return busy
 
 
 def told_left_out(made: Measurement, record: StudyRecord) -> str:

@@ -230,3 +230,14 @@ def test_numerics_are_chosen_once_for_each_kind() -> None:
     study = Study("s", (LIKE,))
     cold, up = (forecasts(study, profile(sample(1, "command", choosing_s=6.0)), 1, is_up=up)[0] for up in (False, True))
     assert cold.makespan_s - up.makespan_s == pytest.approx(6.0)
+
+
+def test_what_was_measured_beside_other_work_is_less_certain() -> None:
+    """Two of four cores busy: sqrt(0.05^2 + 0.15^2) = 0.158 in place of 0.05."""
+    study, quiet = Study("s", (replace(LIKE, epochs=1000),)), profile(sample(1, "kept"), sample(1, "kept"))
+    widths = [
+        (found.high_s - found.low_s) / found.makespan_s
+        for busy in (0.0, 2.0)
+        for found in forecasts(study, replace(quiet, busy_cores=busy), 1)
+    ]
+    assert widths[1] / widths[0] == pytest.approx(0.158 / 0.05, rel=0.1)

@@ -37,6 +37,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(calibration, "run_study", run)
     monkeypatch.setattr(calibration.connection, "connect", lambda _: Slots)
     monkeypatch.setattr(calibration.connection, "num_nodes", lambda: 1)
+    monkeypatch.setattr(calibration.load, "busy_cores", lambda: 1.5)
     return names
 
 
@@ -57,8 +58,10 @@ def test_it_measures_once_and_takes_the_fastest(
     plan = automatic_plan(STUDY, {}, 2, str(tmp_path / "runs"))
     assert len(measured) == 9  # twice on both; two and two side by side, one that is left; one alone; both again
     assert plan.strategy == "experiment-parallel"
-    assert "chosen: experiment-parallel on 2 workers" in capsys.readouterr().out
-    Profile.parse((tmp_path / "runs/profile.json").read_bytes(), "p")
+    told = capsys.readouterr().out
+    assert "chosen: experiment-parallel on 2 workers" in told
+    assert "other work keeps 1.5 of 2 cores busy" in told
+    assert Profile.parse((tmp_path / "runs/profile.json").read_bytes(), "p").busy_cores == 1.5
     assert automatic_plan(STUDY, {}, 2, str(tmp_path / "runs")) == plan
     assert len(measured) == 9
 
