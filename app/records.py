@@ -123,6 +123,10 @@ class TrialRecord:
     """Where the network's initial weights came from: name or file, and which keys were missing or left over; empty:
     random."""
     num_restarts: int = 0
+    memory_bytes: int = 0
+    """Most that worker 0 held: of its GPU as torch reserved it, on a CPU its process. 0: older than this."""
+    memory_limit_bytes: int = 0
+    """Of that GPU, or of the host."""
     predicted_s: float | None = None
     """The plan's forecast of total_s; None where there was no plan."""
     failure: str | None = None

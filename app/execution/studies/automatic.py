@@ -7,7 +7,7 @@ from app.data import files
 from app.execution.studies.calibration import calibrated
 from app.experiment import Study
 from app.planning.budget import check_budget
-from app.planning.forecast import choose, forecasts
+from app.planning.forecast import choose, fitting, forecasts
 from app.planning.plan import EXPERIMENT_PARALLEL, Plan, plan_of_strategy
 from app.planning.profile import Profile
 from app.reporting.page.formatting import duration, plural
@@ -53,6 +53,8 @@ def automatic_plan(
     found = calibrated(study, stores, num_workers, f"{folder}/measuring", known, feeding, start_s, folder)
     files.write_bytes_atomic(own, found.to_json().encode())
     every = forecasts(study, found, num_workers, is_up=found is not known)
+    for line in fitting(study, found, num_workers)[1].lines():
+        say(line)
     for one in every[:NUM_TOLD]:
         span = f"{duration(one.low_s)} to {duration(one.high_s)}"
         say(f"{one.plan.strategy}: {duration(one.makespan_s)} (80 %: {span}); {one.plan.reasons[0]}")
