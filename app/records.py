@@ -48,7 +48,7 @@ class Timings:
     num_timed_steps: int = 0
     """Timed steps of the last attempt, as num_warmup_steps: those that rates are measured on."""
     evaluated_share: float = 1.0
-    """Of the validation split: a training that only measures sees as much of it as there is time for."""
+    """Of worker 0's part of the validation split: a training that only measures sees as much as there is time for."""
 
     def samples_per_s(self, global_batch_size: int) -> float | None:
         """Steady rate over all workers, waiting for data included, warm-up left out. None before any timed step."""
