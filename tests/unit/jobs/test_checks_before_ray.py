@@ -187,11 +187,13 @@ def test_a_wrong_input_is_told_before_ray_is_started(
     exit_code: int,
     told: str,
 ) -> None:
+    before = set(world.iterdir())
     with pytest.raises(SystemExit) as ended:
         start(*flags)
     (line,) = capsys.readouterr().err.splitlines()
     assert ended.value.code == exit_code
     assert line.startswith("error: ") and told.format(world) in line
+    assert set(world.iterdir()) == before, "nothing is made"
 
 
 def test_a_training_is_checked_without_torch() -> None:
