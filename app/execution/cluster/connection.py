@@ -14,6 +14,7 @@ import ray
 from app.console import say
 from app.errors import ResourceError
 from app.execution.cluster.on_demand import ask_for_gpus
+from app.machine import num_cores
 from app.planning.plan import Plan
 from app.records import WorkerKind
 from app.reporting.page.formatting import plural
@@ -86,14 +87,14 @@ def start_local(num_logical_cpus: int) -> None:
     )  # else the first local run writes a token that later heads ask for
     for watcher in ("RAY_TRAIN_ENABLE_STATE_TRACKING", "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"):
         os.environ.setdefault(watcher, "0")  # processes of Ray Train for a dashboard and for nodes of a cloud
-    num_cores = len(os.sched_getaffinity(0))
+    cores = num_cores()
     ray.init(
         address="local",  # else a head on this machine, or what one that was killed has left behind, is tried first
-        num_cpus=max(num_logical_cpus, num_cores + SPARE_CPUS),
+        num_cpus=max(num_logical_cpus, cores + SPARE_CPUS),
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
-        resources={CORE: num_cores},
+        resources={CORE: cores},
     )
 
 

@@ -1,10 +1,8 @@
 """The options of segmenting volumes: plain values, checked here, passed to everything else."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
-from app.configuration import from_dict, to_dict
 from app.errors import require
 from app.workloads.volumes import spacing
 from app.workloads.volumes.anatomy import Anatomy
@@ -130,12 +128,3 @@ class VolumeTask:
     def divisor(self) -> int:
         """Every axis of the network's input must be a multiple of this: one halving a resolution."""
         return int(2 ** (len(self.filters) - 1))
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Raises UsageError for an unknown key, a wrong type or a value out of range."""
-        return from_dict(cls, values)
-
-    def to_dict(self) -> dict[str, Any]:
-        plain: dict[str, Any] = to_dict(self)
-        return plain
