@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import Any, Literal
 
 from app.errors import UsageError
+from app.machine import num_cores
 
 PACKAGES = ("ray", "torch", "monai", "timm", "transformers", "numpy", "blosc2")
 
@@ -272,6 +273,6 @@ def host() -> dict[str, Any]:
     return {
         "name": socket.gethostname(),
         "system": platform.platform(),
-        "num_cores": len(os.sched_getaffinity(0)),
+        "num_cores": num_cores(),
         "memory_bytes": memory_bytes,
     }

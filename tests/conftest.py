@@ -1,10 +1,12 @@
-"""Shared by all tests: hypothesis profiles, markers by folder, one local Ray, folders with short paths."""
+"""Shared by all tests: hypothesis profiles, markers by folder, what runs beside what, one local Ray, folders with short
+paths."""
 
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -19,7 +21,7 @@ NUM_WORKER_SLOTS = 4
 OBJECT_STORE_BYTES = 512 * 2**20
 
 # One thread: tests are tiny, and threads that wait for each other by spinning take seconds when cores are shared.
-for name, value in (ENVIRONMENT | {"RAY_AUTH_MODE": "disabled", "OMP_NUM_THREADS": "1"}).items():
+for name, value in (ENVIRONMENT | {"OMP_NUM_THREADS": "1"}).items():
     os.environ.setdefault(name, value)
 
 # Timing per example says nothing on a machine that other work shares; CI tries the same examples every time.
@@ -38,6 +40,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(folder)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `-n`: each part that shares a Ray, a demo or hosts stays in one process, one part beside another, in the
+    order of the command line; unit tests fill in, a file at a time."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByPart(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            part = "/".join(Path(file).parts[:2])
+            return part if part in ("tests/ray", "tests/e2e", "tests/cluster") else file
+
+    config.option.loadscopereorder = False
+    return ByPart(config, log)
+
+
 @pytest.fixture
 def short_path() -> Iterator[Path]:
     """An empty folder with a path of few characters: Unix sockets end at 107."""
@@ -48,27 +66,22 @@ def short_path() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[str]:
-    """The address of one local Ray that all tests of this process share; it ends with them."""
+    """The address of one local Ray that all tests of this process share, such as jobs start; it ends with them."""
     import ray
 
-    folder = tempfile.mkdtemp(prefix="tf", dir="/tmp")
+    from app.execution.cluster import own_ray
+
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("RAY_ADDRESS", raising=False)
         environment.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "60")
         environment.setenv("PYTHONPATH", str(TESTS / "unit" / "training"))  # Ray's workers import toy.py
-        ray.init(
-            address="local",
+        own_ray.start(
             num_cpus=NUM_LOGICAL_CPUS,
             num_gpus=0,
             resources={
                 "core": NUM_WORKER_SLOTS
             },  # as app.execution.cluster.connection notes a local machine's worker slots
             object_store_memory=OBJECT_STORE_BYTES,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="ERROR",
-            _temp_dir=folder,
         )
         yield ray.get_runtime_context().gcs_address
-        ray.shutdown()
-    shutil.rmtree(folder, ignore_errors=True)
+        own_ray.stop()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from app.errors import UsageError
+from app.machine import num_cores
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +38,7 @@ def tune_process(num_threads: int) -> None:
 
 def threads_per_worker(workers_on_node: int) -> int:
     """Cores of this machine shared among its workers."""
-    return max(1, len(os.sched_getaffinity(0)) // workers_on_node)
+    return max(1, num_cores() // workers_on_node)
 
 
 def thread_limit(environment: Mapping[str, str]) -> int:
