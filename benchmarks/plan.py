@@ -37,7 +37,7 @@ NUM_WON_OTHERWISE = 4
 
 BRATS = {"workload": "brats", "batch_size": 4, "task": {"patch_size": [32, 32, 32], "samples_per_case": 4}}
 LARGER = {**BRATS, "task": {"patch_size": [64, 64, 64], "samples_per_case": 1}, "batch_size": 2}
-PAGES = {"workload": "document_image", "batch_size": 8, "task": {"weights": "random", "image_size": 128}}
+PAGES = {"workload": "document_image", "batch_size": 16, "task": {"weights": "random", "image_size": 64}}
 
 
 @dataclass(frozen=True)
