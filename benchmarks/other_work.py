@@ -12,7 +12,7 @@ EVERY_S = 2.0
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 QUIET = 0.3
 """Busy cores below which a machine counts as quiet (assumed)."""
-LONGEST_WAIT_S = 300.0
+LONGEST_WAIT_S = 60.0
 
 
 class OtherWork:
@@ -60,7 +60,7 @@ class OtherWork:
 
 
 def wait_for_quiet() -> None:
-    """Return once others leave the machine alone, or after five minutes."""
+    """Return once others leave the machine alone, or after a minute."""
     began_s = time.monotonic()
     while time.monotonic() - began_s < LONGEST_WAIT_S:
         with OtherWork() as other:

@@ -72,7 +72,7 @@ class Asked:
         return {"name": self.name, "experiments": experiments, **self.more}
 
 
-ASHA = {"scheduler": {"name": "asha", "options": {"grace_period": 2, "reduction_factor": 2}}}
+ASHA = {"scheduler": {"name": "asha", "options": {"grace_period": 1, "reduction_factor": 2}}}
 QUICK = (
     Asked("few", BRATS, 1, 10),
     Asked("tail", BRATS, 3, 10),
@@ -82,15 +82,15 @@ FULL = (
     Asked("one", BRATS, 1, 28),
     Asked("pages-three", PAGES, 3, 28, store="pages"),
     Asked("large-one", LARGER, 1, 28),
-    Asked("three", BRATS, 3, 26),
-    Asked("eight", BRATS, 8, 26),
+    Asked("three", BRATS, 3, 45),
     Asked("pages-one", PAGES, 1, 26, store="pages"),
-    Asked("five-unequal", BRATS, 5, 26, (4, 1)),
     Asked("large-three", LARGER, 3, 28),
-    Asked("rarely-evaluated-seven", {**BRATS, "evaluate_every_epochs": 5}, 7, 28),
-    Asked("eight-asha", BRATS, 8, 36, more=ASHA),
-    Asked("pages-six", PAGES, 6, 26, store="pages"),
+    Asked("four-asha", BRATS, 4, 60, more=ASHA),
+    Asked("five-unequal", BRATS, 5, 40, (2, 1)),
     Asked("large-four-unequal", LARGER, 4, 26, (3, 1, 1, 1)),
+    Asked("pages-two", PAGES, 2, 26, store="pages"),
+    Asked("rarely-evaluated-four", {**BRATS, "evaluate_every_epochs": 3}, 4, 50),
+    Asked("eight", BRATS, 8, 26),
 )
 
 
