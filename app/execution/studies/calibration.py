@@ -53,7 +53,9 @@ def calibrated(
     if not wanted and known is not None:
         say(f"{study.name}: everything that it needs was measured before")
         return known
+    looked_s = time.time()
     busy = told_load(slots.total)
+    start_s += time.time() - looked_s  # a study does not look, and would begin so much earlier
     made = measurement(f"{study.name}-measured", wanted, num_workers, shares_cores=slots.kind != "GPU")
     waves, limit = num_waves(made.plan), Limit(made.asked, start_s)
     measure = Measure(NUM_STEPS, STEPS_S / waves, max_evaluation_s=EVALUATIONS_S / waves)
