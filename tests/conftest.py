@@ -21,7 +21,7 @@ NUM_WORKER_SLOTS = 4
 OBJECT_STORE_BYTES = 512 * 2**20
 
 # One thread: tests are tiny, and threads that wait for each other by spinning take seconds when cores are shared.
-for name, value in (ENVIRONMENT | {"RAY_AUTH_MODE": "disabled", "OMP_NUM_THREADS": "1"}).items():
+for name, value in (ENVIRONMENT | {"OMP_NUM_THREADS": "1"}).items():
     os.environ.setdefault(name, value)
 
 # Timing per example says nothing on a machine that other work shares; CI tries the same examples every time.
@@ -66,27 +66,22 @@ def short_path() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[str]:
-    """The address of one local Ray that all tests of this process share; it ends with them."""
+    """The address of one local Ray that all tests of this process share, such as jobs start; it ends with them."""
     import ray
 
-    folder = tempfile.mkdtemp(prefix="tf", dir="/tmp")
+    from app.execution.cluster import own_ray
+
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("RAY_ADDRESS", raising=False)
         environment.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "60")
         environment.setenv("PYTHONPATH", str(TESTS / "unit" / "training"))  # Ray's workers import toy.py
-        ray.init(
-            address="local",
+        own_ray.start(
             num_cpus=NUM_LOGICAL_CPUS,
             num_gpus=0,
             resources={
                 "core": NUM_WORKER_SLOTS
             },  # as app.execution.cluster.connection notes a local machine's worker slots
             object_store_memory=OBJECT_STORE_BYTES,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="ERROR",
-            _temp_dir=folder,
         )
         yield ray.get_runtime_context().gcs_address
-        ray.shutdown()
-    shutil.rmtree(folder, ignore_errors=True)
+        own_ray.stop()

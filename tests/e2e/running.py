@@ -11,7 +11,7 @@ from pathlib import Path
 from app.command_line import ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
-LEFT_OUT = {"RAY_ADDRESS", "OMP_THREAD_LIMIT", "OMP_NUM_THREADS", "RAY_AUTH_MODE", *ENVIRONMENT}
+LEFT_OUT = {"RAY_ADDRESS", "OMP_THREAD_LIMIT", "OMP_NUM_THREADS", *ENVIRONMENT}
 """Of the environment: what tests/conftest.py and other tests of this process have set, and no user has."""
 
 

@@ -74,4 +74,4 @@ def test_ctrl_c_ends_a_training_with_the_line_that_says_how_to_go_on(
 def test_jobs_find_the_environment_that_a_user_has() -> None:
     found = users_environment()
     assert found["PATH"] == os.environ["PATH"]
-    assert not {"OMP_NUM_THREADS", "RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED", "MALLOC_ARENA_MAX"} & set(found)
+    assert not {"OMP_NUM_THREADS", "RAY_USAGE_STATS_ENABLED", "MALLOC_ARENA_MAX"} & set(found)

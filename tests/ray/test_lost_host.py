@@ -56,7 +56,12 @@ def test_a_lost_host_is_one_line(tmp_path: Path, short_path: Path) -> None:
         [sys.executable, "-c", SCRIPT, str(tmp_path / "run")],
         cwd=ROOT,
         # A cluster leaves its address in Ray's folder, where other tests would find it.
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "RAY_TMPDIR": str(short_path)},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "RAY_TMPDIR": str(short_path),
+            "RAY_AUTH_MODE": "disabled",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from app import checksum
 from app.data import files
 from app.errors import DataError, UsageError
 from app.printable import redacted
+from app.strict_json import DamagedFileError, parse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,13 +82,14 @@ def _fingerprint(store: str, _: files.FileStamp | None) -> str:
 
 
 def write_table(path: str, table: "pa.Table") -> None:
-    """Write a Parquet file, atomically. Raises DataError when the place cannot be written."""
+    """Write a Parquet file with its checksum, atomically. Raises DataError when the place cannot be written."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     stream = pa.BufferOutputStream()
-    pq.write_table(table, stream, compression="zstd")
-    files.write_bytes_atomic(path, stream.getvalue().to_pybytes())
+    notes = {**(table.schema.metadata or {}), checksum.KEY: checksum.PLACEHOLDER}
+    pq.write_table(table.replace_schema_metadata(notes), stream, compression="zstd")
+    files.write_bytes_atomic(path, checksum.sealed(stream.getvalue().to_pybytes()))
 
 
 def read_table(path: str, columns: list[str] | None = None) -> "pa.Table":
@@ -94,9 +97,16 @@ def read_table(path: str, columns: list[str] | None = None) -> "pa.Table":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    content = files.read_bytes(path)
+    try:
+        checksum.check(content, path)
+    except DamagedFileError as error:
+        raise DataError(
+            f"{error.file} is damaged: it was changed after it was written; run jobs/prepare.py again"
+        ) from error
     try:
         # In this thread: one of Arrow's own that lets go of Python's bytes as the process ends aborts it.
-        with pq.ParquetFile(pa.BufferReader(files.read_bytes(path)), pre_buffer=False) as file:
+        with pq.ParquetFile(pa.BufferReader(content), pre_buffer=False) as file:
             return file.read(columns=columns, use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path} is damaged: {error}; run jobs/prepare.py again") from error
@@ -110,14 +120,14 @@ def claim_store(store: str, options: Mapping[str, Any]) -> None:
         DataError: store.json is damaged.
     """
     path, options = files.join(store, STORE_NAME), redacted(options)
-    if not files.exists(path):
-        files.write_json(path, options)
-        return
-    seen = redacted(read_claim(store))
+    seen = redacted(read_claim(store)) if files.exists(path) else options
     if seen != options:
         keys = [key for key in {**options, **seen} if seen.get(key) != options.get(key)]
         pairs = [f"{key} {seen.get(key)!r}, now {options.get(key)!r}" for key in keys]
         raise UsageError(f"the store {store} was made with {'; '.join(pairs)}: use another --store or delete it")
+    content = (json.dumps({**options, checksum.KEY: checksum.PLACEHOLDER}, indent=1) + "\n").encode()
+    if not files.exists(path) or files.read_bytes(path) != checksum.sealed(content):  # stores had no checksums once
+        files.write_bytes_atomic(path, checksum.sealed(content))
 
 
 def read_claim(store: str) -> dict[str, Any]:
@@ -127,9 +137,11 @@ def read_claim(store: str) -> dict[str, Any]:
         DataError: it is missing or damaged.
     """
     path = files.join(store, STORE_NAME)
-    found = files.read_json(path)
+    content = files.read_bytes(path)
+    checksum.check(content, path)
+    found = parse(content, path)
     if not isinstance(found, dict):
         raise DataError(
             f"{path} is damaged: got {found!r:.40}, expected an object; run jobs/prepare.py into a new folder"
         )
-    return found
+    return {key: value for key, value in found.items() if key != checksum.KEY}

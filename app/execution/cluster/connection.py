@@ -13,6 +13,7 @@ import ray
 
 from app.console import say
 from app.errors import ResourceError
+from app.execution.cluster import own_ray
 from app.execution.cluster.on_demand import ask_for_gpus
 from app.machine import num_cores
 from app.planning.plan import Plan
@@ -81,21 +82,9 @@ def _keep_quiet() -> None:
 
 
 def start_local(num_logical_cpus: int) -> None:
-    """An embedded Ray on this machine alone, reachable by loopback only."""
-    os.environ.setdefault(
-        "RAY_AUTH_MODE", "disabled"
-    )  # else the first local run writes a token that later heads ask for
-    for watcher in ("RAY_TRAIN_ENABLE_STATE_TRACKING", "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"):
-        os.environ.setdefault(watcher, "0")  # processes of Ray Train for a dashboard and for nodes of a cloud
+    """A Ray of this process alone, with so many CPUs or, if those are more, all cores and SPARE_CPUS."""
     cores = num_cores()
-    ray.init(
-        address="local",  # else a head on this machine, or what one that was killed has left behind, is tried first
-        num_cpus=max(num_logical_cpus, cores + SPARE_CPUS),
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        resources={CORE: cores},
-    )
+    own_ray.start(num_cpus=max(num_logical_cpus, cores + SPARE_CPUS), resources={CORE: cores})
 
 
 def count_slots() -> Slots:

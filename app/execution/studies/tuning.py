@@ -5,8 +5,6 @@ Tune's own files are disposable; what a restart reads is the study's folder.
 
 import logging
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +20,7 @@ from ray.util.placement_group import placement_group
 
 from app.errors import ResourceError
 from app.execution.cluster.host_watch import place_elsewhere
+from app.execution.cluster.own_folder import OwnFolder
 from app.execution.studies.plan_searcher import PlanSearcher
 from app.execution.studies.population import PopulationTraining
 from app.execution.studies.results import FAILURE, ORDER, SHAPE
@@ -63,7 +62,7 @@ def run_trials(trials: StudyTrials) -> None:
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(stage.concurrent_trials for stage in plan.stages))
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     callback = StudyCallback(trials)
-    storage = tempfile.mkdtemp(prefix="twofold-tune-")
+    storage = OwnFolder()
     try:
         tune.Tuner(
             tune.with_resources(TrialTrainable, _resources),
@@ -77,7 +76,7 @@ def run_trials(trials: StudyTrials) -> None:
             ),
             run_config=tune.RunConfig(
                 name="tune",
-                storage_path=storage,
+                storage_path=storage.path,
                 callbacks=[callback],
                 failure_config=tune.FailureConfig(max_failures=max(e.max_retries for e in trials.experiments.values())),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
@@ -85,7 +84,7 @@ def run_trials(trials: StudyTrials) -> None:
             ),
         ).fit()
     finally:
-        shutil.rmtree(storage, ignore_errors=True)
+        storage.remove()
 
 
 class NamedPlace(tune.PlacementGroupFactory):

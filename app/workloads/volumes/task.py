@@ -61,6 +61,9 @@ class VolumeTask:
     weights: str | None = None
     """Initial weights: a file of weights (.safetensors, .pt, .pth) or the folder of a run, of the same network; a head
     that does not fit is new, and said; where less than half of the tensors fit, nothing is trained. None: random."""
+    recompute: bool = False
+    """unet3d: the backward pass computes each block's activations again instead of keeping them (activation
+    checkpointing): less memory, more time, equal results."""
     loss: Loss = "dice-bce"
     sampling: Literal["patch", "whole"] = "patch"
     """`whole`: whole volumes, padded with zeros or cropped to `patch_size` about their centre."""
@@ -91,6 +94,8 @@ class VolumeTask:
         if self.network == "unet3d" and self.norm == "group":
             wanted = f"multiples of {NUM_GROUPS}, the groups of group norm"
             require(all(n % NUM_GROUPS == 0 for n in counts), "filters", counts, wanted)
+        if self.recompute:
+            require(self.network == "unet3d", "recompute", True, f"false for {self.network}: unet3d alone has it")
         if self.network == "dynunet":
             require(len(counts) >= 3, "filters", counts, "at least three resolutions for dynunet")
             require(self.norm != "group", "norm", self.norm, "batch or instance for dynunet")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from app.configuration import from_dict
 from app.data import files
 from app.data.samples.splits import SPLITS, TEST, TRAIN, UNLABELLED, VALIDATION
-from app.data.store.manifest import MANIFEST_NAME, STORE_NAME, read_manifest_table, read_table
+from app.data.store.manifest import MANIFEST_NAME, STORE_NAME, read_claim, read_manifest_table, read_table
 from app.errors import DataError, UsageError
 from app.workloads.documents.source.grouping import shared_documents
 from app.workloads.documents.store.leakage import DUPLICATES_NAME, EXCLUDED_NAME, NO_PARTITION
@@ -220,7 +220,7 @@ def read_options(root: str) -> StoreOptions:
     """Raises DataError when store.json is missing, damaged, or of another workload or format."""
     path = files.join(root, STORE_NAME)
     try:
-        options = from_dict(StoreOptions, files.read_json(path))
+        options = from_dict(StoreOptions, read_claim(root))
     except ValueError as error:
         raise DataError(f"{path} is not of a store of documents: {error}; run jobs/prepare.py documents") from error
     if (options.workload, options.format) != (WORKLOAD, FORMAT):

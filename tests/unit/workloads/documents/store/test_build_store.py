@@ -1,4 +1,3 @@
-import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,7 @@ from drawn_sets import draw_page, save, save_rvl, save_tobacco
 from quarantine_files import read_quarantine
 
 from app.data import files
-from app.data.store.manifest import read_table, write_table
+from app.data.store.manifest import read_claim, read_table, write_table
 from app.errors import DataError, UsageError
 from app.workloads.documents.source.listing import SourceOptions
 from app.workloads.documents.store import build_store
@@ -217,7 +216,7 @@ def test_a_damaged_list_of_pages_is_named(prepare: Prepare, tmp_path: Path) -> N
 def test_store_json_says_how_it_was_made(prepare: Prepare, tmp_path: Path) -> None:
     source = save_tobacco(tmp_path / "tobacco", {"ADVE": [1, 2, 3], "Memo": [4, 5, 6]})
     store = prepare(source, per_class=2, seed=7, how=TOBACCO)
-    made = json.loads(Path(store.root, "store.json").read_text())
+    made = read_claim(store.root)
     assert made.pop("classes") == list(store.options.classes)
     assert made == {
         "workload": "documents",

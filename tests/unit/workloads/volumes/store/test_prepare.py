@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from quarantine_files import read_quarantine
 
 from app.data import files
+from app.data.store.manifest import read_claim
 from app.data.store.quarantine import Quarantined
 from app.errors import DataError, UsageError
 from app.workloads.brats.checks import check
@@ -414,7 +415,7 @@ def test_a_case_is_prepared_again_when_its_codes_mean_others(case: CaseFiles, tm
 def test_a_store_made_before_labels_were_noted_is_told_apart(make_msd: MakeMsd, tmp_path: Path) -> None:
     source, store = make_msd(3), tmp_path / "store"
     build(source, store)
-    options = files.read_json(str(store / "store.json"))
+    options = read_claim(str(store))
     del options["labels"]
     files.write_json(str(store / "store.json"), {**options, "format": 1})
     with pytest.raises(UsageError, match=r"was made with format 1, now .*labels None, now '0=background 1=edema"):
