@@ -37,7 +37,7 @@ def study(**changes: Any) -> Study:
 
 def run(made: Study, folder: Path, strategy: str) -> StudyRecord:
     plan = plan_of_strategy(made, strategy, 2)
-    return run_study(made, plan, StudySetting(str(folder), {"": str(folder.parent)}))
+    return run_study(made, plan, StudySetting(str(folder), {"": str(folder.parent)}, feeding="worker"))
 
 
 def plain(folder: Path, name: str, file: str) -> Any:
