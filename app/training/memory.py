@@ -18,11 +18,11 @@ from app.training.step import StepFunction, make_optimizer
 from app.workloads.base import Workload
 
 
-class Counter(TorchDispatchMode):
+class Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all storages that come to be under it, until they are let go."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.num_bytes = self.peak_bytes = 0
         self._known: set[int] = set()
 
