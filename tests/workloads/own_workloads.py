@@ -17,7 +17,8 @@ from app.command_line import run
 from app.workloads import registry
 
 ROOT = Path(__file__).parents[2]
-JOBS: tuple[registry.Job, ...] = get_args(registry.Job)
+JOBS = {*get_args(registry.Job)} - {"synthesize"}
+"""What one does with data that there is."""
 
 
 @dataclass(frozen=True)
