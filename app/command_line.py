@@ -27,6 +27,8 @@ ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",
 }
 """Set before a job starts unless the user has set them."""
+MAX_LINE = 4000
+"""Characters of an error."""
 
 
 def run(
@@ -74,8 +76,10 @@ def absolute(path: str) -> str:
 
 
 def fail(message: str, exit_code: int) -> None:
-    """Write one line to stderr and exit."""
+    """Write one line to stderr and exit; what a file held that is shown in it may be long."""
     line = "; ".join(part.strip() for part in message.splitlines() if part.strip())
+    if len(line) > MAX_LINE:
+        line = f"{line[: MAX_LINE // 2]} … {line[-MAX_LINE // 2 :]}"
     sys.stderr.write(f"error: {printable(line, sys.stderr.encoding) or 'without a message'}\n")
     sys.stderr.flush()
     raise SystemExit(exit_code)

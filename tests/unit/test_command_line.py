@@ -237,3 +237,10 @@ def test_a_job_as_a_process(tmp_path: Path) -> None:
     code, out, _ = ended("--help")
     assert code == 0
     assert "Herds sheep." in out
+
+
+def test_a_long_value_in_an_error_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        fail(f"got {'9' * 100_000}, expected 1 to 3", 2)
+    line = capsys.readouterr().err
+    assert line.startswith("error: got 999") and line.endswith("9, expected 1 to 3\n") and len(line) < 5000
