@@ -1,13 +1,12 @@
 """How a job starts: typed flags from a dataclass, one clear line for a user's error, exit codes that mean something."""
 
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
+from app import stopping
 from app.errors import find_user_error
 from app.printable import printable
 
@@ -47,12 +46,11 @@ def run(
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, a job does so as on Ctrl-C
+    stopping.listen()
     try:
         main(_parse(arguments, argv, description or sys.modules["__main__"].__doc__))
     except KeyboardInterrupt:
-        fail("stopped; run the same command to resume", 130)
+        fail(stopping.STOPPED, stopping.EXIT_CODE)
     except Exception as error:
         found = find_user_error(error)
         if found is not None:
