@@ -19,10 +19,10 @@ demo: setup ## Volumes in, a trained and evaluated model, a report out: runs/dem
 HOSTS := $(foreach part,1_launch 2_jobs 3_access 6_down,tests/cluster/test_cluster_$(part).py)
 
 test: lint ## Lint, then the tests: unit, on Ray, end to end, on hosts
-	@$(PY) -m pytest tests/unit tests/workloads tests/fuzz tests/ray tests/e2e $(HOSTS)
+	@$(PY) -m pytest -n logical --maxprocesses 4 $(HOSTS) tests/ray tests/e2e tests/fuzz tests/workloads tests/unit
 
 test-unit: setup ## Only the fast tests, without Ray
-	@$(PY) -m pytest tests/unit tests/workloads
+	@$(PY) -m pytest -n logical --maxprocesses 4 tests/workloads tests/unit
 
 test-cluster: setup ## All tests on hosts made of namespaces, faults too: needs root, iproute2, openssh-server, rsync
 	@$(PY) -m pytest tests/cluster

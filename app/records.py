@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import Any, Literal
 
 from app.errors import UsageError
+from app.machine import num_cores
 
 PACKAGES = ("ray", "torch", "monai", "timm", "transformers", "numpy", "blosc2")
 
@@ -27,6 +28,8 @@ class Timings:
 
     startup_s: float = 0.0
     """From the command to the first request for data: processes, imports, network, choice of numerics, resume."""
+    choosing_share: float = 0.0
+    """Of startup_s, by the last attempt: what chose the numerics. Only a study's first trainings measure."""
     first_batch_s: float = 0.0
     """Waiting for the first batch, after everything else was ready."""
     data_wait_s: float = 0.0
@@ -45,6 +48,8 @@ class Timings:
     num_warmup_steps: int = 0
     num_timed_steps: int = 0
     """Timed steps of the last attempt, as num_warmup_steps: those that rates are measured on."""
+    evaluated_share: float = 1.0
+    """Of the validation split: a training that only measures sees as much of it as there is time for."""
 
     def samples_per_s(self, global_batch_size: int) -> float | None:
         """Steady rate over all workers, waiting for data included, warm-up left out. None before any timed step."""
@@ -202,6 +207,9 @@ class Session:
 
     start_s: float
     end_s: float
+    ready_s: float | None = None
+    """Seconds from its start until Tune could give out trials; while workers came up beside it, only what it computed
+    itself. None: older than this, or ended before."""
 
 
 @dataclass(frozen=True)
@@ -261,6 +269,6 @@ def host() -> dict[str, Any]:
     return {
         "name": socket.gethostname(),
         "system": platform.platform(),
-        "num_cores": len(os.sched_getaffinity(0)),
+        "num_cores": num_cores(),
         "memory_bytes": memory_bytes,
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal, TypeVar
 
+from app.machine import num_cores
 from app.records import versions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -150,10 +151,6 @@ def host() -> dict[str, Any]:
     cpu = cpu_facts(Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else "")
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {"system": platform.system(), "num_cores": num_cores(), "memory_bytes": memory_bytes, **cpu}
-
-
-def num_cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def cpu_facts(cpuinfo: str) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from app.machine import num_cores
 from benchmarks import document_data
-from benchmarks.common import Report, Setting, alternate, compare, load_average, num_cores, say
+from benchmarks.common import Report, Setting, alternate, compare, load_average, say
 from benchmarks.side import Side
 
 CORES_TARGET = 1.85

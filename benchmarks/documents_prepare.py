@@ -11,8 +11,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from app.machine import num_cores
 from benchmarks import document_data
-from benchmarks.common import Report, Setting, alternate, compare, load_average, num_cores, say
+from benchmarks.common import Report, Setting, alternate, compare, load_average, say
 from benchmarks.document_data import IMAGE_SIZE
 from benchmarks.side import ONE_THREAD, Side
 

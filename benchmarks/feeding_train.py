@@ -12,8 +12,9 @@ from functools import partial
 from statistics import median
 from typing import Any
 
+from app.machine import num_cores
 from benchmarks import data, document_data
-from benchmarks.common import Report, Setting, alternate, compare, load_average, num_cores, say
+from benchmarks.common import Report, Setting, alternate, compare, load_average, say
 
 TARGET = 0.97
 NUM_PAIRS = 7

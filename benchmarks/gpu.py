@@ -98,6 +98,7 @@ def make_step(
     import numpy as np
     import torch
 
+    from app.configuration import to_dict
     from app.experiment import Experiment
     from app.training.context import LocalContext
     from app.training.numerics import Numerics
@@ -109,7 +110,7 @@ def make_step(
     experiment = Experiment(
         name="gpu",
         workload="brats",
-        task=task.to_dict(),
+        task=to_dict(task),
         batch_size=shape["batch_size"],
         max_micro_batch_size=micro_batch_size,
     )

@@ -120,14 +120,14 @@ def _plain(stages: Sequence[Stage]) -> Stages:
 def _candidates(of: World, widths: Sequence[int]) -> list[Candidate]:
     experiments = {name: _experiment(trial) for name, trial in of.trials.items()}
     model = CostModel(measured(of, {trial.kind for trial in of.trials.values()}))
-    known: dict[tuple[int, int, int, int], tuple[float, float]] = {}
+    known: dict[tuple[int, int, int, int, int], tuple[float, float]] = {}
 
-    def seconds(name: str, k: int, c: int) -> tuple[float, float]:
+    def seconds(name: str, k: int, c: int, busy: int) -> tuple[float, float]:
         trial = of.trials[name]
-        key = trial.kind, trial.epochs, k, c
+        key = trial.kind, trial.epochs, k, c, busy
         if key not in known:
-            cost = model.cost(experiments[name], k, c)
-            known[key] = cost.start_s, cost.run_s
+            cost = model.cost(experiments[name], k, c, busy)
+            known[key] = cost.lane_s, cost.run_s
         return known[key]
 
     found = candidates([[*of.trials]], of.num_workers, widths, seconds)

@@ -6,8 +6,9 @@ All sides run pinned to the same core, one case at a time, in turn; imports, sta
 import shutil
 from typing import Any
 
+from app.machine import num_cores
 from benchmarks import data
-from benchmarks.common import Report, Setting, compare, load_average, num_cores, say, seconds
+from benchmarks.common import Report, Setting, compare, load_average, say, seconds
 from benchmarks.peers import nnunet
 from benchmarks.side import ONE_THREAD, Side
 

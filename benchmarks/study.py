@@ -14,8 +14,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from app.machine import num_cores
 from benchmarks import data
-from benchmarks.common import Report, Setting, alternate, compare, load_average, num_cores, say
+from benchmarks.common import Report, Setting, alternate, compare, load_average, say
 from benchmarks.study_sides import NUM_WORKERS, Sides, kill_tree, trivial
 
 SHAPE = data.QUICK_SHAPE

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from app.machine import num_cores
 from benchmarks import data
-from benchmarks.common import ROOT, Setting, num_cores, say, seconds
+from benchmarks.common import ROOT, Setting, say, seconds
 
 NUM_WORKERS = 2
 TIMEOUT_S = 1800

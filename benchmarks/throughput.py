@@ -13,8 +13,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from app.machine import num_cores
 from benchmarks import data
-from benchmarks.common import ROOT, Report, Setting, alternate, compare, load_average, num_cores, say
+from benchmarks.common import ROOT, Report, Setting, alternate, compare, load_average, say
 
 RATE_TARGET = 0.97
 WAITING_TARGET = 0.02

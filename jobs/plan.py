@@ -72,7 +72,8 @@ def main(arguments: Arguments) -> None:
     found = [one for num_workers in arguments.workers for one in forecasts(study, profile, num_workers)]
     show(found, arguments.price_per_worker_hour)
     setting = profile.setting
-    say(f"measured on {setting.device}, {setting.num_cores} cores ({len(profile.samples)} trainings)")
+    beside = f", beside other work on {profile.busy_cores:.1f} of them" if profile.busy_cores > 0.3 else ""
+    say(f"measured on {setting.device}, {setting.num_cores} cores{beside} ({len(profile.samples)} trainings)")
     if study.scheduler is not None:
         plays = "which stops trials early: times are means over plays of its rule with invented scores"
         whole = "whose rounds and choices are left out: times are those of all epochs"
@@ -155,7 +156,10 @@ def write_page(
     model = CostModel(profile)
     experiments = played({one.name: one for one in study.experiments}, drawn_epochs(study, 0))
     expected = expected_record(
-        chosen.plan, lambda name, k, c: model.cost(experiments[name], k, c), model.launch_s, origins_of(study)
+        chosen.plan,
+        lambda name, *where: model.cost(experiments[name], *where),
+        model.launch_s(chosen.plan.stages[0].workers_per_trial),
+        origins_of(study),
     )
     made = time.strftime("%Y-%m-%d %H:%M")
     page = plan_page(found, chosen, expected, price, made, is_one_play=stops_early(study.scheduler))

@@ -120,9 +120,9 @@ def synthesize_documents(arguments: SynthesizeRvlCdip | SynthesizeTobacco) -> No
 
 def checked_processes(asked: int | None) -> int:
     """The processes to use: as asked, or one a core."""
-    from app.data.synthetic_folder import num_usable_cores
+    from app.machine import num_cores
 
-    num_processes = num_usable_cores() if asked is None else asked
+    num_processes = num_cores() if asked is None else asked
     if num_processes < 1:
         raise UsageError(f"--num-processes: got {num_processes}, expected 1 or more")
     return num_processes

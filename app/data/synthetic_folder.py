@@ -1,7 +1,6 @@
 """A folder of synthetic data that several processes fill and that an interrupted call goes on with."""
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -67,11 +66,6 @@ def write_in_processes(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def num_usable_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _difference(found: Any, wanted: dict[str, Any]) -> str:

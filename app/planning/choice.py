@@ -40,7 +40,7 @@ def lower_bound_s(trials: Sequence[str], num_workers: int, widths: Sequence[int]
 
 
 def _fastest(name: str, k: int, most: int, seconds: Seconds) -> tuple[float, float] | None:
-    found = [one for c in {1, max(1, most)} if (one := seconds(name, k, c)) is not None]
+    found = [one for c in {1, max(1, most)} for b in {1, c} if (one := seconds(name, k, c, b)) is not None]
     return min(found, key=lambda one: one[1]) if found else None
 
 
@@ -157,7 +157,7 @@ def _best_cuts(num: int, widths: tuple[int, ...], piece_s: Callable[[int, int, i
 
 
 def longest_first(names: Sequence[str], k: int, c: int, seconds: Seconds) -> list[str]:
-    found = {name: seconds(name, k, c) for name in names}
+    found = {name: seconds(name, k, c, c) for name in names}
     return sorted(names, key=lambda name: -sum(found[name] or (0.0,)))
 
 

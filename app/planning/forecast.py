@@ -8,7 +8,7 @@ from typing import Literal
 from app.errors import UsageError
 from app.experiment import Experiment, Study
 from app.planning.choice import Candidate, candidates, lower_bound_s
-from app.planning.cost import CostModel
+from app.planning.cost import ONCE, CostModel
 from app.planning.lanes import Origins, Seconds, makespan_s
 from app.planning.plan import Expected, Plan, Stage, check
 from app.planning.profile import Profile, group_of
@@ -51,9 +51,12 @@ class Forecast:
         return self.makespan_s / self.bound_s - 1
 
 
-def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast]:
+def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = False) -> list[Forecast]:
     """What every candidate takes on so many workers, the fastest first. Where a scheduler ends trials early, times are
     means over plays of its rule with invented scores (app.planning.stopping); the candidates are made as if none did.
+
+    Args:
+        is_up: Ray and Tune are there and the numerics are chosen, as they are when a study was just measured.
 
     Raises:
         UsageError: there are no workers, or the profile knows nothing of a trial; names it.
@@ -63,6 +66,7 @@ def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast
     model = CostModel(profile)
     experiments = {experiment.name: experiment for experiment in study.experiments}
     kinds = _kinds(experiments)
+    kinds_of_all = [*{kinds[name]: e for name, e in experiments.items()}.values()]
     widths = _widths(study, num_workers)
     seconds = _seconds(model, experiments, kinds)
     draws = max(MIN_DRAWS, min(NUM_DRAWS, NUM_DRAWN_TRIALS // len(experiments)))
@@ -71,10 +75,11 @@ def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast
     early = stops_early(study.scheduler)
     plays = [played(experiments, each) if early else experiments for each in lengths]
     drawn = [
-        (_seconds(each, some, _shortened(kinds, epochs)), each.launch_s + each.closing_s)
+        _seconds(each, some, _shortened(kinds, epochs))
         for each, some, epochs in zip(models, plays, lengths, strict=True)
     ]
     bound_s = _bound_s(model, plays[:NUM_BOUNDS] if early else [experiments], num_workers, widths)
+    bound_s += min(_around_s(model, k, num_workers // k, kinds_of_all, is_up) for k in widths)
     found = []
     origins = origins_of(study)
     for one in candidates(study.generations(), num_workers, widths, seconds, origins):
@@ -84,12 +89,18 @@ def forecasts(study: Study, profile: Profile, num_workers: int) -> list[Forecast
             for stage, some in zip(one.stages, kinds_of, strict=True)
             for experiment in some
         )
-        made = [(makespan_s(one.stages, each, origins), more_s) for each, more_s in drawn]
+        first = one.stages[0]
+        around = first.workers_per_trial, first.concurrent_trials, kinds_of_all, is_up
+        made = [
+            (makespan_s(one.stages, each, origins), _around_s(m, *around))
+            for each, m in zip(drawn, models, strict=True)
+        ]
         times = sorted(made_s + more_s for made_s, more_s in made if made_s is not None)
-        total_s = fmean(times) if early else one.makespan_s + model.launch_s + model.closing_s
+        total_s = fmean(times) if early else one.makespan_s + _around_s(model, *around)
         low_s, high_s = (times[round(share * (len(times) - 1))] for share in (LOW, HIGH))
         low_s, high_s = min(low_s, total_s), max(high_s, total_s)
-        worker_s = _terms(model, plays[0] if early else experiments, one.stages, num_workers, total_s)
+        before_s = _before_s(model, *around)
+        worker_s = _terms(model, plays[0] if early else experiments, one.stages, num_workers, total_s, before_s)
         expected = Expected(total_s, low_s, high_s, worker_s)
         reasons = (reason(one, total_s, bound_s, measured),)
         plan = Plan(study.name, num_workers, one.strategy, one.stages, reasons, expected)
@@ -116,9 +127,18 @@ def _shortened(kinds: Mapping[str, Kind], epochs: Mapping[str, int]) -> dict[str
 def _bound_s(
     model: CostModel, plays: Sequence[Mapping[str, Experiment]], num_workers: int, widths: Sequence[int]
 ) -> float:
-    """Mean over plays of a scheduler's rule; every plan has the command's own start and end."""
+    """Mean over plays of a scheduler's rule, without the command's own start and end."""
     bounds = [lower_bound_s([*one], num_workers, widths, _seconds(model, one, _kinds(one))) for one in plays]
-    return fmean(bounds) + model.launch_s + model.closing_s
+    return fmean(bounds)
+
+
+def _before_s(model: CostModel, k: int, num_lanes: int, some: Sequence[Experiment], is_up: bool) -> float:
+    """From the command to the first lanes' own start, and for choosing numerics."""
+    return 0.0 if is_up else model.launch_s(k) + model.choosing_s(some, num_lanes)
+
+
+def _around_s(model: CostModel, k: int, num_lanes: int, some: Sequence[Experiment], is_up: bool) -> float:
+    return _before_s(model, k, num_lanes, some, is_up) + model.closing_s
 
 
 def played(experiments: Mapping[str, Experiment], epochs: Mapping[str, int]) -> dict[str, Experiment]:
@@ -127,7 +147,12 @@ def played(experiments: Mapping[str, Experiment], epochs: Mapping[str, int]) -> 
 
 
 def _terms(
-    model: CostModel, experiments: Mapping[str, Experiment], stages: Sequence[Stage], num_workers: int, total_s: float
+    model: CostModel,
+    experiments: Mapping[str, Experiment],
+    stages: Sequence[Stage],
+    num_workers: int,
+    total_s: float,
+    before_s: float,
 ) -> dict[str, float]:
     """Worker-seconds by term; what is left of all workers' time is idle."""
     found: dict[str, float] = {}
@@ -135,10 +160,10 @@ def _terms(
         k, c = stage.workers_per_trial, stage.concurrent_trials
         for position, name in enumerate(stage.trials):
             for term, term_s in model.cost(experiments[name], k, c).terms().items():
-                if term != "start" or position < c:
+                if term not in ONCE or position < c:
                     found[term] = found.get(term, 0.0) + k * term_s
     first = stages[0]
-    found["start"] = found.get("start", 0.0) + first.workers_per_trial * first.concurrent_trials * model.launch_s
+    found["start"] = found.get("start", 0.0) + first.workers_per_trial * first.concurrent_trials * before_s
     return {**found, "idle": max(0.0, num_workers * total_s - sum(found.values()))}
 
 
@@ -173,13 +198,13 @@ def choose(found: Sequence[Forecast], objective: Objective = "time", deadline_s:
 
 def _seconds(model: CostModel, experiments: Mapping[str, Experiment], kinds: Mapping[str, Kind]) -> Seconds:
     """Trials of one kind, their group, epochs and how often they are evaluated, cost the same."""
-    known: dict[tuple[Kind, int, int], tuple[float, float]] = {}
+    known: dict[tuple[Kind, int, int, int], tuple[float, float]] = {}
 
-    def seconds(name: str, k: int, side_by_side: int) -> tuple[float, float]:
-        key = kinds[name], k, side_by_side
+    def seconds(name: str, k: int, places: int, busy: int) -> tuple[float, float]:
+        key = kinds[name], k, places, busy
         if key not in known:
-            cost = model.cost(experiments[name], k, side_by_side)
-            known[key] = cost.start_s, cost.run_s
+            cost = model.cost(experiments[name], k, places, busy)
+            known[key] = cost.lane_s, cost.run_s
         return known[key]
 
     return seconds

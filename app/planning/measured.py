@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from app.errors import UsageError
 from app.experiment import Experiment
+from app.planning.plan import Plan
 from app.planning.profile import Profile, Sample, Setting, Start, group_of, num_evaluations
 from app.records import StudyRecord, StudyTrial, TrialRecord
 
@@ -29,15 +31,18 @@ def profile_of(
     records: list[TrialRecord] = []
     samples: list[Sample] = []
     closings: list[float] = []
+    readies: list[float] = []
     for number, (study, asked) in enumerate(studies):
-        run = f"{study.name} {number}"
+        run, places = f"{study.name} {number}", _places(study)
         for trial in study.trials:
             if trial.record is not None and _is_usable(trial.record):
                 records.append(trial.record)
-                samples.append(_of_study(trial, trial.record, study, asked.get(trial.name), run))
+                sample = _of_study(trial, trial.record, study, asked.get(trial.name), run)
+                samples.append(replace(sample, places=places.get((trial.name, trial.workers_per_trial))))
         ends = [trial.end_s for trial in study.trials if trial.end_s is not None]
         if study.sessions and ends and study.status == "finished":
             closings.append(max(0.0, study.sessions[-1].end_s - max(ends)))
+        readies += [s.ready_s for s in study.sessions[:1] if s.ready_s is not None]
     for number, record in enumerate(filter(_is_usable, runs)):
         records.append(record)
         samples.append(_sample(record, f"run {number}", 1, "command"))
@@ -52,7 +57,7 @@ def profile_of(
                 f"profile: {first} ran on {wanted} and {record.name} on {setting_of(record)}: "
                 "their times do not mix; give runs of one setting"
             )
-    return Profile(wanted, tuple(samples), tuple(closings))
+    return Profile(wanted, tuple(samples), tuple(closings), tuple(readies))
 
 
 def setting_of(record: TrialRecord) -> Setting:
@@ -72,13 +77,35 @@ def _is_usable(record: TrialRecord) -> bool:
 
 def _of_study(trial: StudyTrial, record: TrialRecord, study: StudyRecord, asked: Experiment | None, run: str) -> Sample:
     before = _before(trial, study)
-    start: Start = "kept" if before is not None else "command" if _is_with_command(trial, study) else "lane"
+    start: Start = "command" if _is_with_command(trial, study) else "lane"
+    if before is not None:
+        start = "kept" if before.record is None or _costs(before.record) == _costs(record) else "changed"
     handover_s = 0.0
     if trial.start_s is not None and trial.end_s is not None:
-        handover_s = max(0.0, trial.end_s - trial.start_s - record.timings.total_s)
-        if before is not None and before.stage == trial.stage and before.end_s is not None:
-            handover_s += max(0.0, trial.start_s - before.end_s)
+        handover_s = max(0.0, trial.end_s - trial.start_s - record.timings.total_s) + gap_s(trial, study)
     return _sample(record, run, _overlapping(trial, study), start, handover_s, asked)
+
+
+def _places(study: StudyRecord) -> dict[tuple[str, int], int]:
+    """How many trials their stages had room for, by their names and workers: what ran under an earlier plan than the
+    record's may have had others."""
+    try:
+        stages = Plan.from_dict(study.plan).stages
+    except ValueError:
+        return {}
+    return {(name, stage.workers_per_trial): stage.concurrent_trials for stage in stages for name in stage.trials}
+
+
+def gap_s(trial: StudyTrial, study: StudyRecord) -> float:
+    """Between the trial before it on its lane, of one stage, and this one."""
+    before = _before(trial, study)
+    if before is None or before.stage != trial.stage or before.end_s is None or trial.start_s is None:
+        return 0.0
+    return max(0.0, trial.start_s - before.end_s)
+
+
+def _costs(record: TrialRecord) -> str:
+    return group_of(Experiment.from_dict(record.experiment))
 
 
 def _sample(
@@ -103,14 +130,16 @@ def _sample(
         start=start,
         global_batch_size=record.global_batch_size,
         steps_per_epoch=steps_per_epoch,
-        startup_s=timings.startup_s + timings.first_batch_s,
+        startup_s=timings.startup_s * (1 - timings.choosing_share) + timings.first_batch_s,
         step_s=step_s,
         first_steps_s=max(0.0, timings.warmup_steps_s - timings.num_warmup_steps * step_s),
-        evaluation_s=timings.evaluation_s / num_evaluations(experiment),
+        evaluation_s=timings.evaluation_s / num_evaluations(experiment) / timings.evaluated_share,
         checkpoint_s=timings.checkpoint_s / num_epochs,
         other_s=timings.other_s / num_epochs,
         handover_s=handover_s,
         num_parameters=record.num_parameters,
+        choosing_s=timings.startup_s * timings.choosing_share,
+        evaluated_share=timings.evaluated_share,
     )
 
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from app.experiment import Experiment, Study
 from app.planning.plan import Plan, Stage
 from app.planning.profile import Profile, group_of
+from app.records import StudyTrial
 
 NUM_AGAIN = 2
 """Trainings one after the other on a lane: the second finds its processes there."""
+LEAST_S, SHARE = 180.0, 0.1
+"""How long measuring may take: so long, or this share of the study's shortest trial, whichever is more."""
 NUM_EPOCHS = 30
 """That a training would have, were it not ended before: an epoch may have a single step."""
 PREFIX = "measured"
@@ -51,30 +54,43 @@ def missing(
     return found
 
 
-def measurement(name: str, wanted: Sequence[tuple[Experiment, Sequence[int]]], num_workers: int) -> Measurement:
-    """Each experiment on each of its numbers of workers, alone, then with all workers busy: neighbours share cores,
-    memory and disk. Trainings of one width follow each other, so that their processes start once."""
+def measurement(
+    name: str, wanted: Sequence[tuple[Experiment, Sequence[int]]], num_workers: int, shares_cores: bool = True
+) -> Measurement:
+    """Each experiment on each of its numbers of workers with all workers busy, for neighbours share cores, memory and
+    disk; of each width one more in the end, which has no neighbours. What says most comes first, for the end may be
+    left out: as the two plain strategies begin, the widest first, since it is the start of its command that cannot be
+    inferred, then one worker each.
+
+    Args:
+        shares_cores: what runs alone on one worker has the node's cores; GPUs' workers have not.
+    """
     asked: dict[str, Experiment] = {}
-    stages = []
-    for k in sorted({k for _, widths in wanted for k in widths}):
-        some = [(number, e) for number, (e, widths) in enumerate(wanted) if k in widths]
-        alone = [_named(asked, e, f"{number}-k{k}-alone") for number, e in some for _ in range(_times(some))]
-        stages.append(Stage(k, 1, tuple(alone)))
-    for k in sorted({k for _, widths in wanted for k in widths}, reverse=True):
+    stages: list[Stage] = []
+    widths = sorted({k for _, some in wanted for k in some})
+    order = list(dict.fromkeys([widths[-1], widths[0], *widths])) if widths else []
+
+    def add(k: int, places: int, what: str, numbers: Sequence[int]) -> None:
+        names = [_named(asked, wanted[number][0], f"{number}-k{k}-{what}") for number in numbers]
+        stages.append(Stage(k, places, tuple(names)))
+
+    for k in order:
         places = num_workers // k
-        some = [(number, e) for number, (e, widths) in enumerate(wanted) if k in widths]
-        if places > 1:
-            busy = [_named(asked, e, f"{number}-k{k}-busy") for number, e in some for _ in range(places)]
-            stages.append(Stage(k, places, tuple(busy)))
+        some = [number for number, (_, mine) in enumerate(wanted) if k in mine]
+        times = NUM_AGAIN * places if k in order[:2] else places
+        add(k, places, "busy", [n for n in some for _ in range(times)] + (some[:1] if places > 1 else []))
+        if k == 1 and places > 1 and shares_cores:
+            add(1, 1, "alone", some)
+    if len(order) > 1:
+        add(order[0], 1, "again", [next(n for n, (_, mine) in enumerate(wanted) if order[0] in mine)])
     experiments = tuple(
         replace(e, name=name, epochs=NUM_EPOCHS, evaluate_every_epochs=NUM_EPOCHS) for name, e in asked.items()
     )
-    study = Study(name, experiments)
-    return Measurement(study, Plan(name, num_workers, PREFIX, tuple(stages)), asked)
+    return Measurement(Study(name, experiments), Plan(name, num_workers, PREFIX, tuple(stages)), asked)
 
 
-def _times(some: Sequence[tuple[int, Experiment]]) -> int:
-    return math.ceil(NUM_AGAIN / len(some))
+def num_waves(plan: Plan) -> int:
+    return sum(math.ceil(len(stage.trials) / stage.concurrent_trials) for stage in plan.stages)
 
 
 def _named(asked: dict[str, Experiment], experiment: Experiment, what: str) -> str:
@@ -83,8 +99,46 @@ def _named(asked: dict[str, Experiment], experiment: Experiment, what: str) -> s
     return name
 
 
+@dataclass(frozen=True)
+class Limit:
+    """How long measuring may take, start-up and evaluations included: LEAST_S, or a share of the shortest trial."""
+
+    asked: Mapping[str, Experiment]
+    """What the short trainings stand for, with all their epochs."""
+    start_s: float
+
+    def left_out(self, trials: Mapping[str, StudyTrial], now_s: float) -> list[str]:
+        """Of the trainings that wait those that are no longer begun: none of a kind of which nothing is known yet."""
+        waiting = [name for name, trial in trials.items() if trial.status == "waiting"]
+        if now_s - self.start_s < max(LEAST_S, SHARE * self._shortest_s(trials)):
+            return []
+        known = {group_of(self.asked[name]) for name, trial in trials.items() if trial.start_s is not None}
+        kept: dict[str, str] = {}
+        for name in waiting:
+            kept.setdefault(group_of(self.asked[name]), name)
+        needed = {name for group, name in kept.items() if group not in known}
+        return [name for name in waiting if name not in needed and trials[name].start_s is None]
+
+    def _shortest_s(self, trials: Mapping[str, StudyTrial]) -> float:
+        """Of the steps of the study's trials as they are known so far."""
+        found: dict[str, float] = {}
+        for name, trial in trials.items():
+            if trial.record is not None and (timings := trial.record.timings).num_timed_steps:
+                steps = trial.record.num_steps / NUM_EPOCHS * self.asked[name].epochs
+                run_s = steps * (timings.step_s + timings.data_wait_s) / timings.num_timed_steps
+                group = group_of(self.asked[name])
+                found[group] = min(run_s, found.get(group, math.inf))
+        return min(found.values(), default=0.0)
+
+
 def merged(old: Profile | None, new: Profile) -> Profile:
     """Both, where they were measured in one setting; else the new one alone."""
     if old is None or old.setting != new.setting:
         return new
-    return replace(new, samples=(*old.samples, *new.samples), closings_s=(*old.closings_s, *new.closings_s))
+    return replace(
+        new,
+        samples=(*old.samples, *new.samples),
+        closings_s=(*old.closings_s, *new.closings_s),
+        readies_s=(*old.readies_s, *new.readies_s),
+        busy_cores=max(old.busy_cores, new.busy_cores),
+    )

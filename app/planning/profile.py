@@ -15,8 +15,9 @@ from app.strict_json import parse_as
 FORMAT = 2
 NUM_GROUP_DIGITS = 12
 
-Start = Literal["command", "lane", "kept"]
-"""What a training's start-up holds: all from the command on, its lane's processes, or neither, for they were there."""
+Start = Literal["command", "lane", "changed", "kept"]
+"""What a training's start-up holds: all from the command on, or its lane's processes, or neither, for they were there;
+`changed`: they had trained what costs otherwise, and what this one uses was not loaded or chosen yet."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Sample:
     global_batch_size: int
     steps_per_epoch: float
     startup_s: float
-    """To the first batch, its wait included."""
+    """To the first batch, its wait included; without what chose the numerics."""
     step_s: float
     """Seconds of a step after the warm-up, waiting for data included."""
     first_steps_s: float = 0.0
@@ -49,16 +50,24 @@ class Sample:
     handover_s: float = 0.0
     """Seconds of its lane's time that belong to no training: until its end is known, and since the one before ended."""
     num_parameters: int = 0
+    places: int | None = None
+    """Trainings that its stage has room for: they share the cores of a node whether they run or not. None: as many as
+    ran side by side."""
+    choosing_s: float = 0.0
+    """Seconds in which it chose the numerics of its study; of later trainings nearly none."""
+    evaluated_share: float = 1.0
+    """Of the validation split that the evaluation saw; `evaluation_s` is that of all."""
 
     def __post_init__(self) -> None:
-        for name in ("workers", "side_by_side", "global_batch_size"):
+        counts = ("workers", "side_by_side", "global_batch_size", *(() if self.places is None else ("places",)))
+        for name in counts:
             if getattr(self, name) < 1:
                 raise UsageError(f"{name}: got {getattr(self, name)}, expected 1 or more")
-        for name in ("steps_per_epoch", "step_s"):
+        for name in ("steps_per_epoch", "step_s", "evaluated_share"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name}: got {getattr(self, name)}, expected more than 0")
         parts = ("startup_s", "first_steps_s", "evaluation_s", "checkpoint_s", "other_s", "handover_s")
-        for name in (*parts, "num_parameters"):
+        for name in (*parts, "choosing_s", "num_parameters"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"{name}: got {getattr(self, name)}, expected 0 or more")
 
@@ -84,8 +93,12 @@ class Profile:
     samples: tuple[Sample, ...]
     closings_s: tuple[float, ...] = ()
     """Seconds of each study from the end of its last trial to that of the command."""
+    readies_s: tuple[float, ...] = ()
+    """Seconds of each study from its command to the first trial that it could begin."""
     workers_on_node: int | None = None
     """That a node has room for: neighbours are those on one's own. None: as many as it has cores."""
+    busy_cores: float = 0.0
+    """That other work kept busy on the machine of the command when measuring began."""
     format: int = FORMAT
 
     def __post_init__(self) -> None:

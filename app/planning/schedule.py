@@ -1,18 +1,19 @@
 """When each trial of a plan is expected to run, as a record of a study that has not run yet."""
 
 from collections.abc import Callable, Mapping
-from itertools import groupby
 
 from app.configuration import to_dict
-from app.planning.cost import Cost
-from app.planning.lanes import ALONE, Origins, Placed, lanes_s, places
+from app.planning.cost import ONCE, Cost
+from app.planning.lanes import ALONE, Origins, Placed, lanes_s, places, same_width
 from app.planning.plan import Plan
 from app.records import Session, Span, StudyRecord, StudyTrial
 
 PHASES: Mapping[str, str] = {
     "start": "startup",
     "again": "startup",
+    "new_steps": "step",
     "steps": "step",
+    "new_evaluation": "evaluation",
     "evaluation": "evaluation",
     "checkpoint": "checkpoint",
     "other": "other",
@@ -20,26 +21,27 @@ PHASES: Mapping[str, str] = {
 }
 """The terms of Cost, in the order in which they are drawn: a trial's evaluations are drawn as one."""
 
-Costs = Callable[[str, int, int], Cost]
-"""What a trial costs, by its name, its workers and how many run side by side."""
+Costs = Callable[[str, int, int, int], Cost]
+"""What a trial costs, by its name, its workers, how many such have room and how many of these run."""
 
 
 def expected_record(plan: Plan, costs: Costs, launch_s: float = 0.0, origins: Origins = ALONE) -> StudyRecord:
     """A record from second 0 on, as the study would leave it."""
 
-    def seconds(name: str, k: int, side_by_side: int) -> tuple[float, float]:
-        cost = costs(name, k, side_by_side)
-        return cost.start_s, cost.run_s
+    def seconds(name: str, k: int, places: int, busy: int) -> tuple[float, float]:
+        cost = costs(name, k, places, busy)
+        return cost.lane_s, cost.run_s
 
     trials: list[StudyTrial] = []
     stage_of = {name: number for number, stage in enumerate(plan.stages) for name in stage.trials}
     now_s = launch_s
-    for (k, c), same in groupby(plan.stages, key=lambda stage: (stage.workers_per_trial, stage.concurrent_trials)):
-        names = [name for stage in same for name in stage.trials]
-        placed = places(names, k, c, seconds, origins) or []
-        whole_s = lanes_s(names, k, c, seconds, origins) or 0.0
+    for k, c in same_width(plan.stages):
+        placed = places([*c], k, c, seconds, origins) or []
+        whole_s = lanes_s([*c], k, c, seconds, origins) or 0.0
         scale = whole_s / max(end_s for *_, end_s in placed)  # the last trials have fewer neighbours
-        trials += [_trial(one, stage_of[one[0]], k, costs(one[0], k, c), now_s, scale) for one in placed]
+        for one in placed:
+            cost = costs(one[0], k, c[one[0]], c[one[0]])
+            trials.append(_trial(one, stage_of[one[0]], k, cost, now_s, scale))
         now_s += whole_s
     return StudyRecord(
         name=plan.study,
@@ -58,7 +60,7 @@ def _trial(placed: Placed, stage: int, k: int, cost: Cost, offset_s: float, scal
     spans, at_s = [], offset_s + start_s * scale
     for term, phase in PHASES.items():
         term_s = cost.terms()[term] * scale
-        if term_s > 0 and (term != "start" or is_first):
+        if term_s > 0 and (term not in ONCE or is_first):
             spans.append(Span(phase, at_s, at_s + term_s))
             at_s += term_s
     begin_s = offset_s + start_s * scale

@@ -11,6 +11,8 @@ SPREAD_RUN = 0.05
 """Assumed relative standard deviation between runs of the same command, where few were measured ..."""
 WEIGHT_RUN = 4.0
 """... and how many measured deviations it counts as."""
+SPREAD_LOADED = 0.3
+"""Assumed: the same, where other work kept all cores busy while it was measured; in proportion where it kept some."""
 SPREAD_STEP = 0.03
 """Assumed, of the mean step of a training that was measured once."""
 SPREAD_START = 0.10

@@ -1,7 +1,7 @@
 """The time of a step on k workers beside neighbours: as measured, between what was measured, or inferred from it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean, median
 
@@ -16,6 +16,10 @@ SPREAD_DOUBLING = 0.12
 """Assumed, for each factor of two between a number of workers and the nearest that was measured."""
 SPREAD_NEIGHBOURS = 0.08
 """Assumed, for a number of neighbours that was not measured."""
+GAIN_THREADS = 0.8
+"""Assumed, where a worker has another number of threads than was measured: its step takes 1 / threads^0.8."""
+SPREAD_THREADS = 0.10
+"""Assumed, for each factor of two between them."""
 MAX_SLOWDOWN = 1.0
 """Largest slowdown by each further worker that is busy: no neighbour takes more than the time of a worker alone."""
 
@@ -37,29 +41,55 @@ class StepTimes:
     def __init__(self, profile: Profile, chance: Chance) -> None:
         self._chance = chance
         self._on_node = profile.workers_on_node or profile.setting.num_cores
-        self._slowdown = _slowdown(profile.samples, self._on_node)
+        self._num_cores = profile.setting.num_cores if profile.setting.device == "cpu" else 0
+        self._slowdown = _slowdown(profile.samples, self._on_node, self.threads)
+
+    def threads(self, k: int, places: int) -> int:
+        """That a worker computes with: the cores of a node are shared among the workers that it has room for. A GPU's
+        worker has its GPU."""
+        return max(1, self._num_cores // self._busy(k * places)) if self._num_cores else 1
 
     def of(
-        self, group: str, samples: Sequence[Sample], k: int, batch: int, side_by_side: int
-    ) -> tuple[float, float, bool]:
-        """Seconds; by how much neighbours change it against the samples of the nearest k; whether k was measured."""
-        widths = {s.workers for s in samples}
-        mine = nearest_width(samples, k)
-        by_beside = self._by_beside(group, [s for s in samples if s.workers == mine])
-        all_s = fmean(by_beside.values())
-        here_s = self._beside(by_beside, mine, side_by_side if mine == k else max(1, side_by_side * k // mine))
-        if k in widths:
-            return here_s, here_s / all_s, True
-        factor = here_s / all_s
-        found_s = self._inferred(group, samples, k, batch) * factor
-        far = min(abs(math.log2(w / k)) for w in widths)
-        return found_s * self._chance.factor(f"{group} width {k}", SPREAD_DOUBLING * max(1.0, far)), factor, False
+        self, group: str, samples: Sequence[Sample], k: int, batch: int, places: int, busy: int | None = None
+    ) -> tuple[float, bool]:
+        """Seconds, and whether k was measured.
 
-    def _by_beside(self, group: str, same: Sequence[Sample]) -> dict[int, float]:
+        Args:
+            busy: of the trials that there is room for, how many run; all if not given.
+        """
+        busy = places if busy is None else busy
+        widths = {s.workers for s in samples}
+        if k in widths:
+            return self._measured(group, samples, k, places, busy), True
+        far = min(abs(math.log2(w / k)) for w in widths)
+        factor = self._chance.factor(f"{group} width {k}", SPREAD_DOUBLING * max(1.0, far))
+        return self._inferred(group, samples, k, batch, places, busy) * factor, False
+
+    def alike(self, samples: Sequence[Sample], k: int, places: int) -> tuple[int, list[Sample]]:
+        """Of the samples on k workers those with as many threads as there are where so many trials have room, or with
+        the nearest number; that number."""
+        threads = self.threads(k, places)
+        by_threads: dict[int, list[Sample]] = {}
+        for s in samples:
+            if s.workers == k:
+                by_threads.setdefault(self.threads(k, s.places or s.side_by_side), []).append(s)
+        nearest = min(sorted(by_threads), key=lambda t: abs(math.log(t / threads)))
+        return nearest, by_threads[nearest]
+
+    def _measured(self, group: str, samples: Sequence[Sample], k: int, places: int, busy: int) -> float:
+        wanted, (threads, same) = self.threads(k, places), self.alike(samples, k, places)
+        step_s = self._beside(self._by_beside(group, same, threads), k, busy)
+        if threads == wanted:
+            return step_s
+        factor = self._chance.factor(f"{group} threads {wanted}", SPREAD_THREADS * abs(math.log2(threads / wanted)))
+        return step_s * math.pow(threads / wanted, GAIN_THREADS) * factor
+
+    def _by_beside(self, group: str, same: Sequence[Sample], threads: int) -> dict[int, float]:
         found: dict[int, list[float]] = {}
         for s in same:
             found.setdefault(s.side_by_side, []).append(s.step_s)
-        means = {c: self._chance.mean(f"{group} {same[0].workers} {c}", values) for c, values in found.items()}
+        key = f"{group} {same[0].workers} {threads}"
+        means = {c: self._chance.mean(f"{key} {c}", values) for c, values in found.items()}
         return _rising(means, {c: len(values) for c, values in found.items()})
 
     def _beside(self, by_beside: dict[int, float], k: int, side_by_side: int) -> float:
@@ -86,14 +116,16 @@ class StepTimes:
     def _slow(self, busy: int) -> float:
         return 1 + self._slowdown * (busy - 1)
 
-    def _inferred(self, group: str, samples: Sequence[Sample], k: int, batch: int) -> float:
-        """T = a + b x local batch + all-reduce: a and b from the two nearest measured, or a = 0 from one."""
+    def _inferred(self, group: str, samples: Sequence[Sample], k: int, batch: int, places: int, busy: int) -> float:
+        """T = a + b x local batch + all-reduce: a and b from the two nearest measured, or a = 0 from one; each where as
+        many workers are busy."""
         widths = sorted({s.workers for s in samples}, key=lambda w: abs(math.log(w / k)))[:2]
         points = []
         for workers in widths:
             found = [s for s in samples if s.workers == workers]
             sync_s = ring_s(found[0].num_parameters, workers)
-            step_s = fmean(self._by_beside(group, found).values())
+            room, run = (max(1, num * k // workers) for num in (places, busy))
+            step_s = self._measured(group, found, workers, room, run)
             points.append((found[0].global_batch_size / workers, max(step_s - sync_s, step_s / 10)))
         local = batch / k
         (x, y), other = points[0], points[-1]
@@ -115,14 +147,15 @@ def _rising(means: Mapping[int, float], counts: Mapping[int, int]) -> dict[int, 
     return {c: mean for mean, _, some in pools for c in some}
 
 
-def _slowdown(samples: Sequence[Sample], on_node: int) -> float:
+def _slowdown(samples: Sequence[Sample], on_node: int, threads: Callable[[int, int], int]) -> float:
     """By what share each further busy worker of a host makes a step longer: the median over all work that was measured
-    beside different numbers of neighbours."""
-    found: dict[tuple[str, int], dict[int, list[float]]] = {}
+    beside different numbers of neighbours, with as many threads."""
+    found: dict[tuple[str, int, int], dict[int, list[float]]] = {}
     for s in samples:
-        found.setdefault((s.groups[0], s.workers), {}).setdefault(s.side_by_side, []).append(s.step_s)
+        key = s.groups[0], s.workers, threads(s.workers, s.places or s.side_by_side)
+        found.setdefault(key, {}).setdefault(s.side_by_side, []).append(s.step_s)
     shares = []
-    for (_, k), by_beside in found.items():
+    for (_, k, _), by_beside in found.items():
         counts = sorted(by_beside)
         for few, more in pairwise(counts):
             low, high = min(few * k, on_node), min(more * k, on_node)

@@ -1,5 +1,7 @@
 """Validation over the workers: every case exactly once, whatever their number."""
 
+import math
+import time
 from typing import Any
 
 import torch
@@ -18,8 +20,14 @@ def evaluate(
     case_ids: list[str],
     context: WorkerContext,
     thorough: bool = False,
+    within_s: float = math.inf,
 ) -> dict[str, Scores]:
-    """Scores of each case, on every worker, in the order of `case_ids`; worker r of k takes cases r, r + k, ..."""
+    """Scores of each case, on every worker, in the order of `case_ids`; worker r of k takes cases r, r + k, ...
+
+    Args:
+        within_s: no more are begun after so long, though some on each worker.
+    """
+    began_s = time.monotonic()
     was_training = model.training
     model.eval()
     try:
@@ -28,12 +36,14 @@ def evaluate(
             for ids in chunks(case_ids[context.rank :: context.world_size], workload.cases_at_once):
                 scores = workload.evaluate_cases(task, model, store, ids, context.device, thorough)
                 mine.update(zip(ids, scores, strict=True))
+                if time.monotonic() - began_s > within_s:
+                    break
     finally:
         model.train(was_training)
     everyone: Scores | dict[str, Any] = {}
     for part in context.gather(mine):
         everyone.update(part)
-    return {case_id: everyone[case_id] for case_id in case_ids}  # type: ignore[misc]
+    return {case_id: everyone[case_id] for case_id in case_ids if case_id in everyone}  # type: ignore[misc]
 
 
 def chunks(case_ids: list[str], size: int) -> list[list[str]]:

@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -190,11 +191,12 @@ class Training:
     def _evaluate(self, epoch: int) -> dict[str, float]:
         with self.timer.phase("evaluation"):
             self.context.broadcast(self.judged.buffers())  # batch normalisation's: what is judged is what is kept
+            what, within_s = (self.workload, self.task, self.judged, self.order.store), self.order.evaluation_s
             with self.numerics.autocast(self.context.device):
-                cases = evaluate(self.workload, self.task, self.judged, self.order.store, self.val_ids, self.context)
+                cases = evaluate(*what, self.val_ids, self.context, within_s=within_s)
+            self.timer.evaluated_share = len(cases) / max(1, len(self.val_ids))
             scores = self.workload.summarize(self.task, list(cases.values()))
-        score = scores[self.workload.score]
-        best = self.progress.best_score
+        score, best = scores[self.workload.score], self.progress.best_score
         if best is None or best != best or score > best:  # not a number is worse than any
             self.progress.best_score = score
             self.progress.best = {"epoch": epoch + 1, "step": self.progress.step, **scores}
@@ -262,17 +264,15 @@ class Training:
         self, saved: dict[str, Any] | None, model: torch.nn.Module
     ) -> tuple[numerics.Numerics, dict[str, Any]]:
         """As the checkpoint has it; else as the study has chosen for this network; else the fastest here."""
-        device, workload, task, folder = self.context.device, self.workload, self.task, self.order.numerics_folder
-        options = numerics.candidates(self.experiment, device)
+        context, workload, task, folder = self.context, self.workload, self.task, self.order.numerics_folder
+        options = numerics.candidates(self.experiment, context.device)
         memory = None
         if folder is not None and len(options) > 1:
-            memory = numerics.StudyMemory(folder, options, workload, task, model, device_name(device))
-        share = self.batch_size // self.context.world_size
-        size = min(share, self.experiment.max_micro_batch_size or share)
-        known = saved["numerics"] if saved else None
-        return numerics.settle(
-            options, memory, known, lambda: numerics.TrialStep(workload, task, size, device), self.context
-        )
+            memory = numerics.StudyMemory(folder, options, workload, task, model, device_name(context.device))
+        size = min(share := self.batch_size // context.world_size, self.experiment.max_micro_batch_size or share)
+        make = partial(numerics.TrialStep, workload, task, size, context.device)
+        with self.timer.choosing():
+            return numerics.settle(options, memory, saved["numerics"] if saved else None, make, context)
 
     def _parameter_groups(self) -> list[dict[str, Any]] | None:
         """The workload's own groups, where it has any."""

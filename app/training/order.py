@@ -1,5 +1,6 @@
 """What every worker of a training receives; small, picklable and free of torch."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,8 @@ class Measure:
     max_s: float
     min_steps: int = 6
     """The first of them are warm-up (app.training.timing)."""
+    max_evaluation_s: float = math.inf
+    """Cases that do not begin within these are left out; the record says what share was seen."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,6 +62,11 @@ class Order:
     def label(self) -> str:
         """What Ray's dashboard shows it by; also part of names of files."""
         return f"{self.study}:stage{self.stage + 1}:{self.experiment.name}" if self.study else self.experiment.name
+
+    @property
+    def evaluation_s(self) -> float:
+        """Longest that an evaluation may take."""
+        return math.inf if self.measure is None else self.measure.max_evaluation_s
 
     @property
     def batch_size(self) -> int:

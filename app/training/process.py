@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 
 from app.errors import UsageError
+from app.machine import num_cores
 
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
@@ -32,7 +33,7 @@ def tune_process(num_threads: int) -> None:
 
 def threads_per_worker(workers_on_node: int) -> int:
     """Cores of this machine shared among its workers."""
-    return max(1, len(os.sched_getaffinity(0)) // workers_on_node)
+    return max(1, num_cores() // workers_on_node)
 
 
 def thread_limit(environment: Mapping[str, str]) -> int:

@@ -53,10 +53,15 @@ class StepFunction:
         else:
             loss = self._accumulate(model, parts)
         norm = self._clip(model)
-        found: list[float] = torch.stack([loss, norm.to(loss)]).tolist()  # what a step waits for its device, once
+        found = self.read(torch.stack([loss, norm.to(loss)]))
         if all(map(math.isfinite, found)):
             optimizer.step()
         return found[0], found[1]
+
+    def read(self, values: torch.Tensor) -> list[float]:
+        """What a step waits for its device, once."""
+        found: list[float] = values.tolist()
+        return found
 
     def _clip(self, model: torch.nn.Module) -> torch.Tensor:
         limit = self._experiment.optimizer.clip_norm

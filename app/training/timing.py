@@ -55,6 +55,7 @@ class PhaseTimer:
         self.stretches = Stretches()
         self.seconds: dict[str, float] = {}
         self.num_steps = 0
+        self._choosing_s, self.evaluated_share = 0.0, 1.0
 
     @contextmanager
     def phase(self, name: str, shown_as: str | None = None) -> Iterator[None]:
@@ -78,6 +79,13 @@ class PhaseTimer:
         with self.phase(name, shown_as="first_batch" if self.num_steps == 0 else "data_wait"):
             yield
 
+    @contextmanager
+    def choosing(self) -> Iterator[None]:
+        """A part of the start-up."""
+        began = time.perf_counter()
+        yield
+        self._choosing_s += time.perf_counter() - began
+
     @property
     def in_warmup(self) -> bool:
         return self.num_steps < NUM_WARMUP_STEPS
@@ -98,6 +106,8 @@ class PhaseTimer:
             total_s=total_s,
             num_warmup_steps=num_warmup,
             num_timed_steps=self.num_steps - num_warmup,
+            choosing_share=self._choosing_s / max(self._choosing_s, self.seconds.get("startup", 0.0), 1e-9),
+            evaluated_share=self.evaluated_share,
         )
 
     def _add(self, name: str, seconds: float) -> None:

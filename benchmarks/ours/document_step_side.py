@@ -4,7 +4,6 @@ Ours begins with grey bytes: it makes them floats, augments, normalises. The pla
 three channels, as a timm training has them after its loader.
 """
 
-import os
 import sys
 import time
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from app.machine import num_cores
 from benchmarks.side import serve
 
 MOMENTUM, WEIGHT_DECAY, LEARNING_RATE = 0.9, 4e-5, 0.01
@@ -28,7 +28,7 @@ class Steps:
         from app.workloads.documents.image.task import DocumentImageTask
         from app.workloads.documents.image.workload import DocumentImageWorkload
 
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        torch.set_num_threads(num_cores())
         workload = DocumentImageWorkload()
         task = DocumentImageTask(model=model, weights="random", image_size=image_size)
         self._task = workload.resolve_task(task, store)

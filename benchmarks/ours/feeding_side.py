@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from app.machine import num_cores
 from benchmarks.side import serve
 
 LOCAL_BATCH_SIZE = 2
@@ -59,13 +60,12 @@ class Feeding:
         return {"patches_per_s": sum(rates)}
 
     def start_ray(self) -> dict[str, Any]:
-        import os
 
         import ray
 
         from app.execution.cluster.connection import start_local
 
-        start_local(len(os.sched_getaffinity(0)))
+        start_local(num_cores())
         return {"ray": ray.__version__}
 
     def load_through_ray(self, num_tasks: int, warmup_s: float, duration_s: float) -> dict[str, Any]:

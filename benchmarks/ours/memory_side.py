@@ -11,7 +11,8 @@ from benchmarks.side import serve
 def measure(
     network: dict[str, Any], size: list[int], batch_size: int, micro_batch_size: int | None, precision: str
 ) -> dict[str, Any]:
-    """Peak bytes before the first step and over two, and the seconds of the second."""
+    """Peak bytes before the first step and over two, the seconds of the second, and the peak that is counted without
+    taking a step."""
     import torch
 
     from app.training.process import threads_per_worker, tune_process
@@ -24,7 +25,28 @@ def measure(
     step()
     began = time.perf_counter()
     step()  # ends by reading the loss, so that a GPU has finished too
-    return {"seconds": time.perf_counter() - began, "before_bytes": before, "peak_bytes": peak_bytes(on_gpu)}
+    found = {"seconds": time.perf_counter() - began, "before_bytes": before, "peak_bytes": peak_bytes(on_gpu)}
+    return {**found, "counted_bytes": _counted(network, tuple(size), batch_size, micro_batch_size, precision)}
+
+
+def _counted(
+    network: dict[str, Any], size: tuple[int, ...], batch_size: int, micro_batch_size: int | None, precision: str
+) -> int:
+    from app.experiment import Experiment
+    from app.training.memory import step_bytes
+    from app.training.numerics import Numerics
+    from app.workloads.brats.workload import BratsWorkload
+
+    workload = BratsWorkload()
+    task = workload.parse_task({**network, "patch_size": size})
+    experiment = Experiment(
+        name="memory",
+        workload="brats",
+        task=task.to_dict(),
+        batch_size=batch_size,
+        max_micro_batch_size=micro_batch_size,
+    )
+    return step_bytes(experiment, workload, task, batch_size, Numerics(precision, True))
 
 
 def peak_bytes(on_gpu: bool) -> int:

@@ -1,6 +1,5 @@
 """Segmenting whole volumes with one set of weights: our sliding window, or MONAI's as its default call does it."""
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from app.machine import num_cores
 from benchmarks.side import serve
 
 CPU = torch.device("cpu")
@@ -21,10 +21,11 @@ class Segmentation:
 
         self._kind = kind
         self._store = VolumeStore(store)
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        torch.set_num_threads(num_cores())
 
     def open(self, checkpoint: str) -> dict[str, Any]:
         """The network with trained weights; on MONAI's side it is made of torch's own layers."""
+        from app.configuration import from_dict
         from app.experiment import Experiment
         from app.training import numerics
         from app.training.process import tune_process
@@ -33,9 +34,9 @@ class Segmentation:
         from benchmarks.peers.plain_unet3d import PlainUNet3d
 
         saved = torch.load(checkpoint, weights_only=True)
-        self._task = BratsTask.from_dict(Experiment.from_dict(saved["experiment"]).task)
+        self._task = from_dict(BratsTask, Experiment.from_dict(saved["experiment"]).task)
         if self._kind == "ours":
-            tune_process(len(os.sched_getaffinity(0)))
+            tune_process(num_cores())
             self._numerics = numerics.Numerics("bf16" if numerics.has_bf16(CPU) else "fp32", channels_last=True)
             self._model = self._numerics.place(build_network(self._task))
         else:

@@ -1,12 +1,12 @@
 """Training steps of one network on the same samples: `ours` as the project trains, `plain` in fp32 as torch comes."""
 
-import os
 import sys
 import time
 from typing import Any
 
 import torch
 
+from app.machine import num_cores
 from benchmarks.side import serve
 
 LEARNING_RATE = 1e-3
@@ -17,7 +17,7 @@ class Steps:
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        torch.set_num_threads(num_cores())
 
     def open(self, task: dict[str, Any], store: str, batch_size: int) -> dict[str, Any]:
         """Build the network (the same weights on both sides) and read the first batch."""
@@ -64,12 +64,13 @@ class Steps:
         return {"flops_per_s": 2 * size**3 / min(durations)}
 
     def _open_ours(self, batch_size: int) -> dict[str, Any]:
+        from app.configuration import to_dict
         from app.experiment import Experiment, OptimizerConfig
         from benchmarks.ours.training import open_training
 
         optimizer = OptimizerConfig(name="adam", learning_rate=LEARNING_RATE, clip_norm=None)
         experiment = Experiment(
-            name="step", workload="brats", task=self._task.to_dict(), batch_size=batch_size, optimizer=optimizer
+            name="step", workload="brats", task=to_dict(self._task), batch_size=batch_size, optimizer=optimizer
         )
         self._training = open_training(experiment, self._workload, self._task)
         return self._training.numerics

@@ -1,12 +1,13 @@
 """The project's training of any workload, opened for driving it step by step: numerics chosen, network, optimizer."""
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+
+from app.machine import num_cores
 
 
 @dataclass
@@ -35,7 +36,7 @@ def open_training(experiment: Any, workload: Any, task: Any) -> OpenTraining:
     from app.training.process import tune_process
     from app.training.step import StepFunction, make_optimizer
 
-    tune_process(len(os.sched_getaffinity(0)))
+    tune_process(num_cores())
     context = LocalContext(torch.device("cpu"))
     example = workload.example_batch(task, experiment.batch_size)
     batch = {key: torch.as_tensor(value) for key, value in example.items()}

@@ -45,7 +45,8 @@ def walk(run: Path, num_workers: int, quick: bool) -> None:
     show = Steps(demo_brats.NUM_STEPS + demo_documents.NUM_STEPS + demo_study.NUM_STEPS + 1)
     demo_brats.walk(demo_brats.QUICK if quick else demo_brats.FULL, run, num_workers, show)
     demo_documents.walk(demo_documents.QUICK if quick else demo_documents.FULL, run / "documents", show)
-    demo_study.walk(run / "data" / "store", run / "study", num_workers, show)
+    epochs = demo_study.QUICK if quick else demo_study.FULL
+    demo_study.walk(epochs, run / "data" / "store", run / "study", num_workers, show)
     show.run(Step("Write the report on scans and pages", ["report", "--run", str(run)]))
     say("")
     say(f"The reports: {(run / 'report.html').resolve()}")

@@ -5,10 +5,12 @@ from pathlib import Path
 from demo_steps import Step, Steps, newer
 
 NUM_STEPS = 3
+FULL, QUICK = 6, 2
+"""Epochs of each training."""
 STRATEGIES = ("experiment-parallel", "data-parallel")
 
 
-def walk(store: Path, folder: Path, num_workers: int, show: Steps) -> None:
+def walk(epochs: int, store: Path, folder: Path, num_workers: int, show: Steps) -> None:
     """The same study by each strategy, in the numerics that the first has chosen, then one page on both; NUM_STEPS
     steps."""
     first = folder / STRATEGIES[0]
@@ -17,7 +19,7 @@ def walk(store: Path, folder: Path, num_workers: int, show: Steps) -> None:
             Step(
                 f"Train four networks, {strategy}",
                 [
-                    *("study", "--recipe", "brats-smoke", "--options", "epochs=6"),
+                    *("study", "--recipe", "brats-smoke", "--options", f"epochs={epochs}"),
                     *("--store", str(store), "--strategy", strategy),
                     *("--workers", str(num_workers), "--runs", str(folder), "--name", strategy),
                     *(() if folder / strategy == first else ("--numerics", str(first))),

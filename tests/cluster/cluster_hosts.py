@@ -111,6 +111,21 @@ class Hosts:
         token = '-H "Authorization: Bearer $(cat ~/.ray/auth_token)"'
         return json.loads(self.must("client", f"curl -s {token} 'http://localhost:8265/api/{path}'"))
 
+    def machines(self) -> dict[str, str]:
+        """Name: address, in the order in which they were made; the client is none."""
+        listed = dict(line.split()[:2] for line in self.script("list").splitlines())
+        return {name: address for name, address in sorted(listed.items(), key=lambda item: item[1]) if name != "client"}
+
+    def add_machine(self) -> tuple[str, str]:
+        """One more, which stands in cluster.yaml too; its name and address."""
+        name, address = self.script("add").split()
+        num_workers = len(self.machines()) - 1
+        self.must(
+            "client",
+            f"sed -i 's/\\(worker_ips: .*\\)]/\\1, {address}]/; s/_workers: .*/_workers: {num_workers}/' cluster.yaml",
+        )
+        return name, address
+
     def ray_processes(self, place: str) -> list[str]:
         """The command lines there that are Ray's."""
         lines = self.run(place, "ps -eo args --no-headers").stdout.splitlines()

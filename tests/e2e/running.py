@@ -1,7 +1,8 @@
-"""Running jobs as a user would."""
+"""Running jobs as a user would, on this machine and on a head."""
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -56,3 +57,53 @@ class Demo:
     run: Path
     store: Path
     done: Done
+
+
+BIN = Path(sys.executable).parent
+"""Of the environment whose `python` a job's command finds."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head of Ray with token authentication, as `ray start --head` makes it."""
+
+    address: str
+    """Of its job server."""
+    ray_address: str
+    """For drivers."""
+    metrics: str
+    """Where its figures are read."""
+    environment: dict[str, str]
+    """With the token."""
+    folder: Path
+
+    def run(self, *command: str, **changes: str) -> Done:
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.environment | changes, capture_output=True, text=True, timeout=400
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def submit(self, *job: str) -> Done:
+        return self.run(
+            str(BIN / "ray"), "job", "submit", "--address", self.address, "--working-dir", ".", "--", "python", *job
+        )
+
+    def follow(self, *job: str) -> Done:
+        return self.run(*self._follow, *job)
+
+    def start(self, *job: str) -> "subprocess.Popen[str]":
+        """As `follow`, without waiting."""
+        out, merged = subprocess.PIPE, subprocess.STDOUT
+        return subprocess.Popen(
+            [*self._follow, *job], cwd=ROOT, env=self.environment, stdout=out, stderr=merged, text=True
+        )
+
+    @property
+    def _follow(self) -> tuple[str, ...]:
+        return (sys.executable, "jobs/submit.py", "--address", self.address, "--", "python")
+
+
+def free_port() -> int:
+    with socket.socket() as opened:
+        opened.bind(("127.0.0.1", 0))
+        return int(opened.getsockname()[1])

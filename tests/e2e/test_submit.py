@@ -1,104 +1,14 @@
 """The README's promise of `ray job submit`: a head with token authentication, jobs sent to it, their exit codes."""
 
 import json
-import os
-import secrets
-import shutil
-import socket
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from running import ROOT, Done
-
-from app.command_line import ENVIRONMENT
+from running import BIN, Head
 
 pytestmark = pytest.mark.timeout(600)
-
-BIN = Path(sys.executable).parent
-"""Of the environment whose `python` a job's command finds."""
-
-
-@dataclass(frozen=True)
-class Head:
-    address: str
-    environment: dict[str, str]
-    folder: Path
-
-    def run(self, *command: str, **changes: str) -> Done:
-        done = subprocess.run(
-            command, cwd=ROOT, env=self.environment | changes, capture_output=True, text=True, timeout=400
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
-
-    def submit(self, *job: str) -> Done:
-        return self.run(
-            str(BIN / "ray"), "job", "submit", "--address", self.address, "--working-dir", ".", "--", "python", *job
-        )
-
-    def follow(self, *job: str) -> Done:
-        return self.run(*self._follow, *job)
-
-    def start(self, *job: str) -> "subprocess.Popen[str]":
-        """As `follow`, without waiting."""
-        out, merged = subprocess.PIPE, subprocess.STDOUT
-        return subprocess.Popen(
-            [*self._follow, *job], cwd=ROOT, env=self.environment, stdout=out, stderr=merged, text=True
-        )
-
-    @property
-    def _follow(self) -> tuple[str, ...]:
-        return (sys.executable, "jobs/submit.py", "--address", self.address, "--", "python")
-
-
-def free_port() -> int:
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        return int(opened.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def head() -> Iterator[Head]:
-    folder = Path(tempfile.mkdtemp(prefix="tf", dir="/tmp"))
-    token = folder / "token"
-    token.write_text(secrets.token_hex(32))
-    token.chmod(0o600)
-    environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
-    environment |= ENVIRONMENT | {
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(token),
-        "PATH": f"{BIN}:{os.environ['PATH']}",
-    }
-    dashboard = free_port()
-    started = subprocess.Popen(
-        [
-            *(str(BIN / "ray"), "start", "--head", "--block", "--node-ip-address", "127.0.0.1"),
-            *("--port", str(free_port()), "--dashboard-host", "127.0.0.1", "--dashboard-port", str(dashboard)),
-            # Ports of its own: one that another Ray of this machine holds ends the agent that starts jobs.
-            *("--dashboard-agent-listen-port", str(free_port()), "--dashboard-agent-grpc-port", str(free_port())),
-            *("--metrics-export-port", str(free_port()), "--num-cpus", "4", "--num-gpus", "0"),
-            *("--object-store-memory", str(256 * 2**20)),
-            *("--temp-dir", str(folder / "ray"), "--disable-usage-stats"),
-        ],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{dashboard}"
-    head = Head(address, environment, folder)
-    for _ in range(60):
-        if not head.run(str(BIN / "ray"), "job", "list", "--address", address).exit_code:
-            break
-    yield head
-    started.terminate()  # with --block it ends all that it started
-    started.wait(60)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
-"""Wrong input ends a job with one clear line and the exit code that docs/run-folders.md names."""
+"""Wrong input ends a job with one clear line and the exit code that docs/run-folders.md names, as its user
+sees it; more of them, in process, in tests/unit/jobs."""
 
 from pathlib import Path
 
@@ -13,60 +14,12 @@ def error_line(done: Done) -> str:
     return lines[0]
 
 
-@pytest.mark.parametrize(
-    ("flags", "wrong", "nearest"),
-    [
-        (("train", "brats", "--store", "s", "--epoch", "3"), "--epoch", "--epochs"),
-        (("prepare", "brats", "--sorce", "a", "--store", "b"), "--sorce", "--source"),
-        (
-            ("prepare", "documents", "--source", "a", "--store", "b", "--image-sise", "9"),
-            "--image-sise",
-            "--image-size",
-        ),
-        (("report", "--rn", "a"), "--rn", "--run"),
-        (("demo", "--quik"), "--quik", "--quick"),
-    ],
-)
-def test_an_unknown_flag_names_the_nearest(flags: tuple[str, ...], wrong: str, nearest: str) -> None:
-    done = run_job(*flags)
-    assert done.exit_code == 2
-    assert wrong in done.stderr
-    assert nearest in done.stderr
-
-
-@pytest.mark.parametrize("job", ["train", "evaluate", "report", "prepare"])
-def test_help_says_what_the_job_does(job: str) -> None:
-    done = run_job(job, "--help")
-    assert done.exit_code == 0
-    assert "usage: jobs/" in done.stdout
-
-
 def test_a_missing_store_is_named(tmp_path: Path) -> None:
     store = tmp_path / "nothing"
     done = run_job("train", "brats", "--store", store, "--runs", tmp_path / "runs", "--launcher", "local")
     assert done.exit_code == 3
     assert str(store) in error_line(done)
     assert "prepare" in error_line(done)
-
-
-def test_a_missing_source_is_named(tmp_path: Path) -> None:
-    done = run_job("prepare", "brats", "--source", tmp_path / "nothing", "--store", tmp_path / "store")
-    assert done.exit_code == 3
-    assert str(tmp_path / "nothing") in error_line(done)
-    assert not (tmp_path / "store").exists()
-
-
-def test_a_folder_without_a_run_is_no_run(tmp_path: Path) -> None:
-    done = run_job("report", "--run", tmp_path)
-    assert done.exit_code == 3
-    assert "holds no run" in error_line(done)
-
-
-def test_workers_that_do_not_divide_the_batch(tmp_path: Path) -> None:
-    flags = ("--store", tmp_path, "--runs", tmp_path / "runs", "--workers", "3", "--batch-size", "8")
-    done = run_job("train", "brats", *flags)
-    assert done.exit_code == 2
-    assert "[1, 2, 4, 8]" in error_line(done)
 
 
 @pytest.mark.timeout(1500)

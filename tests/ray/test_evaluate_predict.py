@@ -10,6 +10,7 @@ import pytest
 import torch
 from quarantine_files import read_quarantine
 
+from app.configuration import to_dict
 from app.errors import DataError, ResourceError
 from app.execution.models.predict import map_with_model
 from app.experiment import Experiment
@@ -40,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = build_network(task).eval()
     with torch.no_grad():  # logits of a random network lie to one side of zero: put them around it
         network.head.bias -= network(torch.randn(1, 4, 16, 16, 16)).mean(dim=(0, 2, 3, 4))
-    experiment = Experiment(name="run", workload="brats", task=task.to_dict())
+    experiment = Experiment(name="run", workload="brats", task=to_dict(task))
     save_best(str(folder / "run/checkpoint"), network, experiment.to_dict(), {"dice": 0.1, "epoch": 1})
     return folder
 

@@ -15,6 +15,7 @@ sys.path.insert(0, str(TOY))  # Ray's workers get the driver's path
 
 from toy import toy_experiment  # noqa: E402
 
+from app.configuration import to_dict  # noqa: E402
 from app.experiment import Experiment  # noqa: E402
 from app.training.checkpoint import save_best  # noqa: E402
 from app.workloads.brats.task import BratsTask  # noqa: E402
@@ -31,7 +32,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """scans/, their store/, and run/ with a network of random weights."""
     folder = tmp_path_factory.mktemp("ends")
     make_store(folder)
-    experiment = Experiment(name="run", workload="brats", task=TASK.to_dict())
+    experiment = Experiment(name="run", workload="brats", task=to_dict(TASK))
     save_best(str(folder / "run/checkpoint"), build_network(TASK), experiment.to_dict(), {"dice": 0.1, "epoch": 1})
     return folder
 

@@ -14,6 +14,7 @@ from PIL import Image
 from small_scans import write_scans
 
 from app.command_line import run
+from app.configuration import to_dict
 from app.errors import DataError, ResourceError
 from app.execution.models import predict as mapping
 from app.execution.models.predict import map_with_model
@@ -40,7 +41,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (64, 48), np.uint8)).save(path)
     task = BratsTask(filters=(4, 8), patch_size=(8, 8, 8))
-    experiment = Experiment(name="run", workload="brats", task=task.to_dict())
+    experiment = Experiment(name="run", workload="brats", task=to_dict(task))
     save_best(str(root / "run/checkpoint"), build_network(task), experiment.to_dict(), {"dice": 0.1, "epoch": 1})
     return root
 

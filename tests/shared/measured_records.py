@@ -16,7 +16,7 @@ def record(name: str = "a", k: int = 1, step_s: float = 2.0, **changes: object) 
     )  # fmt: skip
     made = TrialRecord(
         name=name, status="finished", experiment=replace(LIKE, name=name).to_dict(), store="s", num_workers=k,
-        launcher="local", device="cpu", global_batch_size=4, num_steps=20, num_parameters=1000, numerics={},
+        launcher="local", device="gpu", global_batch_size=4, num_steps=20, num_parameters=1000, numerics={},
         timings=timings, samples_per_s=None, samples_per_s_per_worker=None, waiting_share=None, binding_limit="compute",
         metrics={}, versions={"torch": "2"}, host={"num_cores": 2},
     )  # fmt: skip

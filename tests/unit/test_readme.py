@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +38,20 @@ def test_every_page_of_the_docs_is_reached_from_the_readme_or_a_page_that_is() -
 COMMANDS = sorted(set(re.findall(r"^\.venv/bin/python (jobs/\w+\.py [^#\n]*)", GUIDES, re.MULTILINE)))
 
 
+@cache
+def help_of(job: str, *subcommand: str) -> str:
+    command = [sys.executable, job, *subcommand, "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_flags_of_its_commands_exist(command: str) -> None:
     job, *words = command.split(" -- ")[0].split()  # what follows belongs to the job that is submitted
-    subcommand = [word for word in words[:1] if not word.startswith("-")]
-    done = subprocess.run(
-        [sys.executable, job, *subcommand, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert [word for word in words if word.startswith("--") and f"{word} " not in done.stdout] == []
+    told = help_of(job, *(word for word in words[:1] if not word.startswith("-")))
+    assert f"usage: {job}" in told
+    assert [word for word in words if word.startswith("--") and f"{word} " not in told] == []
 
 
 def test_there_are_commands_to_check() -> None:

@@ -13,6 +13,7 @@ from app.console import say
 from app.errors import ResourceError
 from app.execution.cluster import own_ray
 from app.execution.cluster.on_demand import ask_for_gpus
+from app.machine import num_cores
 from app.planning.plan import Plan
 from app.records import WorkerKind
 from app.reporting.page.formatting import plural
@@ -75,8 +76,8 @@ def _keep_quiet() -> None:
 
 def start_local(num_logical_cpus: int) -> None:
     """A Ray of this process alone, with so many CPUs or, if those are more, all cores and SPARE_CPUS."""
-    num_cores = len(os.sched_getaffinity(0))
-    own_ray.start(num_cpus=max(num_logical_cpus, num_cores + SPARE_CPUS), resources={CORE: num_cores})
+    cores = num_cores()
+    own_ray.start(num_cpus=max(num_logical_cpus, cores + SPARE_CPUS), resources={CORE: cores})
 
 
 def count_slots() -> Slots:

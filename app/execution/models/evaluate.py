@@ -31,6 +31,8 @@ from app.workloads.declaration import Launcher
 NUM_RESAMPLES = 10_000
 """Number of bootstrap resamples; assumed: the ends of a 95 % interval then move by about 1 % of its width between
 seeds."""
+RESAMPLES_AT_ONCE = 100
+"""Bounds memory: 4 MB for 5,000 cases."""
 CONFIDENCE = 0.95
 INTERVAL = f"{CONFIDENCE:.0%} percentile bootstrap over cases, {NUM_RESAMPLES} resamples"
 
@@ -151,9 +153,15 @@ def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float | 
     """
     if len(values) < 2:
         return None, None
-    rng = np.random.default_rng(seed)
-    sample = np.asarray(values, np.float64)
-    means = [sample[rng.integers(0, len(sample), len(sample))].mean() for _ in range(NUM_RESAMPLES)]
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(means, [tail, 100 - tail])
+    from scipy import stats
+
+    low, high = stats.bootstrap(
+        (np.asarray(values, np.float64),),
+        np.mean,
+        n_resamples=NUM_RESAMPLES,
+        batch=RESAMPLES_AT_ONCE,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
     return float(low), float(high)

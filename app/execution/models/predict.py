@@ -1,6 +1,5 @@
 """One function with a trained model over many items: on Ray Data with a worker a model, or in this process."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from app.errors import ResourceError
 from app.execution.models.model import TrainedModel, load_model
 from app.execution.models.offline import without_hub
 from app.execution.parallel.pipelines import on_pickles, run_items
+from app.machine import num_cores
 from app.training.context import default_device
 from app.training.process import tune_process
 from app.workloads.declaration import Launcher
@@ -49,7 +49,7 @@ def map_with_model(
         return
     load_model(path, task_options=task_options)  # here first: a worker's failure to start is a long trace, much later
     if launcher == "local":
-        worker = _Worker(path, apply, task_options, num_threads=len(os.sched_getaffinity(0)))
+        worker = _Worker(path, apply, task_options, num_threads=num_cores())
         yield from map(worker.apply, items)
         return
     yield from _map_on_ray(path, apply, items, min(num_workers, len(items)), task_options, [path, *reads], writes)

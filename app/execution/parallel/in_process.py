@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
-from app.data.synthetic_folder import num_usable_cores
+from app.machine import num_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -18,7 +18,7 @@ def run_cases(
     `num_threads` items at a time (None: a thread a core). It pays where the work leaves Python's lock, as decoding
     images and waiting for Tesseract do. What the function raises ends the run.
     """
-    pool = ThreadPoolExecutor(num_threads or num_usable_cores())
+    pool = ThreadPoolExecutor(num_threads or num_cores())
     try:
         for future in as_completed([pool.submit(function, item) for item in items]):
             yield future.result()

@@ -50,9 +50,9 @@ def automatic_plan(
     own = files.join(folder, PROFILE_FILE)
     path = profile or own
     known = Profile.parse(files.read_bytes(path), path) if profile or files.exists(own) else None
-    found = calibrated(study, stores, num_workers, f"{folder}/measuring", known, feeding, start_s)
+    found = calibrated(study, stores, num_workers, f"{folder}/measuring", known, feeding, start_s, folder)
     files.write_bytes_atomic(own, found.to_json().encode())
-    every = forecasts(study, found, num_workers)
+    every = forecasts(study, found, num_workers, is_up=found is not known)
     for one in every[:NUM_TOLD]:
         span = f"{duration(one.low_s)} to {duration(one.high_s)}"
         say(f"{one.plan.strategy}: {duration(one.makespan_s)} (80 %: {span}); {one.plan.reasons[0]}")

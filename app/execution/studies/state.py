@@ -1,13 +1,35 @@
 """Where a study stands: which trials are to run, run, finished or failed. Pure bookkeeping, without Ray or files."""
 
 import dataclasses
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from app import records
 from app.configuration import to_dict
 from app.experiment import Study
 from app.planning.plan import Plan, Stage
 from app.records import Session, Span, Stint, StudyRecord, StudyTrial, Takeover, TrialRecord, WorkerKind
+
+LeftOut = Callable[[Mapping[str, StudyTrial], float], Collection[str]]
+"""Trials that are no longer begun, from what has become of all and the time."""
+
+
+class Readiness:
+    """How long a command took until trials could begin, told by the thread that brings Tune up. While workers come up
+    beside it, only what the thread computed counts: so it is what a command without them takes."""
+
+    def __init__(self, start_s: float) -> None:
+        self.ready_s: float | None = None
+        self._start_s, self._before_s, self._computed_s = start_s, 0.0, 0.0
+
+    def workers_come(self) -> None:
+        self._before_s, self._computed_s = time.time() - self._start_s, time.thread_time()
+
+    def trials_come(self) -> None:
+        if self.ready_s is None and self._before_s:
+            self.ready_s = self._before_s + time.thread_time() - self._computed_s
+        elif self.ready_s is None:
+            self.ready_s = time.time() - self._start_s
 
 
 class StudyState:
@@ -30,6 +52,7 @@ class StudyState:
         self._num_workers = max(plan.num_workers, before.num_workers if before is not None and begun else 0)
         """Over all starts: what ran under a wider plan ran on workers that this one may not have."""
         self._start_s, self.worker_kind = start_s, worker_kind
+        self.readiness = Readiness(start_s)
         known = {trial.name: trial for trial in before.trials} if before else {}
         self.trials: dict[str, StudyTrial] = {}
         self.lineage: tuple[Takeover, ...] = ()
@@ -87,6 +110,19 @@ class StudyState:
         """A trial was ended early by the study's rule."""
         self._change(name, status="stopped", spans=spans, end_s=end_s, failure=reason)
 
+    def leave_out(self, names: Collection[str]) -> None:
+        """Trials that are not begun any more."""
+        for name in names:
+            self._change(name, status="stopped", failure="left out for want of time")
+
+    def stages_of(self, names: Iterable[str]) -> dict[str, int]:
+        return {name: self.trials[name].stage for name in names}
+
+    def is_ready(self, name: str) -> bool:
+        """Whether what it starts from is there."""
+        origin = self._experiments[name].starts_from
+        return origin is None or self.trials[origin].status in ("finished", "stopped")
+
     def retry(self, name: str, end_s: float) -> None:
         """An attempt failed, and the trial is tried again."""
         self._leave(name, end_s)
@@ -110,7 +146,7 @@ class StudyState:
         best = self.best()
         scores = {trial.record.score for trial in self.trials.values() if trial.record is not None}
         finished_well = not self.failed()
-        session = Session(self._start_s, now_s)
+        session = Session(self._start_s, now_s, self.readiness.ready_s)
         return StudyRecord(
             name=self.study.name,
             status="running" if not ended else "finished" if finished_well else "failed",

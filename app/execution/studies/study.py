@@ -12,7 +12,7 @@ from app.errors import DataError, UsageError
 from app.execution.cluster import connection, host_checks
 from app.execution.cluster.host_watch import HostWatch
 from app.execution.studies.ledger import Ledger
-from app.execution.studies.state import StudyState
+from app.execution.studies.state import LeftOut, StudyState
 from app.execution.studies.store_flags import UNNAMED, stores_of
 from app.execution.trials.checks import check_order
 from app.execution.trials.loggers import Loggers
@@ -38,6 +38,8 @@ class StudySetting:
     """Folder of another run of the study, whose choices of precision and memory layout are taken."""
     measure: Measure | None = None
     """Bounds of a study that is to measure what its trials take: how long each may."""
+    left_out: LeftOut | None = None
+    """Says which trials are no longer begun, for want of time."""
 
 
 def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | None = None) -> StudyRecord:
@@ -111,7 +113,7 @@ def _run(
     from app.execution.studies.trials import StudyTrials
 
     trials = StudyTrials(state, ledger, stores, per_worker, feedings, setting.loggers, start_s, watch)
-    trials.measure = setting.measure
+    trials.measure, trials.left_out = setting.measure, setting.left_out
     try:
         with trials.display:
             trials.complete_notes()

@@ -14,7 +14,7 @@ from app.execution.studies import past_trials
 from app.execution.studies.display import StudyDisplay, listed, scores
 from app.execution.studies.ledger import Ledger
 from app.execution.studies.results import DESK, EPOCH, FAILURE, ORDER, PLACE, SCORE, SHAPE, VALUES
-from app.execution.studies.state import StudyState
+from app.execution.studies.state import LeftOut, StudyState
 from app.execution.studies.suggestions import Suggestions
 from app.execution.studies.takeovers import Takeovers
 from app.execution.trials import gauges
@@ -63,22 +63,28 @@ class StudyTrials:
         self._placed, self._logged, self._paused = set[str](), set[str](), set[str]()
         self.groups, self._num_begun = StartedGroups(), 0
         self.measure: Measure | None = None
+        self.left_out: LeftOut | None = None
         self._noted_s, self._noting_s, self._changed = time.monotonic(), 0.0, False
 
     def next_configuration(self) -> dict[str, Any] | None:
         """The configuration of the trial that begins now, for Tune, which asks at each of its turns."""
         if len(self.live) >= max(self._nodes.num_places(stage) for stage in self.state.plan.stages):
             return None
+        self.state.readiness.trials_come()
+        if self.left_out is not None:
+            self.state.leave_out({*self.left_out(self.state.trials, time.time())} - self.live.keys())
         for failed in self.state.fail_without_origin():
             self._note_failure(failed)
         waiting = {trial.name for trial in self.state.trials.values() if trial.status == "waiting"} - set(self.live)
         waiting -= self._paused
-        name = next_trial(self.state.plan, waiting, self._stages(), self._nodes.num_places, self._is_ready)
+        live = self.state.stages_of(self.live)
+        name = next_trial(self.state.plan, waiting, live, self._nodes.num_places, self.state.is_ready)
         return None if name is None else self._configuration(name)
 
     def resume(self, paused: Sequence[str]) -> str | None:
         """Which member of a population goes on now."""
-        name = next_trial(self.state.plan, paused, self._stages(), self._nodes.num_places, lambda _: True)
+        live = self.state.stages_of(self.live)
+        name = next_trial(self.state.plan, paused, live, self._nodes.num_places, lambda _: True)
         if name is not None:
             self._paused.discard(name)
             self.live[name] = time.time()
@@ -107,6 +113,7 @@ class StudyTrials:
         stage = self.state.plan.stages[min(stages)]
         k, c = stage.workers_per_trial, stage.concurrent_trials
         if k > 1:
+            self.state.readiness.workers_come()
             folder = files.parent_of(self.ledger.trial_folder("any"))
             self.groups.start(min(c, stages.count(min(stages))), self._shape(k, c), folder)
 
@@ -203,13 +210,6 @@ class StudyTrials:
         """A scheduler ends a trial early: on disk before it happens."""
         reason = f"after {result[EPOCH]} epochs with {result[SCORE]:.4f}"
         self.ledger.write_stop(name, result[EPOCH], result[SCORE], reason)
-
-    def _stages(self) -> dict[str, int]:
-        return {name: self.state.trials[name].stage for name in self.live}
-
-    def _is_ready(self, name: str) -> bool:
-        origin = self.experiments[name].starts_from
-        return origin is None or self.state.trials[origin].status in ("finished", "stopped")
 
     def _configuration(self, name: str) -> dict[str, Any] | None:
         if self.suggestions.choose(name) is None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from app.planning.measured import gap_s
 from app.planning.plan import Plan
 from app.records import StudyRecord
 from app.reporting.page import formatting
@@ -13,8 +14,8 @@ from app.reporting.study.study_files import StudyRun
 
 TERMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "startup": ("Start-up", ("start", "again")),
-    "steps": ("Training steps, with waiting for data", ("steps",)),
-    "evaluation": ("Evaluation", ("evaluation",)),
+    "steps": ("Training steps, with waiting for data", ("steps", "new_steps")),
+    "evaluation": ("Evaluation", ("evaluation", "new_evaluation")),
     "checkpoint": ("Checkpoints", ("checkpoint",)),
     "other": ("Logging, and between trials", ("other", "handover")),
     "idle": ("Idle", ("idle",)),
@@ -71,7 +72,8 @@ def _measured(record: StudyRecord) -> dict[str, float]:
         found["steps"] += k * (timings.warmup_steps_s + timings.step_s + timings.data_wait_s)
         found["evaluation"] += k * timings.evaluation_s
         found["checkpoint"] += k * timings.checkpoint_s
-        found["other"] += k * (timings.other_s + max(0.0, length_s - timings.total_s))
+        handover_s = max(0.0, length_s - timings.total_s) + gap_s(trial, record)
+        found["other"] += k * (timings.other_s + handover_s)
     found["idle"] = max(0.0, record.num_workers * record.makespan_s() - sum(found.values()))
     return found
 

@@ -1,10 +1,8 @@
 """The options of segmenting volumes: plain values, checked here, passed to everything else."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
-from app.configuration import from_dict, to_dict
 from app.errors import require
 from app.workloads.volumes import spacing
 from app.workloads.volumes.anatomy import Anatomy
@@ -63,6 +61,9 @@ class VolumeTask:
     weights: str | None = None
     """Initial weights: a file of weights (.safetensors, .pt, .pth) or the folder of a run, of the same network; a head
     that does not fit is new, and said; where less than half of the tensors fit, nothing is trained. None: random."""
+    recompute: bool = False
+    """unet3d: the backward pass computes each block's activations again instead of keeping them (activation
+    checkpointing): less memory, more time, equal results."""
     loss: Loss = "dice-bce"
     sampling: Literal["patch", "whole"] = "patch"
     """`whole`: whole volumes, padded with zeros or cropped to `patch_size` about their centre."""
@@ -93,6 +94,8 @@ class VolumeTask:
         if self.network == "unet3d" and self.norm == "group":
             wanted = f"multiples of {NUM_GROUPS}, the groups of group norm"
             require(all(n % NUM_GROUPS == 0 for n in counts), "filters", counts, wanted)
+        if self.recompute:
+            require(self.network == "unet3d", "recompute", True, f"false for {self.network}: unet3d alone has it")
         if self.network == "dynunet":
             require(len(counts) >= 3, "filters", counts, "at least three resolutions for dynunet")
             require(self.norm != "group", "norm", self.norm, "batch or instance for dynunet")
@@ -130,12 +133,3 @@ class VolumeTask:
     def divisor(self) -> int:
         """Every axis of the network's input must be a multiple of this: one halving a resolution."""
         return int(2 ** (len(self.filters) - 1))
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Raises UsageError for an unknown key, a wrong type or a value out of range."""
-        return from_dict(cls, values)
-
-    def to_dict(self) -> dict[str, Any]:
-        plain: dict[str, Any] = to_dict(self)
-        return plain

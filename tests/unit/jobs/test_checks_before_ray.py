@@ -14,6 +14,7 @@ import ray
 from PIL import Image
 from small_scans import write_scans
 
+from app.configuration import to_dict
 from app.data.store.manifest import MANIFEST_NAME, read_manifest, write_manifest
 from app.experiment import Experiment
 from app.training.checkpoint import save_best
@@ -47,7 +48,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_best(
         str(root / "run/checkpoint"),
         build_network(task),
-        Experiment(name="run", workload="brats", task=task.to_dict()).to_dict(),
+        Experiment(name="run", workload="brats", task=to_dict(task)).to_dict(),
         {"dice": 0.1, "epoch": 1},
     )
     classes = json.loads((root / "docs/store.json").read_text())["classes"]
@@ -186,11 +187,13 @@ def test_a_wrong_input_is_told_before_ray_is_started(
     exit_code: int,
     told: str,
 ) -> None:
+    before = set(world.iterdir())
     with pytest.raises(SystemExit) as ended:
         start(*flags)
     (line,) = capsys.readouterr().err.splitlines()
     assert ended.value.code == exit_code
     assert line.startswith("error: ") and told.format(world) in line
+    assert set(world.iterdir()) == before, "nothing is made"
 
 
 def test_a_training_is_checked_without_torch() -> None:

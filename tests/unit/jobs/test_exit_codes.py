@@ -25,6 +25,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("vocabulary", "--store", "{}/nowhere", "--out", "{}/new"), DATA, "store {}/nowhere does not exist"),
         (("vocabulary", "--store", "{}", "--out", "s3://bucket/new"), USAGE, "--out: got s3://bucket/new"),
         (("report", "--run", "{}/nowhere"), DATA, "{}/nowhere"),
+        (("report", "--run", "{}"), DATA, "holds no run"),
         (("report", "--run", "a", "--study", "b"), USAGE, "expected the folder of one training or those of one study"),
         (("study", "--recipe", "brats-smoke", "--strategy", "hybrid:x", "--store", "{}"), USAGE, "got 'hybrid:x'"),
         (("calibrate", "--recipe", "brats-smok", "--store", "{}", "--out", "{}/p.json"), USAGE, "mean 'brats-smoke'"),
@@ -44,6 +45,26 @@ def test_wrong_input(ending: Ending, tmp_path: Path, flags: tuple[str, ...], cod
     assert (found, line.count("\n")) == (code, 1), line
     assert line.startswith("error: ")
     assert told.format(tmp_path) in line
+
+
+@pytest.mark.parametrize(
+    ("flags", "wrong", "nearest"),
+    [
+        (("train", "brats", "--store", "s", "--epoch", "3"), "--epoch", "--epochs"),
+        (("prepare", "brats", "--sorce", "a", "--store", "b"), "--sorce", "--source"),
+        (
+            ("prepare", "documents", "--source", "a", "--store", "b", "--image-sise", "9"),
+            "--image-sise",
+            "--image-size",
+        ),
+        (("report", "--rn", "a"), "--rn", "--run"),
+        (("demo", "--quik"), "--quik", "--quick"),
+    ],
+)
+def test_an_unknown_flag_names_the_nearest(ending: Ending, flags: tuple[str, ...], wrong: str, nearest: str) -> None:
+    code, told = ending(*flags)
+    assert code == USAGE
+    assert wrong in told and nearest in told
 
 
 def test_a_training_that_can_not_go_on(ending: Ending, store: Path, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ STUDY = {"name": "three", "experiments": [{**TRIAL, "name": name} for name in "a
 def made_record(k: int, step_s: float) -> TrialRecord:
     return TrialRecord(
         name="a", status="finished", experiment=Experiment.from_dict({**TRIAL, "name": "a"}).to_dict(), store="s",
-        num_workers=k, launcher="local", device="cpu", global_batch_size=2, num_steps=10, num_parameters=1000,
+        num_workers=k, launcher="local", device="gpu", global_batch_size=2, num_steps=10, num_parameters=1000,
         numerics={}, timings=Timings(startup_s=5, step_s=step_s * 8, num_timed_steps=8), samples_per_s=None,
         samples_per_s_per_worker=None, waiting_share=None, binding_limit="compute", metrics={}, host={"num_cores": 2},
     )  # fmt: skip

@@ -14,6 +14,7 @@ import pytest
 from ending import ADVANCE, STOPPED, Ending, StopAt, check_it_resumes
 from small_scans import make_store
 
+from app.configuration import to_dict
 from app.data.store.manifest import write_manifest
 from app.experiment import Experiment
 from app.training.checkpoint import save_best
@@ -40,7 +41,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(2):
         (folder / "texts" / f"{number}.txt").write_text("dear sir")
     task = BratsTask(filters=(4, 8), patch_size=(8, 8, 8))
-    experiment = Experiment(name="run", workload="brats", task=task.to_dict())
+    experiment = Experiment(name="run", workload="brats", task=to_dict(task))
     best = {"dice": 0.1, "epoch": 1, "step": 1}
     save_best(str(folder / "run/checkpoint"), build_network(task), experiment.to_dict(), best)
     (folder / "run/metrics.jsonl").write_text(json.dumps({**best, "loss": 0.5}) + "\n")

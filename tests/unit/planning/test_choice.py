@@ -19,7 +19,7 @@ def names(number: int) -> list[str]:
 
 
 def table(by_k: dict[int, float]) -> Seconds:
-    return lambda _, k, __: (0.0, by_k[k]) if k in by_k else None
+    return lambda _, k, *__: (0.0, by_k[k]) if k in by_k else None
 
 
 PUBLISHED = table({1: ONE_MIN, 8: EIGHT_MIN})
@@ -74,7 +74,7 @@ def test_what_holds_for_every_study(
     num_trials, more, work = problem
     widths = sorted({1, *more})
 
-    def seconds(name: str, k: int, _: int) -> tuple[float, float]:
+    def seconds(name: str, k: int, *_: int) -> tuple[float, float]:
         return 0.0, work[name, k]
 
     def best(n: int) -> float:
@@ -101,7 +101,7 @@ def test_a_trial_waits_for_the_one_that_it_starts_from() -> None:
     took = {"a": 100.0, "b": 1.0, "c": 100.0, "d": 1.0}
     origins = {"c": "a", "d": "b"}
 
-    def seconds(name: str, k: int, _: int) -> tuple[float, float]:
+    def seconds(name: str, k: int, *_: int) -> tuple[float, float]:
         return 0.0, took[name] / k
 
     assert places(["a", "b", "c", "d"], 1, 2, seconds, origins) == [
@@ -112,3 +112,17 @@ def test_a_trial_waits_for_the_one_that_it_starts_from() -> None:
     ]
     found = candidates([["a", "b"], ["c", "d"]], 2, [1, 2], seconds, origins)
     assert [(one.strategy, one.makespan_s) for one in found] == [("data-parallel", 101), ("experiment-parallel", 200)]
+
+
+def test_stages_of_one_width_follow_each_other_without_a_pause() -> None:
+    """a 10 s and b 2 s side by side; c, one at a time, waits for both; d and e, two at a time, begin beside nobody.
+    Where the second stage has room for two as well, c follows b at once."""
+    took = {"a": 10.0, "b": 2.0, "c": 4.0}
+
+    def seconds(name: str, *_: int) -> tuple[float, float]:
+        return 0.0, took[name]
+
+    stages = lambda c: [Stage(1, 2, ("a", "b")), Stage(1, c, ("c",))]  # noqa: E731
+    assert makespan_s(stages(2), seconds) == 10.0
+    assert makespan_s(stages(1), seconds) == 14.0
+    assert makespan_s([Stage(1, 1, ("c",)), Stage(1, 2, ("a", "b"))], seconds) == 10.0, "a begins beside c"

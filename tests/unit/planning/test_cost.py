@@ -10,6 +10,7 @@ from app.planning.cost import CostModel
 from app.planning.forecast import choose, forecasts
 from app.planning.measured import profile_of
 from app.planning.plan import check
+from app.planning.profile import Profile, Sample, Setting, Start, group_of
 from app.planning.spread import between_runs
 from app.planning.step_time import ring_s
 
@@ -26,7 +27,7 @@ def test_neighbours_cost_what_was_measured_beside_them() -> None:
     model = CostModel(profile_of([(replace(study, trials=(*study.trials[:2], alone)), {})]))
     beside, by_itself = model.cost(LIKE, 1, 2), model.cost(LIKE, 1, 1)
     assert beside.steps_s - by_itself.steps_s == pytest.approx(20)
-    assert beside.evaluation_s == pytest.approx(2 * by_itself.evaluation_s)
+    assert beside.evaluation_s == pytest.approx(by_itself.evaluation_s), "it was measured beside others too"
 
 
 def test_neighbours_of_another_width_cost_what_the_profile_has_seen() -> None:
@@ -60,7 +61,7 @@ def test_start_up_of_a_command_of_a_lane_and_of_what_is_kept() -> None:
     )
     model = CostModel(profile_of([(replace(study, trials=trials), {})]))
     cost = model.cost(LIKE, 1, 1)
-    assert (model.launch_s, cost.start_s, cost.again_s) == pytest.approx((3.0, 5.5, 0.5))
+    assert (model.launch_s(1), cost.start_s, cost.again_s) == pytest.approx((3.0, 5.5, 0.5))
 
 
 def test_how_often_is_evaluated_changes_the_time_and_needs_no_other_profile() -> None:
@@ -172,3 +173,71 @@ def test_a_trial_that_starts_from_another_is_foreseen_to_wait_for_it() -> None:
     model = CostModel(profile)
     assert found.makespan_s == pytest.approx(5 + 2 * model.cost(trials[0], 1, 1).run_s)
     assert found.low_s > 0.8 * found.makespan_s
+
+
+def sample(k: int, start: Start, step_s: float = 1.0, **changes: object) -> Sample:
+    """Of LIKE: 10 steps an epoch, start-up 8 s on a lane, 2 s where it is there."""
+    startup_s = {"command": 20.0, "lane": 8.0, "changed": 3.0, "kept": 2.0}[start]
+    made = Sample((group_of(LIKE),), "r", k, 1, start, 4, 10.0, startup_s, step_s, evaluation_s=1.0)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def profile(*samples: Sample, device: str = "gpu", readies_s: tuple[float, ...] = ()) -> Profile:
+    return Profile(Setting(device, 4), samples, readies_s=readies_s)
+
+
+def test_a_command_starts_each_width_in_its_own_time() -> None:
+    """On one worker once Tune is ready; of a group 20 s in all where its lane takes 8, for it comes up beside Tune."""
+    measured = (sample(4, "command"), sample(4, "lane"), sample(1, "lane"))
+    model = CostModel(profile(*measured, readies_s=(15.0,)))
+    assert [model.launch_s(k) for k in (1, 2, 4)] == pytest.approx([15.0, 12.0, 12.0])
+    without = CostModel(profile(sample(4, "command"), sample(4, "kept"), readies_s=(15.0,)))
+    assert without.cost(LIKE, 4, 1).start_s == pytest.approx(20.0 - 15.0 - 2.0), "a lane is the command less its begin"
+
+
+def test_the_first_training_of_a_lane_takes_longer_once() -> None:
+    """Its evaluation 4 s more, of which it saw a half, and its first steps 3 s more."""
+    first = sample(1, "lane", evaluation_s=5.0, evaluated_share=0.5, first_steps_s=3.5)
+    cost = CostModel(profile(first, sample(1, "kept", first_steps_s=0.5))).cost(LIKE, 1, 1)
+    assert (cost.new_steps_s, cost.new_evaluation_s) == pytest.approx((3.0, 2.0))
+    assert (cost.steps_s, cost.evaluation_s) == pytest.approx((2 * 10 * 1.0 + 0.5, 2 * 1.0))
+    assert cost.lane_s == pytest.approx(8.0 - 2.0 + 3.0 + 2.0)
+
+
+def test_workers_of_cpus_share_the_cores_of_those_that_have_room_whether_they_run_or_not() -> None:
+    """Four cores. With room for four, 4 s beside all and 3 s alone, on one thread; with room for one, 1 s on four."""
+    busy = sample(1, "lane", 4.0, side_by_side=4, places=4)
+    last = sample(1, "kept", 3.0, side_by_side=1, places=4)
+    alone = sample(1, "kept", 1.0, side_by_side=1, places=1)
+    steps = lambda places, busy: model.cost(LIKE, 1, places, busy).steps_s / 20  # noqa: E731
+    model = CostModel(profile(busy, last, alone, device="cpu"))
+    assert [steps(4, 4), steps(4, 1), steps(1, 1)] == pytest.approx([4.0, 3.0, 1.0])
+    assert steps(2, 2) == pytest.approx((3.0 + 1.0 / 3) / 2**0.8), "two threads: a fifth of the four is assumed"
+    model = CostModel(profile(busy, last, device="gpu"))
+    assert steps(1, 1) == pytest.approx(3.0), "a GPU's worker has its GPU"
+
+
+def test_numerics_are_chosen_once_for_each_kind() -> None:
+    other = replace(LIKE, workload="other")
+    model = CostModel(
+        profile(
+            sample(1, "command", choosing_s=6.0),
+            sample(1, "kept"),
+            sample(1, "kept", groups=(group_of(other),), choosing_s=4.0),
+        )
+    )
+    assert [model.choosing_s([LIKE, other], lanes) for lanes in (1, 2)] == [10.0, 6.0]
+    study = Study("s", (LIKE,))
+    cold, up = (forecasts(study, profile(sample(1, "command", choosing_s=6.0)), 1, is_up=up)[0] for up in (False, True))
+    assert cold.makespan_s - up.makespan_s == pytest.approx(6.0)
+
+
+def test_what_was_measured_beside_other_work_is_less_certain() -> None:
+    """Two of four cores busy: sqrt(0.05^2 + 0.15^2) = 0.158 in place of 0.05."""
+    study, quiet = Study("s", (replace(LIKE, epochs=1000),)), profile(sample(1, "kept"), sample(1, "kept"))
+    widths = [
+        (found.high_s - found.low_s) / found.makespan_s
+        for busy in (0.0, 2.0)
+        for found in forecasts(study, replace(quiet, busy_cores=busy), 1)
+    ]
+    assert widths[1] / widths[0] == pytest.approx(0.158 / 0.05, rel=0.1)

@@ -6,9 +6,10 @@ from measured_records import LIKE, record, two_at_once
 
 from app.experiment import Study
 from app.planning.measured import profile_of
-from app.planning.measuring import measurement, merged, missing, widths_to_measure
+from app.planning.measuring import Limit, measurement, merged, missing, widths_to_measure
 from app.planning.plan import check
 from app.planning.profile import num_evaluations
+from app.records import StudyTrial
 
 OTHER = replace(LIKE, name="b", task={"filters": [8]})
 STUDY = Study("s", (LIKE, replace(LIKE, name="again", seed=7), OTHER))
@@ -30,8 +31,11 @@ def test_the_measurement_is_a_study_that_runs_alone_and_beside() -> None:
     made = measurement("m", missing(STUDY, 4, 4, None), 4)
     check(made.plan, made.study)
     shapes = [(s.workers_per_trial, s.concurrent_trials, len(s.trials)) for s in made.plan.stages]
-    # each kind once alone on 1, 2 and 4 workers, then all four workers busy: two and two on 2 each, four and four on 1
-    assert shapes == [(1, 1, 2), (2, 1, 2), (4, 1, 2), (2, 2, 4), (1, 4, 8)]
+    # each kind twice on all four workers, then on one each, two on each lane and one more that is alone in the end; on
+    # one with the node's cores to itself; two and two on two each; and the widest again, on a lane that is new
+    assert shapes == [(4, 1, 4), (1, 4, 17), (1, 1, 2), (2, 2, 5), (4, 1, 1)]
+    without = measurement("m", missing(STUDY, 4, 4, None), 4, shares_cores=False)
+    assert [(s.workers_per_trial, s.concurrent_trials) for s in without.plan.stages] == [(4, 1), (1, 4), (2, 2), (4, 1)]
     assert {num_evaluations(e) for e in made.study.experiments} == {1}
     assert {made.asked[e.name].task.get("filters") is None for e in made.study.experiments} == {True, False}
 
@@ -39,6 +43,21 @@ def test_the_measurement_is_a_study_that_runs_alone_and_beside() -> None:
 def test_a_single_kind_is_measured_twice_on_a_lane_so_that_the_second_finds_it_there() -> None:
     made = measurement("m", [(LIKE, [1])], 1)
     assert [len(stage.trials) for stage in made.plan.stages] == [2]
+
+
+def test_measuring_ends_in_time_but_leaves_no_kind_out() -> None:
+    """Steps of 2 s, 20 of them: a trial of 40 s; a tenth of that is less than three minutes."""
+    made = measurement("m", missing(STUDY, 2, 2, None), 2)
+    trials = {e.name: StudyTrial(e.name, "waiting", 0, 0, 1) for e in made.study.experiments}
+    first, limit = made.study.experiments[0].name, Limit(made.asked, 100.0)
+    trials[first] = StudyTrial(first, "finished", 0, 0, 1, 100.0, 150.0, 1, record=record(num_steps=300))
+    assert limit.left_out(trials, 279.0) == []
+    left = limit.left_out(trials, 281.0)
+    kept = [name for name, trial in trials.items() if trial.status == "waiting" and name not in left]
+    assert [made.asked[name].task for name in kept] == [OTHER.task], "of which nothing is known yet"
+    longer = Limit({name: replace(e, epochs=200) for name, e in made.asked.items()}, 100.0)
+    assert longer.left_out(trials, 281.0) == [], "200 epochs of 10 steps of 2 s: a tenth is 400 s"
+    assert longer.left_out(trials, 501.0)
 
 
 def test_trainings_that_start_from_others_are_measured_without() -> None:

@@ -61,7 +61,7 @@ def test_what_was_asked_for_is_known_as_well_as_what_was_run() -> None:
 
 
 def test_other_hardware_or_versions_do_not_mix() -> None:
-    with pytest.raises(ValueError, match="a ran on cpu, 2 cores, torch 2 and b on cpu, 2 cores, torch 3: their times"):
+    with pytest.raises(ValueError, match="a ran on gpu, 2 cores, torch 2 and b on gpu, 2 cores, torch 3: their times"):
         profile_of([], [record(), record("b", versions={"torch": "3"})])
 
 

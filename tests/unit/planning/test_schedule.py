@@ -7,7 +7,7 @@ from app.planning.plan import Plan, Stage
 from app.planning.schedule import expected_record
 
 
-def costs(name: str, k: int, _: int) -> Cost:
+def costs(name: str, k: int, *_: int) -> Cost:
     """5 s once a lane, then 12 s: on two workers 7 s, their steps halved."""
     return Cost(5.0, 0.0, 10.0 / k, 1.0, 0.5, 0.0, 0.5, True)
 
@@ -31,8 +31,8 @@ def test_lanes_stages_and_phases() -> None:
 def test_the_last_trials_are_drawn_as_long_as_they_are_foreseen() -> None:
     """Beside another 12 s, alone 6 s: after 17 s one is alone, with half of 12 s to go."""
 
-    def crowded(name: str, k: int, beside: int) -> Cost:
-        return Cost(5.0, 0.0, 12.0 if beside == 2 else 6.0, 0.0, 0.0, 0.0, 0.0, True)
+    def crowded(name: str, k: int, places: int, busy: int) -> Cost:
+        return Cost(5.0, 0.0, 12.0 if busy == 2 else 6.0, 0.0, 0.0, 0.0, 0.0, True)
 
     found = expected_record(Plan("s", 2, "x", (Stage(1, 2, ("a", "b", "c")),)), crowded)
     assert found.makespan_s() == pytest.approx(17.0 + 6.0)

@@ -256,37 +256,44 @@ def test_micro_batches_change_nothing(tmp_path: Path) -> None:
     assert list(parts.values()) == pytest.approx(list(whole.values()), abs=1e-6)
 
 
-def _worker(rank: int, world_size: int, port_file: str, folder: str, experiment: Experiment) -> None:
+def _worker(rank: int, world_size: int, folder: str) -> None:
     torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=f"file://{port_file}", rank=rank, world_size=world_size)
-    run(experiment, Path(folder))
+    meeting = f"file://{folder}/rendezvous"
+    torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world_size)
+    for name, changes in ON_TWO_WORKERS.items():
+        run(toy_experiment(checkpoint_every_s=1e-9, **changes), Path(folder, name))
     torch.distributed.destroy_process_group()
     # At the interpreter's end a thread of gloo's aborted one process in some fifty; what is tested is on disk by now.
     os._exit(0)
 
 
-@pytest.mark.parametrize("changes", [{}, {"max_micro_batch_size": 1}])
-def test_two_workers_train_as_one_does(tmp_path: Path, changes: dict[str, Any]) -> None:
-    experiment = dataclasses.replace(toy_experiment(**changes), checkpoint_every_s=1e-9)
-    run(experiment, tmp_path / "one")
-    torch.multiprocessing.spawn(
-        _worker, (2, str(tmp_path / "rendezvous"), str(tmp_path / "two"), experiment), nprocs=2, join=True
-    )
-    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
+ON_TWO_WORKERS: dict[str, dict[str, Any]] = {"whole": {}, "micro-batches": {"max_micro_batch_size": 1}, "cut": {}}
+"""By folder, what two workers train; one that was alone has cut the last off."""
+
+
+@pytest.fixture(scope="module")
+def by_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where two workers have trained all of ON_TWO_WORKERS."""
+    folder = tmp_path_factory.mktemp("two")
+    with pytest.raises(KeyboardInterrupt):
+        run(toy_experiment(checkpoint_every_s=1e-9), folder / "cut", DiesAtStep(4))
+    assert list(losses(folder / "cut")) == [1, 2, 3, 4], "of 9"
+    torch.multiprocessing.spawn(_worker, (2, str(folder)), nprocs=2, join=True)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["whole", "micro-batches"])
+def test_two_workers_train_as_one_does(by_two: Path, tmp_path: Path, name: str) -> None:
+    run(toy_experiment(checkpoint_every_s=1e-9, **ON_TWO_WORKERS[name]), tmp_path)
+    one, two = losses(tmp_path), losses(by_two / name)
     assert list(two.values()) == pytest.approx(list(one.values()), abs=1e-5)
-    metrics = [lines(tmp_path / folder, "metrics.jsonl") for folder in ("one", "two")]
+    metrics = [lines(folder, "metrics.jsonl") for folder in (tmp_path, by_two / name)]
     assert [m["accuracy"] for m in metrics[0]] == [m["accuracy"] for m in metrics[1]]
 
 
-def test_resumes_on_another_number_of_workers(tmp_path: Path) -> None:
-    experiment = toy_experiment(checkpoint_every_s=1e-9)
-    run(experiment, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        run(experiment, tmp_path / "cut", DiesAtStep(4))
-    torch.multiprocessing.spawn(
-        _worker, (2, str(tmp_path / "rendezvous"), str(tmp_path / "cut"), experiment), nprocs=2, join=True
-    )
-    whole, cut = losses(tmp_path / "whole"), losses(tmp_path / "cut")
+def test_resumes_on_another_number_of_workers(by_two: Path, tmp_path: Path) -> None:
+    run(toy_experiment(checkpoint_every_s=1e-9), tmp_path)
+    whole, cut = losses(tmp_path), losses(by_two / "cut")
     assert list(cut.values()) == pytest.approx(list(whole.values()), abs=1e-5)
 
 

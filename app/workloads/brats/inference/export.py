@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from app.configuration import to_dict
 from app.workloads import exporting
 from app.workloads.brats.labels import BRAIN, FILE_CODES, OUTPUT_REGIONS, REGIONS
 from app.workloads.brats.source.layouts import MODALITIES
@@ -43,7 +44,7 @@ def describe(task: BratsTask) -> dict[str, Any]:
     """What another program needs to feed the network and to read its output."""
     return {
         "workload": "brats",
-        "task": task.to_dict(),
+        "task": to_dict(task),
         "preprocessing": {
             "modalities": list(MODALITIES),
             "orientation": "RAS+; axes of arrays are modality, z, y, x",

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from app.errors import UsageError
+from app.workloads.volumes.boxes import bounding_box
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -47,7 +48,7 @@ def hd95_mm(prediction: BoolArray, truth: BoolArray, spacing_mm: tuple[float, fl
     _check_shapes(prediction, truth)
     if min(spacing_mm) <= 0:
         raise UsageError(f"spacing_mm: got {spacing_mm}, expected three positive lengths in mm")
-    box = _bounding_box(prediction | truth)
+    box = bounding_box(prediction | truth)
     if box is None:
         return 0.0
     if not prediction.any() or not truth.any():
@@ -62,16 +63,6 @@ def hd95_mm(prediction: BoolArray, truth: BoolArray, spacing_mm: tuple[float, fl
 def _surface(volume: BoolArray) -> BoolArray:
     surface: BoolArray = volume & ~ndimage.binary_erosion(volume)
     return surface
-
-
-def _bounding_box(volume: BoolArray) -> tuple[slice, ...] | None:
-    slices = []
-    for axis in range(volume.ndim):
-        filled = np.flatnonzero(volume.any(axis=tuple(a for a in range(volume.ndim) if a != axis)))
-        if filled.size == 0:
-            return None
-        slices.append(slice(int(filled[0]), int(filled[-1]) + 1))
-    return tuple(slices)
 
 
 def _check_shapes(prediction: BoolArray, truth: BoolArray) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import UsageError
+from app.workloads.volumes.boxes import bounding_box
 
 Box = tuple[slice, slice, slice]
 ReadWindow = Callable[[Box], Tensor]
@@ -84,9 +85,10 @@ def iterate_slabs(
             f"got overlap {overlap}, batch_size {batch_size}, window {window}; "
             "expected an overlap from 0 to below 1 and positive sizes"
         )
-    bounds = _bounding_box(inside)
-    if bounds is None:
+    box = bounding_box(inside.cpu().numpy())
+    if box is None:
         return
+    bounds = [(side.start, side.stop) for side in box]  # along D, H, W
     starts = [
         [_placed(low, high, edge) + start for start in window_starts(high - low, edge, overlap)]
         for (low, high), edge in zip(bounds, window, strict=True)
@@ -204,15 +206,3 @@ def _axis_totals(starts: list[int], weights: Tensor, low: int, high: int) -> Ten
 def _holds_some(inside: Tensor, corner: tuple[int, ...], window: tuple[int, ...]) -> bool:
     box = tuple(slice(max(0, start), max(0, start + edge)) for start, edge in zip(corner, window, strict=True))
     return bool(inside[box].any())
-
-
-def _bounding_box(inside: Tensor) -> list[tuple[int, int]] | None:
-    """(low, high) along D, H, W of the True voxels."""
-    bounds = []
-    for axis in range(3):
-        others = tuple(a for a in range(3) if a != axis)
-        filled = torch.nonzero(inside.sum(others)).flatten()
-        if len(filled) == 0:
-            return None
-        bounds.append((int(filled[0]), int(filled[-1]) + 1))
-    return bounds

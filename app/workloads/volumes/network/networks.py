@@ -5,6 +5,8 @@ In training mode the result is a list of logits at full size, finest first: more
 
 import itertools
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 
 from app.workloads import initial_weights
 from app.workloads.volumes.network.layers import ConvBeforeNorm, InstanceNorm, PointwiseConv
+from app.workloads.volumes.network.recompute import recomputed
 from app.workloads.volumes.task import NUM_GROUPS, Norm, VolumeTask
 
 PRIOR = 0.01
@@ -38,10 +41,16 @@ def build_network(task: VolumeTask, with_weights: bool = True) -> nn.Module:
 class UNet3d(nn.Module):
     """3D U-Net (Çiçek et al. 2016) in the size of DistMIS: 351,809 parameters with filters 8, 16, 32, 64, batch norm,
     four modalities and one output. Two (3^3 convolution, norm, ReLU) at each resolution, 2^3 max-pooling on the way
-    down, 2^3 transposed convolutions and concatenation on the way up, a 1^3 convolution at the end."""
+    down, 2^3 transposed convolutions and concatenation on the way up, a 1^3 convolution at the end.
 
-    def __init__(self, num_in: int, num_out: int, filters: tuple[int, ...], norm: Norm) -> None:
+    With `recompute` a training keeps the inputs of each resolution alone, and computes the rest again on the way back.
+    """
+
+    def __init__(
+        self, num_in: int, num_out: int, filters: tuple[int, ...], norm: Norm, recompute: bool = False
+    ) -> None:
         super().__init__()
+        self.recompute = recompute
         inputs = (num_in, *filters[:-1])
         self.down = nn.ModuleList(_block(a, b, norm) for a, b in zip(inputs, filters, strict=True))
         coarse_to_fine = tuple(reversed(filters))
@@ -54,13 +63,32 @@ class UNet3d(nn.Module):
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         skips: list[Tensor] = []
         for block in self.down:
-            x = block(F.max_pool3d(x, 2) if skips else x)
+            x = self._run(block, _halved if skips else _same, x)
             skips.append(x)
         skips.pop()
         for upsample, block in zip(self.upsample, self.up, strict=True):
-            x = block(torch.cat((upsample(x), skips.pop()), dim=1))
+            x = self._run(block, partial(_joined, upsample), x, skips.pop())
         logits: Tensor = self.head(x)
         return [logits] if self.training else logits
+
+    def _run(self, block: nn.Module, prepare: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        """The block on what `prepare` makes of the inputs."""
+        if not (self.recompute and self.training and torch.is_grad_enabled()):
+            found: Tensor = block(prepare(*inputs))
+            return found
+        return recomputed(block, prepare, *inputs)
+
+
+def _same(x: Tensor) -> Tensor:
+    return x
+
+
+def _halved(x: Tensor) -> Tensor:
+    return F.max_pool3d(x, 2)
+
+
+def _joined(upsample: nn.Module, x: Tensor, skip: Tensor) -> Tensor:
+    return torch.cat((upsample(x), skip), dim=1)
 
 
 class _Listed(nn.Module):
@@ -91,7 +119,7 @@ def _norm(norm: Norm, num_channels: int) -> nn.Module:
 
 
 def _build_unet3d(task: VolumeTask) -> nn.Module:
-    return UNet3d(task.anatomy.num_modalities, len(task.regions), task.filters, task.norm)
+    return UNet3d(task.anatomy.num_modalities, len(task.regions), task.filters, task.norm, task.recompute)
 
 
 def _build_dynunet(task: VolumeTask) -> nn.Module:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.workloads.volumes.anatomy import Anatomy
+from app.workloads.volumes.boxes import bounding_box
 from app.workloads.volumes.labels import Codes, to_internal, to_whole
 from app.workloads.volumes.scans.grids import common_grid
 from app.workloads.volumes.scans.intensities import Stored, to_stored
@@ -78,9 +79,8 @@ def condition(case: CaseFiles, codes: Codes, anatomy: Anatomy) -> Conditioned:
     notes += _not_finite(stored, label, paths, names)
     images = [to_ras(each.values, affine) for each in stored]
     label = None if label is None else to_ras(label, affine)
-    start, shape = _bounding_box(images, label)
-    box = tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))
-    voxels = np.empty((len(names) + (label is not None), *shape), np.int16)
+    box = _present_box(images, label)
+    voxels = np.empty((len(names) + (label is not None), *images[0][box].shape), np.int16)
     for channel, source in enumerate(images):
         voxels[channel] = source[box]
     if case.label is not None and label is not None:
@@ -98,7 +98,7 @@ def condition(case: CaseFiles, codes: Codes, anatomy: Anatomy) -> Conditioned:
         header=next((v for v in volumes if v.has_place), volumes[0]).header,
         shape_zyx=_triple(images[0].shape),
         spacing_mm=spacing_zyx(affine),
-        crop_start=start,
+        crop_start=_triple(side.start for side in box),
         scale=scale,
         mean=mean,
         std=std,
@@ -173,20 +173,14 @@ def _not_finite(
     return tuple(notes)
 
 
-def _bounding_box(
-    images: list[Int16Array], label: npt.NDArray[Any] | None
-) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """Start and shape of the smallest box with all that is not 0 in any modality or the label."""
+def _present_box(images: list[Int16Array], label: npt.NDArray[Any] | None) -> tuple[slice, slice, slice]:
+    """The smallest box with all that is not 0 in any modality or the label."""
     present: list[npt.NDArray[Any]] = [*images, *([] if label is None else [label])]
     mask: BoolArray = present[0] != 0
     for other in present[1:]:
         np.logical_or(mask, other, out=mask)
-    if not mask.any():
-        return (0, 0, 0), _triple(mask.shape)  # the statistics report it as empty
-    plane = np.asarray(mask.any(axis=0))
-    projections = (mask.any(axis=(1, 2)), plane.any(axis=1), plane.any(axis=0))
-    ends = [np.flatnonzero(np.asarray(p))[[0, -1]] for p in projections]
-    return _triple(e[0] for e in ends), _triple(e[1] - e[0] + 1 for e in ends)
+    depth, height, width = mask.shape
+    return bounding_box(mask) or (slice(0, depth), slice(0, height), slice(0, width))  # empty: the statistics say so
 
 
 def _statistics(

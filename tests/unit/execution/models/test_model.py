@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from app.configuration import from_dict
 from app.errors import DataError
 from app.execution.models.model import load_model, weights_file
 from app.experiment import Experiment
@@ -18,7 +19,7 @@ EXPERIMENT = Experiment(name="a", workload="brats", task=OPTIONS)
 
 
 def write_run(folder: Path, options: dict[str, object] = OPTIONS) -> torch.nn.Module:
-    network = build_network(BratsTask.from_dict(OPTIONS))
+    network = build_network(from_dict(BratsTask, OPTIONS))
     experiment = {**EXPERIMENT.to_dict(), "task": options}
     save_best(str(folder / "checkpoint"), network, experiment, {"dice": 0.5, "epoch": 3})
     return network
@@ -72,7 +73,7 @@ def written(place: str, numerics: dict[str, object]) -> object:
 def test_the_numerics_are_those_of_the_validation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, chosen: str | None, expected: str, place: str
 ) -> None:
-    network = build_network(BratsTask.from_dict(OPTIONS))
+    network = build_network(from_dict(BratsTask, OPTIONS))
     experiment = {**EXPERIMENT.to_dict(), "precision": asked}
     save_best(str(tmp_path / "checkpoint"), network, experiment, {})
     numerics = {"precision": chosen, "channels_last": False}

@@ -21,12 +21,12 @@ HERE: dict[str, Any] = {"versions": records.versions(), "host": {"num_cores": re
 
 
 class Slots:
-    total = 2
+    total, kind = 2, "CPU core"
 
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the trainings that were measured; each takes 2 s a step on one worker, 1.9 s on both."""
+    """Names of the trainings that were measured; each takes 2 s a step on one worker, 2.1 s on both."""
     names: list[str] = []
 
     def run(study: Study, plan: Any, setting: Any, start_s: Any) -> Any:
@@ -37,6 +37,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(calibration, "run_study", run)
     monkeypatch.setattr(calibration.connection, "connect", lambda _: Slots)
     monkeypatch.setattr(calibration.connection, "num_nodes", lambda: 1)
+    monkeypatch.setattr(calibration.load, "busy_cores", lambda: 1.5)
     return names
 
 
@@ -44,7 +45,7 @@ def _trials(plan: Any) -> tuple[records.StudyTrial, ...]:
     return tuple(
         records.StudyTrial(
             name, "finished", number, 0, k := stage.workers_per_trial, 100.0 * number, 100.0 * number + 50, 1,
-            record=record(name, k=k, step_s=2.0 if k == 1 else 1.9, **HERE),
+            record=record(name, k=k, step_s=2.0 if k == 1 else 2.1, **HERE),
         )
         for number, stage in enumerate(plan.stages)
         for name in stage.trials
@@ -55,12 +56,14 @@ def test_it_measures_once_and_takes_the_fastest(
     tmp_path: Path, measured: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = automatic_plan(STUDY, {}, 2, str(tmp_path / "runs"))
-    assert len(measured) == 6  # twice alone on one, twice on both, two side by side
+    assert len(measured) == 9  # twice on both; two and two side by side, one that is left; one alone; both again
     assert plan.strategy == "experiment-parallel"
-    assert "chosen: experiment-parallel on 2 workers" in capsys.readouterr().out
-    Profile.parse((tmp_path / "runs/profile.json").read_bytes(), "p")
+    told = capsys.readouterr().out
+    assert "chosen: experiment-parallel on 2 workers" in told
+    assert "other work keeps 1.5 of 2 cores busy" in told
+    assert Profile.parse((tmp_path / "runs/profile.json").read_bytes(), "p").busy_cores == 1.5
     assert automatic_plan(STUDY, {}, 2, str(tmp_path / "runs")) == plan
-    assert len(measured) == 6
+    assert len(measured) == 9
 
 
 def test_a_study_that_was_begun_goes_on_by_its_plan(tmp_path: Path, measured: list[str]) -> None:
@@ -68,7 +71,7 @@ def test_a_study_that_was_begun_goes_on_by_its_plan(tmp_path: Path, measured: li
     (tmp_path / "plan.json").write_text(replace(plan, strategy="by hand").to_json())
     (tmp_path / "profile.json").unlink()
     assert automatic_plan(STUDY, {}, 2, str(tmp_path)).strategy == "by hand"
-    assert len(measured) == 6
+    assert len(measured) == 9
 
 
 def test_a_time_budget_holds_on_one_worker_too(tmp_path: Path, measured: list[str]) -> None:
@@ -85,5 +88,5 @@ def test_a_profile_of_other_versions_counts_for_nothing(
     slow: Callable[..., Any] = lambda k: record(k=k, step_s=9.0, **{**HERE, "versions": {"torch": "1"}})  # noqa: E731
     path.write_text(profile_of([], [slow(1), slow(2)]).to_json())
     automatic_plan(STUDY, {}, 2, str(tmp_path / "runs"), str(path))
-    assert len(measured) == 6
+    assert len(measured) == 9
     assert "torch 1: not here" in capsys.readouterr().out

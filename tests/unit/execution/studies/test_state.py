@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from app.execution.studies.state import StudyState
+import pytest
+
+from app.execution.studies.state import Readiness, StudyState
 from app.experiment import Experiment, Study
 from app.planning.plan import Plan, Stage, plan_of_strategy
 from app.records import Span, Stint, StudyRecord, Timings, TrialRecord
@@ -190,3 +192,27 @@ def test_a_trial_that_was_stopped_early_is_neither_run_again_nor_the_best() -> N
     again = state(before=first.record(110.0), strategy="data-parallel")
     assert again.trials["a"].status == "stopped" and to_run(again, 0) == ["b", "d"]
     assert again.best() is None
+
+
+def test_what_there_is_no_time_for_is_left_out() -> None:
+    s = state()
+    s.leave_out(["b"])
+    assert (s.trials["b"].status, s.trials["b"].failure) == ("stopped", "left out for want of time")
+    assert not s.is_ready("c")
+    s.finish("a", finished("a", 0.5), (), 110.0)
+    assert s.is_ready("c")
+
+
+def test_a_command_is_ready_when_tune_could_give_out_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While workers come up only what it computed counts: 4 s of the 9."""
+    clock = {"time": 100.0, "thread_time": 50.0}
+    for name in clock:
+        monkeypatch.setattr(f"app.execution.studies.state.time.{name}", lambda name=name: clock[name])
+    plain, beside = Readiness(90.0), Readiness(90.0)
+    beside.workers_come()
+    clock.update(time=109.0, thread_time=54.0)
+    for one in (plain, beside):
+        one.trials_come()
+    clock["time"] = 200.0
+    plain.trials_come()
+    assert (plain.ready_s, beside.ready_s) == (19.0, 14.0)

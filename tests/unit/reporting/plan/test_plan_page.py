@@ -20,7 +20,7 @@ def test_the_page_has_every_candidate_the_timeline_and_the_curves() -> None:
     found = [one for num in (1, 2) for one in forecasts(STUDY, PROFILE, num)]
     chosen, model = choose(found), CostModel(PROFILE)
     by_name = {e.name: e for e in STUDY.experiments}
-    expected = expected_record(chosen.plan, lambda name, k, c: model.cost(by_name[name], k, c))
+    expected = expected_record(chosen.plan, lambda name, *where: model.cost(by_name[name], *where))
     html = plan_page(found, chosen, expected, price_per_hour=3.0)
     page = Page(html)
     assert page.headings == ["candidates", "timeline", "what-if"]

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from app.configuration import from_dict, to_dict
 from app.workloads.brats.task import BratsTask
 from app.workloads.volumes.task import AugmentConfig
 
@@ -16,8 +17,8 @@ def test_defaults_are_the_three_regions_of_one_patch() -> None:
 
 def test_round_trip_through_plain_values() -> None:
     task = BratsTask(network="dynunet", filters=(8, 16, 32), patch_size=(32, 48, 64), augment=None)
-    assert BratsTask.from_dict(task.to_dict()) == task
-    assert BratsTask.from_dict(BratsTask().to_dict()) == BratsTask()
+    assert from_dict(BratsTask, to_dict(task)) == task
+    assert from_dict(BratsTask, to_dict(BratsTask())) == BratsTask()
 
 
 @pytest.mark.parametrize(
@@ -56,4 +57,4 @@ def test_what_can_not_be_an_augmentation_is_refused(options: dict[str, Any], mes
 
 def test_unknown_option_names_the_nearest() -> None:
     with pytest.raises(ValueError, match="patch_size"):
-        BratsTask.from_dict({"patch_sise": [96, 96, 96]})
+        from_dict(BratsTask, {"patch_sise": [96, 96, 96]})

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from app.configuration import from_dict, to_dict
 from app.data import files
 from app.data.store.manifest import STORE_NAME
 from app.data.store.quarantine import Quarantined
@@ -245,10 +246,10 @@ def test_the_store_fills_in_the_training_s_size(mixed: Path, make_msd: MakeMsd, 
     assert task.spacing_mm == (3.0, 1.0, 1.0)
     workload = BratsWorkload()
     assert workload.resolve_task(BratsTask(**SMALL), store) == task
-    assert BratsTask.from_dict(task.to_dict()) == task
+    assert from_dict(BratsTask, to_dict(task)) == task
     assert workload.resolve_task(task, other) == task, "a model is scored on other stores with its own size"
     with pytest.raises(UsageError, match=r"got 1 x 1 x 3 mm, the store .* has 1 x 1 x 1 mm"):
-        checks.check(task.to_dict(), other)
+        checks.check(to_dict(task), other)
     with pytest.raises(DataError, match="does not exist"):
         workload.resolve_task(BratsTask(**SMALL), str(tmp_path / "nowhere"))
 

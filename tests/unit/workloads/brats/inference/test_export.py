@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 import torch
 
+from app.configuration import from_dict
 from app.errors import TwofoldError
 from app.workloads import exporting
 from app.workloads.brats.inference.export import form
@@ -63,7 +64,7 @@ def test_weights_load_without_running_code(exported: Path) -> None:
 
 def test_the_folder_says_what_another_program_needs(exported: Path) -> None:
     facts = json.loads((exported / "model.json").read_text())
-    assert BratsTask.from_dict(facts["task"]) == TASK
+    assert from_dict(BratsTask, facts["task"]) == TASK
     assert facts["preprocessing"]["modalities"] == ["FLAIR", "T1w", "T1gd", "T2w"]
     assert facts["outputs"]["codes_of_region"] == {"WT": [1, 2, 3], "TC": [1, 3], "ET": [3]}
     assert facts["outputs"]["file_codes_to_internal"]["brats2021"] == {"0": 0, "1": 1, "2": 2, "4": 3}

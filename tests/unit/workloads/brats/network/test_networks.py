@@ -1,4 +1,6 @@
 import copy
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +143,40 @@ def test_weights_of_a_run_are_loaded_but_for_a_head_of_other_outputs(tmp_path: P
     assert not hasattr(build_network(task, with_weights=False), "origin")
     with pytest.raises(UsageError, match="another network"):
         build_network(BratsTask(network="segresnet", filters=(8, 16), weights=str(tmp_path)))
+
+
+@pytest.mark.parametrize("norm", ["batch", "group", "instance"])
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_recomputed_blocks_give_equal_outputs_gradients_and_statistics(norm: Any, precision: torch.dtype) -> None:
+    """To the last bit, over two steps; what is kept for the backward pass is less than half."""
+    task = BratsTask(norm=norm, filters=(4, 8, 12))
+    found, kept_bytes = [], []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        network = build_network(replace(task, recompute=recompute))
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+        kept: dict[int, int] = {}
+        for _ in range(2):
+            with (
+                torch.autograd.graph.saved_tensors_hooks(partial(_counted, kept), lambda tensor: tensor),
+                torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16),
+            ):
+                logits = network(torch.randn(2, 4, 16, 16, 16))[0]
+            logits.float().square().mean().backward()
+            optimizer.step()
+        gradients = [parameter.grad for parameter in network.parameters()]
+        found.append([logits, *gradients, *network.parameters(), *network.buffers()])
+        kept_bytes.append(sum(kept.values()))
+    assert all(torch.equal(plain, again) for plain, again in zip(*found, strict=True))
+    assert kept_bytes[1] < kept_bytes[0] / 2
+
+
+def _counted(kept: dict[int, int], tensor: torch.Tensor) -> torch.Tensor:
+    if not isinstance(tensor, nn.Parameter):
+        kept[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
+    return tensor
+
+
+def test_only_the_networks_own_blocks_are_recomputed() -> None:
+    with pytest.raises(UsageError, match="recompute: got True, expected false for dynunet: unet3d alone has it"):
+        BratsTask(network="dynunet", recompute=True)
