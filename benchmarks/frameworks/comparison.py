@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,9 +16,10 @@ from app.errors import UsageError
 from app.intervals import mean_interval
 from benchmarks.common import ROOT, Report, Setting, alternate, load_average, say
 from benchmarks.frameworks.cases import Case, make_inputs
+from benchmarks.peers import environment
 from benchmarks.side import Side, SideError
 
-PYTHON = ROOT / ".venv-frameworks" / "bin" / "python"
+ENVIRONMENT = "frameworks"
 CASES = (
     Case("efficientnet_b0", (224, 224), 16),
     Case("efficientnet_b0", (384, 384), 8),
@@ -51,8 +53,8 @@ KINDS: Mapping[str, Kind] = {
 
 def run(setting: Setting) -> Report:
     report = Report("frameworks")
-    if not PYTHON.exists():
-        report.skipped = f"{PYTHON.relative_to(ROOT)} does not exist; `make frameworks` makes it"
+    if not environment.place(ENVIRONMENT).exists():
+        report.skipped = "there is no TensorFlow: `make frameworks` makes its environment (600 MB), then runs this"
         return report
     began_load = load_average()
     cases = {case.name: _compare(setting, case) for case in setting.choose(CASES, QUICK_CASES)}
@@ -100,7 +102,13 @@ def _open(setting: Setting, case: Case, name: str, stack: ExitStack, inputs: Pat
     log = setting.work / "frameworks" / f"{name.replace(' ', '-').replace(',', '')}.log"
     began = time.perf_counter()
     side = stack.enter_context(
-        Side(f"benchmarks.frameworks.{kind.module}", (kind.mode,), PYTHON, environment=variables, log=log)
+        Side(
+            f"benchmarks.frameworks.{kind.module}",
+            (kind.mode,),
+            environment.place(ENVIRONMENT),
+            environment=variables,
+            log=log,
+        )
     )
     makes = {"make_weights": True} if name == BASE else {}
     side.call("open", case=case.key, inputs=str(inputs), weights=str(weights), **makes)
@@ -173,9 +181,7 @@ def table(cases: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _versions() -> dict[str, str]:
-    import subprocess
-
-    names = ("torch", "tensorflow", "keras", "timm")
-    code = f"from importlib.metadata import version\nfor n in {names!r}: print(version(n))"
-    told = subprocess.run([str(PYTHON), "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    return dict(zip(names, told, strict=True))
+    return {
+        **{name: environment.pinned(ENVIRONMENT, name) for name in ("tensorflow", "keras")},
+        "timm": version("timm"),
+    }

@@ -14,6 +14,7 @@ from benchmarks.common import Setting
 from benchmarks.frameworks import comparison
 from benchmarks.frameworks.carrying import CarryError, carry, layer_weights
 from benchmarks.frameworks.comparison import BASE, QUICK_CASES, check_agreement, ratio, relative_difference
+from benchmarks.peers import environment
 from benchmarks.side import Side
 
 
@@ -102,7 +103,9 @@ def test_a_planted_effect_is_told_and_a_planted_null_is_not() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not comparison.PYTHON.exists(), reason="needs the environment that `make frameworks` makes")
+@pytest.mark.skipif(
+    not environment.place(comparison.ENVIRONMENT).exists(), reason="needs the environment that `make frameworks` makes"
+)
 @pytest.mark.parametrize("case", QUICK_CASES, ids=lambda case: case.network)
 def test_keras_networks_give_what_pytorchs_do(case: Any, tmp_path: Any) -> None:
     """In that environment: outputs to 1e-4, the loss of three steps, and every tensor carried."""
