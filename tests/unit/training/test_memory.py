@@ -1,11 +1,14 @@
 """The memory of a step: counted by hand, and trainings that cannot fit refused before they begin."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from toy import ToyWorkload, toy_experiment
 
 from app.errors import ResourceError
+from app.execution.trials.trial_worker import TrialWorker
 from app.experiment import Experiment, OptimizerConfig
 from app.training import memory
 from app.training.context import LocalContext
@@ -94,3 +97,18 @@ def test_small_samples_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_workers_of_one_machine_share_its_memory() -> None:
     assert memory.device_bytes(CPU, 2) == memory.device_bytes(CPU, 1) // 2
+
+
+def test_a_worker_refuses_before_it_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("trial_worker", "record"):
+        monkeypatch.setattr(f"app.execution.trials.{module}.find_workload", lambda _: ToyWorkload())
+    monkeypatch.setattr(memory, "device_bytes", lambda device, workers: 100)
+    monkeypatch.setattr("app.execution.trials.record.find_declaration", lambda _: None)
+    worker = TrialWorker(lambda _: LocalContext(CPU))
+    toy = Order(toy_experiment(), "", str(tmp_path), 0.0, launcher="local")
+    with pytest.raises(ResourceError, match=r"out of memory before it began: a step of \d sample"):
+        worker.begin(toy)
+    assert not (tmp_path / "checkpoint").exists()
+    monkeypatch.setattr(memory, "device_bytes", lambda device, workers: 10**6)
+    assert worker.begin(toy) == 0
+    worker.end()
