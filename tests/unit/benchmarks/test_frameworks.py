@@ -1,7 +1,6 @@
 """The comparison of frameworks: how weights go over, what is refused, and the ratio by hand. The whole of it needs
 `make frameworks`."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from benchmarks.frameworks import comparison
 from benchmarks.frameworks.carrying import CarryError, carry, layer_weights
 from benchmarks.frameworks.comparison import BASE, QUICK_CASES, check_agreement, ratio, relative_difference
 from benchmarks.peers import environment
-from benchmarks.side import Side
 
 
 def random(*shape: int) -> Any:
@@ -109,16 +107,14 @@ def test_a_planted_effect_is_told_and_a_planted_null_is_not() -> None:
 @pytest.mark.parametrize("case", QUICK_CASES, ids=lambda case: case.network)
 def test_keras_networks_give_what_pytorchs_do(case: Any, tmp_path: Any) -> None:
     """In that environment: outputs to 1e-4, the loss of three steps, and every tensor carried."""
-    comparison.make_inputs(case, tmp_path / "inputs.npz")
     setting = Setting(quick=True, work=tmp_path)
     (tmp_path / "frameworks").mkdir()
+    comparison.make_inputs(case, tmp_path / "frameworks" / comparison.INPUTS)
     found = {}
-    with comparison.ExitStack() as stack:
-        for name in (BASE, "Keras on TensorFlow, graph", "Keras on PyTorch, eager"):
-            found[name] = comparison._open(
-                setting, case, name, stack, tmp_path / "inputs.npz", tmp_path / "weights.npz"
-            )
-            assert isinstance(found[name].pop("side"), Side), json.dumps(found)
+    for name in (BASE, "Keras on TensorFlow, graph", "Keras on PyTorch, eager"):
+        with comparison.ExitStack() as stack:
+            side, found[name] = comparison.open_side(setting, case, name, stack)
+            assert side is not None, found
     check_agreement(found)
     for told in found.values():
         assert told["losses"] == pytest.approx(found[BASE]["losses"], rel=0.02)
