@@ -15,7 +15,7 @@ from app.training.context import WorkerContext
 from app.training.loop import Training
 from app.training.memory import check_fits
 from app.training.order import Order
-from app.training.process import threads_per_worker, tune_process
+from app.training.process import peak_and_limit_bytes, threads_per_worker, tune_process
 from app.workloads.registry import find_workload
 
 
@@ -69,7 +69,8 @@ class TrialWorker:
         """End a training: its record is in its folder when this returns."""
         assert self._training is not None and self._order is not None and self._training.is_done
         if self._training.context.rank == 0:
-            write_record(self._order, self._training.finish(), count_restarts(self._order.folder))
+            memory = peak_and_limit_bytes(self._training.context.device)
+            write_record(self._order, self._training.finish(), count_restarts(self._order.folder), memory)
         self.end()
 
     def end(self) -> None:
