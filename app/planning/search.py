@@ -10,6 +10,7 @@ from app.errors import UsageError
 from app.experiment import Study, searched
 from app.planning.names import names_of
 from app.search_space import Choice, applicable, applies, check_choices, draw, listed, parents_first
+from app.strict_json import mapping
 
 GRID, RANDOM = "grid", "random"
 """Written out before the study runs; any other algorithm is one of app.execution.studies.searchers."""
@@ -48,13 +49,13 @@ class Request:
             raise UsageError(f"num_trials: got {self.num_trials}, expected 1 or more, and none for algorithm grid")
 
 
-def study_of(values: Mapping[str, Any]) -> Study:
+def study_of(values: Any) -> Study:
     """The study of a file's values, its search written out. The same file gives the same experiments each time.
 
     Raises:
         UsageError: an unknown key or a wrong value; names it.
     """
-    plain = dict(values)
+    plain = dict(mapping(values))
     scheduler = plain.get("scheduler")
     if isinstance(scheduler, Mapping) and "options" not in scheduler:  # those of study.json have them apart
         options = {key: value for key, value in scheduler.items() if key != "name"}

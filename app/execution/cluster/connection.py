@@ -2,8 +2,6 @@
 
 import logging
 import os
-import signal
-import threading
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from app.machine import num_cores
 from app.planning.plan import Plan
 from app.records import WorkerKind
 from app.reporting.page.formatting import plural
+from app.stopping import listen_again
 from app.training.order import Feeding
 
 SPARE_CPUS = 2
@@ -55,7 +54,7 @@ def connect(num_workers: int) -> Slots:
             ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
         else:
             start_local(num_workers + SPARE_CPUS)
-    _stop_on_sigterm()
+    listen_again()  # after Ray, whose own handler of SIGTERM prints a trace of C++
     _keep_quiet()
     ask_for_gpus(num_workers)
     slots = count_slots()
@@ -65,12 +64,6 @@ def connect(num_workers: int) -> Slots:
             f"use --workers {slots.total} or fewer, or a larger cluster"
         )
     return slots
-
-
-def _stop_on_sigterm() -> None:
-    """A job that is told to end does so as on Ctrl-C. Set after Ray's own handler, which prints a trace of C++."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _keep_quiet() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.errors import UsageError
 from app.experiment import Study
 from app.planning.plan import plan_of_strategy
 from app.planning.search import Request, study_of
@@ -194,3 +195,9 @@ def test_wrong_searches_are_refused(search: dict[str, Any], message: str) -> Non
     with pytest.raises(ValueError) as caught:
         study_of(file(**search))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [None, "text", [1], 3])
+def test_a_study_that_is_no_object_is_a_user_s_error(value: object) -> None:
+    with pytest.raises(UsageError, match="expected names with values"):
+        study_of(value)
