@@ -2,12 +2,15 @@
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import ray
+from ray._common.utils import get_ray_address_file
 
 from app.console import say
 from app.errors import ResourceError
@@ -53,6 +56,10 @@ def connect(num_workers: int) -> Slots:
         if os.environ.get("RAY_ADDRESS"):
             ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
         else:
+            if head := find_head():
+                say(
+                    f"the Ray at {head} is not used, but one of this job's own; with RAY_ADDRESS={head} it is"
+                )
             start_local(num_workers + SPARE_CPUS)
     listen_again()  # after Ray, whose own handler of SIGTERM prints a trace of C++
     _keep_quiet()
@@ -72,6 +79,17 @@ def _keep_quiet() -> None:
     from ray._private import worker
 
     worker._worker_logs_enabled = False  # what its debugger sets, too; the only switch that errors of nodes heed
+
+
+def find_head() -> str | None:
+    """The address of a Ray that was started on this machine (`ray start --head`) and answers; a job's own is none."""
+    try:
+        address = Path(get_ray_address_file(None)).read_text().strip()
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=1.0).close()
+    except (OSError, ValueError):  # none was, or it is gone
+        return None
+    return address
 
 
 def start_local(num_logical_cpus: int) -> None:
