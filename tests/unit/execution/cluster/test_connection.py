@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.exceptions import AuthenticationError
 from silent_server import silent_server
 
 from app.errors import ResourceError
@@ -131,3 +132,34 @@ def test_a_job_says_that_it_does_not_use_a_head_on_this_machine(
         connection.connect(1)
         shown = capsys.readouterr().out
         assert told in shown and bool(shown) == bool(told)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("nonsense", "expected HOST:PORT"),
+        ("127.0.0.1:1", "refused"),
+        ("127.0.0.1:70000", "expected HOST:PORT"),
+        ("no.such.host.invalid:6379", "known|resolution|associated"),
+    ],
+)
+def test_an_address_where_no_ray_is_is_one_line_at_once(
+    monkeypatch: pytest.MonkeyPatch, address: str, told: str
+) -> None:
+    """Ray tries for minutes, or ends in a trace."""
+    monkeypatch.setattr(connection.ray, "is_initialized", lambda: False)
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(ResourceError, match=rf"no Ray answers at {address} \(RAY_ADDRESS\): .*({told})"):
+        connection.connect(1)
+
+
+def test_a_cluster_that_wants_a_token_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise AuthenticationError("no token")
+
+    monkeypatch.setattr(connection.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(connection.ray, "init", refuse)
+    with silent_server() as port:
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
+        with pytest.raises(ResourceError, match=r"wants a token: set RAY_AUTH_MODE=token"):
+            connection.connect(1)
