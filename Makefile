@@ -3,7 +3,8 @@ PY := .venv/bin/python
 SOURCES := app jobs tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-cluster mutants fuzz cluster-up cluster-status cluster-down lint format bench lock clean
+.PHONY: help setup demo test test-unit test-cluster mutants fuzz cluster-up cluster-status cluster-down lint format bench \
+	frameworks lock clean
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -54,6 +55,12 @@ format: setup ## Rewrite the sources as lint wants them
 
 bench: setup ## Twofold beside its peers and limits, in one run; results as JSON
 	@$(PY) -m benchmarks
+
+# In an environment of its own (600 MB): that the weights went over is tested before anything is timed.
+frameworks: setup ## PyTorch beside TensorFlow, with Keras on both: the same networks and weights, 20 minutes
+	@$(PY) -m benchmarks.frameworks
+	@$(PY) -m pytest -q tests/unit/benchmarks/test_frameworks.py
+	@$(PY) -m benchmarks frameworks
 
 # Keeps every version that still fits; `make lock UPGRADE=--upgrade` takes the newest of all.
 lock: setup ## Write constraints.txt anew from pyproject.toml: exact versions, no addresses

@@ -49,7 +49,7 @@ class Timings:
     num_timed_steps: int = 0
     """Timed steps of the last attempt, as num_warmup_steps: those that rates are measured on."""
     evaluated_share: float = 1.0
-    """Of the validation split: a training that only measures sees as much of it as there is time for."""
+    """Of worker 0's part of the validation split: a training that only measures sees as much as there is time for."""
 
     def samples_per_s(self, global_batch_size: int) -> float | None:
         """Steady rate over all workers, waiting for data included, warm-up left out. None before any timed step."""
@@ -124,6 +124,10 @@ class TrialRecord:
     """Where the network's initial weights came from: name or file, and which keys were missing or left over; empty:
     random."""
     num_restarts: int = 0
+    memory_bytes: int = 0
+    """Most that worker 0 held: of its GPU as torch reserved it, on a CPU its process. 0: older than this."""
+    memory_limit_bytes: int = 0
+    """Of that GPU, or of the host."""
     predicted_s: float | None = None
     """The plan's forecast of total_s; None where there was no plan."""
     failure: str | None = None

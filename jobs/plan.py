@@ -58,7 +58,7 @@ def main(arguments: Arguments) -> None:
 
     from app.console import say
     from app.data import files
-    from app.planning.forecast import choose, forecasts
+    from app.planning.forecast import choose, fitting, forecasts
     from app.planning.stopping import stops_early
 
     check(arguments)
@@ -71,6 +71,9 @@ def main(arguments: Arguments) -> None:
         study = resolved(study, profile, store)
     found = [one for num_workers in arguments.workers for one in forecasts(study, profile, num_workers)]
     show(found, arguments.price_per_worker_hour)
+    for num_workers in arguments.workers:
+        for line in fitting(study, profile, num_workers)[1].lines():
+            say(line)
     setting = profile.setting
     beside = f", beside other work on {profile.busy_cores:.1f} of them" if profile.busy_cores > 0.3 else ""
     say(f"measured on {setting.device}, {setting.num_cores} cores{beside} ({len(profile.samples)} trainings)")

@@ -34,8 +34,12 @@ class Arguments:
     profile: str | None = None
     """With auto: file of jobs/calibrate.py; only what it lacks is measured."""
     time_budget_h: float | None = None
-    """With auto: hours that the study may take. One that may take longer does not begin, and how many trials would fit
-    is said."""
+    """With auto: hours that the study may take, over all starts of its command. How many trials fit is said; those that
+    could end too late are left out, and a start with more time takes them up."""
+    cost_budget: float | None = None
+    """With auto and a price: the same as an amount of money; all workers count until the end."""
+    price_per_worker_hour: float | None = None
+    """In the currency of --cost-budget."""
     workers: int | None = None
     """Workers in all, one GPU or CPU core each; all there are if not given."""
     runs: str = "runs"
@@ -64,19 +68,21 @@ def main(arguments: Arguments) -> None:
     stores_of(study, stores)
     folder = f"{absolute(arguments.runs)}/{arguments.name or study.name}"
     feeding = None if arguments.feeding == "auto" else arguments.feeding
-    for name in ("profile", "time_budget_h"):
+    for name in ("profile", "time_budget_h", "cost_budget", "price_per_worker_hour"):
         if getattr(arguments, name) is not None and arguments.strategy != AUTO:
             flag = f"--{name.replace('_', '-')}"
             raise UsageError(f"{flag}: got it beside --strategy {arguments.strategy}, expected --strategy {AUTO}")
+    left_out = None
     if arguments.strategy == AUTO:
-        plan = find_plan(study, stores, arguments, folder, start_s)
+        plan, left_out = find_plan(study, stores, arguments, folder, start_s)
         start_s = time.time()  # measuring is no part of the study
     else:
         plan = make_plan(study, arguments.strategy, arguments.workers)
     loggers = open_loggers(arguments.log, arguments.name or study.name, folder)
     try:
         numerics = None if arguments.numerics is None else absolute(arguments.numerics)
-        record = run_study(study, plan, StudySetting(folder, stores, feeding, loggers, numerics), start_s)
+        setting = StudySetting(folder, stores, feeding, loggers, numerics, left_out=left_out)
+        record = run_study(study, plan, setting, start_s)
     finally:
         loggers.close()
     for line in closing_lines(record, folder):
@@ -155,8 +161,28 @@ def find_plan(study: Any, stores: Any, arguments: Arguments, folder: str, start_
         raise UsageError(f"--workers: got {num_workers}, expected 1 or more")
     profile = None if arguments.profile is None else absolute(arguments.profile)
     feeding = None if arguments.feeding == "auto" else arguments.feeding
-    budget_s = None if arguments.time_budget_h is None else arguments.time_budget_h * 3600
+    budget_s = budget(arguments, num_workers)
     return automatic_plan(study, stores, num_workers, folder, profile, feeding, start_s, budget_s)
+
+
+def budget(arguments: Arguments, num_workers: int) -> float | None:
+    """Seconds that the study may take; None: as long as it does.
+
+    Raises:
+        UsageError: an amount without a price, or what is not above 0.
+    """
+    import math
+
+    from app.errors import require
+
+    hours, amount, price = arguments.time_budget_h, arguments.cost_budget, arguments.price_per_worker_hour
+    for flag, value in (("--time-budget-h", hours), ("--cost-budget", amount), ("--price-per-worker-hour", price)):
+        require(value is None or 0 < value < math.inf, flag, value, "more than 0")
+    if (amount is None) != (price is None):
+        raise UsageError("--cost-budget and --price-per-worker-hour: got one of them, expected both or none")
+    bounds = [] if hours is None else [hours]
+    bounds += [] if amount is None or price is None else [amount / price / num_workers]
+    return min(bounds) * 3600 if bounds else None
 
 
 def make_plan(study: Any, strategy: str, num_workers: int | None) -> Any:
@@ -190,6 +216,10 @@ def closing_lines(record: Any, folder: str) -> list[str]:
         f"{record.name}: {trials} ({record.strategy}, {record.num_workers} workers)",
         f"{record.name}: written to {folder}",
     ]
+    left = [trial.name for trial in record.trials if trial.status == "stopped" and trial.start_s is None]
+    if left:
+        more = "a start with a larger budget takes them up"
+        lines.insert(1, f"{record.name}: left out for want of time: {', '.join(left)}; {more}")
     if lost := lost_line(record, folder):
         lines.insert(1, f"{record.name}: {lost}")
     best = next((trial for trial in record.trials if trial.name == record.best_trial), None)

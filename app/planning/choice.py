@@ -1,7 +1,7 @@
 """Candidates for a plan, what each takes, the bound below which none can be, and the best."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise, product
@@ -50,6 +50,7 @@ def candidates(
     widths: Sequence[int],
     seconds: Seconds,
     origins: Origins = ALONE,
+    room: Mapping[int, int] | None = None,
 ) -> list[Candidate]:
     """Every width alone, and the best mixtures of them, the fastest first. Trials go longest first.
 
@@ -57,31 +58,44 @@ def candidates(
         generations: names; those of one start from those before.
         origins: from which one each.
         widths: workers a trial that may be.
+        room: by width, how many trials may run at a time where that is fewer than the workers allow.
 
     Raises:
         UsageError: no width fits all trials.
     """
-    widths = sorted(widths)
-    uniform = [_made([(k, names) for names in generations], num_workers, seconds, origins) for k in widths]
+    widths, pool = sorted(widths), Pool(num_workers, room or {})
+    uniform = [_made([(k, names) for names in generations], pool, seconds, origins) for k in widths]
     found = [one for one in uniform if one is not None]
     if not found:
         raise UsageError(f"no number of workers a trial among {[*widths]} fits every trial: their batches differ")
     if len(generations) == 1 and len(widths) > 1:
         alone = [one.stages[0].workers_per_trial for one in sorted(found, key=lambda one: one.makespan_s)]
         best: dict[str, Candidate] = {}
-        for parts in _mixtures(generations[0], num_workers, widths, alone, seconds):
-            made = _made(parts, num_workers, seconds) if len({k for k, _ in parts}) > 1 else None
+        for parts in _mixtures(generations[0], pool, widths, alone, seconds):
+            made = _made(parts, pool, seconds) if len({k for k, _ in parts}) > 1 else None
             if made is not None and (made.strategy not in best or made.makespan_s < best[made.strategy].makespan_s):
                 best[made.strategy] = made
         found += sorted(best.values(), key=lambda one: one.makespan_s)[:NUM_MIXED]
     return sorted(found, key=lambda one: (one.makespan_s, len(one.stages)))
 
 
+@dataclass(frozen=True)
+class Pool:
+    """The workers, and how many trials have room on them."""
+
+    num_workers: int
+    room: Mapping[int, int]
+
+    def lanes(self, k: int) -> int:
+        lanes = self.num_workers // k
+        return min(lanes, self.room.get(k, lanes))
+
+
 Parts = Sequence[tuple[int, Sequence[str]]]
 
 
 def _mixtures(
-    trials: Sequence[str], num_workers: int, widths: Sequence[int], alone: Sequence[int], seconds: Seconds
+    trials: Sequence[str], pool: Pool, widths: Sequence[int], alone: Sequence[int], seconds: Seconds
 ) -> Iterator[Parts]:
     """Ways to spread the trials over widths.
 
@@ -94,39 +108,39 @@ def _mixtures(
         return
     some = sorted(alone[:NUM_WIDTHS_CUT]) if len(alone) > NUM_WIDTHS_CUT else widths
     if len(trials) <= NUM_TRIALS_CUT:
-        ordered = longest_first(trials, some[0], num_workers // some[0], seconds)
-        yield from _cuts(ordered, num_workers, some, seconds)
+        ordered = longest_first(trials, some[0], pool.lanes(some[0]), seconds)
+        yield from _cuts(ordered, pool, some, seconds)
         return
     for first in some:
-        lanes = num_workers // first
+        lanes = pool.lanes(first)
         ordered = longest_first(trials, first, lanes, seconds)
         waves = len(ordered) // lanes
         for num_full in {max(0, waves - 1) * lanes, waves * lanes}:
             tail = ordered[num_full:]
             if 0 < len(tail) < len(ordered):
-                yield from _tails(first, ordered[:num_full], tail, num_workers, widths, seconds)
+                yield from _tails(first, ordered[:num_full], tail, pool, widths, seconds)
 
 
 def _tails(
-    first: int, full: Sequence[str], tail: Sequence[str], num_workers: int, widths: Sequence[int], seconds: Seconds
+    first: int, full: Sequence[str], tail: Sequence[str], pool: Pool, widths: Sequence[int], seconds: Seconds
 ) -> Iterator[Parts]:
     """Whole waves on one width, and the last trials on others: on one, or cut."""
     wider = [k for k in widths if k != first]
     for k in wider:
         yield [(first, full), (k, tail)]
     if len(tail) <= NUM_TRIALS_CUT:
-        near = sorted(wider, key=lambda k: abs(len(tail) * k - num_workers))[:NUM_WIDTHS_CUT]
-        for parts in _cuts(tail, num_workers, sorted(near), seconds):
+        near = sorted(wider, key=lambda k: abs(len(tail) * k - pool.num_workers))[:NUM_WIDTHS_CUT]
+        for parts in _cuts(tail, pool, sorted(near), seconds):
             yield [(first, full), *parts]
 
 
-def _cuts(ordered: Sequence[str], num_workers: int, widths: Sequence[int], seconds: Seconds) -> Iterator[Parts]:
+def _cuts(ordered: Sequence[str], pool: Pool, widths: Sequence[int], seconds: Seconds) -> Iterator[Parts]:
     """The best ways to cut the trials, in this order, into stages of rising and of falling widths: exact among these
     by dynamic programming."""
 
     @cache
     def piece_s(begin: int, end: int, k: int) -> float:
-        found = lanes_s(ordered[begin:end], k, num_workers // k, seconds)
+        found = lanes_s(ordered[begin:end], k, pool.lanes(k), seconds)
         return math.inf if found is None else found
 
     orders = [list(widths), [*reversed(widths)], *map(list, pairwise(widths)), [widths[0], widths[-1]]]
@@ -161,19 +175,19 @@ def longest_first(names: Sequence[str], k: int, c: int, seconds: Seconds) -> lis
     return sorted(names, key=lambda name: -sum(found[name] or (0.0,)))
 
 
-def _made(parts: Parts, num_workers: int, seconds: Seconds, origins: Origins = ALONE) -> Candidate | None:
+def _made(parts: Parts, pool: Pool, seconds: Seconds, origins: Origins = ALONE) -> Candidate | None:
     stages = []
     for k, names in parts:
         if names:
-            c = min(num_workers // k, len(names))
+            c = min(pool.lanes(k), len(names))
             stages.append(Stage(k, c, tuple(longest_first(names, k, c, seconds))))
     found = makespan_s(stages, seconds, origins)
-    return None if found is None else Candidate(_strategy(stages, num_workers), tuple(stages), found)
+    return None if found is None else Candidate(_strategy(stages, pool), tuple(stages), found)
 
 
-def _strategy(stages: Sequence[Stage], num_workers: int) -> str:
+def _strategy(stages: Sequence[Stage], pool: Pool) -> str:
     widths = list(dict.fromkeys(stage.workers_per_trial for stage in stages))
     if len(widths) > 1:
         return f"mixed:{'+'.join(map(str, widths))}"
     (k,) = widths
-    return EXPERIMENT_PARALLEL if k == 1 else DATA_PARALLEL if k == num_workers else f"{HYBRID}:{k}"
+    return EXPERIMENT_PARALLEL if k == 1 else DATA_PARALLEL if k == pool.num_workers else f"{HYBRID}:{k}"

@@ -10,6 +10,7 @@ from app.experiment import Experiment, Study
 from app.planning.choice import Candidate, candidates, lower_bound_s
 from app.planning.cost import ONCE, CostModel
 from app.planning.lanes import Origins, Seconds, makespan_s
+from app.planning.memory import Room, room_for
 from app.planning.plan import Expected, Plan, Stage, check
 from app.planning.profile import Profile, group_of
 from app.planning.stopping import drawn_epochs, stops_early
@@ -67,7 +68,7 @@ def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = Fa
     experiments = {experiment.name: experiment for experiment in study.experiments}
     kinds = _kinds(experiments)
     kinds_of_all = [*{kinds[name]: e for name, e in experiments.items()}.values()]
-    widths = _widths(study, num_workers)
+    widths, room = fitting(study, profile, num_workers)
     seconds = _seconds(model, experiments, kinds)
     draws = max(MIN_DRAWS, min(NUM_DRAWS, NUM_DRAWN_TRIALS // len(experiments)))
     models = [model.resampled(seed) for seed in range(draws)]
@@ -82,7 +83,7 @@ def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = Fa
     bound_s += min(_around_s(model, k, num_workers // k, kinds_of_all, is_up) for k in widths)
     found = []
     origins = origins_of(study)
-    for one in candidates(study.generations(), num_workers, widths, seconds, origins):
+    for one in candidates(study.generations(), num_workers, widths, seconds, origins, room.places):
         kinds_of = [{kinds[name]: experiments[name] for name in stage.trials}.values() for stage in one.stages]
         measured = all(
             model.cost(experiment, stage.workers_per_trial, stage.concurrent_trials).measured
@@ -107,6 +108,20 @@ def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = Fa
         check(plan, study)
         found.append(Forecast(plan, total_s, low_s, high_s, bound_s, measured))
     return sorted(found, key=lambda one: one.makespan_s) if early else found
+
+
+def fitting(study: Study, profile: Profile, num_workers: int) -> tuple[list[int], Room]:
+    """The numbers of workers that a trial may have, and what memory has room for.
+
+    Raises:
+        UsageError: none fits; says what each needs.
+    """
+    widths = _widths(study, num_workers)
+    room = room_for(study.experiments, profile, num_workers, widths)
+    found = [k for k in widths if k not in room.lacking]
+    if not found:
+        raise UsageError(f"no number of workers a trial fits: {'; '.join(room.lines())}")
+    return found, room
 
 
 def origins_of(study: Study) -> Origins:

@@ -140,6 +140,8 @@ def _sample(
         num_parameters=record.num_parameters,
         choosing_s=timings.startup_s * timings.choosing_share,
         evaluated_share=timings.evaluated_share,
+        memory_bytes=record.memory_bytes,
+        memory_limit_bytes=record.memory_limit_bytes,
     )
 
 

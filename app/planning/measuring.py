@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from app.experiment import Experiment, Study
 from app.planning.plan import Plan, Stage
-from app.planning.profile import Profile, group_of
+from app.planning.profile import Failed, Profile, group_of
 from app.records import StudyTrial
 
 NUM_AGAIN = 2
@@ -46,6 +46,7 @@ def missing(
 ) -> list[tuple[Experiment, list[int]]]:
     """Experiments, one of each kind, and the numbers of workers that the profile lacks."""
     known = {(group, s.workers) for s in (profile.samples if profile is not None else ()) for group in s.groups}
+    known |= {(one.group, one.workers) for one in (profile.failed if profile is not None else ())}
     found = []
     for experiment in kinds(study):
         wanted = widths_to_measure(experiment, num_workers, on_node)
@@ -131,6 +132,19 @@ class Limit:
         return min(found.values(), default=0.0)
 
 
+def failures(made: Measurement, trials: Sequence[StudyTrial]) -> tuple[Failed, ...]:
+    """Kinds and numbers of workers on which every training failed."""
+    found: dict[tuple[str, int], list[StudyTrial]] = {}
+    for trial in trials:
+        if trial.status in ("finished", "failed"):
+            found.setdefault((group_of(made.asked[trial.name]), trial.workers_per_trial), []).append(trial)
+    return tuple(
+        Failed(group, k, str(some[0].failure))
+        for (group, k), some in found.items()
+        if all(trial.status == "failed" for trial in some)
+    )
+
+
 def merged(old: Profile | None, new: Profile) -> Profile:
     """Both, where they were measured in one setting; else the new one alone."""
     if old is None or old.setting != new.setting:
@@ -141,4 +155,5 @@ def merged(old: Profile | None, new: Profile) -> Profile:
         closings_s=(*old.closings_s, *new.closings_s),
         readies_s=(*old.readies_s, *new.readies_s),
         busy_cores=max(old.busy_cores, new.busy_cores),
+        failed=tuple(dict.fromkeys((*old.failed, *new.failed))),
     )

@@ -57,6 +57,10 @@ class Sample:
     """Seconds in which it chose the numerics of its study; of later trainings nearly none."""
     evaluated_share: float = 1.0
     """Of the validation split that the evaluation saw; `evaluation_s` is that of all."""
+    memory_bytes: int = 0
+    """Most that a worker held: of its GPU, or of its host. 0: not known."""
+    memory_limit_bytes: int = 0
+    """Of the GPU, or of the host. 0: not known."""
 
     def __post_init__(self) -> None:
         counts = ("workers", "side_by_side", "global_batch_size", *(() if self.places is None else ("places",)))
@@ -67,7 +71,7 @@ class Sample:
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name}: got {getattr(self, name)}, expected more than 0")
         parts = ("startup_s", "first_steps_s", "evaluation_s", "checkpoint_s", "other_s", "handover_s")
-        for name in (*parts, "choosing_s", "num_parameters"):
+        for name in (*parts, "choosing_s", "num_parameters", "memory_bytes", "memory_limit_bytes"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"{name}: got {getattr(self, name)}, expected 0 or more")
 
@@ -86,6 +90,15 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Failed:
+    """A kind of training that failed when it was measured: it is not planned on so many workers."""
+
+    group: str
+    workers: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Profile:
     """All that planning knows of the cost of trainings."""
 
@@ -99,6 +112,7 @@ class Profile:
     """That a node has room for: neighbours are those on one's own. None: as many as it has cores."""
     busy_cores: float = 0.0
     """That other work kept busy on the machine of the command when measuring began."""
+    failed: tuple[Failed, ...] = ()
     format: int = FORMAT
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -44,6 +45,12 @@ def evaluate(
     for part in context.gather(mine):
         everyone.update(part)
     return {case_id: everyone[case_id] for case_id in case_ids if case_id in everyone}  # type: ignore[misc]
+
+
+def share_seen(scores: Mapping[str, Scores], case_ids: list[str], context: WorkerContext) -> float:
+    """Of this worker's cases, those that have scores."""
+    mine = case_ids[context.rank :: context.world_size]
+    return sum(case_id in scores for case_id in mine) / len(mine) if mine else 1.0
 
 
 def chunks(case_ids: list[str], size: int) -> list[list[str]]:

@@ -17,7 +17,7 @@ from app.run_folder.run import CHECKPOINTS
 from app.training import checkpoint, numerics
 from app.training.context import WorkerContext, device_name, to_device
 from app.training.ema import start_average
-from app.training.evaluation import evaluate
+from app.training.evaluation import evaluate, share_seen
 from app.training.log import TrainingLog
 from app.training.order import Order
 from app.training.schedules import learning_rate_factor
@@ -194,7 +194,7 @@ class Training:
             what, within_s = (self.workload, self.task, self.judged, self.order.store), self.order.evaluation_s
             with self.numerics.autocast(self.context.device):
                 cases = evaluate(*what, self.val_ids, self.context, within_s=within_s)
-            self.timer.evaluated_share = len(cases) / max(1, len(self.val_ids))
+            self.timer.evaluated_share = share_seen(cases, self.val_ids, self.context)
             scores = self.workload.summarize(self.task, list(cases.values()))
         score, best = scores[self.workload.score], self.progress.best_score
         if best is None or best != best or score > best:  # not a number is worse than any

@@ -2,11 +2,16 @@
 
 import ctypes
 import os
+import resource
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from app.errors import UsageError
 from app.machine import num_cores
+
+if TYPE_CHECKING:
+    import torch
 
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
@@ -53,3 +58,13 @@ def keep_freed_memory() -> bool:
         return False
     # The value of M_TRIM_THRESHOLD is read as unsigned: -1 is the largest size, so that the heap never shrinks.
     return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, -1))
+
+
+def peak_and_limit_bytes(device: "torch.device") -> tuple[int, int]:
+    """Most that this process held: of a GPU as torch reserved it, else of the host; and how much there is."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device), torch.cuda.get_device_properties(device).total_memory
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak_kib * 1024, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

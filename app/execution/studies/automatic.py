@@ -1,13 +1,16 @@
 """The plan that a study gets where none is asked for: measured, foreseen, and the fastest chosen."""
 
+import time
 from collections.abc import Mapping
 
 from app.console import say
 from app.data import files
 from app.execution.studies.calibration import calibrated
+from app.execution.studies.ledger import Ledger
+from app.execution.studies.state import LeftOut
 from app.experiment import Study
-from app.planning.budget import check_budget
-from app.planning.forecast import choose, forecasts
+from app.planning.budget import bounded, only, with_done
+from app.planning.forecast import choose, fitting, forecasts
 from app.planning.plan import EXPERIMENT_PARALLEL, Plan, plan_of_strategy
 from app.planning.profile import Profile
 from app.reporting.page.formatting import duration, plural
@@ -29,36 +32,63 @@ def automatic_plan(
     feeding: Feeding | None = None,
     start_s: float | None = None,
     budget_s: float | None = None,
-) -> Plan:
-    """The plan of least time, and why, told; of a study that was begun on as many workers, its own.
+) -> tuple[Plan, LeftOut | None]:
+    """The plan of least time, and why, told, and what of it there is no time for; of a study that was begun on as many
+    workers, its own.
 
     Args:
         folder: of the study; what is measured is kept there.
         profile: file of what was measured before; it is not changed.
-        budget_s: the plan has to end in, at the end of its 80 % interval.
+        budget_s: the study may take from when this returns, over all starts of its command.
 
     Raises:
-        UsageError: no plan fits the study or the time, or the profile is none.
+        UsageError: no plan fits the study, or not even its first trial the time, or the profile is none.
         TwofoldError: what has to be measured could not be.
     """
     plan = PLAN.find(folder)
-    if plan is not None and plan.num_workers == num_workers:
+    names = {experiment.name for experiment in study.experiments}
+    is_whole = plan is not None and {name for stage in plan.stages for name in stage.trials} == names
+    if plan is not None and is_whole and plan.num_workers == num_workers and budget_s is None:
         say(f"{study.name}: resumes with the plan that it was started with ({PLAN.path(folder)})")
-        return plan
+        return plan, None
     if num_workers == 1 and budget_s is None:
-        return plan_of_strategy(study, EXPERIMENT_PARALLEL, 1)
+        return plan_of_strategy(study, EXPERIMENT_PARALLEL, 1), None
     own = files.join(folder, PROFILE_FILE)
     path = profile or own
     known = Profile.parse(files.read_bytes(path), path) if profile or files.exists(own) else None
     found = calibrated(study, stores, num_workers, f"{folder}/measuring", known, feeding, start_s, folder)
     files.write_bytes_atomic(own, found.to_json().encode())
     every = forecasts(study, found, num_workers, is_up=found is not known)
+    for line in fitting(study, found, num_workers)[1].lines():
+        say(line)
     for one in every[:NUM_TOLD]:
         span = f"{duration(one.low_s)} to {duration(one.high_s)}"
         say(f"{one.plan.strategy}: {duration(one.makespan_s)} (80 %: {span}); {one.plan.reasons[0]}")
     chosen = choose(every)
     on = plural(num_workers, "worker")
     say(f"chosen: {chosen.plan.strategy} on {on}, expected to take {duration(chosen.makespan_s)}")
-    if budget_s is not None:
-        check_budget(study, found, chosen, budget_s)
-    return chosen.plan
+    if budget_s is None:
+        return chosen.plan, None
+    return _bounded(study, found, num_workers, budget_s, Ledger(folder), found is not known)
+
+
+def _bounded(
+    study: Study, profile: Profile, num_workers: int, budget_s: float, ledger: Ledger, is_up: bool
+) -> tuple[Plan, LeftOut | None]:
+    """What fits is told; trials that are finished take no time any more, but what earlier starts took is taken off."""
+    before = ledger.read_record()
+    left_s = budget_s - (0.0 if before is None else before.makespan_s())
+    done = [e.name for e in study.experiments if ledger.finished(e.name) is not None]
+    to_run = [e.name for e in study.experiments if e.name not in done]
+    if not to_run:
+        return plan_of_strategy(study, EXPERIMENT_PARALLEL, num_workers), None
+    rest = only(study, to_run)
+    bound = bounded(rest, profile, choose(forecasts(rest, profile, num_workers, is_up)), left_s, is_up)
+    fits, num = f"{left_s / 3600:.3g} h", len(to_run)
+    whole = f"all {num} trials fit into {fits}"
+    part = (
+        f"of {num} trials the first {bound.num_fitting} fit into {fits}; the others are left out unless there is time"
+    )
+    say(f"budget: {whole if bound.num_fitting == num else part}")
+    end_s = time.time() + left_s
+    return with_done(bound.plan, study, done), lambda trials, now_s: bound.left_out(trials, now_s, end_s)

@@ -11,7 +11,7 @@ from app.execution.cluster import connection, load
 from app.execution.studies.study import StudySetting, run_study
 from app.experiment import Study
 from app.planning.measured import profile_of
-from app.planning.measuring import Limit, Measurement, measurement, merged, missing, num_waves
+from app.planning.measuring import Limit, Measurement, failures, measurement, merged, missing, num_waves
 from app.planning.profile import Profile
 from app.records import StudyRecord, host, versions
 from app.training import choices
@@ -67,7 +67,8 @@ def calibrated(
         if files.exists(folder) and "://" not in folder:
             shutil.rmtree(folder, ignore_errors=True)
     say(f"{study.name}: measured in {record.makespan_s():.0f} s{told_left_out(made, record)}")
-    found = replace(profile_of([(record, made.asked)]), workers_on_node=on_node, busy_cores=busy)
+    failed = failures(made, record.trials)
+    found = replace(profile_of([(record, made.asked)]), workers_on_node=on_node, busy_cores=busy, failed=failed)
     return merged(known, found)
 
 

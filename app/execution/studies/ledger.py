@@ -23,7 +23,7 @@ class Ledger:
         return study.trial_folder(self.folder, name)
 
     def claim(self, asked: Study, plan: Plan) -> None:
-        """The folder is this study's from now on; its plan may change from start to start.
+        """The folder is this study's from now on; its plan may change from start to start, and experiments be added.
 
         Raises:
             UsageError: it is another's.
@@ -31,7 +31,7 @@ class Ledger:
         wanted = json.loads(json.dumps(redacted(asked.to_dict())))
         before = study.STUDY.find(self.folder)
         found = None if before is None else _as_now(redacted(before))
-        if found is None:
+        if found is None or _extends(_given(found), _given(wanted)):
             study.STUDY.write(self.folder, wanted)
         elif _given(found) != _given(wanted):
             raise UsageError(
@@ -86,6 +86,14 @@ def _as_now(found: Mapping[str, Any]) -> Mapping[str, Any]:
 def _given(found: Mapping[str, Any]) -> dict[str, Any]:
     """Without what is null: a folder may be older than an option."""
     return {key: value for key, value in found.items() if value is not None}
+
+
+def _extends(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether the study has only got more experiments; those of a search are chosen among all, and cannot be added."""
+    more, now = ({key: value for key, value in one.items() if key != "experiments"} for one in (wanted, found))
+    mine, before = (_by_name(one.get("experiments")) for one in (wanted, found))
+    kept = all(mine.get(name) == experiment for name, experiment in before.items())
+    return more == now and not now.get("search") and kept and len(mine) > len(before)
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

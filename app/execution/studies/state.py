@@ -188,9 +188,15 @@ class StudyState:
         self.trials[name] = dataclasses.replace(self.trials[name], **changes)  # type: ignore[arg-type]
 
 
+def is_left_out(trial: StudyTrial) -> bool:
+    """Whether it was not begun for want of time; a start with more takes it up."""
+    return trial.status == "stopped" and trial.start_s is None
+
+
 def _carried_on(new: StudyTrial, known: StudyTrial | None, record: TrialRecord | None) -> StudyTrial:
     """A trial at the start of a session. What is finished stays as it ran; all else is to run as the plan says."""
-    if known is not None and (known.status == "stopped" or (known.status == "finished" and record is not None)):
+    is_over = known is not None and known.status == "stopped" and not is_left_out(known)
+    if known is not None and (is_over or (known.status == "finished" and record is not None)):
         return known
     if known is not None:
         new = dataclasses.replace(

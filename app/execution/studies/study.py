@@ -12,7 +12,7 @@ from app.errors import DataError, UsageError
 from app.execution.cluster import connection, host_checks
 from app.execution.cluster.host_watch import HostWatch
 from app.execution.studies.ledger import Ledger
-from app.execution.studies.state import LeftOut, StudyState
+from app.execution.studies.state import LeftOut, StudyState, is_left_out
 from app.execution.studies.store_flags import UNNAMED, stores_of
 from app.execution.trials.checks import check_order
 from app.execution.trials.loggers import Loggers
@@ -95,7 +95,9 @@ def _check_trials(
 
 def _is_all(before: StudyRecord, finished: Mapping[str, TrialRecord]) -> bool:
     """Whether what a record says is finished is still there."""
-    return all(trial.status == "stopped" or trial.name in finished for trial in before.trials)
+    return all(
+        (trial.status == "stopped" and not is_left_out(trial)) or trial.name in finished for trial in before.trials
+    )
 
 
 def _run(

@@ -110,8 +110,14 @@ def _as_now(found: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str,
     return {**found, "task": {**told, **found["task"]}}
 
 
-def write_record(order: Order, result: "TrainingResult", num_restarts: int) -> TrialRecord:
-    """The record of a finished training, which is in its folder when this returns."""
+def write_record(
+    order: Order, result: "TrainingResult", num_restarts: int, memory: tuple[int, int] = (0, 0)
+) -> TrialRecord:
+    """The record of a finished training, which is in its folder when this returns.
+
+    Args:
+        memory: bytes that it held at most, and that there are.
+    """
     rate = result.timings.samples_per_s(order.batch_size)
     timings = with_earlier(result.timings, order.folder)
     record = TrialRecord(
@@ -136,6 +142,8 @@ def write_record(order: Order, result: "TrainingResult", num_restarts: int) -> T
         scores=() if (declared := find_declaration(order.experiment.workload)) is None else declared.scores,
         origin=result.origin,
         num_restarts=num_restarts,
+        memory_bytes=memory[0],
+        memory_limit_bytes=memory[1],
         versions=records.versions(),
         host=records.host(),
     )

@@ -13,8 +13,9 @@ from app.execution.trials.attempts import count_restarts, note_attempt, note_pro
 from app.execution.trials.record import claim_folder, note_origin, resolve, write_record
 from app.training.context import WorkerContext
 from app.training.loop import Training
+from app.training.memory import check_fits
 from app.training.order import Order
-from app.training.process import threads_per_worker, tune_process
+from app.training.process import peak_and_limit_bytes, threads_per_worker, tune_process
 from app.workloads.registry import find_workload
 
 
@@ -50,7 +51,9 @@ class TrialWorker:
             claim_folder(order)
             order = note_attempt(order, nodes)
         self._order = order
-        self._training = Training(order, find_workload(experiment.workload), context)
+        workload = find_workload(experiment.workload)
+        check_fits(order, workload, context)
+        self._training = Training(order, workload, context)
         if context.rank == 0:
             note_progress(order, self._training.progress.trained_s)
             if self._training.progress.origin:
@@ -66,7 +69,8 @@ class TrialWorker:
         """End a training: its record is in its folder when this returns."""
         assert self._training is not None and self._order is not None and self._training.is_done
         if self._training.context.rank == 0:
-            write_record(self._order, self._training.finish(), count_restarts(self._order.folder))
+            memory = peak_and_limit_bytes(self._training.context.device)
+            write_record(self._order, self._training.finish(), count_restarts(self._order.folder), memory)
         self.end()
 
     def end(self) -> None:

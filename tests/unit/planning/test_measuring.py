@@ -6,9 +6,9 @@ from measured_records import LIKE, record, two_at_once
 
 from app.experiment import Study
 from app.planning.measured import profile_of
-from app.planning.measuring import Limit, measurement, merged, missing, widths_to_measure
+from app.planning.measuring import Limit, failures, measurement, merged, missing, widths_to_measure
 from app.planning.plan import check
-from app.planning.profile import num_evaluations
+from app.planning.profile import group_of, num_evaluations
 from app.records import StudyTrial
 
 OTHER = replace(LIKE, name="b", task={"filters": [8]})
@@ -75,3 +75,15 @@ def test_profiles_of_one_setting_add_up_and_of_two_the_new_one_counts() -> None:
     assert merged(old, new).closings_s == (3.0,)
     elsewhere = profile_of([], [record(device="another")])
     assert merged(old, elsewhere) == elsewhere
+
+
+def test_a_kind_that_failed_on_so_many_workers_is_noted_and_not_measured_again() -> None:
+    made = measurement("m", missing(STUDY, 2, 2, None), 2)
+    failed = [
+        StudyTrial(e.name, "failed" if "0-k2" in e.name else "stopped", 0, 0, 2, failure="out of memory")
+        for e in made.study.experiments
+    ]
+    (one,) = failures(made, failed)
+    assert (one.group, one.workers, one.reason) == (group_of(LIKE), 2, "out of memory")
+    known = replace(profile_of([], [record()]), failed=(one,))
+    assert missing(STUDY, 2, 2, known) == [(OTHER, [1, 2])]

@@ -8,6 +8,7 @@ import torch
 from toy import ToyWorkload, toy_experiment
 
 from app.training.context import LocalContext
+from app.training.evaluation import share_seen
 from app.training.loop import Training
 from app.training.numerics import Numerics
 from app.training.order import Measure, Order
@@ -43,3 +44,11 @@ def test_choosing_numerics_is_told_as_a_share_of_the_start_up(tmp_path: Path, mo
     training.close()
     assert 0.5 <= timings.startup_s * timings.choosing_share < 0.6 + timings.startup_s - 1.0
     assert timings.choosing_share < 0.55
+
+
+def test_the_share_of_an_evaluation_is_that_of_a_worker_s_own_cases() -> None:
+    """Of five cases worker 0 of 2 has three, a, c and e."""
+    two = LocalContext(CPU)
+    two.world_size = 2
+    assert share_seen({"a": {}, "b": {}}, [*"abcde"], two) == pytest.approx(1 / 3)
+    assert share_seen({}, [], two) == 1.0

@@ -1,5 +1,6 @@
 """The plan of --strategy auto: what is measured, what is not measured again, what is chosen."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from app.execution.studies.automatic import automatic_plan
 from app.experiment import Study
 from app.planning.measured import profile_of
 from app.planning.profile import Profile
+from app.run_folder import run
+from app.run_folder.study import RECORD as STUDY_RECORD
 
 STUDY = Study("s", tuple(replace(LIKE, name=name) for name in "abc"))
 HERE: dict[str, Any] = {"versions": records.versions(), "host": {"num_cores": records.host()["num_cores"]}}
@@ -29,12 +32,12 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the trainings that were measured; each takes 2 s a step on one worker, 2.1 s on both."""
     names: list[str] = []
 
-    def run(study: Study, plan: Any, setting: Any, start_s: Any) -> Any:
+    def run_study(study: Study, plan: Any, setting: Any, start_s: Any) -> Any:
         names.extend(e.name for e in study.experiments)
         assert setting.measure is not None
         return records.StudyRecord("m", "finished", "m", {}, 2, "CPU", (records.Session(0, 60),), _trials(plan))
 
-    monkeypatch.setattr(calibration, "run_study", run)
+    monkeypatch.setattr(calibration, "run_study", run_study)
     monkeypatch.setattr(calibration.connection, "connect", lambda _: Slots)
     monkeypatch.setattr(calibration.connection, "num_nodes", lambda: 1)
     monkeypatch.setattr(calibration.load, "busy_cores", lambda: 1.5)
@@ -55,30 +58,54 @@ def _trials(plan: Any) -> tuple[records.StudyTrial, ...]:
 def test_it_measures_once_and_takes_the_fastest(
     tmp_path: Path, measured: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plan = automatic_plan(STUDY, {}, 2, str(tmp_path / "runs"))
+    plan, left_out = automatic_plan(STUDY, {}, 2, str(tmp_path / "runs"))
+    assert left_out is None
     assert len(measured) == 9  # twice on both; two and two side by side, one that is left; one alone; both again
     assert plan.strategy == "experiment-parallel"
     told = capsys.readouterr().out
     assert "chosen: experiment-parallel on 2 workers" in told
     assert "other work keeps 1.5 of 2 cores busy" in told
     assert Profile.parse((tmp_path / "runs/profile.json").read_bytes(), "p").busy_cores == 1.5
-    assert automatic_plan(STUDY, {}, 2, str(tmp_path / "runs")) == plan
+    assert automatic_plan(STUDY, {}, 2, str(tmp_path / "runs")) == (plan, None)
     assert len(measured) == 9
 
 
 def test_a_study_that_was_begun_goes_on_by_its_plan(tmp_path: Path, measured: list[str]) -> None:
-    plan = automatic_plan(STUDY, {}, 2, str(tmp_path))
+    plan, _ = automatic_plan(STUDY, {}, 2, str(tmp_path))
     (tmp_path / "plan.json").write_text(replace(plan, strategy="by hand").to_json())
     (tmp_path / "profile.json").unlink()
-    assert automatic_plan(STUDY, {}, 2, str(tmp_path)).strategy == "by hand"
+    assert automatic_plan(STUDY, {}, 2, str(tmp_path))[0].strategy == "by hand"
     assert len(measured) == 9
 
 
 def test_a_time_budget_holds_on_one_worker_too(tmp_path: Path, measured: list[str]) -> None:
-    assert automatic_plan(STUDY, {}, 1, str(tmp_path)).strategy == "experiment-parallel"
+    assert automatic_plan(STUDY, {}, 1, str(tmp_path))[0].strategy == "experiment-parallel"
     assert not measured, "with one way to run it there is nothing to choose"
-    with pytest.raises(UsageError, match=r"--time-budget-h: got 0\.00278 h.*the first 0 of 3 trials fit"):
+    with pytest.raises(UsageError, match=r"the budget is 0\.00278 h on 1 workers"):
         automatic_plan(STUDY, {}, 1, str(tmp_path), budget_s=10.0)
+
+
+def test_a_budget_cuts_a_study_says_so_and_a_larger_one_goes_on(
+    tmp_path: Path, measured: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of three trials of 49 s on one worker two fit into 150 s at the end of their interval. Once these are finished,
+    in 100 s, 120 s in all are too little for the third and 230 s enough."""
+    folder = str(tmp_path)
+    plan, left_out = automatic_plan(STUDY, {}, 1, folder, budget_s=150.0)
+    assert [stage.trials for stage in plan.stages] == [("a", "b"), ("c",)]
+    assert "budget: of 3 trials the first 2 fit into 0.0417 h" in capsys.readouterr().out
+    assert left_out is not None
+    waiting = {name: records.StudyTrial(name, "waiting", 0, 0, 1) for name in "abc"}
+    assert left_out(waiting, time.time()) == []
+    assert left_out(waiting, time.time() + 140) == ["a", "b", "c"]
+    for name in "ab":
+        run.RECORD.write(f"{folder}/trials/{name}", record(name, **HERE))
+    ran = records.StudyRecord("s", "finished", "x", {}, 1, "CPU", (records.Session(0, 100),), ())
+    STUDY_RECORD.write(folder, ran)
+    with pytest.raises(UsageError, match="the budget is"):
+        automatic_plan(STUDY, {}, 1, folder, budget_s=120.0)
+    plan, _ = automatic_plan(STUDY, {}, 1, folder, budget_s=230.0)
+    assert [stage.trials for stage in plan.stages] == [("a", "b"), ("c",)]
 
 
 def test_a_profile_of_other_versions_counts_for_nothing(

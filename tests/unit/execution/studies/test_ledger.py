@@ -79,3 +79,15 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str) -> None:
     ledger = Ledger(str(tmp_path))
     with pytest.raises(DataError, match=f"{name}(, line 1)? is damaged"):
         (ledger.read_record(), ledger.finished("a"), ledger.spans("a"))
+
+
+def test_a_study_may_get_more_experiments(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path))
+    ledger.claim(study(), plan())
+    longer = Study("s", (Experiment(name="new", workload="toy"), *study().experiments))
+    ledger.claim(longer, plan_of_strategy(longer, "data-parallel", 2))
+    assert Study.from_dict(json.loads((tmp_path / "study.json").read_text())) == longer
+    with pytest.raises(UsageError, match=r"different: experiment new\)"):
+        ledger.claim(study(), plan())
+    with pytest.raises(UsageError, match="experiment a"):
+        ledger.claim(Study("s", (*study(epochs=7).experiments, Experiment(name="c", workload="toy"))), plan())

@@ -201,6 +201,10 @@ def test_what_there_is_no_time_for_is_left_out() -> None:
     assert not s.is_ready("c")
     s.finish("a", finished("a", 0.5), (), 110.0)
     assert s.is_ready("c")
+    s.begin("d", 0, 111.0)
+    s.stop("d", "after 1 epochs", (), 112.0)
+    again = state(records={"a": finished("a", 0.5)}, before=s.record(120.0), start_s=200.0)
+    assert to_run(again, 0) == ["b"], "with more time; what a rule stopped stays stopped"
 
 
 def test_a_command_is_ready_when_tune_could_give_out_trials(monkeypatch: pytest.MonkeyPatch) -> None:
