@@ -3,7 +3,8 @@ PY := .venv/bin/python
 SOURCES := app jobs tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-cluster mutants cluster-up cluster-status cluster-down lint format bench lock clean
+.PHONY: help setup demo test test-unit test-cluster mutants fuzz cluster-up cluster-status cluster-down lint format bench \
+	frameworks lock clean
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -19,7 +20,7 @@ demo: setup ## Volumes in, a trained and evaluated model, a report out: runs/dem
 HOSTS := $(foreach part,1_launch 2_jobs 3_access 6_down,tests/cluster/test_cluster_$(part).py)
 
 test: lint ## Lint, then the tests: unit, on Ray, end to end, on hosts
-	@$(PY) -m pytest -n logical --maxprocesses 4 $(HOSTS) tests/ray tests/e2e tests/workloads tests/unit
+	@$(PY) -m pytest -n logical --maxprocesses 4 $(HOSTS) tests/ray tests/e2e tests/fuzz tests/workloads tests/unit
 
 test-unit: setup ## Only the fast tests, without Ray
 	@$(PY) -m pytest -n logical --maxprocesses 4 tests/workloads tests/unit
@@ -30,6 +31,9 @@ test-cluster: setup ## All tests on hosts made of namespaces, faults too: needs 
 mutants: setup ## Change the pure modules one place at a time: do their unit tests notice? MODULES="app/… app/…" for some
 	@echo uv | .venv/bin/uv pip install --quiet --python $(PY) -c constraints.txt -e '.[mutants]'
 	@nice $(PY) tests/mutants/run.py $(MODULES)
+
+fuzz: setup ## Damage every kind of file in thousands of ways: FUZZ=5000 of each, FUZZ_SEED=1 for others than last time
+	@FUZZ=$${FUZZ:-5000} nice $(PY) -m pytest tests/fuzz
 
 cluster-up: setup ## Start the cluster of cluster.yaml, or bring changed files and machines to it
 	@$(PY) jobs/cluster.py up
@@ -51,6 +55,12 @@ format: setup ## Rewrite the sources as lint wants them
 
 bench: setup ## Twofold beside its peers and limits, in one run; results as JSON
 	@$(PY) -m benchmarks
+
+# In an environment of its own (600 MB): that the weights went over is tested before anything is timed.
+frameworks: setup ## PyTorch beside TensorFlow, with Keras on both: the same networks and weights, 20 minutes
+	@$(PY) -m benchmarks.frameworks
+	@$(PY) -m pytest -q tests/unit/benchmarks/test_frameworks.py
+	@$(PY) -m benchmarks frameworks
 
 # Keeps every version that still fits; `make lock UPGRADE=--upgrade` takes the newest of all.
 lock: setup ## Write constraints.txt anew from pyproject.toml: exact versions, no addresses

@@ -1,13 +1,12 @@
 """How a job starts: typed flags from a dataclass, one clear line for a user's error, exit codes that mean something."""
 
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
+from app import stopping
 from app.errors import find_user_error
 from app.printable import printable
 
@@ -27,6 +26,8 @@ ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",
 }
 """Set before a job starts unless the user has set them."""
+MAX_LINE = 4000
+"""Characters of an error."""
 
 
 def run(
@@ -45,12 +46,11 @@ def run(
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, a job does so as on Ctrl-C
+    stopping.listen()
     try:
         main(_parse(arguments, argv, description or sys.modules["__main__"].__doc__))
     except KeyboardInterrupt:
-        fail("stopped; run the same command to resume", 130)
+        fail(stopping.STOPPED, stopping.EXIT_CODE)
     except Exception as error:
         found = find_user_error(error)
         if found is not None:
@@ -74,8 +74,10 @@ def absolute(path: str) -> str:
 
 
 def fail(message: str, exit_code: int) -> None:
-    """Write one line to stderr and exit."""
+    """Write one line to stderr and exit; what a file held that is shown in it may be long."""
     line = "; ".join(part.strip() for part in message.splitlines() if part.strip())
+    if len(line) > MAX_LINE:
+        line = f"{line[: MAX_LINE // 2]} … {line[-MAX_LINE // 2 :]}"
     sys.stderr.write(f"error: {printable(line, sys.stderr.encoding) or 'without a message'}\n")
     sys.stderr.flush()
     raise SystemExit(exit_code)

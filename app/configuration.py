@@ -1,7 +1,9 @@
 """Strict conversion between plain JSON mappings and frozen dataclasses.
 
 Every configuration of the project passes through here, so that a misspelt key is an error that names the
-nearest valid one, whichever file or flag it came from.
+nearest valid one, whichever file or flag it came from. pydantic 2.14 and msgspec 0.22 were tried on these
+dataclasses: both let unknown keys of plain dataclasses pass, neither names the nearest valid one, and pydantic takes
+0.1 s to build the schema of one task.
 """
 
 import dataclasses

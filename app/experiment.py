@@ -36,7 +36,8 @@ def _require_name(name: str) -> None:
 class OptimizerConfig:
     """Which optimizer; fields that an optimizer does not have are left alone by it."""
 
-    name: Literal["adam", "adamw", "sgd"] = "adamw"
+    name: Literal["adam", "adamw", "sgd", "lars", "lamb"] = "adamw"
+    """`lars` (You et al. 2017) and `lamb` (You et al. 2020), for large batches, are timm's."""
     learning_rate: float = 1e-3
     reference_batch_size: int | None = None
     """Where given, the rate above is for a global batch of so many samples and grows with it (Goyal et al. 2017)."""
@@ -45,9 +46,9 @@ class OptimizerConfig:
     beta2: float = 0.999
     amsgrad: bool = False
     momentum: float = 0.9
-    """SGD only."""
+    """SGD and LARS."""
     nesterov: bool = True
-    """SGD only: steps look ahead along the momentum."""
+    """SGD and LARS: steps look ahead along the momentum."""
     decay_vectors: bool = False
     """Biases and norms decay too, not only matrices and kernels."""
     clip_norm: float | None = 12.0

@@ -38,6 +38,7 @@ BENCHMARKS = {
     "plan": "what studies take: what was predicted of each strategy before it ran",
     "plan_simulated": "plans chosen for imagined clusters: every other plan; without Ray",
     "plan_distmis": "DistMIS's cluster, fitted to its two published speed-ups",
+    "frameworks": "PyTorch against TensorFlow: the same networks, weights and inputs; Keras on both",
     "gpu": "step time and samples a second on a GPU, if there is one",
 }
 """In the order in which they run."""
@@ -52,7 +53,7 @@ class Arguments:
     names: tyro.conf.Positional[tuple[str, ...]] = ()
     """Benchmarks to run: prepare, feeding, feeding_train, step, memory, throughput, quality, sliding_window,
     documents_quality, documents_prepare, documents_step, documents_job, documents_ocr, documents_text, study,
-    plan, plan_simulated, plan_distmis, gpu. None given: all."""
+    plan, plan_simulated, plan_distmis, frameworks, gpu. None given: all."""
     quick: bool = False
     """Small sizes, minutes in all: shows that everything works. Its results go to benchmarks/.work/quick."""
 

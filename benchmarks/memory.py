@@ -4,6 +4,7 @@ DistMIS's network and its two volumes a step, with instance norm, under which mi
 step has a process of its own. Sizes grow until the line through those before says that the next does not fit.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import prod
@@ -36,6 +37,8 @@ OPTIONS: Mapping[str, tuple[str, int | None, bool]] = {
 """Precision, volumes that pass at a time (None: the whole batch), and activation checkpointing."""
 SHARE_TO_FILL = 0.6
 """Of the memory that is free: what a step may be expected to take. Assumed: others keep the rest."""
+LIMIT = "TWOFOLD_BENCH_MEMORY_GB"
+"""Environment variable: no step that is expected to take more, whatever is free."""
 GPU_MEMORY_GB = (16, 24, 40, 80)
 
 
@@ -112,7 +115,7 @@ def _measure(setting: Setting, name: str) -> tuple[list[Step], dict[str, Any] | 
     steps: list[Step] = []
     for size in setting.choose(SIZES, QUICK_SIZES):
         wanted = fit(steps).bytes_at(prod(size)) if steps else 0.0
-        if wanted > SHARE_TO_FILL * free_bytes():
+        if wanted > min(SHARE_TO_FILL * free_bytes(), float(os.environ.get(LIMIT, "inf")) * 1e9):
             return steps, {"size": size, "expected_bytes": wanted}
         with Side("benchmarks.ours.memory_side", log=setting.work / "memory.log") as side:
             found = side.call(

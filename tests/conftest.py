@@ -74,6 +74,8 @@ def ray_cluster() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("RAY_ADDRESS", raising=False)
         environment.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "60")
+        for watcher in ("RAY_TRAIN_ENABLE_STATE_TRACKING", "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"):
+            environment.setenv(watcher, "0")  # as app.execution.cluster.connection has it for a local Ray
         environment.setenv("PYTHONPATH", str(TESTS / "unit" / "training"))  # Ray's workers import toy.py
         own_ray.start(
             num_cpus=NUM_LOGICAL_CPUS,

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.data.regular import check_regular
+from app.data.remote import SILENT_S, open_remote, open_with_folder
 from app.data.walking import walk
 from app.errors import DataError
 from app.printable import redacted
@@ -65,7 +66,7 @@ def read_bytes(path: str) -> bytes:
         if not is_url(path):
             with open(check_regular(path), "rb") as file:
                 return file.read()
-        system, key = _remote(path)
+        system, key = open_remote(path)
         content: bytes = system.cat_file(key)
         return content
 
@@ -80,7 +81,7 @@ def read_ranges(ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
     parts: list[bytes] = []
     if ranges and is_url(ranges[0][0]):
         with explained("read", ranges[0][0]):
-            system, _ = _remote(ranges[0][0])
+            system, _ = open_remote(ranges[0][0])
             keys = [system._strip_protocol(path) for path, _, _ in ranges]
             parts = system.cat_ranges(keys, [r[1] for r in ranges], [r[2] for r in ranges], on_error="raise")
     for path, group in () if parts else itertools.groupby(ranges, key=lambda r: r[0]):
@@ -100,7 +101,7 @@ def write_bytes_atomic(path: str, content: bytes) -> None:
     """
     with explained("write", path):
         if is_url(path):
-            system, key = _remote_with_folder(path)
+            system, key = open_with_folder(path)
             system.pipe_file(key, content)
             return
         with _written_beside(path, content) as temporary:
@@ -132,7 +133,7 @@ def write_new(path: str, content: bytes) -> bool:
 
 
 def _create_remote(path: str, content: bytes) -> bool:
-    system, key = _remote_with_folder(path)
+    system, key = open_with_folder(path)
     if system.exists(key):  # some take `mode` and overwrite all the same
         return False
     try:
@@ -190,7 +191,7 @@ def remove(path: str) -> None:
             with suppress(FileNotFoundError):
                 os.unlink(path)
             return
-        system, key = _remote(path)
+        system, key = open_remote(path)
         if system.exists(key):
             system.rm_file(key)
 
@@ -204,7 +205,7 @@ def exists(path: str) -> bool:
     with explained("look for", path):
         if not is_url(path):
             return os.path.exists(path)
-        system, key = _remote(path)
+        system, key = open_remote(path)
         return bool(system.exists(key))
 
 
@@ -212,7 +213,7 @@ def is_folder(path: str) -> bool:
     with explained("look for", path):
         if not is_url(path):
             return os.path.isdir(path)
-        system, key = _remote(path)
+        system, key = open_remote(path)
         return bool(system.isdir(key))
 
 
@@ -226,7 +227,7 @@ def stamp(path: str) -> FileStamp:
         if not is_url(path):
             facts = os.stat(path)
             return FileStamp(facts.st_size, str(facts.st_mtime_ns))
-        system, key = _remote(path)
+        system, key = open_remote(path)
         info = system.info(key)
         changed = next((info[k] for k in ("etag", "ETag", "mtime", "LastModified", "updated") if info.get(k)), None)
         return FileStamp(int(info["size"]), None if changed is None else str(changed))
@@ -255,24 +256,11 @@ def write_json(path: str, value: Any) -> None:
 
 
 def _list_remote(root: str) -> list[str]:
-    system, key = _remote(root)
+    system, key = open_remote(root)
     keys = [k for k in system.find(key) if "/." not in k[len(key) :]]
     if not keys and not system.exists(key):
         raise FileNotFoundError("no such folder")
     return [system.unstrip_protocol(k) for k in keys]
-
-
-def _remote_with_folder(path: str) -> tuple[Any, str]:
-    system, key = _remote(path)
-    system.makedirs(parent_of(key), exist_ok=True)  # a real folder on some systems, nothing on object stores
-    return system, key
-
-
-def _remote(path: str) -> tuple[Any, str]:
-    import fsspec.core  # here: local jobs do not need it
-
-    system, key = fsspec.core.url_to_fs(path)
-    return system, key
 
 
 @contextmanager
@@ -284,6 +272,8 @@ def explained(action: str, path: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise DataError(f"cannot {action} {path}: not found") from error
+    except TimeoutError as error:
+        raise DataError(f"cannot {action} {path}: its server said nothing for {SILENT_S:.0f} s; try later") from error
     except (OSError, ValueError) as error:  # ValueError: a name that no file system takes
         raise DataError(f"cannot {action} {path}: {getattr(error, 'strerror', None) or error}") from error
     except ImportError as error:

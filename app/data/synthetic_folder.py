@@ -2,7 +2,7 @@
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -66,6 +66,17 @@ def write_in_processes(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def follow(folder: str, done: Iterable[str], num_missing: int, num_items: int, what: str) -> None:
+    """Show the items as they are done, and before how many were there."""
+    from app.console import progress, say
+
+    if num_missing < num_items:
+        say(f"{folder}: {num_items - num_missing} of {num_items} {what} are there")
+    with progress("synthesize", num_missing) as advance:
+        for name in done:
+            advance(1, name)
 
 
 def _difference(found: Any, wanted: dict[str, Any]) -> str:

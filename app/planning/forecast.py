@@ -103,7 +103,7 @@ def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = Fa
         before_s = _before_s(model, *around)
         worker_s = _terms(model, plays[0] if early else experiments, one.stages, num_workers, total_s, before_s)
         trial_s = {
-            name: seconds(name, stage.workers_per_trial, *(2 * (stage.concurrent_trials,)))[1]
+            name: (seconds(name, stage.workers_per_trial, c := stage.concurrent_trials, c) or (0.0, 0.0))[1]
             for stage in one.stages
             for name in stage.trials
         }

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from itertools import islice
 from typing import Any
 
 from app.configuration import from_dict, nearest
@@ -10,9 +11,12 @@ from app.errors import UsageError
 from app.experiment import Study, searched
 from app.planning.names import names_of
 from app.search_space import Choice, applicable, applies, check_choices, draw, listed, parents_first
+from app.strict_json import mapping
 
 GRID, RANDOM = "grid", "random"
 """Written out before the study runs; any other algorithm is one of app.execution.studies.searchers."""
+MAX_TRIALS = 10_000
+"""Of a search, assumed: each is written out and checked before anything starts, 2 ms each."""
 MOVED = {
     "method": '"algorithm": "grid", "random" or a searcher of Ray Tune; "tpe" is "optuna"',
     "num_random": '"n_startup_trials" (of algorithm optuna)',
@@ -46,15 +50,17 @@ class Request:
             self.num_trials is not None and self.num_trials < 1
         ):
             raise UsageError(f"num_trials: got {self.num_trials}, expected 1 or more, and none for algorithm grid")
+        if (self.num_trials or 0) > MAX_TRIALS:
+            raise UsageError(f"num_trials: got {self.num_trials}, expected at most {MAX_TRIALS}")
 
 
-def study_of(values: Mapping[str, Any]) -> Study:
+def study_of(values: Any) -> Study:
     """The study of a file's values, its search written out. The same file gives the same experiments each time.
 
     Raises:
         UsageError: an unknown key or a wrong value; names it.
     """
-    plain = dict(values)
+    plain = dict(mapping(values))
     scheduler = plain.get("scheduler")
     if isinstance(scheduler, Mapping) and "options" not in scheduler:  # those of study.json have them apart
         options = {key: value for key, value in scheduler.items() if key != "name"}
@@ -96,7 +102,9 @@ def expand(request: Request, seed: int) -> list[dict[str, Any]]:
     `learning_rate=0.01+loss=dice`."""
     parameters = request.parameters
     if request.algorithm == GRID:
-        chosen = list(_combinations(request, parents_first(parameters), {}))
+        chosen = list(islice(_combinations(request, parents_first(parameters), {}), MAX_TRIALS + 1))
+        if len(chosen) > MAX_TRIALS:
+            raise UsageError(f"the grid has more than {MAX_TRIALS} combinations; list fewer values, or draw at random")
     else:
         chance = random.Random(seed)  # every parameter is drawn: a condition changes no other's draws
         drawn = [{path: draw(parameters[path], chance) for path in parameters} for _ in range(request.num_trials or 0)]

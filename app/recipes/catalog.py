@@ -30,7 +30,8 @@ DISTMIS_TASK: Mapping[str, Any] = {
     "samples_per_case": 1,
     "augment": None,
 }
-"""DistMIS's task: whole volumes, 152 of the 155 slices, nothing random."""
+"""DistMIS's task: whole volumes, 152 of the 155 slices, nothing random. The network is UNet3d of
+workloads/volumes/network/networks.py."""
 DISTMIS_EPOCHS = 100
 """Assumed: the published code of DistMIS does not say."""
 DISTMIS_RATES, DISTMIS_NORMS, DISTMIS_BETAS = (1e-4, 5e-4, 1e-3, 5e-3), ("batch", "group"), (0.99, 0.999)

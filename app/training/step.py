@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from app.experiment import Experiment
+from app.experiment import Experiment, OptimizerConfig
 from app.training.context import WorkerContext
 from app.training.numerics import Numerics
 from app.workloads.base import Batch, Workload
@@ -140,7 +140,7 @@ def make_optimizer(
     num_workers: int,
     groups: list[dict[str, Any]] | None = None,
 ) -> torch.optim.Optimizer:
-    """The experiment's optimizer at its peak rate for this number of workers; fused kernels.
+    """The experiment's optimizer at its peak rate for this number of workers; fused kernels where torch has them.
 
     A group's `lr_factor`, where it has one, is what its rate is of the optimizer's (app.training.loop)."""
     options = experiment.optimizer
@@ -151,8 +151,20 @@ def make_optimizer(
     if options.name == "sgd":
         nesterov = options.nesterov and options.momentum > 0
         return torch.optim.SGD(groups, lr=rate, momentum=options.momentum, nesterov=nesterov, fused=True)
+    if options.name in ("lars", "lamb"):
+        return _layer_wise(options, groups, rate)
     kind = torch.optim.Adam if options.name == "adam" else torch.optim.AdamW
     return kind(groups, lr=rate, betas=(options.beta1, options.beta2), amsgrad=options.amsgrad, fused=True)
+
+
+def _layer_wise(options: OptimizerConfig, groups: list[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
+    """Each decayed tensor's step is as long as its weights times the rate (LARS: a thousandth of that)."""
+    from timm.optim import Lamb, Lars
+
+    if options.name == "lars":
+        nesterov = options.nesterov and options.momentum > 0
+        return Lars(groups, lr=rate, momentum=options.momentum, nesterov=nesterov)
+    return Lamb(groups, lr=rate, betas=(options.beta1, options.beta2), max_grad_norm=None)  # clip_norm clips
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

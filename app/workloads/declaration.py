@@ -72,6 +72,27 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
+class SynthesizeFlags:
+    """Flags of jobs/synthesize.py that every workload has."""
+
+    out: str
+    """Folder to make; started again with the same flags, the job finishes what is missing in it."""
+    seed: int = 0
+    """Another seed gives other data; the same one gives the same bytes."""
+    num_processes: int | None = None
+    """Items made at a time; as many as there are cores if not given."""
+
+    def check(self) -> None:
+        """Raises UsageError when flags are wrong; before the folder is touched."""
+        if self.num_processes is not None and self.num_processes < 1:
+            raise UsageError(f"--num-processes: got {self.num_processes}, expected 1 or more")
+
+    @abstractmethod
+    def synthesize(self, num_processes: int) -> None:
+        """Make or finish the set by so many processes."""
+
+
+@dataclass(frozen=True)
 class PrepareFlags:
     """Flags of jobs/prepare.py that every workload has."""
 
@@ -190,6 +211,8 @@ class Declaration:
     evaluate: Mapping[str, type[Any]] = field(default_factory=dict)
     """EvaluateFlags first; others have a method `evaluate(engine)`."""
     predict: Mapping[str, type[PredictFlags]] = field(default_factory=dict)
+    synthesize: Mapping[str, type[SynthesizeFlags]] = field(default_factory=dict)
+    """By the set whose format it is; none where nobody needs invented data."""
     check: str | None = None
     """`module:function` of (options, store): the task, resolved, which the store can train and validate, told without
     torch so that a job with a wrong input ends at once. None: the workload itself is asked, which imports torch."""

@@ -21,7 +21,7 @@ WORKLOADS = {
     "document_text": "app.workloads.documents.declaration:DOCUMENT_TEXT",
 }
 
-Job = Literal["prepare", "train", "evaluate", "predict"]
+Job = Literal["synthesize", "prepare", "train", "evaluate", "predict"]
 
 
 def find_declaration(name: str) -> Declaration | None:

@@ -35,9 +35,9 @@ def study(**changes: Any) -> Study:
     return dataclasses.replace(Study("s", tuple(trials), search=search), **changes)
 
 
-def run(made: Study, folder: Path, strategy: str) -> StudyRecord:
-    plan = plan_of_strategy(made, strategy, 2)
-    return run_study(made, plan, StudySetting(str(folder), {"": str(folder.parent)}))
+def run(made: Study, folder: Path, strategy: str, num_workers: int = 2) -> StudyRecord:
+    plan = plan_of_strategy(made, strategy, num_workers)
+    return run_study(made, plan, StudySetting(str(folder), {"": str(folder.parent)}, feeding="worker"))
 
 
 def plain(folder: Path, name: str, file: str) -> Any:
@@ -73,9 +73,9 @@ def test_a_search_goes_on_where_it_was_killed_and_repeats_no_point(ray_cluster: 
     folder = tmp_path / "run"
     begun = Display(folder, "002")
     with pytest.raises(KeyboardInterrupt), begun:
-        run(study(), folder, "data-parallel")
+        run(study(), folder, "experiment-parallel", 1)
     chosen = {name: plain(folder, name, "suggested.json")["values"] for name in NAMES[:2]}
-    record = run(study(), folder, "data-parallel")
+    record = run(study(), folder, "experiment-parallel", 1)
     assert record.status == "finished"
     values = [plain(folder, name, "suggested.json")["values"] for name in NAMES]
     assert values[:2] == [*chosen.values()]
@@ -141,13 +141,12 @@ def test_asha_stops_trials_and_a_restart_does_not_revive_them(ray_cluster: None,
     last = finished[-1]
     (folder / "trials" / last.name / "record.json").unlink()
     (folder / "record.json").unlink()
-    again = run(made, folder, plan)
+    again = run(made, folder, "experiment-parallel")
     assert {trial.name: trial.status for trial in again.trials} == {t.name: t.status for t in record.trials}
     assert {trial.name: num_epochs(folder, trial.name) for trial in stopped} == before
 
 
-@pytest.mark.parametrize("plan", ["experiment-parallel", "data-parallel"])
-def test_median_stopping_ends_trials_below_the_median(ray_cluster: None, tmp_path: Path, plan: str) -> None:
-    record = run(scheduled("median_stopping_rule", min_samples_required=1), tmp_path / "run", plan)
+def test_median_stopping_ends_trials_below_the_median(ray_cluster: None, tmp_path: Path) -> None:
+    record = run(scheduled("median_stopping_rule", min_samples_required=1), tmp_path / "run", "experiment-parallel")
     statuses = [trial.status for trial in record.trials]
     assert record.status == "finished" and "stopped" in statuses and "finished" in statuses

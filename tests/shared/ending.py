@@ -25,7 +25,7 @@ def ending(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
     """`ending("train", *flags)` runs jobs/train.py: its exit code, and all that came to stderr."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.syspath_prepend(str(JOBS))
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def call(name: str, *flags: object) -> tuple[int, str]:
         path = next(path for path in (JOBS / f"{name}.py", JOBS / name) if path.exists())
@@ -38,7 +38,8 @@ def ending(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
         return 0, capfd.readouterr().err
 
     yield call
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

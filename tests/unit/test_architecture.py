@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 LEAVES = {
     *("app", "app.records", "app.errors", "app.console", "app.command_line", "app.configuration"),
     *("app.search_space", "app.scheduling", "app.intervals", "app.printable"),
-    *("app.strict_json", "app.checksum", "app.machine"),
+    *("app.strict_json", "app.checksum", "app.stopping", "app.machine"),
 }
 """Modules that anyone may import; they import leaves alone."""
 

@@ -110,6 +110,29 @@ def test_a_job_that_is_told_to_end_says_how_to_go_on(name: str) -> None:
     assert done.stderr == "error: stopped; run the same command to resume\n"
 
 
+def test_told_twice_a_job_ends_at_once_whatever_it_waits_for() -> None:
+    """The second of two that come together is the same wish: a terminal tells a job and the demo that runs it."""
+    code = """
+import signal, time
+from dataclasses import make_dataclass
+from app.command_line import run
+Arguments = make_dataclass('Arguments', [('store', str)])
+def main(_):
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.raise_signal(signal.SIGTERM)
+        print('tidies up', flush=True)
+        time.sleep(1.1)
+        signal.raise_signal(signal.SIGTERM)
+        print('never', flush=True)
+run(Arguments, main, ['--store', 's'])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout) == (130, "tidies up\n")
+    assert done.stderr == "error: stopped; run the same command to resume\n"
+
+
 def test_a_configuration_that_checks_itself_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     def main(arguments: Arguments) -> None:
         Experiment.from_dict({"name": "a", "workload": "w", "epoch": 3})
@@ -237,3 +260,10 @@ def test_a_job_as_a_process(tmp_path: Path) -> None:
     code, out, _ = ended("--help")
     assert code == 0
     assert "Herds sheep." in out
+
+
+def test_a_long_value_in_an_error_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        fail(f"got {'9' * 100_000}, expected 1 to 3", 2)
+    line = capsys.readouterr().err
+    assert line.startswith("error: got 999") and line.endswith("9, expected 1 to 3\n") and len(line) < 5000

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import nibabel as nib
@@ -65,7 +66,8 @@ def test_it_learns_and_the_report_names_its_parts(folder: Path) -> None:
 
 def test_labels_lie_on_the_scan_s_own_grid_in_the_file_s_codes(folder: Path) -> None:
     name = f"hippocampus_{NUM_CASES:03d}.nii.gz"
-    scan, found = nib.load(folder / "Task04_Hippocampus/imagesTs" / name), nib.load(folder / "predicted" / name)
+    scan: Any = nib.load(folder / "Task04_Hippocampus/imagesTs" / name)
+    found: Any = nib.load(folder / "predicted" / name)
     assert (found.shape, found.affine.tolist()) == (scan.shape, scan.affine.tolist())
     predicted, truth = np.asarray(found.dataobj), draw(NUM_CASES)[1]
     for code in (1, 2):

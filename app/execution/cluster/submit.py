@@ -23,11 +23,18 @@ STOPPED_EXIT_CODE = 130
 """As of a process that its user stopped."""
 GIVE_UP_S = 300.0
 """Assumed: a head that has not answered for so long will not."""
+ANSWER_S = 60.0
+"""Assumed: how long a job server may take over one answer, an upload's included."""
+SILENT_S = 30.0
+"""Assumed: a log that says nothing for so long may have stopped; its job is asked for."""
 STARTING_S = 60.0
 """Assumed: how long a head takes from its first answer to the first job that it accepts."""
 NOT_YET = "No available agent"
 """What Ray answers until then."""
 POLL_S = 1.0
+TOKEN_ADVICE = (
+    "set RAY_AUTH_MODE=token, and have the head's token in ~/.ray/auth_token or the file that RAY_AUTH_TOKEN_PATH names"
+)
 CHATTY = ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
 """Loggers of Ray that have levels of their own."""
 NAMING_FLAGS = ("--name", "--recipe", "--study", "--run", "--store")
@@ -55,26 +62,29 @@ def connect(address: str | None) -> Any:
     """A client of the job server at `address`, http://HOST:8265; None: that of RAY_ADDRESS, or of this machine.
 
     Raises:
-        ResourceError: no job server answers there, or it wants a token that this machine has not.
+        ResourceError: no job server answers there, or not in time, or it wants a token that this machine has not.
     """
     if token_file().exists():
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # without it Ray sends none
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
+    class Client(JobSubmissionClient):
+        """One that does not wait forever."""
+
+        def _do_request(self, method: str, endpoint: str, **options: Any) -> Any:
+            return super()._do_request(method, endpoint, **{"timeout": ANSWER_S, **options})
+
     for name in CHATTY:  # which files stay here, that a socket was closed
         logging.getLogger(name).setLevel(logging.ERROR)
+    there = address or "the address of RAY_ADDRESS"
     try:
-        return JobSubmissionClient(address)
+        return Client(address)
     except AuthenticationError as error:
+        raise ResourceError(f"the job server at {there} wants a token that it did not get: {TOKEN_ADVICE}") from error
+    except (OSError, RuntimeError, ValueError) as error:
         raise ResourceError(
-            f"the job server at {address or 'the address of RAY_ADDRESS'} wants a token that it did not get: set "
-            "RAY_AUTH_MODE=token, and have the head's token in ~/.ray/auth_token or the file that RAY_AUTH_TOKEN_PATH "
-            "names"
-        ) from error
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ResourceError(
-            f"no job server answers at {address or 'the address of RAY_ADDRESS'}: {_first_line(error)}; "
+            f"no job server answers at {there}: {_first_line(error)}; "
             "open the way to it (`ray dashboard cluster.yaml`) or start a head (`ray start --head`)"
         ) from error
 
@@ -99,7 +109,7 @@ def submit(client: Any, command: tuple[str, ...], working_dir: str) -> str:
                     runtime_env={"working_dir": working_dir},
                 )
             )
-        except (RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             starting = NOT_YET in str(error) and time.monotonic() - begun_s < STARTING_S
             if not starting:
                 raise ResourceError(f"the job was not started: {_first_line(error)}") from error
@@ -121,20 +131,25 @@ def follow(client: Any, job: str) -> Ending:
     """Show the job's log to its end.
 
     Raises:
-        ResourceError: the server has not answered for GIVE_UP_S seconds; the job may still run.
+        ResourceError: the server has not answered for GIVE_UP_S seconds, or no longer takes the token; the job may
+            still run.
     """
     import aiohttp
+    from ray.exceptions import AuthenticationError
 
     shown = _Shown()
-    answered_s = time.monotonic()
     while True:
         try:
             asyncio.run(_tail(client, job, shown))
             details = client.get_job_info(job)
-            answered_s = time.monotonic()
+            shown.heard()
+        except AuthenticationError as error:
+            raise _locked_out(job) from error
         # The log broke off, or the head is away for a while.
         except (OSError, RuntimeError, aiohttp.ClientError) as error:
-            if time.monotonic() - answered_s > GIVE_UP_S:
+            if isinstance(error, aiohttp.WSServerHandshakeError) and error.status in (401, 403):
+                raise _locked_out(job) from error
+            if shown.silent_s() > GIVE_UP_S:
                 raise ResourceError(
                     f"{job}: no answer for {GIVE_UP_S:.0f} s ({_first_line(error)}); the job may still run: "
                     f"`ray job status {job}` tells"
@@ -144,6 +159,13 @@ def follow(client: Any, job: str) -> Ending:
         if details.status.is_terminal():
             return ending(str(details.status.value), details.driver_exit_code, details.message)
         time.sleep(POLL_S)
+
+
+def _locked_out(job: str) -> ResourceError:
+    return ResourceError(
+        f"{job}: the job server no longer takes the token with which it was submitted; the job goes on. To follow it, "
+        f"{TOKEN_ADVICE}: `ray job logs -f {job}`"
+    )
 
 
 def ending(status: str, driver_exit_code: int | None, message: str | None) -> Ending:
@@ -159,11 +181,20 @@ class _Shown:
     def __init__(self) -> None:
         self._num_shown = 0
         self._num_seen = 0
+        self._heard_s = time.monotonic()
 
     def begin(self) -> None:
         self._num_seen = 0
 
+    def heard(self) -> None:
+        """The server has answered."""
+        self._heard_s = time.monotonic()
+
+    def silent_s(self) -> float:
+        return time.monotonic() - self._heard_s
+
     def __call__(self, text: str) -> None:
+        self.heard()
         new = text[max(0, self._num_shown - self._num_seen) :]
         self._num_seen += len(text)
         self._num_shown = max(self._num_shown, self._num_seen)
@@ -173,9 +204,24 @@ class _Shown:
 
 
 async def _tail(client: Any, job: str, shown: _Shown) -> None:
+    """Show the log until it ends, or is silent and its job has ended. Raises what the client does, also when the server
+    does not say how the job of a silent log is."""
     shown.begin()
-    async for text in client.tail_job_logs(job):
+    log = aiter(client.tail_job_logs(job))
+    coming = asyncio.ensure_future(anext(log, None))
+    while True:
+        done, _ = await asyncio.wait({coming}, timeout=SILENT_S)
+        if not done:
+            details = await asyncio.to_thread(client.get_job_info, job)
+            shown.heard()
+            if not details.status.is_terminal():
+                continue
+        text = coming.result() if done else None
+        if text is None:
+            coming.cancel()
+            return
         shown(text)
+        coming = asyncio.ensure_future(anext(log, None))
 
 
 def _first_line(error: BaseException) -> str:

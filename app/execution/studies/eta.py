@@ -29,7 +29,7 @@ def study_eta_s(
         for trial in state.trials.values()
         if trial.status == "finished" and trial.end_s is not None and trial.start_s is not None
     }
-    expected_s = {} if state.plan.expected is None else state.plan.expected.trial_s
+    expected_s: Mapping[str, float] = {} if state.plan.expected is None else state.plan.expected.trial_s
     compared = [name for name in known_s if expected_s.get(name)]
     if not known_s and not expected_s:
         return None

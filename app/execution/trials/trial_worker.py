@@ -13,6 +13,7 @@ from app.execution.trials.attempts import count_restarts, note_attempt, note_pro
 from app.execution.trials.record import claim_folder, note_origin, resolve, write_record
 from app.training.context import WorkerContext
 from app.training.loop import Training
+from app.training.memory import check_fits
 from app.training.order import Order
 from app.training.process import peak_and_limit_bytes, threads_per_worker, tune_process
 from app.workloads.registry import find_workload
@@ -50,7 +51,9 @@ class TrialWorker:
             claim_folder(order)
             order = note_attempt(order, nodes)
         self._order = order
-        self._training = Training(order, find_workload(experiment.workload), context)
+        workload = find_workload(experiment.workload)
+        check_fits(order, workload, context)
+        self._training = Training(order, workload, context)
         if context.rank == 0:
             note_progress(order, self._training.progress.trained_s)
             if self._training.progress.origin:

@@ -13,6 +13,7 @@ from app.reporting.run.run_files import Files
 from app.reporting.study import agreement, predicted, results, sections, study_charts
 from app.reporting.study.comparison import Comparison, as_data, compare_runs
 from app.reporting.study.heading import heading
+from app.reporting.study.networks import find_networks, networks_section
 from app.reporting.study.study_files import StudyRun, read_study
 from app.reporting.study.style import STUDY_STYLE
 from app.reporting.study.sweep import find_sweep, sweep_section
@@ -44,7 +45,8 @@ def build_study_report(
     found = compare_runs([read_study(folder, files) for folder, files in folders.items()], tolerance, price_per_hour)
     found = replace(found, names=names)
     sweep = find_sweep(found)
-    return Report(page(found, made), {**as_data(found, made), "sweep": None if sweep is None else asdict(sweep)})
+    more = {"sweep": None if sweep is None else asdict(sweep), "networks": [asdict(p) for p in find_networks(found)]}
+    return Report(page(found, made), {**as_data(found, made), **more})
 
 
 def page(found: Comparison, made: str) -> str:
@@ -57,6 +59,7 @@ def page(found: Comparison, made: str) -> str:
         sections.timelines(found),
         results.results(found),
         sweep_section(found),
+        networks_section(found),
         agreement.parity(found),
         results.curves(found),
         results.failures(found.runs),

@@ -71,14 +71,14 @@ def find_sweep(found: Comparison) -> Sweep | None:
         return None
     names = sorted(numbers, key=lambda name: numbers[name])
     score = found.reference.record.score
-    split = _common_split(found.runs, names, score)
+    split = common_split(found.runs, names, score)
     points = tuple(tuple(_points(run, names, numbers, score, split)) for run in found.runs)
     if not any(point.score is not None for run_points in points for point in run_points):
         return None
     return Sweep(option, score, split, points)
 
 
-def _common_split(runs: Sequence[StudyRun], names: Sequence[str], score: str) -> str | None:
+def common_split(runs: Sequence[StudyRun], names: Sequence[str], score: str) -> str | None:
     """A split on which every trial of every run was evaluated."""
     of_each = [
         {evaluation.split for evaluation in run.evaluations.get(name, ()) if score in evaluation.means}
@@ -91,7 +91,7 @@ def _common_split(runs: Sequence[StudyRun], names: Sequence[str], score: str) ->
 def _points(
     run: StudyRun, names: Sequence[str], numbers: dict[str, float], score: str, split: str | None
 ) -> list[Point]:
-    evaluated = {name: _evaluation(run, name, split) for name in names}
+    evaluated = {name: evaluation_of(run, name, split) for name in names}
     first = evaluated[names[0]]
     points = []
     for name in names:
@@ -102,7 +102,7 @@ def _points(
             points.append(Point(name, numbers[name], best_score(run, name), trained_s=trained_s))
             continue
         mean = evaluation.means[score]
-        paired = paired_differences(_cases(first, score), _cases(evaluation, score)) if name != names[0] else []
+        paired = paired_differences(cases_of(first, score), cases_of(evaluation, score)) if name != names[0] else []
         difference = fmean(paired) if paired else None
         low, high, p = (*mean_interval(paired), p_value(paired)) if len(paired) > 1 else (None, None, None)
         points.append(
@@ -111,11 +111,11 @@ def _points(
     return points
 
 
-def _evaluation(run: StudyRun, trial: str, split: str | None) -> ScoredSplit | None:
+def evaluation_of(run: StudyRun, trial: str, split: str | None) -> ScoredSplit | None:
     return next((one for one in run.evaluations.get(trial, ()) if one.split == split), None)
 
 
-def _cases(evaluation: ScoredSplit, score: str) -> dict[str, float | None]:
+def cases_of(evaluation: ScoredSplit, score: str) -> dict[str, float | None]:
     return {case.id: case.scores.get(score) for case in evaluation.cases}
 
 

@@ -1,1 +1,1 @@
-"""Brain tumour segmentation. labels.py, spacing.py and task.py are what all its parts speak of."""
+"""Brain tumour segmentation: what is about brains; `volumes` has the rest. labels.py and task.py are for all parts."""

@@ -2,6 +2,7 @@
 
 from app.records import ScoreFamily
 from app.workloads.brats.commands.flags import EvaluateBrats, PredictBrats, PrepareBrats, TrainBrats
+from app.workloads.brats.commands.synthesize import SynthesizeBrats
 from app.workloads.declaration import Declaration
 
 REGIONS = {"WT": "whole tumour", "TC": "tumour core", "ET": "enhancing tumour", "whole": "whole tumour"}
@@ -29,6 +30,7 @@ BRATS = Declaration(
     train={"brats": TrainBrats},
     evaluate={"brats": EvaluateBrats},
     predict={"brats": PredictBrats},
+    synthesize={"brats": SynthesizeBrats},
     check="app.workloads.brats.checks:check",
     export="app.workloads.brats.inference.export:form",
     later_facts=("spacing_mm", "resampling"),

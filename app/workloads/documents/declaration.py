@@ -10,6 +10,7 @@ from app.workloads.documents.commands.flags import (
     TrainDocumentImage,
     TrainDocumentText,
 )
+from app.workloads.documents.commands.synthesize import SynthesizeRvlCdip, SynthesizeTobacco
 
 SCORES = (
     ScoreFamily("accuracy", "Accuracy"),
@@ -18,6 +19,7 @@ SCORES = (
 PREPARE = {"documents": PrepareDocuments}
 EVALUATE = {"documents": EvaluateDocuments, "documents-ensemble": EvaluateEnsemble}
 PREDICT = {"documents": PredictDocuments}
+SYNTHESIZE = {"rvl-cdip": SynthesizeRvlCdip, "tobacco": SynthesizeTobacco}
 
 DOCUMENT_IMAGE = Declaration(
     workload="app.workloads.documents.image.workload:DocumentImageWorkload",
@@ -26,6 +28,7 @@ DOCUMENT_IMAGE = Declaration(
     train={"document-image": TrainDocumentImage},
     evaluate=EVALUATE,
     predict=PREDICT,
+    synthesize=SYNTHESIZE,
     check="app.workloads.documents.image.checks:check",
     export="app.workloads.documents.image.export:form",
     num_cases="app.workloads.documents.store.counts:num_cases",
@@ -38,6 +41,7 @@ DOCUMENT_TEXT = Declaration(
     train={"document-text": TrainDocumentText},
     evaluate=EVALUATE,
     predict=PREDICT,
+    synthesize=SYNTHESIZE,
     check="app.workloads.documents.text.checks:check",
     num_cases="app.workloads.documents.store.counts:num_cases_with_text",
     later_facts=("ocr",),

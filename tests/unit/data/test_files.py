@@ -8,6 +8,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from silent_server import silent_server
 
 from app.data import files
 from app.data.regular import check_regular
@@ -252,3 +253,13 @@ def test_files_folders_and_what_is_not_there_are_left_to_whoever_opens_them(tmp_
     (tmp_path / "file").write_bytes(b"x")
     for path in (tmp_path, tmp_path / "file", tmp_path / "none", Path("a\0b")):
         assert check_regular(str(path)) == str(path)
+
+
+def test_a_web_server_that_says_nothing_is_told_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers waited for it forever."""
+    monkeypatch.setattr("app.data.remote.SILENT_S", 0.3)
+    with (
+        silent_server() as port,
+        pytest.raises(DataError, match=r"cannot read http://.*said nothing for 60 s"),
+    ):
+        files.read_bytes(f"http://127.0.0.1:{port}/store/manifest.parquet")

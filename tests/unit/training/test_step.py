@@ -178,6 +178,26 @@ def test_momentum_is_plain_or_nesterovs(nesterov: bool, expected: float) -> None
     assert model.weight.item() == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # You et al. 2017: (g + 0.1 w) x 0.001 |w| / (|g| + 0.1 |w|), |w| = 5, |g| = 1
+        ("lars", (3 - 2 * 0.9 * 0.005 / 1.5, 4 - 2 * 1.2 * 0.005 / 1.5)),
+        # You et al. 2020: Adam's first step is (1, 1); u = (1, 1) + 0.1 w, and the step u |w| / |u|
+        ("lamb", (3 - 2 * 1.3 * 5 / math.sqrt(3.65), 4 - 2 * 1.4 * 5 / math.sqrt(3.65))),
+    ],
+)
+def test_a_layers_step_is_as_long_as_its_weights(name: Any, expected: tuple[float, float]) -> None:
+    """One step at rate 2 and decay 0.1 from weights (3, 4) along (0.6, 0.8), by hand."""
+    model = torch.nn.Linear(2, 1, bias=False)
+    model.weight.data = torch.tensor([[3.0, 4.0]])
+    options = OptimizerConfig(name=name, learning_rate=2.0, momentum=0.0, weight_decay=0.1)
+    optimizer = make_optimizer(toy_experiment(optimizer=options), model, 1)
+    model.weight.grad = torch.tensor([[0.6, 0.8]])
+    optimizer.step()
+    assert model.weight.tolist()[0] == pytest.approx(expected, abs=1e-4)
+
+
 def test_vectors_decay_where_asked() -> None:
     model = torch.nn.Sequential(torch.nn.Conv3d(1, 2, 3), torch.nn.InstanceNorm3d(2, affine=True))
     options = OptimizerConfig(name="sgd", learning_rate=0.05, weight_decay=0.1, decay_vectors=True)

@@ -14,6 +14,7 @@ from app.workloads.declaration import EvaluateFlags
 
 ROOT = Path(__file__).parents[3]
 SUBCOMMANDS = {
+    "synthesize": ["brats", "rvl-cdip", "tobacco"],
     "prepare": ["brats", "documents"],
     "train": ["brats", "document-image", "document-text"],
     "evaluate": ["brats", "documents", "documents-ensemble"],

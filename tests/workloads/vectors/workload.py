@@ -78,10 +78,10 @@ class VectorWorkload(Workload):
         device: torch.device,
         thorough: bool,
     ) -> list[dict[str, float | None]]:
-        known = {}
+        known: dict[str, tuple[Any, Any]] = {}
         for split in ("train", "validation", "test"):
-            ids, features, labels = open_split(store, split)
-            known |= dict(zip(ids, zip(features, labels, strict=True), strict=True))
+            ids, *columns = open_split(store, split)
+            known |= dict(zip(ids, zip(*columns, strict=True), strict=True))
         features = torch.from_numpy(np.stack([known[i][0] for i in case_ids])).to(device)
         errors = (model(features).float().cpu() - torch.from_numpy(np.stack([known[i][1] for i in case_ids]))).abs()
         return [{"within": float(e <= task.tolerance), "error": float(e)} for e in errors[:, 0]]

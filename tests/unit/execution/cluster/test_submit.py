@@ -1,12 +1,16 @@
 """Following a job: against a job server that is played."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import pytest
+from ray.exceptions import AuthenticationError
+from silent_server import silent_server
 
 from app.errors import ResourceError
 from app.execution.cluster import submit
@@ -130,3 +134,52 @@ def test_the_dashboard_shows_a_job_by_what_it_does_and_the_name_of_its_run() -> 
 )
 def test_names_of_a_command(command: tuple[str, ...], names: tuple[str, str]) -> None:
     assert submit.names_of(command) == names
+
+
+def test_a_job_server_that_says_nothing_is_told_and_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(submit, "ANSWER_S", 0.3)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "none"))
+    with silent_server() as port, pytest.raises(ResourceError, match=r"no job server answers at .*timed out") as told:
+        submit.connect(f"http://127.0.0.1:{port}")
+    assert "\n" not in str(told.value)
+
+
+class Quiet(Server):
+    """Its log stops after a line, without an end."""
+
+    async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
+        yield "one\n"
+        await asyncio.sleep(60)
+
+
+def test_a_log_that_stops_is_left_once_its_job_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submit, "SILENT_S", 0.05)
+    running, over = ([], ("RUNNING", None, None)), ([], ("SUCCEEDED", 0, ""))
+    assert follow(Quiet(running, running, over, over), "job").exit_code == 0
+
+
+def test_a_log_that_stops_on_a_server_that_is_gone_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submit, "SILENT_S", 0.05)
+    monkeypatch.setattr(submit, "GIVE_UP_S", -1.0)
+    with pytest.raises(ResourceError, match=r"no answer for .* \(read timed out\)"):
+        follow(Quiet(([], TimeoutError("read timed out"))), "job")
+
+
+def test_a_log_that_breaks_off_after_hours_is_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was heard last counts, not when following began."""
+    now = iter(range(0, 100_000, 200))
+    monkeypatch.setattr(submit, "time", SimpleNamespace(monotonic=lambda: float(next(now)), sleep=lambda _: None))
+    pieces = [*("line\n" for _ in range(5)), RuntimeError("the stream closed")]
+    assert follow(Server((pieces, None), ([], ("SUCCEEDED", 0, ""))), "job").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [AuthenticationError("expired"), aiohttp.WSServerHandshakeError(None, (), status=401)],  # type: ignore[arg-type]
+    ids=["asked", "followed"],
+)
+def test_a_token_that_is_no_longer_taken_is_a_line(refusal: Exception) -> None:
+    with pytest.raises(ResourceError, match=r"no longer takes the token .*; the job goes on.*logs -f raysubmit_1"):
+        follow(Server(([refusal], None)), "raysubmit_1")

@@ -1,0 +1,196 @@
+"""A study whose trials differ in their network: score against its parameters and against the speed of its training."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from app.intervals import CONFIDENCE, MAX_ERROR, holm, mean_interval, p_value
+from app.reporting.page import charts, formatting
+from app.reporting.page.charts import Axis, rule, svg, text_at, ticks
+from app.reporting.page.markup import Column, Html, figure, paragraph, section, table
+from app.reporting.study.comparison import Comparison, best_score, trial_of
+from app.reporting.study.numbers import flattened
+from app.reporting.study.parity import paired_differences
+from app.reporting.study.sweep import MIN_VALUES, cases_of, common_split, evaluation_of
+
+OPTIONS = ("task.model", "task.network")
+WIDTH, HEIGHT, PANEL_WIDTH, LEFT, TOP, BOTTOM = 960, 300, 460, 56, 30, 44
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A published score, which ours can be seen beside."""
+
+    store: str
+    """Of the data that it was reached on, as recipes name it."""
+    score: str
+    value: float
+    source: str
+
+
+PUBLISHED = (
+    Mark("rvl-cdip", "accuracy", 0.9231, "Ferrando et al. 2020, EfficientNet"),
+    Mark("rvl-cdip", "accuracy", 0.9417, "DocXClassifier, image only"),
+)
+"""The parameters of the first are not said."""
+
+
+@dataclass(frozen=True)
+class NetworkPoint:
+    """One network, of the first run."""
+
+    trial: str
+    network: str
+    num_parameters: int
+    samples_per_s: float | None
+    score: float
+    low: float | None = None
+    high: float | None = None
+    """Ends of the mean's interval, where every trial was evaluated."""
+    difference: float | None = None
+    """From the network with the fewest parameters, over the cases that both were evaluated on."""
+    difference_low: float | None = None
+    difference_high: float | None = None
+    p_value: float | None = None
+    """P value of no difference, of this comparison alone."""
+
+
+def find_networks(found: Comparison) -> tuple[NetworkPoint, ...]:
+    """Parameters rising; none where something else than the network varies, or fewer than three are finished."""
+    if len(found.varied) != 1 or found.varied[0] not in OPTIONS:
+        return ()
+    run, score = found.runs[0], found.reference.record.score
+    records = {name: trial_of(run, name).record for name in found.experiments}
+    done = {
+        name: record for name, record in records.items() if record is not None and best_score(run, name) is not None
+    }
+    if len(done) < MIN_VALUES:
+        return ()
+    names = sorted(done, key=lambda name: done[name].num_parameters)
+    split = common_split([run], names, score)
+    first = evaluation_of(run, names[0], split)
+    points = []
+    for name in names:
+        network = str(flattened(found.experiments[name]).get(found.varied[0]))
+        record, evaluation, best = done[name], evaluation_of(run, name, split), best_score(run, name)
+        assert best is not None
+        point = NetworkPoint(name, network, record.num_parameters, record.samples_per_s, best)
+        if evaluation is not None and first is not None:
+            mean = evaluation.means[score]
+            paired = paired_differences(cases_of(first, score), cases_of(evaluation, score)) if name != names[0] else []
+            low, high, p = (*mean_interval(paired), p_value(paired)) if len(paired) > 1 else (None, None, None)
+            point = NetworkPoint(
+                name, network, record.num_parameters, record.samples_per_s, mean.mean, mean.low, mean.high,
+                fmean(paired) if paired else None, low, high, p,
+            )  # fmt: skip
+        points.append(point)
+    return tuple(points)
+
+
+def networks_section(found: Comparison) -> Html:
+    """Nothing where networks are not what is compared."""
+    points = find_networks(found)
+    if not points:
+        return Html("")
+    score = found.reference.record.score
+    name = found.scores.name(score)
+    stores = {str(experiment.get("store")) for experiment in found.experiments.values()}
+    marks = [mark for mark in PUBLISHED if mark.store in stores and mark.score == score]
+    columns = [Column("Network"), Column("Parameters", True), Column("Samples/s", True)]
+    columns += [
+        Column(found.scores.column(score), True),
+        Column("Interval", True),
+        Column("Difference", True),
+        Column("Its interval", True),
+    ]
+    rows: list[list[str | Html]] = [
+        [
+            point.network,
+            f"{point.num_parameters / 1e6:.2f} M",
+            formatting.MISSING if point.samples_per_s is None else f"{point.samples_per_s:.3g}",
+            found.scores.number(point.score, score),
+            _interval(point.low, point.high),
+            formatting.MISSING if point.difference is None else f"{point.difference:+.4f}",
+            _interval(point.difference_low, point.difference_high),
+        ]
+        for point in points
+    ]
+    caption = f"{name} against parameters and against the rate of training"
+    return section(
+        "networks",
+        "The networks",
+        figure(Html(networks_chart(points, marks, name)), caption),
+        table("Score, size and speed of the networks", columns, rows),
+        paragraph(verdict(points), "note"),
+        *[paragraph(f"Published: {mark.value:.4f} ({mark.source}).", "note") for mark in marks],
+    )
+
+
+def verdict(points: Sequence[NetworkPoint]) -> str:
+    """What can be told of heavier networks against the lightest."""
+    tested = {point: point.p_value for point in points if point.p_value is not None}
+    if not tested:
+        return "Intervals are shown where every trial was evaluated (jobs/evaluate.py)."
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    found: dict[bool, list[str]] = {True: [], False: []}
+    for point, p in adjusted.items():
+        if p <= MAX_ERROR and point.difference is not None:
+            found[point.difference > 0].append(point.network)
+    lightest = points[0].network
+    told = [
+        f"{', '.join(networks)} {'scores' if len(networks) == 1 else 'score'} {'better' if better else 'worse'} than "
+        f"{lightest}, the lightest"
+        for better, networks in found.items()
+        if networks
+    ] or [f"No network’s score can be told from that of {lightest}, the lightest; they may differ all the same"]
+    return (
+        f"{'; '.join(told)} (paired t tests, an error of at most {100 * MAX_ERROR:.0f} % over all {len(tested)} by "
+        f"Holm). Difference: case by case from {lightest}, with the {100 * CONFIDENCE:g} % interval of its mean alone."
+    )
+
+
+def networks_chart(points: Sequence[NetworkPoint], marks: Sequence[Mark], title: str) -> str:
+    """Two panels with the score upwards: against parameters, and against samples a second, both on scales of powers."""
+    values = [v for p in points for v in (p.score, p.low, p.high) if v is not None] + [mark.value for mark in marks]
+    y_ticks = ticks(min(values), max(values))
+    sizes = [(p.num_parameters / 1e6, p) for p in points]
+    rates = [(p.samples_per_s, p) for p in points if p.samples_per_s]
+    parts = _panel(0.0, f"{title} by million parameters", sizes, y_ticks, marks)
+    if rates:
+        parts += _panel(WIDTH - PANEL_WIDTH, f"{title} by samples a second in training", rates, y_ticks, marks)
+    return svg(WIDTH, HEIGHT, title, "".join(parts))
+
+
+def _panel(
+    shift: float, title: str, places: Sequence[tuple[float, NetworkPoint]], y_ticks: list[float], marks: Sequence[Mark]
+) -> list[str]:
+    left, right, bottom = shift + LEFT, shift + PANEL_WIDTH - 20, HEIGHT - BOTTOM
+    low, high = math.log(min(x for x, _ in places)), math.log(max(x for x, _ in places))
+
+    def x_at(x: float) -> float:
+        return left + 20 + (right - left - 90) * ((math.log(x) - low) / (high - low) if high > low else 0.5)
+
+    def y_at(y: float) -> float:
+        return bottom - (bottom - TOP) * (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0])
+
+    parts = [text_at("strategy", left, TOP - 14, title), charts.y_axis(y_ticks, y_at, left, right)]
+    parts.append(rule("axis", left, bottom, right, bottom))
+    for mark in marks:
+        parts += [rule("border", left, y_at(mark.value), right, y_at(mark.value))]
+    for x, point in places:
+        parts += _dot(x_at(x), y_at, point)
+        parts.append(text_at("tick middle", x_at(x), bottom + 17, f"{x:.3g}"))
+    return parts
+
+
+def _dot(x: float, y_at: Axis, point: NetworkPoint) -> list[str]:
+    y = y_at(point.score)
+    parts = [f'<circle class="dot c1" cx="{x:.1f}" cy="{y:.1f}" r="4"/>', text_at("label", x + 7, y - 5, point.network)]
+    if point.low is not None and point.high is not None:
+        parts.insert(0, rule("interval", x, y_at(point.low), x, y_at(point.high)))
+    return parts
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return formatting.MISSING if low is None or high is None else f"{low:.4f} to {high:.4f}"
