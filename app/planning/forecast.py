@@ -102,12 +102,7 @@ def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = Fa
         low_s, high_s = min(low_s, total_s), max(high_s, total_s)
         before_s = _before_s(model, *around)
         worker_s = _terms(model, plays[0] if early else experiments, one.stages, num_workers, total_s, before_s)
-        trial_s = {
-            name: (seconds(name, stage.workers_per_trial, c := stage.concurrent_trials, c) or (0.0, 0.0))[1]
-            for stage in one.stages
-            for name in stage.trials
-        }
-        expected = Expected(total_s, low_s, high_s, worker_s, trial_s)
+        expected = Expected(total_s, low_s, high_s, worker_s, _trial_s(one.stages, seconds))
         reasons = (reason(one, total_s, bound_s, measured),)
         plan = Plan(study.name, num_workers, one.strategy, one.stages, reasons, expected)
         check(plan, study)
@@ -127,6 +122,15 @@ def fitting(study: Study, profile: Profile, num_workers: int) -> tuple[list[int]
     if not found:
         raise UsageError(f"no number of workers a trial fits: {'; '.join(room.lines())}")
     return found, room
+
+
+def _trial_s(stages: Sequence[Stage], seconds: Seconds) -> dict[str, float]:
+    """Each trial's on a lane that is there."""
+    return {
+        name: (seconds(name, stage.workers_per_trial, c := stage.concurrent_trials, c) or (0.0, 0.0))[1]
+        for stage in stages
+        for name in stage.trials
+    }
 
 
 def origins_of(study: Study) -> Origins:
