@@ -1,6 +1,6 @@
 """How right the predictions are: studies on two workers, what each strategy will take written down before it runs.
 
-The profile is taken once, by jobs/calibrate.py for each kind of training. Every study runs under each strategy for
+The profile of each kind of training is taken once, by jobs/calibrate.py. Every study runs under each strategy for
 itself and under the chosen plan; times are those of whole commands, as record.json has them. Numerics are fixed: all
 runs of a study compute the same. Started again it goes on with what has not run; delete benchmarks/.work/full/plan to
 measure anew.
@@ -25,6 +25,7 @@ from app.planning.search import study_of
 from benchmarks import data, document_data
 from benchmarks.common import RESULTS, WORK, Report, Setting, compare, host, load_average, num_cores, say, write_json
 from benchmarks.data import run_job
+from benchmarks.other_work import OtherWork, wait_for_quiet
 
 NUM_WORKERS = 2
 MEDIAN_TARGET, P90_TARGET, WIDTH_TARGET = 0.07, 0.20, 0.25
@@ -36,7 +37,7 @@ NUM_WON_OTHERWISE = 4
 
 BRATS = {"workload": "brats", "batch_size": 4, "task": {"patch_size": [32, 32, 32], "samples_per_case": 4}}
 LARGER = {**BRATS, "task": {"patch_size": [64, 64, 64], "samples_per_case": 1}, "batch_size": 2}
-PAGES = {"workload": "document_image", "batch_size": 8, "task": {"weights": "random", "image_size": 128}}
+PAGES = {"workload": "document_image", "batch_size": 16, "task": {"weights": "random", "image_size": 64}}
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,12 @@ class Asked:
     store: str = "brats"
     more: Mapping[str, Any] = field(default_factory=dict)
     """Of the study: its scheduler."""
+
+    @property
+    def kind(self) -> str:
+        """Of its trainings: they share a profile."""
+        patch = self.options["task"].get("patch_size") or [self.options["task"]["image_size"]]
+        return f"{self.options['workload']}-{patch[0]}"
 
     def values(self, epochs: float = 1.0) -> dict[str, Any]:
         """`epochs` of a trial of length 1."""
@@ -71,27 +78,25 @@ class Asked:
         return {"name": self.name, "experiments": experiments, **self.more}
 
 
-ASHA = {"scheduler": {"name": "asha", "options": {"grace_period": 2, "reduction_factor": 2}}}
-MEDIAN_STOPPING = {"scheduler": {"name": "median_stopping_rule", "options": {"grace_period": 1}}}
+ASHA = {"scheduler": {"name": "asha", "options": {"grace_period": 1, "reduction_factor": 2}}}
 QUICK = (
     Asked("few", BRATS, 1, 10),
     Asked("tail", BRATS, 3, 10),
     Asked("lengths", BRATS, 4, 10, (1, 4)),
 )
 FULL = (
-    Asked("one", BRATS, 1, 40),
-    Asked("pages-three", PAGES, 3, 40, store="pages"),
-    Asked("large-one", LARGER, 1, 40),
-    Asked("three", BRATS, 3, 35),
-    Asked("eight", BRATS, 8, 35),
-    Asked("pages-one", PAGES, 1, 35, store="pages"),
-    Asked("five-unequal", BRATS, 5, 35, (4, 1)),
-    Asked("large-three", LARGER, 3, 40),
-    Asked("rarely-evaluated-seven", {**BRATS, "evaluate_every_epochs": 5}, 7, 40),
-    Asked("eight-asha", BRATS, 8, 50, more=ASHA),
-    Asked("pages-six", PAGES, 6, 35, store="pages"),
-    Asked("large-four-unequal", LARGER, 4, 35, (3, 1, 1, 1)),
-    Asked("six-median", BRATS, 6, 40, more=MEDIAN_STOPPING),
+    Asked("one", BRATS, 1, 28),
+    Asked("pages-three", PAGES, 3, 28, store="pages"),
+    Asked("three", BRATS, 3, 45),
+    Asked("pages-one", PAGES, 1, 26, store="pages"),
+    Asked("four-asha", BRATS, 4, 60, more=ASHA),
+    Asked("large-three", LARGER, 3, 28),
+    Asked("five-unequal", BRATS, 5, 40, (2, 1)),
+    Asked("large-one", LARGER, 1, 28),
+    Asked("pages-two", PAGES, 2, 26, store="pages"),
+    Asked("large-four-unequal", LARGER, 4, 26, (3, 1, 1, 1)),
+    Asked("rarely-evaluated-four", {**BRATS, "evaluate_every_epochs": 3}, 4, 50),
+    Asked("eight", BRATS, 8, 26),
 )
 
 
@@ -109,10 +114,11 @@ def run(setting: Setting) -> Report:
     stores = {"brats": data.make(setting, data.QUICK_SHAPE).store}
     if any(one.store == "pages" for one in asked):
         stores["pages"] = document_data.make(setting).store
-    profile, facts = _measured(folder, asked, stores)
-    report = Report("plan", facts={**facts, "num_cores": num_cores(), "num_asked": len(asked)})
+    report = Report("plan", facts={"num_cores": num_cores(), "num_asked": len(asked), "calibration_s": {}})
     rows: list[dict[str, Any]] = []
     for one in asked:
+        profile, took_s = _measured(folder, one, stores[one.store])
+        report.facts["calibration_s"][one.kind] = took_s
         rows += _predicted_and_run(folder, one, profile, stores[one.store])
         report.facts |= {"runs": rows, "load_average": load_average()}
         report.ratios = _ratios(rows)
@@ -122,22 +128,19 @@ def run(setting: Setting) -> Report:
     return report
 
 
-def _measured(folder: Path, asked: tuple[Asked, ...], stores: Mapping[str, Path]) -> tuple[Profile, dict[str, Any]]:
-    """The profile of all kinds, and how long measuring took; from an earlier start where it was taken then."""
-    out, noted = folder / "profile.json", folder / "measured.json"
-    took_s: dict[str, float] = json.loads(noted.read_text()) if noted.exists() else {}
-    for one in asked:
+def _measured(folder: Path, one: Asked, store: Path) -> tuple[Profile, float]:
+    """The profile of its kind of training, and how long measuring took; that of an earlier study or start if there."""
+    out, noted = folder / f"profile-{one.kind}.json", folder / f"profile-{one.kind}.s"
+    if not noted.exists():
         path = folder / f"{one.name}.json"
         path.write_text(json.dumps(one.values()))
-        kind = json.dumps([one.options["workload"], one.options["task"], one.options["batch_size"]])
-        if kind in took_s:
-            continue
+        out.unlink(missing_ok=True)
+        wait_for_quiet()
         began_s = time.monotonic()
         workers = ("--workers", str(NUM_WORKERS), "--out", str(out))
-        run_job("calibrate.py", "--study", str(path), "--store", str(stores[one.store]), *workers)
-        took_s[kind] = time.monotonic() - began_s
-        noted.write_text(json.dumps(took_s))
-    return Profile.parse(out.read_bytes(), out.name), {"calibration_s": took_s}
+        run_job("calibrate.py", "--study", str(path), "--store", str(store), *workers)
+        noted.write_text(str(time.monotonic() - began_s))
+    return Profile.parse(out.read_bytes(), out.name), float(noted.read_text())
 
 
 def _sized(one: Asked, profile: Profile) -> dict[str, Any]:
@@ -171,8 +174,11 @@ def _predicted_and_run(folder: Path, one: Asked, profile: Profile, store: Path) 
             plan.write_text(forecast.plan.to_json())  # before the run
             shutil.rmtree(folder / "runs" / name, ignore_errors=True)  # of a start that was broken off
             strategy = ("--strategy", f"plan:{plan}", "--runs", str(folder / "runs"), "--name", name)
-            run_job("study.py", "--study", str(path), "--store", str(store), *strategy)
+            wait_for_quiet()
+            with OtherWork() as other:
+                run_job("study.py", "--study", str(path), "--store", str(store), *strategy)
             row = _row(one, forecast, folder / "runs" / name, chosen=forecast is every[0])
+            row["others_busy_cores"] = other.busy_cores
             done.write_text(json.dumps(row))
         rows.append(json.loads(done.read_text()))
         say(f"{name}: {rows[-1]['predicted_s']:.0f} s, took {rows[-1]['measured_s']:.0f} s")

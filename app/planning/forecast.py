@@ -102,7 +102,12 @@ def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = Fa
         low_s, high_s = min(low_s, total_s), max(high_s, total_s)
         before_s = _before_s(model, *around)
         worker_s = _terms(model, plays[0] if early else experiments, one.stages, num_workers, total_s, before_s)
-        expected = Expected(total_s, low_s, high_s, worker_s)
+        trial_s = {
+            name: seconds(name, stage.workers_per_trial, *(2 * (stage.concurrent_trials,)))[1]
+            for stage in one.stages
+            for name in stage.trials
+        }
+        expected = Expected(total_s, low_s, high_s, worker_s, trial_s)
         reasons = (reason(one, total_s, bound_s, measured),)
         plan = Plan(study.name, num_workers, one.strategy, one.stages, reasons, expected)
         check(plan, study)

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.configuration import from_dict, to_dict
@@ -40,6 +40,8 @@ class Expected:
     worker_s: Mapping[str, float]
     """Worker-seconds by term, and those without a trial: `start`, `again`, `steps`, `evaluation`, `checkpoint`,
     `other`, `handover`, `idle`."""
+    trial_s: Mapping[str, float] = field(default_factory=dict)
+    """Of each trial from its begin to its end, on a lane that is there."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from itertools import islice
 from typing import Any
 
 from app.configuration import from_dict, nearest
@@ -14,6 +15,8 @@ from app.strict_json import mapping
 
 GRID, RANDOM = "grid", "random"
 """Written out before the study runs; any other algorithm is one of app.execution.studies.searchers."""
+MAX_TRIALS = 10_000
+"""Of a search, assumed: each is written out and checked before anything starts, 2 ms each."""
 MOVED = {
     "method": '"algorithm": "grid", "random" or a searcher of Ray Tune; "tpe" is "optuna"',
     "num_random": '"n_startup_trials" (of algorithm optuna)',
@@ -47,6 +50,8 @@ class Request:
             self.num_trials is not None and self.num_trials < 1
         ):
             raise UsageError(f"num_trials: got {self.num_trials}, expected 1 or more, and none for algorithm grid")
+        if (self.num_trials or 0) > MAX_TRIALS:
+            raise UsageError(f"num_trials: got {self.num_trials}, expected at most {MAX_TRIALS}")
 
 
 def study_of(values: Any) -> Study:
@@ -97,7 +102,9 @@ def expand(request: Request, seed: int) -> list[dict[str, Any]]:
     `learning_rate=0.01+loss=dice`."""
     parameters = request.parameters
     if request.algorithm == GRID:
-        chosen = list(_combinations(request, parents_first(parameters), {}))
+        chosen = list(islice(_combinations(request, parents_first(parameters), {}), MAX_TRIALS + 1))
+        if len(chosen) > MAX_TRIALS:
+            raise UsageError(f"the grid has more than {MAX_TRIALS} combinations; list fewer values, or draw at random")
     else:
         chance = random.Random(seed)  # every parameter is drawn: a condition changes no other's draws
         drawn = [{path: draw(parameters[path], chance) for path in parameters} for _ in range(request.num_trials or 0)]

@@ -15,11 +15,14 @@ sys.path.insert(0, str(TOY))  # Ray's workers get the driver's path
 from toy import toy_experiment  # noqa: E402
 
 from app.errors import DataError, ResourceError, UsageError  # noqa: E402
+from app.execution.studies.automatic import automatic_plan  # noqa: E402
 from app.execution.studies.study import StudySetting, run_study  # noqa: E402
 from app.execution.trials.trial import run_trial  # noqa: E402
 from app.experiment import Experiment, Study  # noqa: E402
 from app.planning.plan import Plan, Stage, plan_of_strategy  # noqa: E402
+from app.planning.profile import Profile  # noqa: E402
 from app.records import StudyRecord  # noqa: E402
+from app.reporting.study.predicted import prediction_of  # noqa: E402
 from app.run_folder.study import RECORD as STUDY_RECORD  # noqa: E402
 from app.training.order import Order  # noqa: E402
 
@@ -133,3 +136,22 @@ def test_what_does_not_fit_fails_before_anything_starts(ray_cluster: None, tmp_p
     with pytest.raises(DataError, match="is not there: make the store first"):
         run_study(study, plan_of_strategy(study, "data-parallel", 1), StudySetting(str(tmp_path / "r"), {"": "/none"}))
     assert not (tmp_path / "run" / "trials").exists()
+
+
+def test_a_study_is_measured_planned_run_and_comes_out_as_foreseen(ray_cluster: None, tmp_path: Path) -> None:
+    """All in the same processes; what was measured has every way to start, and all that was predicted was measured."""
+    study = Study("s", tuple(experiment(f"seed{seed}", seed=seed) for seed in range(3)))
+    folder, stores = tmp_path / "run", {"": str(tmp_path)}
+    plan, left_out = automatic_plan(study, stores, 2, str(folder))
+    profile = Profile.parse((folder / "profile.json").read_bytes(), "profile.json")
+    assert {(s.workers, s.start) for s in profile.samples} >= {(2, "command"), (2, "kept"), (1, "lane"), (1, "kept")}
+    assert {(s.side_by_side, s.places) for s in profile.samples if s.workers == 1} >= {(2, 2), (1, 1)}
+    assert all(s.memory_limit_bytes > s.memory_bytes > 10**8 for s in profile.samples)
+    assert len(profile.readies_s) == 1 and left_out is None
+    assert not (folder / "measuring").exists()
+    record = run_study(study, plan, StudySetting(str(folder), stores))
+    assert [trial.status for trial in record.trials] == ["finished"] * 3
+    found = prediction_of(record)
+    assert found is not None and found.low_s < found.makespan_s < found.high_s
+    assert all(found.predicted[term] > 0 and found.measured[term] > 0 for term in ("startup", "steps", "evaluation"))
+    assert automatic_plan(study, stores, 2, str(folder)) == (plan, None), "nothing is measured again"

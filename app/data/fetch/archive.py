@@ -18,6 +18,10 @@ from app.console import progress
 from app.data.fetch.download import require_space
 from app.errors import DataError
 
+MAX_GROWTH = 100
+"""Assumed: scans and pages are compressed, text grows fivefold; what is made to fill disks grows by 1000."""
+ALWAYS_ALLOWED_BYTES = 2**30
+
 
 def extract_tar(archive: Path, folder: Path, name: str, must_hold: str) -> Path:
     """Unpack the archive's folder `name` as folder/name, which must hold a file `must_hold`; skipped if it is there.
@@ -40,7 +44,9 @@ def extract_tar(archive: Path, folder: Path, name: str, must_hold: str) -> Path:
         todo = [(m, staging / p) for m, p in zip(members, paths, strict=True) if m.isfile()]
         todo = [(member, path) for member, path in todo if not _is_done(member, path)]
         staging.mkdir(parents=True, exist_ok=True)
-        require_space(folder, sum(member.size for member, _ in todo), f"unpacking {archive.name}")
+        num_bytes = sum(member.size for member, _ in todo)
+        check_growth(num_bytes, archive)
+        require_space(folder, num_bytes, f"unpacking {archive.name}")
         with progress(f"unpack {archive.name}", len(todo)) as advance:
             for member, path in todo:
                 _write_member(tar, member, path, archive)
@@ -48,6 +54,16 @@ def extract_tar(archive: Path, folder: Path, name: str, must_hold: str) -> Path:
     os.replace(staging / name, target)
     shutil.rmtree(staging)
     return target
+
+
+def check_growth(num_bytes: int, archive: Path) -> None:
+    """Raises DataError when so many bytes cannot be of a data set in an archive of its size."""
+    most = max(MAX_GROWTH * archive.stat().st_size, ALWAYS_ALLOWED_BYTES)
+    if num_bytes > most:
+        raise DataError(
+            f"{archive} unpacks to {num_bytes / 1e9:.1f} GB or more, expected at most {MAX_GROWTH} times its size; "
+            "it is no data set"
+        )
 
 
 def _is_resource_fork(member: tarfile.TarInfo) -> bool:
@@ -76,13 +92,23 @@ def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, arc
     path.parent.mkdir(parents=True, exist_ok=True)
     content = tar.extractfile(member)
     assert content is not None, member.name
-    with content, path.open("wb") as file:
+    with removed_unless_whole(path), content, path.open("wb") as file:
         shutil.copyfileobj(content, file, 2**20)
         file.flush()
         os.fsync(file.fileno())
     if path.stat().st_size != member.size:
         raise DataError(f"{archive} is damaged: {member.name} ends early; delete it and fetch it again")
     os.utime(path, (member.mtime, member.mtime))
+
+
+@contextmanager
+def removed_unless_whole(path: Path) -> Iterator[None]:
+    """On a full disk half a file would only take its room."""
+    try:
+        yield
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from app.console import progress
-from app.data.fetch.archive import explained
+from app.data.fetch.archive import check_growth, explained, removed_unless_whole
 from app.data.fetch.download import CHUNK_BYTES, require_space
 from app.errors import DataError
 
@@ -48,7 +48,7 @@ def extract_data_set(archive: Path, target: Path, must_hold: tuple[str, ...]) ->
         return target
     staging = target.with_name(f".{target.name}.extracting")
     num_bytes = archive.stat().st_size if archive.is_file() else 0
-    num_written = 0
+    num_written = unpacked_bytes = 0
     with explained(archive), _opened(archive) as entries:
         staging.mkdir(parents=True, exist_ok=True)
         there_bytes = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())  # of an earlier call
@@ -59,7 +59,15 @@ def extract_data_set(archive: Path, target: Path, must_hold: tuple[str, ...]) ->
                 path = staging / _safe_path(entry.name, archive)
                 if path.name.startswith("._"):  # macOS writes one beside each file
                     continue
+                unpacked_bytes += entry.num_bytes
+                try:
+                    check_growth(unpacked_bytes, archive)
+                except DataError:
+                    shutil.rmtree(staging)
+                    raise
                 if not _is_done(entry, path):
+                    if entry.num_bytes > CHUNK_BYTES:  # it may be larger than its share of the archive
+                        require_space(staging, entry.num_bytes, f"unpacking {archive.name}")
                     _write(entry, path, archive)
                 num_written += 1
                 advance(entry.position // CHUNK_BYTES - shown, f"{num_written} files")
@@ -148,7 +156,7 @@ def _is_done(entry: _Entry, path: Path) -> bool:
 
 def _write(entry: _Entry, path: Path, archive: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with entry.open() as content, path.open("wb") as file:
+    with removed_unless_whole(path), entry.open() as content, path.open("wb") as file:
         shutil.copyfileobj(content, file, CHUNK_BYTES)
     if path.stat().st_size != entry.num_bytes:
         raise DataError(f"{archive} is damaged: {entry.name} ends early; delete it and fetch it again")

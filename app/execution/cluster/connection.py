@@ -2,17 +2,21 @@
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import ray
+from ray._common.utils import get_ray_address_file
 
 from app.console import say
 from app.errors import ResourceError
 from app.execution.cluster import own_ray
 from app.execution.cluster.on_demand import ask_for_gpus
+from app.execution.cluster.submit import TOKEN_ADVICE
 from app.machine import num_cores
 from app.planning.plan import Plan
 from app.records import WorkerKind
@@ -23,6 +27,8 @@ from app.training.order import Feeding
 SPARE_CPUS = 2
 """Logical CPUs that a local Ray gets beyond the workers: training must never hold every CPU, or Ray Data's tasks wait
 forever (measured). They are a count, not a core."""
+REACH_S = 10.0
+"""Assumed: what takes no connection within that is not there."""
 CORE = "core"
 """The resource by which a local Ray notes how many cores this machine has."""
 WAIT_FOR_RESOURCES_S = 45.0
@@ -47,12 +53,14 @@ def connect(num_workers: int) -> Slots:
     """Join the cluster of RAY_ADDRESS (set by `ray job submit`), or start Ray in this process.
 
     Raises:
-        ResourceError: the cluster has fewer slots than `num_workers`.
+        ResourceError: no cluster answers there, or it has fewer slots than `num_workers`.
     """
     if not ray.is_initialized():
         if os.environ.get("RAY_ADDRESS"):
-            ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
+            _join(os.environ["RAY_ADDRESS"])
         else:
+            if head := find_head():
+                say(f"the Ray at {head} is not used, but one of this job's own; with RAY_ADDRESS={head} it is")
             start_local(num_workers + SPARE_CPUS)
     listen_again()  # after Ray, whose own handler of SIGTERM prints a trace of C++
     _keep_quiet()
@@ -72,6 +80,38 @@ def _keep_quiet() -> None:
     from ray._private import worker
 
     worker._worker_logs_enabled = False  # what its debugger sets, too; the only switch that errors of nodes heed
+
+
+def _join(address: str) -> None:
+    """Raises ResourceError: no Ray answers there, or it wants another token."""
+    try:
+        if address != "auto" and "://" not in address:
+            _reach(address)  # Ray itself would try for minutes
+        ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
+    except ray.exceptions.AuthenticationError as error:
+        raise ResourceError(f"the Ray at {address} (RAY_ADDRESS) wants a token: {TOKEN_ADVICE}") from error
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ResourceError(
+            f"no Ray answers at {address} (RAY_ADDRESS): {error}; start one (`ray start --head`), correct the "
+            "address, or unset it to use this machine"
+        ) from error
+
+
+def _reach(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise ValueError("expected HOST:PORT")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_S).close()
+
+
+def find_head() -> str | None:
+    """The address of a Ray that was started on this machine (`ray start --head`) and answers; a job's own is none."""
+    try:
+        address = Path(get_ray_address_file(None)).read_text().strip()
+        _reach(address)
+    except (OSError, ValueError):  # none was, or it is gone
+        return None
+    return address
 
 
 def start_local(num_logical_cpus: int) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import ray
 from ray._private import ray_constants
 
+from app.errors import ResourceError
+from app.execution.cluster.limits import check_processes
 from app.execution.cluster.own_folder import OwnFolder
 
 _TOKEN = secrets.token_hex(32)
@@ -24,29 +26,35 @@ _ENVIRONMENT: Mapping[str, str | None] = {
     # What keeps Ray on 127.0.0.1, on Linux too; `_node_ip_address` alone does not.
     ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",
     "GLOO_SOCKET_IFNAME": "lo",
-    # Processes of Ray Train for a dashboard and for nodes of a cloud.
-    "RAY_TRAIN_ENABLE_STATE_TRACKING": "0",
-    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
 }
 """Of Ray's processes, which are this user's own: others cannot read it. None: without."""
+_WATCHERS = ("RAY_TRAIN_ENABLE_STATE_TRACKING", "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER")
+"""Processes of Ray Train for a dashboard and for nodes of a cloud; the process that trains asks for them later on."""
 _folders: list[OwnFolder] = []
 
 
-def start(**options: Any) -> None:
-    """Start it. `options`: of ray.init, as num_cpus and resources.
+def start(num_cpus: int, **options: Any) -> None:
+    """Start it with so many logical CPUs. `options`: of ray.init.
 
     Its files lie in a folder that only this user can enter, and are removed with it at the end of this process, however
     that comes: what was killed leaves its folder and processes to the next start.
+
+    Raises:
+        ResourceError: the machine does not let it be started.
     """
+    check_processes(num_cpus)
     _folders.append(OwnFolder())
     atexit.register(stop)
-    with _environment(_ENVIRONMENT), _on_loopback(), _told_to_end():
+    for watcher in _WATCHERS:
+        os.environ.setdefault(watcher, "0")
+    with _environment(_ENVIRONMENT), _on_loopback(), _in_words():
         ray.init(
             address="local",  # else a head on this machine, or what one that was killed has left behind, is tried first
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
             _temp_dir=os.path.join(folder(), "r"),  # Ray opens its own to everybody
+            num_cpus=num_cpus,
             **options,
         )
 
@@ -67,12 +75,15 @@ def folder() -> str:
 
 
 @contextmanager
-def _told_to_end() -> Iterator[None]:
-    """SIGTERM, which Ray takes for itself as it starts, is to be as Ctrl-C here as elsewhere."""
+def _in_words() -> Iterator[None]:
+    """SIGTERM, which Ray takes for itself as it starts, is as Ctrl-C here as elsewhere; what Ray raises, a line."""
     try:
         yield
     except SystemExit as error:
         raise KeyboardInterrupt from error
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ResourceError(f"a Ray of this machine could not be started: {first}") from error
 
 
 @contextmanager

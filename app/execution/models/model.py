@@ -79,7 +79,10 @@ def load_model(
     experiment = Experiment.from_dict(content["experiment"])
     workload = find_workload(experiment.workload)
     task = workload.parse_task({**experiment.task, **(task_options or {})})
-    network = workload.build_model(task, with_weights=False)
+    try:
+        network = workload.build_model(task, with_weights=False)
+    except (MemoryError, RuntimeError) as error:  # of a size that no machine has
+        raise DataError(f"{file}: the network that it names cannot be made: {str(error).splitlines()[0]}") from error
     try:
         network.load_state_dict(content["model"])
     except RuntimeError as error:

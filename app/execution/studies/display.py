@@ -8,6 +8,7 @@ from rich.live import Live
 from rich.table import Table
 
 from app.console import console, say
+from app.execution.studies.eta import study_eta_s
 from app.execution.studies.state import StudyState
 from app.execution.trials.display import PLAIN_INTERVAL_S
 from app.printable import printable
@@ -123,31 +124,6 @@ def summary(state: StudyState, num_running: int, eta_s: float | None, num_silent
     parts += [f"{num_running} running{silent}"] if num_running else []
     parts += [f"{state.num_of('failed')} failed"] if state.num_of("failed") else []
     return ", ".join(parts) + ("" if eta_s is None else f", ETA {eta_s:.0f} s")
-
-
-def study_eta_s(
-    state: StudyState,
-    running: Mapping[str, float],
-    statuses: Mapping[str, Mapping[str, Any]],
-    num_at_once: int,
-    now_s: float,
-) -> float | None:
-    """Seconds to the end of the study, as if every trial to come took as long as the mean of those known so far; None
-    before anything is known."""
-    left_s = {name: status["eta_s"] for name, status in statuses.items() if status and status["eta_s"] is not None}
-    known_s = [now_s - running[name] + eta_s for name, eta_s in left_s.items()]
-    known_s += [
-        trial.end_s - trial.start_s
-        for trial in state.trials.values()
-        if trial.status == "finished" and trial.end_s is not None and trial.start_s is not None
-    ]
-    if not known_s:
-        return None
-    mean_s = sum(known_s) / len(known_s)
-    num_to_come = state.num_of("waiting") - len(running)
-    left = [left_s.get(name, max(0.0, mean_s - (now_s - since))) for name, since in running.items()]
-    shared_s: float = (sum(left) + num_to_come * mean_s) / max(1, num_at_once)
-    return max(shared_s, *left) if left else shared_s
 
 
 def scores(metrics: Mapping[str, Any]) -> str:

@@ -201,3 +201,21 @@ def test_wrong_searches_are_refused(search: dict[str, Any], message: str) -> Non
 def test_a_study_that_is_no_object_is_a_user_s_error(value: object) -> None:
     with pytest.raises(UsageError, match="expected names with values"):
         study_of(value)
+
+
+CHOICE = {"seed": {"values": [1, 2]}}
+THOUSANDS = {name: {"values": list(range(1, 1001))} for name in ("seed", "epochs", "batch_size")}
+
+
+@pytest.mark.parametrize(
+    ("search", "told"),
+    [
+        ({"algorithm": "random", "num_trials": 10**12, "parameters": CHOICE}, "num_trials: got 1000"),
+        ({"algorithm": "optuna", "num_trials": 10_001, "parameters": CHOICE}, "expected at most 10000"),
+        ({"parameters": THOUSANDS}, "the grid has more than 10000 combinations"),
+    ],
+)
+def test_a_search_that_nobody_can_wait_for_is_refused_at_once(search: dict[str, Any], told: str) -> None:
+    """A million draws took a minute of silence, a grid of 10^9 all memory."""
+    with pytest.raises(UsageError, match=told):
+        study_of({"name": "s", "search": {"base": {"workload": "w"}, **search}})

@@ -93,3 +93,11 @@ def test_another_archive_is_named(tmp_path: Path) -> None:
     tar = make_tar(tmp_path / "set.tar", {"set/readme": b"hello"})
     with pytest.raises(DataError, match=r"has no set/dataset\.json: it is not the expected archive"):
         extract_tar(tar, tmp_path / "out", "set", "dataset.json")
+
+
+def test_what_is_made_to_fill_disks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ALWAYS_ALLOWED_BYTES", 1000)
+    tar = make_tar(tmp_path / "set.tar", {**FILES, "set/zeros": bytes(2**22)}, "w:gz")
+    with pytest.raises(DataError, match=r"unpacks to 0\.0 GB or more, expected at most 100 times its size"):
+        extract_tar(tar, tmp_path / "out", "set", "dataset.json")
+    assert not unpacked(tmp_path / "out")

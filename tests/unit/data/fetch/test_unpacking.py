@@ -1,5 +1,7 @@
 """Unpacking data sets that lie some folders deep: whole or not at all, resumable, nothing that leads out."""
 
+import errno
+import gzip
 import io
 import tarfile
 import zipfile
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app.data.fetch import archive as archives
 from app.data.fetch import unpacking
 from app.data.fetch.unpacking import extract_data_set, find_root
 from app.errors import DataError
@@ -131,3 +134,36 @@ def test_what_is_unpacked_already_needs_no_room(tmp_path: Path, monkeypatch: pyt
     staged.write_bytes(b"one" * 999)
     extract_data_set(archive, tmp_path / "mine", WANTED)
     assert asked == [archive.stat().st_size - 2997]
+
+
+@pytest.mark.parametrize("name", ["set.tar.gz", "set.zip"])
+def test_what_is_made_to_fill_disks_is_refused_and_leaves_nothing(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "ALWAYS_ALLOWED_BYTES", 1000)
+    files = {**FILES, **{f"around/set/{n}": bytes(2**20) for n in range(4)}}
+    archive = make_archive(tmp_path / "plain.tar", files)
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as made:
+            for path, content in files.items():
+                made.writestr(path, content)
+    else:
+        (tmp_path / name).write_bytes(gzip.compress(archive.read_bytes()))
+    target = tmp_path / "out" / "mine"
+    with pytest.raises(DataError, match="expected at most 100 times its size"):
+        extract_data_set(tmp_path / name, target, WANTED)
+    assert list(target.parent.iterdir()) == []
+    assert extract_data_set(archive, target, WANTED) == target, "as large as what is in it"
+
+
+def test_half_a_file_does_not_stay_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(_: object, file: io.BufferedWriter, __: int) -> None:
+        file.write(b"half")
+        file.flush()
+        raise OSError(errno.ENOSPC, "No space left on device", file.name)
+
+    archive = make_archive(tmp_path / "set.tar", FILES)
+    monkeypatch.setattr(unpacking.shutil, "copyfileobj", fill)
+    with pytest.raises(DataError, match="No space left on device"):
+        extract_data_set(archive, tmp_path / "mine", WANTED)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path != archive]

@@ -1,8 +1,11 @@
 """Whether a plan fits into a cluster, the CPUs with which Ray Data reads among what it needs."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.exceptions import AuthenticationError
+from silent_server import silent_server
 
 from app.errors import ResourceError
 from app.execution.cluster import connection
@@ -101,3 +104,62 @@ def test_room_is_counted_over_all_nodes_and_cpus_for_reading_beside(monkeypatch:
     connection.check_workers(5, {"CPU": 1.0}, True, "no room:")
     with pytest.raises(ResourceError, match=r"no room: 6 x 1 CPU \+ 2 for reading data of 7; plan fewer workers"):
         connection.check_workers(6, {"CPU": 1.0}, True, "no room:")
+
+
+def test_a_head_on_this_machine_is_found_while_it_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    assert connection.find_head() is None
+    address_file = tmp_path / "ray" / "ray_current_cluster"
+    address_file.parent.mkdir()
+    with silent_server() as port:
+        address_file.write_text(f"127.0.0.1:{port}")
+        assert connection.find_head() == f"127.0.0.1:{port}"
+    assert connection.find_head() is None, "it is gone, its file stays"
+    address_file.write_text("nonsense")
+    assert connection.find_head() is None
+
+
+def test_a_job_says_that_it_does_not_use_a_head_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(connection.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(connection, "start_local", lambda _: None)
+    monkeypatch.setattr(connection, "listen_again", lambda: None)
+    monkeypatch.setattr(connection, "count_slots", lambda: connection.Slots("CPU core", 2))
+    for head, told in (("10.0.0.1:6379", "with RAY_ADDRESS=10.0.0.1:6379 it is"), (None, "")):
+        monkeypatch.setattr(connection, "find_head", lambda head=head: head)
+        connection.connect(1)
+        shown = capsys.readouterr().out
+        assert told in shown and bool(shown) == bool(told)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("nonsense", "expected HOST:PORT"),
+        ("127.0.0.1:1", "refused"),
+        ("127.0.0.1:70000", "expected HOST:PORT"),
+        ("no.such.host.invalid:6379", "known|resolution|associated"),
+    ],
+)
+def test_an_address_where_no_ray_is_is_one_line_at_once(
+    monkeypatch: pytest.MonkeyPatch, address: str, told: str
+) -> None:
+    """Ray tries for minutes, or ends in a trace."""
+    monkeypatch.setattr(connection.ray, "is_initialized", lambda: False)
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(ResourceError, match=rf"no Ray answers at {address} \(RAY_ADDRESS\): .*({told})"):
+        connection.connect(1)
+
+
+def test_a_cluster_that_wants_a_token_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise AuthenticationError("no token")
+
+    monkeypatch.setattr(connection.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(connection.ray, "init", refuse)
+    with silent_server() as port:
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
+        with pytest.raises(ResourceError, match=r"wants a token: set RAY_AUTH_MODE=token"):
+            connection.connect(1)

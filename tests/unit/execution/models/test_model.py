@@ -108,3 +108,13 @@ def test_what_is_no_model_is_said_clearly(tmp_path: Path) -> None:
     write_run(tmp_path, {**OPTIONS, "filters": [8, 8]})
     with pytest.raises(DataError, match="weights do not fit"):
         load_model(str(tmp_path))
+
+
+def test_a_network_of_a_size_that_no_machine_has_is_refused(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    path = tmp_path / "checkpoint/best.pt"
+    content = torch.load(path, weights_only=True)
+    content["experiment"]["task"]["filters"] = [10**7, 10**7]
+    torch.save(content, path)
+    with pytest.raises(DataError, match=r"best\.pt: the network that it names cannot be made: .*memory"):
+        load_model(str(tmp_path))

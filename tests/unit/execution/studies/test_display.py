@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from measured_records import record
 
-from app.execution.studies.display import row, study_eta_s, summary
+from app.execution.studies.display import row, summary
+from app.execution.studies.eta import study_eta_s
 from app.execution.studies.state import StudyState
 from app.experiment import Experiment, Study
-from app.planning.plan import plan_of_strategy
+from app.planning.plan import Expected, Plan, Stage, plan_of_strategy
 
 
 def state(num_trials: int = 6) -> StudyState:
@@ -35,6 +37,19 @@ def test_eta_takes_the_mean_trial_for_those_to_come() -> None:
     assert study_eta_s(s, {"t0": 0.0, "t1": 0.0}, statuses, 2, now_s=10.0) == pytest.approx((30 + 30 + 160) / 2)
     one = state(1)
     assert study_eta_s(one, {"t0": 0.0}, {"t0": status(30.0)}, 2, now_s=10.0) == 30.0, "the last trial is not shared"
+
+
+def test_eta_holds_what_the_plan_expects_against_what_trials_have_taken() -> None:
+    """Expected: a 20 s, b 40 s on one each, c 10 s on both. Nothing known: 40 s and 10 s. With a's end after 30 s, half
+    as much again: b has 60 - 30 s to go, then c 15 s."""
+    study = Study("s", tuple(Experiment(name=name, workload="w", batch_size=2) for name in "abc"))
+    said = Expected(50.0, 45.0, 55.0, {}, {"a": 20.0, "b": 40.0, "c": 10.0})
+    plan = Plan("s", 2, "mixed:1+2", (Stage(1, 2, ("a", "b")), Stage(2, 1, ("c",))), expected=said)
+    s = StudyState(study, plan, {}, None, 0.0, "CPU")
+    assert study_eta_s(s, {"a": 0.0, "b": 0.0}, {"a": {}, "b": {}}, 2, now_s=0.0) == pytest.approx(50.0)
+    s.begin("a", 0, 0.0)
+    s.finish("a", record("a"), (), 30.0)
+    assert study_eta_s(s, {"b": 0.0}, {"b": {}}, 1, now_s=30.0) == pytest.approx(30.0 + 15.0)
 
 
 def test_a_row_says_what_is_known() -> None:

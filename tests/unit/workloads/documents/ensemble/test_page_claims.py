@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from scipy.stats import binom
 
 from app.workloads.documents.ensemble.methods import Comparison, compare, fit
@@ -42,8 +43,9 @@ def test_transfer_is_better_where_a_gain_was_planted() -> None:
     assert transfer_against_scratch(gain=-0.1, seed=1).verdict == "worse"
 
 
-def test_transfer_without_a_gain_is_called_significant_as_rarely_as_promised() -> None:
+def test_transfer_without_a_gain_is_called_significant_as_rarely_as_promised(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 40 nulls at 5 %: more than 7 would come by chance once in 1,400 times."""
+    monkeypatch.setattr("app.workloads.documents.ensemble.methods.NUM_RESAMPLES", 1000)
     called = sum(transfer_against_scratch(0.0, seed).verdict != "no significant difference" for seed in range(40))
     assert binom.sf(7, 40, 0.05) < 1 / 1400
     assert called <= 7
