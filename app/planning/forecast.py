@@ -102,7 +102,7 @@ def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = Fa
         low_s, high_s = min(low_s, total_s), max(high_s, total_s)
         before_s = _before_s(model, *around)
         worker_s = _terms(model, plays[0] if early else experiments, one.stages, num_workers, total_s, before_s)
-        expected = Expected(total_s, low_s, high_s, worker_s, _trial_s(one.stages, seconds))
+        expected = Expected(total_s, low_s, high_s, worker_s, _trial_s(seconds, one.stages))
         reasons = (reason(one, total_s, bound_s, measured),)
         plan = Plan(study.name, num_workers, one.strategy, one.stages, reasons, expected)
         check(plan, study)
@@ -122,15 +122,6 @@ def fitting(study: Study, profile: Profile, num_workers: int) -> tuple[list[int]
     if not found:
         raise UsageError(f"no number of workers a trial fits: {'; '.join(room.lines())}")
     return found, room
-
-
-def _trial_s(stages: Sequence[Stage], seconds: Seconds) -> dict[str, float]:
-    """Each trial's on a lane that is there."""
-    return {
-        name: (seconds(name, stage.workers_per_trial, c := stage.concurrent_trials, c) or (0.0, 0.0))[1]
-        for stage in stages
-        for name in stage.trials
-    }
 
 
 def origins_of(study: Study) -> Origins:
@@ -189,6 +180,17 @@ def _terms(
     first = stages[0]
     found["start"] = found.get("start", 0.0) + first.workers_per_trial * first.concurrent_trials * before_s
     return {**found, "idle": max(0.0, num_workers * total_s - sum(found.values()))}
+
+
+def _trial_s(seconds: Seconds, stages: Sequence[Stage]) -> dict[str, float]:
+    """What each trial takes of a lane that is there, in seconds."""
+    found = {}
+    for stage in stages:
+        for name in stage.trials:
+            times = seconds(name, stage.workers_per_trial, stage.concurrent_trials, stage.concurrent_trials)
+            assert times is not None, f"{name} on {stage.workers_per_trial} workers is planned and cannot run"
+            found[name] = times[1]
+    return found
 
 
 def reason(candidate: Candidate, total_s: float, bound_s: float, measured: bool) -> str:

@@ -159,7 +159,8 @@ def make_optimizer(
 
 def _layer_wise(options: OptimizerConfig, groups: list[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
     """Each decayed tensor's step is as long as its weights times the rate (LARS: a thousandth of that)."""
-    from timm.optim import Lamb, Lars
+    from timm.optim.lamb import Lamb
+    from timm.optim.lars import Lars
 
     if options.name == "lars":
         nesterov = options.nesterov and options.momentum > 0

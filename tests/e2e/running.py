@@ -11,7 +11,8 @@ from pathlib import Path
 from app.command_line import ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
-LEFT_OUT = {"RAY_ADDRESS", "OMP_THREAD_LIMIT", "OMP_NUM_THREADS", *ENVIRONMENT}
+WATCHERS = {"RAY_TRAIN_ENABLE_STATE_TRACKING", "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"}
+LEFT_OUT = {"RAY_ADDRESS", "OMP_THREAD_LIMIT", "OMP_NUM_THREADS", *WATCHERS, *ENVIRONMENT}
 """Of the environment: what tests/conftest.py and other tests of this process have set, and no user has."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from app.errors import ResourceError
 
 NUM_TASKS, NUM_TASKS_PER_CPU = 200, 30
-"""Threads of Ray's own processes, and of a worker for each CPU that it starts with; measured."""
+"""Threads of Ray's own processes, and of a worker for each CPU that it starts with; assumed."""
 
 
 def check_processes(num_cpus: int) -> None:

@@ -76,8 +76,8 @@ def find_networks(found: Comparison) -> tuple[NetworkPoint, ...]:
         record, evaluation, best = done[name], evaluation_of(run, name, split), best_score(run, name)
         assert best is not None
         point = NetworkPoint(name, network, record.num_parameters, record.samples_per_s, best)
-        if evaluation is not None and first is not None:
-            mean = evaluation.means[score]
+        mean = None if evaluation is None or first is None else evaluation.means[score]
+        if evaluation is not None and first is not None and mean is not None and mean.mean is not None:
             paired = paired_differences(cases_of(first, score), cases_of(evaluation, score)) if name != names[0] else []
             low, high, p = (*mean_interval(paired), p_value(paired)) if len(paired) > 1 else (None, None, None)
             point = NetworkPoint(
