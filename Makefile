@@ -19,11 +19,16 @@ demo: setup ## Volumes in, a trained and evaluated model, a report out: runs/dem
 # `make test-cluster`. Where hosts cannot be made they are skipped, and say what is missing.
 HOSTS := $(foreach part,1_launch 2_jobs 3_access 6_down,tests/cluster/test_cluster_$(part).py)
 
+# A file at a time, side by side. What starts a Ray runs by itself: two at once on two cores take longer than one after
+# the other.
+UNIT = $(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile tests/workloads tests/fuzz tests/unit
+
 test: lint ## Lint, then the tests: unit, on Ray, end to end, on hosts
-	@$(PY) -m pytest -n logical --maxprocesses 4 $(HOSTS) tests/ray tests/e2e tests/fuzz tests/workloads tests/unit
+	@$(UNIT)
+	@$(PY) -m pytest tests/ray tests/e2e $(HOSTS)
 
 test-unit: setup ## Only the fast tests, without Ray
-	@$(PY) -m pytest -n logical --maxprocesses 4 tests/workloads tests/unit
+	@$(UNIT)
 
 test-cluster: setup ## All tests on hosts made of namespaces, faults too: needs root, iproute2, openssh-server, rsync
 	@$(PY) -m pytest tests/cluster

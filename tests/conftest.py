@@ -1,12 +1,10 @@
-"""Shared by all tests: hypothesis profiles, markers by folder, what runs beside what, one local Ray, folders with short
-paths."""
+"""Shared by all tests: hypothesis profiles, markers by folder, one local Ray, folders with short paths."""
 
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -38,22 +36,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(TESTS).parts[0]
         if folder in ("ray", "e2e"):
             item.add_marker(folder)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `-n`: each part that shares a Ray, a demo or hosts stays in one process, one part beside another, in the
-    order of the command line; unit tests fill in, a file at a time."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class ByPart(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.split("::")[0]
-            part = "/".join(Path(file).parts[:2])
-            return part if part in ("tests/ray", "tests/e2e", "tests/cluster") else file
-
-    config.option.loadscopereorder = False
-    return ByPart(config, log)
 
 
 @pytest.fixture
