@@ -32,6 +32,7 @@ def measure(
 def _counted(
     network: dict[str, Any], size: tuple[int, ...], batch_size: int, micro_batch_size: int | None, precision: str
 ) -> int:
+    from app.configuration import to_dict
     from app.experiment import Experiment
     from app.training.memory import step_bytes
     from app.training.numerics import Numerics
@@ -42,7 +43,7 @@ def _counted(
     experiment = Experiment(
         name="memory",
         workload="brats",
-        task=task.to_dict(),
+        task=to_dict(task),
         batch_size=batch_size,
         max_micro_batch_size=micro_batch_size,
     )

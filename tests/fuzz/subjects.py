@@ -18,6 +18,7 @@ from drawn_sets import draw_page, encoded, save_rvl, save_tobacco
 from measured_records import record as measured_record
 from small_scans import make_store, write_scans
 
+from app.configuration import to_dict
 from app.data import files
 from app.execution.models.model import load_model
 from app.experiment import Experiment
@@ -118,7 +119,7 @@ def _network() -> torch.nn.Module:
 
 
 def _experiment() -> Experiment:
-    return Experiment(name="run", workload="brats", task=TASK.to_dict())
+    return Experiment(name="run", workload="brats", task=to_dict(TASK))
 
 
 def _make_model(folder: Path) -> None:

@@ -116,8 +116,9 @@ def test_the_demo_s_second_strategy_takes_the_numerics_of_the_first(
         def run(self, step: Any) -> None:
             shown.append(step.job)
 
-    demo.walk(tmp_path / "store", tmp_path, 2, Shown())
+    demo.walk(7, tmp_path / "store", tmp_path, 2, Shown())
     first, second, report = shown
+    assert all("epochs=7" in job for job in (first, second))
     assert "--numerics" not in first and second[second.index("--numerics") + 1] == str(tmp_path / "experiment-parallel")
     assert first[first.index("--name") + 1] == "experiment-parallel" and report[0] == "report"
 
