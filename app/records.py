@@ -1,6 +1,5 @@
 """What a finished training leaves behind: plain data, written as record.json."""
 
-import os
 import platform
 import socket
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from importlib import metadata
 from typing import Any, Literal
 
 from app.errors import UsageError
-from app.machine import num_cores
+from app.machine import memory_bytes, num_cores
 
 PACKAGES = ("ray", "torch", "monai", "timm", "transformers", "numpy", "blosc2")
 
@@ -269,10 +268,9 @@ def _versions(packages: tuple[str, ...]) -> Mapping[str, str]:
 
 def host() -> dict[str, Any]:
     """The machine this process runs on."""
-    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "name": socket.gethostname(),
         "system": platform.platform(),
         "num_cores": num_cores(),
-        "memory_bytes": memory_bytes,
+        "memory_bytes": memory_bytes(),
     }

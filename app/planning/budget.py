@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from app.errors import UsageError
 from app.experiment import Study
 from app.planning.cost import CostModel
-from app.planning.forecast import Forecast, choose, forecasts
+from app.planning.forecast import Forecast, choose, fitting, forecasts
+from app.planning.memory import Room
 from app.planning.plan import Plan, Stage, check
 from app.planning.profile import Profile
 from app.records import StudyTrial
@@ -50,7 +51,7 @@ def bounded(study: Study, profile: Profile, chosen: Forecast, budget_s: float, i
             f"{chosen.high_s / 3600:.3g} h"
         )
     part = chosen if num == len(names) else _fastest(study, profile, num_workers, num, is_up)
-    plan = _with_rest(part.plan, study, names[num:])
+    plan = _with_rest(part.plan, study, names[num:], fitting(study, profile, num_workers)[1])
     model, above = CostModel(profile), part.high_s / part.makespan_s
     stage_of = {name: stage for stage in plan.stages for name in stage.trials}
     trial_s = {}
@@ -74,11 +75,12 @@ def num_that_fit(study: Study, profile: Profile, num_workers: int, budget_s: flo
     return low
 
 
-def _with_rest(plan: Plan, study: Study, rest: Sequence[str]) -> Plan:
+def _with_rest(plan: Plan, study: Study, rest: Sequence[str], room: Room) -> Plan:
     """The trials that do not fit come last, on the width of the last stage, after what they start from."""
     k = plan.stages[-1].workers_per_trial
+    places = room.places.get(k, plan.num_workers // k)
     later = [tuple(name for name in names if name in {*rest}) for names in study.generations()]
-    stages = [Stage(k, min(plan.num_workers // k, len(names)), names) for names in later if names]
+    stages = [Stage(k, min(places, len(names)), names) for names in later if names]
     found = replace(plan, stages=(*plan.stages, *stages))
     check(found, study)
     return found

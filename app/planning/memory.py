@@ -21,8 +21,8 @@ class Room:
     """Why so many workers a trial do not fit at all."""
 
     def lines(self) -> list[str]:
-        fewer = [f"{k} workers a trial: {places} at a time, more do not fit" for k, places in self.places.items()]
-        return [*(f"{k} workers a trial: {why}" for k, why in self.lacking.items()), *fewer]
+        found = {**self.lacking, **{k: f"{most} at a time, more do not fit" for k, most in self.places.items()}}
+        return [f"{k} worker{'s' if k > 1 else ''} a trial: {why}" for k, why in found.items()]
 
 
 def room_for(experiments: Iterable[Experiment], profile: Profile, num_workers: int, widths: Sequence[int]) -> Room:
@@ -45,7 +45,7 @@ def room_for(experiments: Iterable[Experiment], profile: Profile, num_workers: i
             needed = needed_bytes(known, k, experiment.global_batch_size(k))
             most = _most(known[0], needed, k, num_workers, profile)
             if most < 1:
-                lacking.setdefault(k, _told(experiment, known[0], needed, k, any(s.workers == k for s in known)))
+                lacking.setdefault(k, _told(experiment, known, needed, k, profile))
             elif most < num_workers // k:
                 places[k] = min(most, places.get(k, most))
     return Room({k: most for k, most in sorted(places.items()) if k not in lacking}, dict(sorted(lacking.items())))
@@ -78,9 +78,13 @@ def _most(known: Sample, needed: float, k: int, num_workers: int, profile: Profi
     return num_workers // on_node * (fitting // k)
 
 
-def _told(experiment: Experiment, known: Sample, needed: float, k: int, measured: bool) -> str:
-    how = "" if measured else ", by what fewer or more workers needed"
+def _told(experiment: Experiment, known: Sequence[Sample], needed: float, k: int, profile: Profile) -> str:
+    how = "" if any(s.workers == k for s in known) else ", by what fewer or more workers needed"
+    limit = known[0].memory_limit_bytes / GIB
+    share = limit
+    if profile.setting.device == "cpu":
+        share *= USABLE / min(k, profile.workers_on_node or profile.setting.num_cores)
     return (
-        f"{experiment.name} needs {needed / GIB:.1f} GiB a worker{how}; there are "
-        f"{known.memory_limit_bytes / GIB:.1f} GiB"
+        f"{experiment.name} needs {needed / GIB:.1f} GiB a worker{how}; expected at most {share:.1f} of the "
+        f"{limit:.1f} GiB that there are"
     )

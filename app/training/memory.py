@@ -3,7 +3,6 @@
 Counted is what tensors hold at most at one time: weights, gradients, the optimizer's state, samples and activations.
 """
 
-import os
 import weakref
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from app.errors import ResourceError
 from app.experiment import Experiment
+from app.machine import memory_bytes
 from app.training.context import LocalContext, WorkerContext
 from app.training.numerics import Numerics, candidates
 from app.training.order import Order
@@ -129,4 +129,4 @@ def device_bytes(device: torch.device, workers_on_node: int) -> int:
     """Memory of this worker's device: of a GPU all, of a machine's its share."""
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // workers_on_node
+    return memory_bytes() // workers_on_node

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from app.errors import UsageError
-from app.machine import num_cores
+from app.machine import memory_bytes, num_cores
 
 if TYPE_CHECKING:
     import torch
@@ -61,10 +61,11 @@ def keep_freed_memory() -> bool:
 
 
 def peak_and_limit_bytes(device: "torch.device") -> tuple[int, int]:
-    """Most that this process held: of a GPU as torch reserved it, else of the host; and how much there is."""
+    """Most that this process ever held, earlier trainings in it included: of a GPU as torch reserved it, else of the
+    host; and how much there is."""
     import torch
 
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device), torch.cuda.get_device_properties(device).total_memory
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak_kib * 1024, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return peak_kib * 1024, memory_bytes()

@@ -27,9 +27,11 @@ class OwnFolder:
         _remove_dead()
         self.path = tempfile.mkdtemp(prefix=PREFIX, dir=_places()[0])  # with mode 700
         self._lock = os.open(os.path.join(self.path, LOCK_NAME), os.O_RDWR | os.O_CREAT, 0o600)
-        os.write(self._lock, socket.gethostname().encode())
         with suppress(OSError):  # a file system without locks: then nobody takes it for dead, as nobody can lock it
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(
+                self._lock, fcntl.LOCK_EX
+            )  # waits for who looks whether it is dead, which without a name it is not
+        os.write(self._lock, socket.gethostname().encode())
 
     def remove(self) -> None:
         """End the other processes that write into it, and remove it."""

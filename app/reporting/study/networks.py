@@ -3,16 +3,21 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
-from app.intervals import CONFIDENCE, MAX_ERROR, holm, mean_interval, p_value
 from app.reporting.page import charts, formatting
 from app.reporting.page.charts import Axis, rule, svg, text_at, ticks
 from app.reporting.page.markup import Column, Html, figure, paragraph, section, table
 from app.reporting.study.comparison import Comparison, best_score, trial_of
 from app.reporting.study.numbers import flattened
-from app.reporting.study.parity import paired_differences
-from app.reporting.study.sweep import MIN_VALUES, cases_of, common_split, evaluation_of
+from app.reporting.study.paired_scores import (
+    COLUMNS,
+    INTERVAL_NOTE,
+    PairedScore,
+    common_split,
+    paired_scores,
+    that_differ,
+)
+from app.reporting.study.sweep import MIN_VALUES
 
 OPTIONS = ("task.model", "task.network")
 WIDTH, HEIGHT, PANEL_WIDTH, LEFT, TOP, BOTTOM = 960, 300, 460, 56, 30, 44
@@ -37,23 +42,13 @@ PUBLISHED = (
 
 
 @dataclass(frozen=True)
-class NetworkPoint:
+class NetworkPoint(PairedScore):
     """One network, of the first run."""
 
     trial: str
     network: str
     num_parameters: int
     samples_per_s: float | None
-    score: float
-    low: float | None = None
-    high: float | None = None
-    """Ends of the mean's interval, where every trial was evaluated."""
-    difference: float | None = None
-    """From the network with the fewest parameters, over the cases that both were evaluated on."""
-    difference_low: float | None = None
-    difference_high: float | None = None
-    p_value: float | None = None
-    """P value of no difference, of this comparison alone."""
 
 
 def find_networks(found: Comparison) -> tuple[NetworkPoint, ...]:
@@ -68,24 +63,12 @@ def find_networks(found: Comparison) -> tuple[NetworkPoint, ...]:
     if len(done) < MIN_VALUES:
         return ()
     names = sorted(done, key=lambda name: done[name].num_parameters)
-    split = common_split([run], names, score)
-    first = evaluation_of(run, names[0], split)
-    points = []
-    for name in names:
-        network = str(flattened(found.experiments[name]).get(found.varied[0]))
-        record, evaluation, best = done[name], evaluation_of(run, name, split), best_score(run, name)
-        assert best is not None
-        point = NetworkPoint(name, network, record.num_parameters, record.samples_per_s, best)
-        mean = None if evaluation is None or first is None else evaluation.means[score]
-        if evaluation is not None and first is not None and mean is not None and mean.mean is not None:
-            paired = paired_differences(cases_of(first, score), cases_of(evaluation, score)) if name != names[0] else []
-            low, high, p = (*mean_interval(paired), p_value(paired)) if len(paired) > 1 else (None, None, None)
-            point = NetworkPoint(
-                name, network, record.num_parameters, record.samples_per_s, mean.mean, mean.low, mean.high,
-                fmean(paired) if paired else None, low, high, p,
-            )  # fmt: skip
-        points.append(point)
-    return tuple(points)
+    paired = paired_scores(run, names, score, common_split([run], names, score))
+    network_of = {name: str(flattened(found.experiments[name]).get(found.varied[0])) for name in names}
+    return tuple(
+        NetworkPoint(name, network_of[name], done[name].num_parameters, done[name].samples_per_s, **vars(one))
+        for name, one in paired.items()
+    )
 
 
 def networks_section(found: Comparison) -> Html:
@@ -98,21 +81,14 @@ def networks_section(found: Comparison) -> Html:
     stores = {str(experiment.get("store")) for experiment in found.experiments.values()}
     marks = [mark for mark in PUBLISHED if mark.store in stores and mark.score == score]
     columns = [Column("Network"), Column("Parameters", True), Column("Samples/s", True)]
-    columns += [
-        Column(found.scores.column(score), True),
-        Column("Interval", True),
-        Column("Difference", True),
-        Column("Its interval", True),
-    ]
+    columns += [Column(found.scores.column(score), True), *COLUMNS]
     rows: list[list[str | Html]] = [
         [
             point.network,
             f"{point.num_parameters / 1e6:.2f} M",
             formatting.MISSING if point.samples_per_s is None else f"{point.samples_per_s:.3g}",
             found.scores.number(point.score, score),
-            _interval(point.low, point.high),
-            formatting.MISSING if point.difference is None else f"{point.difference:+.4f}",
-            _interval(point.difference_low, point.difference_high),
+            *point.cells(),
         ]
         for point in points
     ]
@@ -129,13 +105,13 @@ def networks_section(found: Comparison) -> Html:
 
 def verdict(points: Sequence[NetworkPoint]) -> str:
     """What can be told of heavier networks against the lightest."""
-    tested = {point: point.p_value for point in points if point.p_value is not None}
-    if not tested:
+    tested = that_differ(points)
+    if tested is None:
         return "Intervals are shown where every trial was evaluated (jobs/evaluate.py)."
-    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    told_apart, how = tested
     found: dict[bool, list[str]] = {True: [], False: []}
-    for point, p in adjusted.items():
-        if p <= MAX_ERROR and point.difference is not None:
+    for point in told_apart:
+        if point.difference is not None:
             found[point.difference > 0].append(point.network)
     lightest = points[0].network
     told = [
@@ -144,10 +120,7 @@ def verdict(points: Sequence[NetworkPoint]) -> str:
         for better, networks in found.items()
         if networks
     ] or [f"No network’s score can be told from that of {lightest}, the lightest; they may differ all the same"]
-    return (
-        f"{'; '.join(told)} (paired t tests, an error of at most {100 * MAX_ERROR:.0f} % over all {len(tested)} by "
-        f"Holm). Difference: case by case from {lightest}, with the {100 * CONFIDENCE:g} % interval of its mean alone."
-    )
+    return f"{'; '.join(told)} ({how}). Difference: case by case from {lightest}, {INTERVAL_NOTE}."
 
 
 def networks_chart(points: Sequence[NetworkPoint], marks: Sequence[Mark], title: str) -> str:
@@ -185,12 +158,10 @@ def _panel(
 
 
 def _dot(x: float, y_at: Axis, point: NetworkPoint) -> list[str]:
+    if point.score is None:
+        return []
     y = y_at(point.score)
     parts = [f'<circle class="dot c1" cx="{x:.1f}" cy="{y:.1f}" r="4"/>', text_at("label", x + 7, y - 5, point.network)]
     if point.low is not None and point.high is not None:
         parts.insert(0, rule("interval", x, y_at(point.low), x, y_at(point.high)))
     return parts
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return formatting.MISSING if low is None or high is None else f"{low:.4f} to {high:.4f}"

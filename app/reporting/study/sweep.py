@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
-from app.intervals import CONFIDENCE, MAX_ERROR, holm, mean_interval, p_value
 from app.reporting.page import charts, formatting
 from app.reporting.page.charts import Axis, rule, svg, text_at, ticks
 from app.reporting.page.markup import Column, Html, figure, paragraph, section, table
 from app.reporting.page.scores import ScoreTexts
-from app.reporting.run.run_files import ScoredSplit
-from app.reporting.study.comparison import Comparison, best_score, trial_of
+from app.reporting.study.comparison import Comparison, trial_of
 from app.reporting.study.numbers import flattened
-from app.reporting.study.parity import paired_differences
+from app.reporting.study.paired_scores import (
+    COLUMNS,
+    INTERVAL_NOTE,
+    PairedScore,
+    common_split,
+    paired_scores,
+    that_differ,
+)
 from app.reporting.study.study_charts import dashes, legend
 from app.reporting.study.study_files import StudyRun
 
@@ -24,22 +28,12 @@ BOTTOM_LINE = HEIGHT - BOTTOM
 
 
 @dataclass(frozen=True)
-class Point:
+class Point(PairedScore):
     """One trial under one strategy."""
 
     trial: str
     value: float
     """Value of the option that is varied."""
-    score: float | None
-    low: float | None = None
-    high: float | None = None
-    """Ends of the mean's interval, where the trial was evaluated."""
-    difference: float | None = None
-    """From the trial with the smallest value, over the cases that both were evaluated on."""
-    difference_low: float | None = None
-    difference_high: float | None = None
-    p_value: float | None = None
-    """P value of no difference, of this comparison alone."""
     trained_s: float | None = None
     """The training without its start-up."""
 
@@ -78,45 +72,15 @@ def find_sweep(found: Comparison) -> Sweep | None:
     return Sweep(option, score, split, points)
 
 
-def common_split(runs: Sequence[StudyRun], names: Sequence[str], score: str) -> str | None:
-    """A split on which every trial of every run was evaluated."""
-    of_each = [
-        {evaluation.split for evaluation in run.evaluations.get(name, ()) if score in evaluation.means}
-        for run in runs
-        for name in names
-    ]
-    return min(set.intersection(*of_each), default=None)
-
-
 def _points(
     run: StudyRun, names: Sequence[str], numbers: dict[str, float], score: str, split: str | None
 ) -> list[Point]:
-    evaluated = {name: evaluation_of(run, name, split) for name in names}
-    first = evaluated[names[0]]
     points = []
-    for name in names:
+    for name, paired in paired_scores(run, names, score, split).items():
         record = trial_of(run, name).record
         trained_s = None if record is None else record.timings.total_s - record.timings.startup_s
-        evaluation = evaluated[name]
-        if evaluation is None or first is None:
-            points.append(Point(name, numbers[name], best_score(run, name), trained_s=trained_s))
-            continue
-        mean = evaluation.means[score]
-        paired = paired_differences(cases_of(first, score), cases_of(evaluation, score)) if name != names[0] else []
-        difference = fmean(paired) if paired else None
-        low, high, p = (*mean_interval(paired), p_value(paired)) if len(paired) > 1 else (None, None, None)
-        points.append(
-            Point(name, numbers[name], mean.mean, mean.low, mean.high, difference, low, high, p, trained_s=trained_s)
-        )
+        points.append(Point(name, numbers[name], trained_s, **vars(paired)))
     return points
-
-
-def evaluation_of(run: StudyRun, trial: str, split: str | None) -> ScoredSplit | None:
-    return next((one for one in run.evaluations.get(trial, ()) if one.split == split), None)
-
-
-def cases_of(evaluation: ScoredSplit, score: str) -> dict[str, float | None]:
-    return {case.id: case.scores.get(score) for case in evaluation.cases}
 
 
 def sweep_section(found: Comparison) -> Html:
@@ -145,47 +109,31 @@ def option_name(option: str) -> str:
 
 def _table(sweep: Sweep, labels: Sequence[str], scores: ScoreTexts) -> Html:
     evaluated = any(point.low is not None for points in sweep.points for point in points)
-    titles = [
-        scores.column(sweep.score),
-        *(["Interval", "Difference", "Its interval"] if evaluated else []),
-        "Time",
-    ]
     several = len(labels) > 1
     columns = [Column(option_name(sweep.option).capitalize(), True), *([Column("Strategy")] if several else [])]
-    columns += [Column(title, True) for title in titles]
+    columns += [Column(scores.column(sweep.score), True), *(COLUMNS if evaluated else ()), Column("Time", True)]
     rows: list[list[str | Html]] = []
     for run_points in zip(*sweep.points, strict=True):
         for label, point in zip(labels, run_points, strict=True):
             cells: list[str | Html] = [f"{point.value:g}", *([label] if several else [])]
             cells.append(scores.number(point.score, sweep.score))
-            if evaluated:
-                cells += [_interval(point.low, point.high), _signed(point.difference)]
-                cells.append(_interval(point.difference_low, point.difference_high))
+            cells += point.cells() if evaluated else []
             rows.append(
                 [*cells, formatting.MISSING if point.trained_s is None else formatting.duration(point.trained_s)]
             )
     return table(f"Score and time against {option_name(sweep.option)}", columns, rows)
 
 
-def _interval(low: float | None, high: float | None) -> str:
-    return formatting.MISSING if low is None or high is None else f"{low:.4f} to {high:.4f}"
-
-
-def _signed(value: float | None) -> str:
-    return formatting.MISSING if value is None else f"{value:+.4f}"
-
-
 def _note(sweep: Sweep) -> str:
     option = option_name(sweep.option)
     points = [point for run_points in sweep.points for point in run_points]
-    tested = {number: point.p_value for number, point in enumerate(points) if point.p_value is not None}
-    if not tested:
+    found = that_differ(points)
+    if found is None:
         return (
             "Intervals are shown where every trial was evaluated (jobs/evaluate.py --split validation). The values of "
             f"{option} are set at equal distances."
         )
-    adjusted = zip(tested, holm(list(tested.values())), strict=True)
-    differ = [points[number] for number, p in adjusted if p <= MAX_ERROR]
+    differ, how = found
     smallest = f"{points[0].value:g}"
     listed = ", ".join(dict.fromkeys(f"{point.value:g}" for point in differ))
     verdict = (
@@ -194,9 +142,8 @@ def _note(sweep: Sweep) -> str:
         else f"No score can be told from that with {smallest}, which is not to say that they are the same"
     )
     return (
-        f"{verdict} (paired t tests, an error of at most {100 * MAX_ERROR:.0f} % over all {len(tested)} by Holm). "
-        f"Difference: case by case from the smallest {option}, with the {100 * CONFIDENCE:g} % interval of its mean "
-        f"alone (Student’s t). The values of {option} are set at equal distances."
+        f"{verdict} ({how}). Difference: case by case from the smallest {option}, {INTERVAL_NOTE}. The values of "
+        f"{option} are set at equal distances."
     )
 
 
