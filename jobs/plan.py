@@ -151,17 +151,18 @@ def write_page(
     from app.console import say
     from app.data import files
     from app.planning.cost import CostModel
-    from app.planning.forecast import origins_of, played
+    from app.planning.forecast import origins_of, played, start_of_command_s
     from app.planning.schedule import expected_record
     from app.planning.stopping import drawn_epochs, stops_early
     from app.reporting.plan.page import plan_page
 
-    model = CostModel(profile)
+    model, first = CostModel(profile), chosen.plan.stages[0]
     experiments = played({one.name: one for one in study.experiments}, drawn_epochs(study, 0))
     expected = expected_record(
         chosen.plan,
         lambda name, *where: model.cost(experiments[name], *where),
-        model.launch_s(chosen.plan.stages[0].workers_per_trial),
+        start_of_command_s(model, first.workers_per_trial, first.concurrent_trials, study.experiments),
+        model.closing_s,
         origins_of(study),
     )
     made = time.strftime("%Y-%m-%d %H:%M")

@@ -100,7 +100,7 @@ def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = Fa
         total_s = fmean(times) if early else one.makespan_s + _around_s(model, *around)
         low_s, high_s = (times[round(share * (len(times) - 1))] for share in (LOW, HIGH))
         low_s, high_s = min(low_s, total_s), max(high_s, total_s)
-        before_s = _before_s(model, *around)
+        before_s = start_of_command_s(model, *around)
         worker_s = _terms(model, plays[0] if early else experiments, one.stages, num_workers, total_s, before_s)
         expected = Expected(total_s, low_s, high_s, worker_s, _trial_s(seconds, one.stages))
         reasons = (reason(one, total_s, bound_s, measured),)
@@ -147,13 +147,15 @@ def _bound_s(
     return fmean(bounds)
 
 
-def _before_s(model: CostModel, k: int, num_lanes: int, some: Sequence[Experiment], is_up: bool) -> float:
+def start_of_command_s(
+    model: CostModel, k: int, num_lanes: int, some: Sequence[Experiment], is_up: bool = False
+) -> float:
     """From the command to the first lanes' own start, and for choosing numerics."""
     return 0.0 if is_up else model.launch_s(k) + model.choosing_s(some, num_lanes)
 
 
 def _around_s(model: CostModel, k: int, num_lanes: int, some: Sequence[Experiment], is_up: bool) -> float:
-    return _before_s(model, k, num_lanes, some, is_up) + model.closing_s
+    return start_of_command_s(model, k, num_lanes, some, is_up) + model.closing_s
 
 
 def played(experiments: Mapping[str, Experiment], epochs: Mapping[str, int]) -> dict[str, Experiment]:

@@ -25,8 +25,15 @@ Costs = Callable[[str, int, int, int], Cost]
 """What a trial costs, by its name, its workers, how many such have room and how many of these run."""
 
 
-def expected_record(plan: Plan, costs: Costs, launch_s: float = 0.0, origins: Origins = ALONE) -> StudyRecord:
-    """A record from second 0 on, as the study would leave it."""
+def expected_record(
+    plan: Plan, costs: Costs, before_s: float = 0.0, after_s: float = 0.0, origins: Origins = ALONE
+) -> StudyRecord:
+    """A record from second 0 on, as the study would leave it.
+
+    Args:
+        before_s: until the first lanes start.
+        after_s: from the last trial's end to the command's.
+    """
 
     def seconds(name: str, k: int, places: int, busy: int) -> tuple[float, float]:
         cost = costs(name, k, places, busy)
@@ -34,7 +41,7 @@ def expected_record(plan: Plan, costs: Costs, launch_s: float = 0.0, origins: Or
 
     trials: list[StudyTrial] = []
     stage_of = {name: number for number, stage in enumerate(plan.stages) for name in stage.trials}
-    now_s = launch_s
+    now_s = before_s
     for k, c in same_width(plan.stages):
         placed = places([*c], k, c, seconds, origins) or []
         whole_s = lanes_s([*c], k, c, seconds, origins) or 0.0
@@ -50,7 +57,7 @@ def expected_record(plan: Plan, costs: Costs, launch_s: float = 0.0, origins: Or
         plan=to_dict(plan),
         num_workers=plan.num_workers,
         worker_kind="CPU",
-        sessions=(Session(0.0, now_s),),
+        sessions=(Session(0.0, now_s + after_s),),
         trials=tuple(trials),
     )
 

@@ -7,7 +7,7 @@ from app.console import say
 from app.data import files
 from app.execution.studies.calibration import calibrated
 from app.execution.studies.ledger import Ledger
-from app.execution.studies.state import LeftOut
+from app.execution.studies.state import LeftOut, is_left_out
 from app.experiment import Study
 from app.planning.budget import bounded, only, with_done
 from app.planning.forecast import choose, fitting, forecasts
@@ -48,7 +48,9 @@ def automatic_plan(
     plan = PLAN.find(folder)
     names = {experiment.name for experiment in study.experiments}
     is_whole = plan is not None and {name for stage in plan.stages for name in stage.trials} == names
-    if plan is not None and is_whole and plan.num_workers == num_workers and budget_s is None:
+    ledger = Ledger(folder)
+    is_over = budget_s is None or _over(study, ledger) == names
+    if plan is not None and is_whole and plan.num_workers == num_workers and is_over:
         say(f"{study.name}: resumes with the plan that it was started with ({PLAN.path(folder)})")
         return plan, None
     if num_workers == 1 and budget_s is None:
@@ -69,7 +71,7 @@ def automatic_plan(
     say(f"chosen: {chosen.plan.strategy} on {on}, expected to take {duration(chosen.makespan_s)}")
     if budget_s is None:
         return chosen.plan, None
-    return _bounded(study, found, num_workers, budget_s, Ledger(folder), found is not known)
+    return _bounded(study, found, num_workers, budget_s, ledger, found is not known)
 
 
 def _bounded(
@@ -78,7 +80,7 @@ def _bounded(
     """What fits is told; trials that are finished take no time any more, but what earlier starts took is taken off."""
     before = ledger.read_record()
     left_s = budget_s - (0.0 if before is None else before.makespan_s())
-    done = [e.name for e in study.experiments if ledger.finished(e.name) is not None]
+    done = _over(study, ledger)
     to_run = [e.name for e in study.experiments if e.name not in done]
     if not to_run:
         return plan_of_strategy(study, EXPERIMENT_PARALLEL, num_workers), None
@@ -92,3 +94,11 @@ def _bounded(
     say(f"budget: {whole if bound.num_fitting == num else part}")
     end_s = time.time() + left_s
     return with_done(bound.plan, study, done), lambda trials, now_s: bound.left_out(trials, now_s, end_s)
+
+
+def _over(study: Study, ledger: Ledger) -> set[str]:
+    """The trials that are not run again: finished, or ended early by the study's rule."""
+    before = ledger.read_record()
+    ended = () if before is None else before.trials
+    stopped = {trial.name for trial in ended if trial.status == "stopped" and not is_left_out(trial)}
+    return {e.name for e in study.experiments if e.name in stopped or ledger.finished(e.name) is not None}

@@ -86,6 +86,18 @@ def test_a_page_and_how_often_to_write_checkpoints(tmp_path: Path) -> None:
     assert (never.returncode, "--failures-per-worker-day: got 0" in never.stderr) == (2, True)
 
 
+def test_the_timeline_of_the_page_is_as_long_as_the_plan(tmp_path: Path, open_job: Callable[[str], ModuleType]) -> None:
+    """The start of the command, the choice of numerics and its end included: 3 x 1,000 + 5 s, 40 + 20 + 9 s."""
+    profile = profile_of([], [made_record(1, 100.0)])
+    samples = tuple(replace(one, choosing_s=20.0) for one in profile.samples)
+    profile = replace(profile, samples=samples, readies_s=(40.0,), closings_s=(9.0,))
+    study = study_of(STUDY)
+    (found,) = forecasts(study, profile, 1)
+    open_job("plan").write_page(str(tmp_path / "p.html"), study, profile, [found], found, None)
+    page = (tmp_path / "p.html").read_text()
+    assert f"experiment-parallel, {duration(found.makespan_s)}" in page
+
+
 def test_the_page_draws_trials_as_short_as_a_scheduler_may_leave_them(
     tmp_path: Path, open_job: Callable[[str], ModuleType]
 ) -> None:

@@ -14,7 +14,7 @@ def costs(name: str, k: int, *_: int) -> Cost:
 
 def test_lanes_stages_and_phases() -> None:
     plan = Plan("s", 2, "mixed", (Stage(1, 2, ("a", "b", "c")), Stage(2, 1, ("d",))))
-    found = expected_record(plan, costs, launch_s=3.0)
+    found = expected_record(plan, costs, before_s=3.0, after_s=2.0)
     spans = {t.name: (t.lane, t.stage, t.start_s, t.end_s) for t in found.trials}
     assert spans == {
         "a": (0, 0, 3.0, 20.0),
@@ -22,7 +22,7 @@ def test_lanes_stages_and_phases() -> None:
         "c": (0, 0, 20.0, 32.0),
         "d": (0, 1, 32.0, 44.0),
     }
-    assert found.makespan_s() == 44.0
+    assert found.makespan_s() == 46.0
     phases = {t.name: [(s.phase, s.end_s - s.start_s) for s in t.spans] for t in found.trials}
     assert phases["a"] == [("startup", 5), ("step", 10), ("evaluation", 1), ("checkpoint", 0.5), ("other", 0.5)]
     assert [phase for phase, _ in phases["c"]] == ["step", "evaluation", "checkpoint", "other"]

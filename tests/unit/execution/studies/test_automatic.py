@@ -17,6 +17,7 @@ from app.experiment import Study
 from app.planning.measured import profile_of
 from app.planning.profile import Profile
 from app.run_folder import run
+from app.run_folder.study import PLAN
 from app.run_folder.study import RECORD as STUDY_RECORD
 
 STUDY = Study("s", tuple(replace(LIKE, name=name) for name in "abc"))
@@ -106,6 +107,27 @@ def test_a_budget_cuts_a_study_says_so_and_a_larger_one_goes_on(
         automatic_plan(STUDY, {}, 1, folder, budget_s=120.0)
     plan, _ = automatic_plan(STUDY, {}, 1, folder, budget_s=230.0)
     assert [stage.trials for stage in plan.stages] == [("a", "b"), ("c",)]
+    PLAN.write(folder, plan)
+    run.RECORD.write(f"{folder}/trials/c", record("c", **HERE))
+    capsys.readouterr()
+    assert automatic_plan(STUDY, {}, 1, folder, budget_s=1.0) == (plan, None), "nothing is left to find time for"
+    assert "chosen" not in capsys.readouterr().out
+
+
+def test_what_the_study_s_rule_has_ended_needs_no_time_any_more(
+    tmp_path: Path, measured: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(tmp_path)
+    trials = (
+        records.StudyTrial("a", "stopped", 0, 0, 1, 0.0, 50.0),
+        records.StudyTrial("b", "stopped", 0, 0, 1, failure="left out for want of time"),
+    )
+    STUDY_RECORD.write(
+        folder, records.StudyRecord("s", "running", "x", {}, 1, "CPU", (records.Session(0, 50),), trials)
+    )
+    plan, _ = automatic_plan(STUDY, {}, 1, folder, budget_s=500.0)
+    assert [stage.trials for stage in plan.stages] == [("a",), ("b", "c")]
+    assert "budget: all 2 trials fit into 0.125 h" in capsys.readouterr().out
 
 
 def test_a_profile_of_other_versions_counts_for_nothing(
