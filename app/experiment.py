@@ -17,6 +17,8 @@ BatchRule = Literal["fixed-global", "fixed-per-worker"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
 NUM_NAME_BYTES = 200
 """Most file systems take 255; files beside a folder add to its name."""
+MOST = 1_000_000
+"""Of epochs, and of samples a step. Assumed: no training has more; what epochs are counted by stays small."""
 MOVED = {
     "early_stopping": '"scheduler": {"name": "asha", "grace_period": 1, "reduction_factor": 3}',
     "population": '"scheduler": {"name": "pbt", "perturbation_interval": 1, "hyperparam_mutations": {...}}',
@@ -131,7 +133,7 @@ class Experiment(TrainingOptions):
     def __post_init__(self) -> None:
         _require_name(self.name)
         for name in ("epochs", "batch_size", "evaluate_every_epochs"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+            require(1 <= getattr(self, name) <= MOST, name, getattr(self, name), f"1 to {MOST:,}")
         micro = self.max_micro_batch_size
         require(micro is None or micro >= 1, "max_micro_batch_size", micro, "1 or more, or null")
         decay = self.ema_decay
