@@ -18,7 +18,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
 NUM_NAME_BYTES = 200
 """Most file systems take 255; files beside a folder add to its name."""
 MOST = 1_000_000
-"""Of epochs, and of samples a step. Assumed: no training has more; what epochs are counted by stays small."""
+"""Of epochs, and of samples a step (assumed)."""
 MOVED = {
     "early_stopping": '"scheduler": {"name": "asha", "grace_period": 1, "reduction_factor": 3}',
     "population": '"scheduler": {"name": "pbt", "perturbation_interval": 1, "hyperparam_mutations": {...}}',
@@ -236,11 +236,12 @@ class Study:
         if not set(trials) <= set(names) or len(set(trials)) < len(trials):
             raise UsageError(f"search.trials: got {[*trials]}, expected experiments of the study, each once: {names}")
         self.variants()
-        self._check_population()
+        if self.scheduler is not None:
+            self._check_scheduler(self.scheduler)
 
-    def _check_population(self) -> None:
-        population = self.scheduler.population() if self.scheduler is not None else None
-        if population is None:
+    def _check_scheduler(self, scheduler: Scheduler) -> None:
+        scheduler.check_batches({e.name: e.batch_rule for e in self.experiments})
+        if (population := scheduler.population()) is None:
             return
         if self.search is not None:
             raise UsageError(f"search: got {self.search.algorithm}, expected none with pbt, or grid or random")

@@ -157,7 +157,8 @@ def test_populations_that_can_not_be_are_refused() -> None:
 
 
 def test_a_scheduler_is_plain_in_study_json() -> None:
-    assert to_dict(Scheduler("asha", {"grace_period": 1})) == {"name": "asha", "options": {"grace_period": 1}}
+    plain = {"name": "asha", "options": {"grace_period": 1}, "widen": False}
+    assert to_dict(Scheduler("asha", {"grace_period": 1})) == plain
 
 
 def test_members_may_be_drawn_by_a_random_search() -> None:
