@@ -146,39 +146,6 @@ def test_asha_stops_trials_and_a_restart_does_not_revive_them(ray_cluster: None,
     assert {trial.name: num_epochs(folder, trial.name) for trial in stopped} == before
 
 
-def test_the_last_trial_under_way_resumes_on_the_workers_of_those_that_have_ended(
-    ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """And what it learns is what it learns on one."""
-    from app.execution.studies import widening
-
-    monkeypatch.setattr(widening, "assumed", lambda k, start_s: lambda width: (0.0, k / width))
-    short, long = (
-        dataclasses.replace(toy_experiment(epochs=epochs), name=name, workload="toy:ToyWorkload")
-        for name, epochs in (("short", 1), ("long", 40))
-    )
-    plain_study = Study("s", (short, long))
-    wide = dataclasses.replace(plain_study, scheduler=Scheduler("fifo", widen=True))
-    before, record = (
-        run(made, tmp_path / name, "experiment-parallel") for name, made in (("plain", plain_study), ("wide", wide))
-    )
-    trial = next(one for one in record.trials if one.name == "long")
-    assert (trial.status, trial.num_attempts, trial.workers_per_trial, trial.lane) == ("finished", 1, 2, 0)
-    assert [stint.workers_per_trial for stint in trial.stints] == [1, 2]
-    assert trial.record is not None and trial.record.num_workers == 2
-    assert "long: no trial is left to begin, so it resumes after epoch" in capsys.readouterr().out
-    lines = [
-        [json.loads(line) for line in (tmp_path / name / "trials" / "long" / "metrics.jsonl").read_text().splitlines()]
-        for name in ("plain", "wide")
-    ]
-    assert [line["epoch"] for line in lines[1]] == [*range(1, 41)], "no epoch is lost or trained twice"
-    assert [line["loss"] for line in lines[1]] == pytest.approx([line["loss"] for line in lines[0]], rel=1e-4, abs=1e-6)
-    assert before.status == record.status == "finished"
-    files = {str(f.relative_to(tmp_path / "wide")): f.read_bytes() for f in (tmp_path / "wide").rglob("*.json*")}
-    report = build_study_report({"run": {name: files[name] for name in files if is_wanted(name)}})
-    assert not report.data["runs"][0]["problems"]
-
-
 def test_median_stopping_ends_trials_below_the_median(ray_cluster: None, tmp_path: Path) -> None:
     record = run(scheduled("median_stopping_rule", min_samples_required=1), tmp_path / "run", "experiment-parallel")
     statuses = [trial.status for trial in record.trials]
