@@ -156,6 +156,7 @@ class StudyTrials:
         self._loggers.line(name, metrics)
 
     def retry(self, name: str, reason: str) -> None:
+        self.widening.forget(name)
         self.state.retry(name, time.time())
         self.look_around(now=True)
         if not self._nodes.explains(name):
@@ -163,6 +164,7 @@ class StudyTrials:
 
     def end(self, name: str, result: Mapping[str, Any]) -> None:
         """A trial has returned its last result, or was stopped after it."""
+        self.widening.forget(name)
         self._leave(name)
         spans, now_s = self.ledger.spans(name), time.time()
         record = self.ledger.finished(name) if FAILURE not in result else None
@@ -183,6 +185,7 @@ class StudyTrials:
 
     def fail(self, name: str, reason: str) -> None:
         """A trial whose last attempt could not say so itself."""
+        self.widening.forget(name)
         self._leave(name)
         self.state.fail(name, reason, self.ledger.spans(name), time.time())
         self._note_failure(name)

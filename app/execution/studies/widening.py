@@ -56,6 +56,10 @@ class Widening:
         found = {name: (self._state.trials[name].lane, self._state.trials[name].workers_per_trial) for name in names}
         return found | {name: (one.lane, one.num_workers) for name, one in self._decided.items()}
 
+    def forget(self, name: str) -> None:
+        """It failed, or ended, before it could be moved."""
+        self._decided.pop(name, None)
+
     def carry_out(self, name: str) -> Wider:
         """The trial resumes there from now on."""
         found = self._decided.pop(name)

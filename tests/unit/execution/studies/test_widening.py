@@ -84,6 +84,15 @@ def test_nothing_is_moved_while_a_trial_waits_or_a_worker_is_gone(tmp_path: Path
     assert not decide(widening, "a", "ad", num_workers=2), "half of the cluster is gone"
 
 
+def test_a_trial_that_fails_before_it_is_moved_gives_up_its_place(tmp_path: Path) -> None:
+    widening = opened(tmp_path, 4, 1000.0)
+    ends(widening, "b", "c")
+    assert decide(widening, "a", "ad")
+    assert widening.lanes("ad") == {"a": (0, 2), "d": (3, 1)}
+    widening.forget("a")
+    assert widening.lanes("ad") == {"a": (0, 1), "d": (3, 1)} and decide(widening, "a", "ad"), "it may be moved later"
+
+
 def test_start_up_as_long_as_this_study_s_own(tmp_path: Path) -> None:
     widening = opened(tmp_path, 4, 100.0)
     widening._state.stop("a", "behind", (Span("startup", 0.0, 90.0),), 95.0)
