@@ -227,3 +227,7 @@ def test_that_a_scheduler_widens_stands_beside_its_options() -> None:
     made = study_of({**listed, "scheduler": {"name": "asha", "grace_period": 2, "widen": True}})
     assert made.scheduler == Scheduler("asha", {"grace_period": 2}, widen=True)
     assert study_of(made.to_dict()) == made
+
+
+def test_ten_thousand_trials_are_allowed() -> None:
+    assert Request({}, {"seed": (1, 2)}, algorithm="random", num_trials=10_000).num_trials == 10_000
