@@ -74,7 +74,7 @@ def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = Fa
     models = [model.resampled(seed) for seed in range(draws)]
     lengths = [drawn_epochs(study, seed) for seed in range(draws)]
     early = stops_early(study.scheduler)
-    widen = study.scheduler is not None and study.scheduler.widen
+    widen_over = num_workers if study.scheduler is not None and study.scheduler.widen else 0
     plays = [played(experiments, each) if early else experiments for each in lengths]
     drawn = [
         _seconds(each, some, _shortened(kinds, epochs))
@@ -94,13 +94,13 @@ def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = Fa
         first = one.stages[0]
         around = first.workers_per_trial, first.concurrent_trials, kinds_of_all, is_up
         made = [
-            (makespan_s(one.stages, each, origins, widen), _around_s(m, *around))
+            (makespan_s(one.stages, each, origins, widen_over), _around_s(m, *around))
             for each, m in zip(drawn, models, strict=True)
         ]
         times = sorted(made_s + more_s for made_s, more_s in made if made_s is not None)
         whole_s = one.makespan_s
-        if widen and not early:
-            whole_s = makespan_s(one.stages, seconds, origins, widen) or whole_s
+        if widen_over and not early:
+            whole_s = makespan_s(one.stages, seconds, origins, widen_over) or whole_s
         total_s = fmean(times) if early else whole_s + _around_s(model, *around)
         low_s, high_s = (times[round(share * (len(times) - 1))] for share in (LOW, HIGH))
         low_s, high_s = min(low_s, total_s), max(high_s, total_s)

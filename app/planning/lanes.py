@@ -26,17 +26,17 @@ Placed = tuple[str, int, bool, float, float]
 
 
 def makespan_s(
-    stages: Sequence[Stage], seconds: Seconds, origins: Origins = ALONE, widen: bool = False
+    stages: Sequence[Stage], seconds: Seconds, origins: Origins = ALONE, widen_over: int = 0
 ) -> float | None:
     """As studies run: each trial begins on the first free lane, once what it starts from has ended; lanes of another
     width wait for all before. None where a trial cannot run so.
 
     Args:
-        widen: whether the last trials take over the workers of those that have ended.
+        widen_over: workers in all, of which the last trials take over those that are free; 0: they do not.
     """
     total_s, groups = 0.0, [*same_width(stages)]
     for number, (k, places) in enumerate(groups):
-        found = lanes_s([*places], k, places, seconds, origins, widen and number == len(groups) - 1)
+        found = lanes_s([*places], k, places, seconds, origins, widen_over if number == len(groups) - 1 else 0)
         if found is None:
             return None
         total_s += found
@@ -56,7 +56,7 @@ def lanes_s(
     c: int | Mapping[str, int],
     seconds: Seconds,
     origins: Origins = ALONE,
-    widen: bool = False,
+    widen_over: int = 0,
 ) -> float | None:
     """Time of trials on lanes of `k` workers, in the order given. Once none is left to begin, those that are under way
     have fewer and fewer neighbours.
@@ -68,9 +68,10 @@ def lanes_s(
     if placed is None:
         return None
     last = {lane: (end_s, name, k) for name, lane, _, _, end_s in placed}
-    if len(last) > NUM_DRAINED and not widen:
+    if len(last) > NUM_DRAINED and not widen_over:
         return max(end_s for end_s, _, _ in last.values())
-    return _drained_s([*last.values()], c, _most(c, names) * k, widen, seconds)
+    since_s = max(start_s for *_, start_s, _ in placed)
+    return _drained_s([*last.values()], since_s, c, widen_over, seconds)
 
 
 def places(
@@ -129,28 +130,29 @@ Left = tuple[float, str, int]
 
 
 def _drained_s(
-    lanes: Sequence[Left], c: int | Mapping[str, int], num_workers: int, widen: bool, seconds: Seconds
+    lanes: Sequence[Left], since_s: float, c: int | Mapping[str, int], widen_over: int, seconds: Seconds
 ) -> float:
     """The end of the last, where each that ends leaves the others faster.
 
     Args:
         lanes: when each would end beside all others.
-        c: how many of its first width run at a time.
-        widen: whether those that are left take over the workers of those that have ended, where that pays.
+        since_s: when the last of them began.
+        c: how many of their width run at a time.
+        widen_over: as of makespan_s.
     """
     left, k = sorted(lanes), lanes[0][2]
 
-    def room(one: Left) -> int:
-        return _of(c, one[1]) if one[2] == k else num_workers // one[2]
+    def room(name: str, width: int) -> int:
+        return _of(c, name) if width == k else widen_over // width
 
-    if widen:
-        left = sorted(_widened(left, 0.0, num_workers, seconds))
+    if widen_over:
+        left = sorted(_widened(left, since_s, widen_over, room, seconds))
     now_s, beside = left[0][0], len(left)
     while len(left) > 1:
         left = left[1:]
-        rates = [_rate(one, room(one), beside, len(left), seconds) for one in left]
+        rates = [_rate(one, room(*one[1:]), beside, len(left), seconds) for one in left]
         left = [(now_s + (one[0] - now_s) * rate, *one[1:]) for one, rate in zip(left, rates, strict=True)]
-        left = sorted(_widened(left, now_s, num_workers, seconds) if widen else left)
+        left = sorted(_widened(left, now_s, widen_over, room, seconds) if widen_over else left)
         now_s, beside = left[0][0], len(left)
     return now_s
 
@@ -162,27 +164,26 @@ def _rate(one: Left, room: int, before: int, after: int, seconds: Seconds) -> fl
     return min(1.0, fewer[1] / more[1]) if more is not None and fewer is not None and more[1] > 0 else 1.0
 
 
-def _widened(left: Sequence[Left], now_s: float, num_workers: int, seconds: Seconds) -> list[Left]:
+def _widened(
+    left: Sequence[Left], now_s: float, num_workers: int, room: Callable[[str, int], int], seconds: Seconds
+) -> list[Left]:
     """With what the last to end gain from workers that are free now (app.planning.widening)."""
     found = sorted(left, reverse=True)
+
+    def again(name: str, k: int) -> Again:
+        def times(width: int) -> tuple[float, float] | None:
+            return seconds(name, width, room(name, width), min(room(name, width), len(found)))
+
+        def compared(width: int) -> tuple[float, float]:
+            now, then = times(k), times(width)
+            return (math.inf, 1.0) if now is None or then is None or now[1] <= 0 else (then[0], then[1] / now[1])
+
+        return compared
+
     for number, (end_s, name, k) in enumerate(found):
         free = num_workers - sum(width for _, _, width in found)
-        wide = wider(
-            k,
-            widths(k, 0, free, num_workers, len(found)),
-            end_s - now_s,
-            _again(name, k, num_workers, len(found), seconds),
-        )
+        those = widths(k, 0, free, num_workers, len(found))  # of what does not divide the batch `seconds` says so
+        wide = wider(k, those, end_s - now_s, again(name, k))
         if wide is not None:
             found[number] = end_s - wide[1], name, wide[0]
     return found
-
-
-def _again(name: str, k: int, num_workers: int, num_live: int, seconds: Seconds) -> Again:
-    def again(width: int) -> tuple[float, float]:
-        places = num_workers // width
-        now = seconds(name, k, num_workers // k, min(num_workers // k, num_live))
-        found = seconds(name, width, places, min(places, num_live))
-        return (math.inf, 1.0) if now is None or found is None or now[1] <= 0 else (found[0], found[1] / now[1])
-
-    return again

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from measured_records import LIKE, record
 
 from app.planning.cost import CostModel
-from app.planning.lanes import makespan_s
+from app.planning.lanes import Seconds, makespan_s
 from app.planning.measured import profile_of
 from app.planning.plan import Stage
 from app.planning.widening import assumed, free_lane, measured, wider, widths
@@ -57,32 +57,51 @@ def test_a_free_lane_shares_no_worker_and_is_the_first(taken: list[tuple[int, in
     assert all(held & workers(lane, width) for lane in range(found))
 
 
-SPANS = {"short": 10.0, "long": 130.0, "other": 20.0}
+SPANS = {"short": 10.0, "long": 130.0, "other": 20.0, "odd": 130.0}
 
 
-def seconds(name: str, k: int, places: int, busy: int) -> tuple[float, float]:
-    """Lanes are there after 5 s on one worker, after 20 on more; twice the workers halve the run."""
-    return (5.0 if k == 1 else 20.0), SPANS[name] / k
+def seconds_on(num_workers: int, most: int) -> Seconds:
+    """Lanes are there after 5 s on one worker, of which `most` run at a time, after 20 on more; twice the workers halve
+    the run, and each trial that runs beside another makes it a tenth longer."""
+
+    def seconds(name: str, k: int, places: int, busy: int) -> tuple[float, float] | None:
+        assert places == (most if k == 1 else num_workers // k) and 1 <= busy <= places
+        if name == "odd" and k > 1:
+            return None
+        return (5.0 if k == 1 else 20.0), SPANS[name] / k * (1 + (busy - 1) / 10)
+
+    return seconds
 
 
 def test_a_plan_is_shorter_by_what_its_last_trial_gains() -> None:
-    """Side by side they end at 15 and 135 s. At 15 the longer one has 120 s to go, or 20 + 60 on both workers: 95."""
-    stages = [Stage(1, 2, ("short", "long"))]
-    assert makespan_s(stages, seconds) == 135.0
-    assert makespan_s(stages, seconds, widen=True) == pytest.approx(95.0)
-    assert makespan_s([Stage(1, 2, ("short", "other"))], seconds, widen=True) == 25.0, (
-        "10 s are not worth a start of 20"
-    )
+    """Side by side they end at 5 + 11 = 16 and 5 + 143 s. From 16 on the longer one has 132 s to go, alone 120; on both
+    workers 20 + 60: 96 s."""
+    stages, seconds = [Stage(1, 2, ("short", "long"))], seconds_on(2, 2)
+    assert makespan_s(stages, seconds) == pytest.approx(16 + 120)
+    assert makespan_s(stages, seconds, widen_over=2) == pytest.approx(16 + 20 + 60)
+    little = [Stage(1, 2, ("short", "other"))]
+    assert makespan_s(little, seconds, widen_over=2) == pytest.approx(16 + 10), "10 s are not worth a start of 20"
+    odd = [Stage(1, 2, ("short", "odd"))]
+    assert makespan_s(odd, seconds, widen_over=2) == pytest.approx(136), "its batch does not divide"
 
 
 def test_the_last_is_moved_as_often_as_it_pays() -> None:
-    """Of four workers one is free from the start: on two the longest ends at 20 + 135 / 2 = 87.5. At 25 s the others
-    have ended; on four the 62.5 s that it has to go are 20 + 31.25."""
-    stages = [Stage(1, 4, ("short", "other", "long"))]
-    assert makespan_s(stages, seconds) == 135.0
-    assert makespan_s(stages, seconds, widen=True) == pytest.approx(25 + 20 + 31.25)
+    """Three on four workers end at 5 + 12 = 17, 29 and 161 s. One worker is free from the start: on two, where two have
+    room, the longest takes half of 161 x 1.1 / 1.2 beside another, so that it ends at 93.8. The second ends at
+    17 + 12 x 1.1 / 1.2 = 28; then the longest has 65.8 s to go, alone 59.8, and half of that on four."""
+    stages, seconds = [Stage(1, 3, ("short", "other", "long"))], seconds_on(4, 3)
+    assert makespan_s(stages, seconds) == pytest.approx(28 + (161 - 17 - 12) * (1.1 / 1.2) / 1.1)
+    end_s = 20 + 161 * (1.1 / 1.2) / 2
+    assert makespan_s(stages, seconds, widen_over=4) == pytest.approx(28 + 20 + (end_s - 28) / 1.1 / 2)
+
+
+def test_nothing_is_moved_while_a_trial_waits() -> None:
+    """One lane on three workers: `other` begins at 15 and ends at 35; `long` begins then, and has 130 s or 20 + 65."""
+    stages, seconds = [Stage(1, 1, ("short", "other", "long"))], seconds_on(2, 1)
+    assert makespan_s(stages, seconds) == pytest.approx(165)
+    assert makespan_s(stages, seconds, widen_over=2) == pytest.approx(35 + 20 + 65)
 
 
 def test_stages_of_another_width_wait_and_so_do_their_workers() -> None:
-    stages = [Stage(1, 2, ("short", "other")), Stage(2, 1, ("long",))]
-    assert makespan_s(stages, seconds, widen=True) == makespan_s(stages, seconds) == 25.0 + 20.0 + 65.0
+    stages, seconds = [Stage(1, 2, ("short", "other")), Stage(2, 1, ("long",))], seconds_on(2, 2)
+    assert makespan_s(stages, seconds, widen_over=2) == makespan_s(stages, seconds) == pytest.approx(26 + 20 + 65)
