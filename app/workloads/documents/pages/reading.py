@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 UInt8Array = npt.NDArray[np.uint8]
 
-READING = 3
+READING = 4
 """Goes up when the same file gives another page, so that what was prepared before is prepared again."""
 
 MAX_PIXELS = 200_000_000
@@ -177,8 +177,15 @@ def _check_size(image: "Image", max_pixels: int) -> None:
 
 
 def _is_white_0(image: "Image") -> bool:
-    """Whether Pillow has left a grey TIFF of more than 8 bits as it is, white as 0."""
-    return image.mode.startswith("I;16") and image.format == "TIFF" and _tag(image, tiff.PHOTOMETRIC) == 0
+    """Whether Pillow has left white as 0: a grey TIFF of more than 8 bits that says so. And whether it has turned black
+    into white: it takes 0 for white where a TIFF does not say; libtiff and its viewers do so of fax alone.
+    """
+    if image.format != "TIFF":
+        return False
+    photometric = _tag(image, tiff.PHOTOMETRIC)
+    if image.mode.startswith("I;16"):
+        return photometric == 0
+    return photometric is None and image.mode in ("1", "L") and _tag(image, tiff.COMPRESSION) not in tiff.FAX
 
 
 def _tag(image: "Image", tag: int) -> object:

@@ -1,6 +1,7 @@
 """A page comes out as a viewer shows it, or is refused by its property: files made byte by byte from known pixels."""
 
 import struct
+import zlib
 from itertools import product
 
 import numpy as np
@@ -41,6 +42,34 @@ def test_grey_tiffs(bits: int, photometric: int, order: str) -> None:
                 read_page(content)
             continue
         np.testing.assert_array_equal(shown(content), turned(expected, orientation), err_msg=cell)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_black_is_0_where_a_tiff_does_not_say(bits: int) -> None:
+    """As libtiff's TIFFReadRGBAImage has it, and so its viewers; Pillow alone takes 0 for white."""
+    expected = GREY if bits > 1 else LEVELS // 2 * 255
+    page = {"codes": codes_of(bits, white_is_0=False), "bits": bits, "photometric": None}
+    for compression in COMPRESSED:
+        np.testing.assert_array_equal(shown(tiff(page | {"compression": compression})), expected)
+    if bits == 16:
+        with pytest.raises(BadPage, match="16 bits a sample, 1 a pixel, no PhotometricInterpretation"):
+            read_page(tiff(page, order=">"))
+
+
+def test_white_is_0_in_a_fax_that_does_not_say() -> None:
+    """Also of a fax made smaller. libtiff: isCCITTCompression gives PHOTOMETRIC_MINISWHITE."""
+    codes = LEVELS // 2
+    page = Image.fromarray(codes.astype(np.uint8) * 255).convert("1", dither=0)
+    fax = bytearray(encoded(page, "TIFF", compression="group4"))
+    entry = fax.index(struct.pack("<HH", 262, 3), struct.unpack_from("<I", fax, 4)[0])
+    assert fax[entry + 8] == 1 and (shown(bytes(fax)) == codes * 255).all()  # as long as it says that black is 0
+    fax[entry : entry + 12] = struct.pack("<HHII", 262, 99, 1, 0)  # of a type that there is not: as good as missing
+    plain = tiff({"codes": codes, "bits": 1, "photometric": None})
+    for content, expected in ((bytes(fax), (1 - codes) * 255), (plain, codes * 255)):
+        np.testing.assert_array_equal(shown(content), expected)
+        small = np.asarray(read_page(content, max_pixels=12 * 20))
+        assert small.shape == (10, 12)
+        np.testing.assert_allclose(small, expected.reshape(10, 2, 12, 2).mean((1, 3)), atol=1)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -128,6 +157,16 @@ def test_colours_in_planes(order: str) -> None:
     np.testing.assert_array_equal(shown(colour_planes(8, order)), GREY)
     with pytest.raises(BadPage, match=r"TIFF of 16 bits a sample in planes \(PlanarConfiguration 2\), uncompressed"):
         read_page(colour_planes(16, order))
+
+
+def test_alpha_in_a_plane_of_its_own_is_refused() -> None:
+    """Pillow's reading of it, compressed, is an empty page."""
+    planes = [zlib.compress(plane.tobytes()) for plane in (GREY, np.full_like(GREY, 128))]
+    tags = {256: 24, 257: 20, 258: [8, 8], 259: 8, 262: 1, 277: 2, 278: 20, 284: 2}
+    for extra in (1, 2):
+        body = tiff_directory(8, tags | {338: extra}, planes, "<", False, False)
+        with pytest.raises(BadPage, match=r"grey and alpha in planes \(PlanarConfiguration 2\)"):
+            read_page(struct.pack("<2sHI", b"II", 42, 8) + body)
 
 
 @pytest.mark.parametrize(("alpha", "expected"), [(0, GREY), (255, GREY), (1, None)])
