@@ -42,6 +42,10 @@ WANTED = (
     f"its pages (Tobacco3482: {', '.join(classes.TOBACCO)}), metadata.jsonl or .csv beside the pages, or Parquet files "
     "with images and labels"
 )
+LISTED = "what labels/*.txt do not list is left out, whatever lies beside it"
+"""Told rather than counted: RVL-CDIP has 400,000 files, and listing them takes a while."""
+MAX_ENDINGS = 10
+"""Named in one line."""
 NUM_COMPARED = 200
 """Files whose sizes are compared before a folder counts as a copy; assumed: enough."""
 
@@ -81,7 +85,8 @@ def detect_layout(source: str, options: SourceOptions | None = None) -> DataSet:
         raise DataError(f"{source} has an unrecognized layout: saw {seen}{more}{_above(source)}; {WANTED}")
     if options.layout is None:
         _check_spelling(source, found.classes)
-    used = {*tables, *sides, *((page.source for page in found.pages) if found.layout == "parquet" else pages)}
+    used = {*(page.source for page in found.pages)} if found.layout == "parquet" else set(pages)
+    used |= {"parquet": {*tables}, "metadata": {*sides}}.get(found.layout, set())
     left = [path for path in paths if path not in used]
     notes += [f"left out: {_by_ending(left)}"] if left else []
     return DataSet(found.layout, found.classes, found.pages, (*bad, *found.bad), (*found.notes, *notes))
@@ -150,7 +155,9 @@ def _ending(path: str) -> str:
 
 def _by_ending(paths: Sequence[str]) -> str:
     counts = Counter(map(_ending, paths))
-    return ", ".join(f"{number} {ending}" for ending, number in counts.most_common(10))
+    named = counts.most_common(MAX_ENDINGS)
+    others = counts.total() - sum(number for _, number in named)
+    return ", ".join([f"{number} {ending}" for ending, number in named] + ([f"{others} of others"] if others else []))
 
 
 def _has_labels(folder: str) -> bool:
@@ -195,7 +202,7 @@ def _rvl_cdip(source: str, folder: str, options: SourceOptions) -> DataSet:
                 pages.append(page)
     if not pages:
         raise DataError(f"{source}: labels/ lists no page; expected lines `path class`")
-    notes = (f"RVL-CDIP was found in {folder}",) if folder else ()
+    notes = (*([f"RVL-CDIP was found in {folder}"] if folder else []), LISTED)
     return DataSet("rvl-cdip", classes.RVL_CDIP, distinct(pages), tuple(bad), notes)
 
 
