@@ -62,7 +62,8 @@ def find_inputs(path: str, allow_outside: bool = False) -> Source:
     one modality or channel of a case (its siblings are found beside it).
 
     Raises:
-        DataError: nothing there can be a case, or nothing says which channel is which.
+        DataError: nothing there can be a case, or nothing says which channel is which. A file of a folder lies
+            elsewhere.
     """
     if not files.exists(path):
         raise DataError(f"the input {path} does not exist")
@@ -75,7 +76,9 @@ def find_inputs(path: str, allow_outside: bool = False) -> Source:
     volumes = [p for p in paths if is_nifti(p)]
     if not volumes:
         return find_source(path, allow_outside)  # which says what is wrong
-    return _find_channels(path, volumes) or _volumes(path, volumes)
+    found = _find_channels(path, volumes) or _volumes(path, volumes)
+    _check_links(found, allow_outside)
+    return found
 
 
 def unlabelled_lines(source: Source) -> list[str]:
@@ -114,11 +117,17 @@ def _completed(source: Source, paths: Sequence[str], allow_outside: bool) -> Sou
     """With the files that belong to no case, and none that a link leads out to."""
     if not source.cases:
         raise DataError(f"{source.folder} has no case; {WANTED}")
+    used = _check_links(source, allow_outside)
+    return replace(source, strays=tuple(path for path in paths if is_nifti(path) and path not in used))
+
+
+def _check_links(source: Source, allow_outside: bool) -> set[str]:
+    """The files of its cases. Raises DataError for one that a link leads out to, unless that is allowed."""
     used = {path for case in source.cases for path in (*case.images, case.label) if path is not None}
     for path in () if allow_outside else sorted(used):
         if (reason := link_reason(source.folder, path)) is not None:
             raise DataError(f"{path} {reason}, out of {source.folder}; if that is meant, say so with {ALLOW}")
-    return replace(source, strays=tuple(path for path in paths if is_nifti(path) and path not in used))
+    return used
 
 
 def _find_by_file(path: str) -> Source:

@@ -124,6 +124,19 @@ def test_channels_to_segment_are_never_cases_of_their_own(tmp_path: Path) -> Non
     assert [case.id for case in find_inputs(str(root)).cases] == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("name", ["scan.nii.gz", "a_0000.nii.gz"])
+def test_scans_to_segment_that_are_links_out_are_refused(tmp_path: Path, name: str) -> None:
+    """4D files, and channels whose dataset.json lies in the folder above."""
+    images = make_nnunet(tmp_path / "set", V2) / "imagesTr"
+    for path in images.iterdir() if name == "scan.nii.gz" else [images / name]:
+        path.unlink()
+    (tmp_path / "secret.nii.gz").touch()
+    (images / name).symlink_to(tmp_path / "secret.nii.gz")
+    with pytest.raises(DataError, match=rf"{name} is a link to .*secret\.nii\.gz, out of .*--allow-outside"):
+        find_inputs(str(images))
+    assert find_inputs(str(images), allow_outside=True).cases
+
+
 def test_a_4d_file_may_be_named_as_a_channel(tmp_path: Path) -> None:
     (tmp_path / "x_0000.nii.gz").touch()
     (tmp_path / "y_0000.nii.gz").touch()
