@@ -6,6 +6,7 @@ from typing import Any
 
 from app.data import files
 from app.data.inside import ALLOW, link_reason
+from app.data.names import as_text, is_text
 from app.errors import DataError
 from app.workloads.brats.labels import Layout
 from app.workloads.brats.source.described import (
@@ -48,7 +49,7 @@ def find_source(source: str, allow_outside: bool = False) -> Source:
         seen = ", ".join(p[len(source) :].lstrip("/") for p in paths[:MAX_NAMED]) or "no file at all"
         more = ", …" if len(paths) > MAX_NAMED else ""
         raise DataError(f"{source} has an unrecognized layout: saw {seen}{more}{_of_nnunet(paths)}; {WANTED}")
-    return found
+    return _without_misnamed(found, paths=True)
 
 
 def detect_layout(source: str) -> tuple[Layout, list[CaseFiles]]:
@@ -68,17 +69,17 @@ def find_inputs(path: str, allow_outside: bool = False) -> Source:
     if not files.exists(path):
         raise DataError(f"the input {path} does not exist")
     if not files.is_folder(path):
-        return _find_by_file(path)
+        return _without_misnamed(_find_by_file(path), paths=False)
     paths = files.list_files(path)
     found = _recognise(path, paths, allow_outside)
     if found is not None:
-        return found
+        return _without_misnamed(found, paths=False)
     volumes = [p for p in paths if is_nifti(p)]
     if not volumes:
         return find_source(path, allow_outside)  # which says what is wrong
     found = _find_channels(path, volumes) or _volumes(path, volumes)
     _check_links(found, allow_outside)
-    return found
+    return _without_misnamed(found, paths=False)
 
 
 def unlabelled_lines(source: Source) -> list[str]:
@@ -89,7 +90,13 @@ def unlabelled_lines(source: Source) -> list[str]:
         own_folders = source.layout in SUFFIXES
         named = [f"{c.id}{_beside(c, source.strays) if own_folders else ''}" for c in without[:MAX_NAMED]]
         lines.append(f"{len(without)} of {len(source.cases)} cases have no label: {_shortened(named, len(without))}")
-    return [*lines, *stray_lines(source.folder, source.strays)]
+    return [*lines, *misnamed_lines(source), *stray_lines(source.folder, source.strays)]
+
+
+def misnamed_lines(source: Source) -> list[str]:
+    """A line that names the cases which were left out for their names; none where there are none."""
+    named = _shortened(source.misnamed[:MAX_NAMED], len(source.misnamed))
+    return [f"left out, as their paths are no UTF-8 (rename them): {named}"] if source.misnamed else []
 
 
 def stray_lines(folder: str, strays: Sequence[str], what: str = "left out, as they fit no case") -> list[str]:
@@ -119,6 +126,24 @@ def _completed(source: Source, paths: Sequence[str], allow_outside: bool) -> Sou
         raise DataError(f"{source.folder} has no case; {WANTED}")
     used = _check_links(source, allow_outside)
     return replace(source, strays=tuple(path for path in paths if is_nifti(path) and path not in used))
+
+
+def _without_misnamed(source: Source, paths: bool) -> Source:
+    """Without cases whose name, or with `paths` the path of a file, is no UTF-8. Raises DataError where no other is."""
+    kept: list[CaseFiles] = []
+    bad: list[str] = []
+    for case in source.cases:
+        written = (case.id, *case.images, case.label or "") if paths else (case.id,)
+        if all(map(is_text, written)):
+            kept.append(case)
+        else:
+            bad.append(as_text(case.id))
+    if bad and not kept:
+        raise DataError(
+            f"{as_text(source.folder)}: the paths of all {len(bad)} cases are no UTF-8: rename {bad[0]}, or the folder "
+            "above it"
+        )
+    return replace(source, cases=tuple(kept), misnamed=tuple(bad))
 
 
 def _check_links(source: Source, allow_outside: bool) -> set[str]:
