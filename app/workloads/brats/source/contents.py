@@ -1,5 +1,6 @@
 """What lies in a folder: a data set in one of the layouts that are known, or scans to segment."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,7 @@ from app.workloads.brats.source.described import (
     split_channel,
 )
 from app.workloads.brats.source.layouts import DATASET_JSON, SUFFIXES, Source, case_prefix, folder_cases
-from app.workloads.volumes.source.case_files import CaseFiles, is_nifti, stem_of
+from app.workloads.volumes.source.case_files import ENDINGS, CaseFiles, is_nifti, other_ending_of, stem_of
 
 WANTED = (
     f"expected one of: {DATASET_JSON} with imagesTr/ (MSD Task01, nnU-Net), files *_flair.nii.gz, *_t1, *_t1ce, *_t2 "
@@ -79,7 +80,7 @@ def find_inputs(path: str, allow_outside: bool = False) -> Source:
         return find_source(path, allow_outside)  # which says what is wrong
     found = _find_channels(path, volumes) or _volumes(path, volumes)
     _check_links(found, allow_outside)
-    return _without_misnamed(found, paths=False)
+    return _without_misnamed(replace(found, unread=tuple(filter(other_ending_of, paths))), paths=False)
 
 
 def unlabelled_lines(source: Source) -> list[str]:
@@ -90,13 +91,16 @@ def unlabelled_lines(source: Source) -> list[str]:
         own_folders = source.layout in SUFFIXES
         named = [f"{c.id}{_beside(c, source.strays) if own_folders else ''}" for c in without[:MAX_NAMED]]
         lines.append(f"{len(without)} of {len(source.cases)} cases have no label: {_shortened(named, len(without))}")
-    return [*lines, *misnamed_lines(source), *stray_lines(source.folder, source.strays)]
+    return [*lines, *left_out_lines(source), *stray_lines(source.folder, source.strays)]
 
 
-def misnamed_lines(source: Source) -> list[str]:
-    """A line that names the cases which were left out for their names; none where there are none."""
+def left_out_lines(source: Source) -> list[str]:
+    """What to tell of cases that were left out for their names, and of volumes of other formats."""
     named = _shortened(source.misnamed[:MAX_NAMED], len(source.misnamed))
-    return [f"left out, as their paths are no UTF-8 (rename them): {named}"] if source.misnamed else []
+    lines = [f"left out, as their paths are no UTF-8 (rename them): {named}"] if source.misnamed else []
+    counts = Counter(map(other_ending_of, source.unread)).most_common()
+    told = ", ".join(f"{number} {ending}" for ending, number in counts)
+    return lines + ([f"left out, as they are no NIfTI files ({' or '.join(ENDINGS)}): {told}"] if told else [])
 
 
 def stray_lines(folder: str, strays: Sequence[str], what: str = "left out, as they fit no case") -> list[str]:
@@ -125,7 +129,8 @@ def _completed(source: Source, paths: Sequence[str], allow_outside: bool) -> Sou
     if not source.cases:
         raise DataError(f"{source.folder} has no case; {WANTED}")
     used = _check_links(source, allow_outside)
-    return replace(source, strays=tuple(path for path in paths if is_nifti(path) and path not in used))
+    strays = tuple(path for path in paths if is_nifti(path) and path not in used)
+    return replace(source, strays=strays, unread=tuple(filter(other_ending_of, paths)))
 
 
 def _without_misnamed(source: Source, paths: bool) -> Source:

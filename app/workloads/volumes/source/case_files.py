@@ -6,6 +6,21 @@ from app.data import files
 from app.errors import DataError
 
 ENDINGS = (".nii.gz", ".nii")
+OTHER_ENDINGS = (
+    ".mha",
+    ".mhd",
+    ".nrrd",
+    ".nhdr",
+    ".img",
+    ".img.gz",
+    ".hdr",
+    ".dcm",
+    ".mgz",
+    ".mgh",
+    ".mnc",
+    ".nii.zst",
+)
+"""Of volumes in formats that are not read."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,11 @@ def distinct(cases: list[CaseFiles]) -> list[CaseFiles]:
 
 def is_nifti(path: str) -> bool:
     return path.lower().endswith(ENDINGS)
+
+
+def other_ending_of(path: str) -> str:
+    """In lower case, of a volume that is not read; empty for any other file."""
+    return next((e for e in OTHER_ENDINGS if path.lower().endswith(e)), "")
 
 
 def ending_of(path: str) -> str:
