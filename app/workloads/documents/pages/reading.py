@@ -154,7 +154,7 @@ def _decode_as_it_is(
             if width * height > max_pixels:
                 grey = made_smaller(image, math.ceil(math.sqrt(width * height / max_pixels)))
             else:
-                grey = to_grey(image, _bits(content))
+                grey = to_grey(image, _bits(content, image.mode))
             return _Decoded(upright(inverted(grey) if white_is_0 else grey, orientation), (width, height))
     except (BadPage, MemoryError):
         raise
@@ -193,11 +193,23 @@ def _tag(image: "Image", tag: int) -> object:
     return None if tags is None else tags.get(tag)
 
 
-def _bits(content: bytes) -> int | None:
-    """Bits a sample of a PNG, of whose grey only Pillow does not say it; JPEG 2000 of less than 8 is refused."""
+def _bits(content: bytes, mode: str) -> int | None:
+    """Bits a sample of a PNG, of whose grey only Pillow does not say it.
+
+    Raises:
+        BadPage: JPEG 2000 of bits that Pillow does not spread over the range: below 8, or above in 8, where white is 0.
+    """
     if content.startswith(PNG_START):
         return content[24]
     start = content.find(b"\xff\x4f\xff\x51", 0, 4096)
-    if start >= 0 and content[4:8] == b"jP  " and (content[start + 42] & 127) + 1 < 8:
-        raise BadPage(f"JPEG 2000 of {(content[start + 42] & 127) + 1} bits a sample; expected 8 to 16")
+    is_boxed = content[4:8] == b"jP  "
+    if start < 0 or not (is_boxed or start == 0):
+        return None
+    num_components = int.from_bytes(content[start + 40 : start + 42], "big")
+    bits = [(size & 127) + 1 for size in content[start + 42 : start + 42 + 3 * num_components : 3]]
+    if (is_boxed and min(bits, default=8) < 8) or (max(bits, default=8) > 8 and not mode.startswith("I;16")):
+        several = "/".join(map(str, sorted(set(bits))))
+        raise BadPage(
+            f"JPEG 2000 of {several} bits a sample, {num_components} a pixel; expected 8, or 10 to 16 of grey"
+        )
     return None

@@ -198,3 +198,28 @@ def test_jpeg_2000_is_read() -> None:
     np.testing.assert_array_equal(shown(encoded(Image.fromarray(GREY), "JPEG2000")), GREY)
     deep = Image.fromarray(GREY.astype(np.uint16) * 257)
     assert np.abs(shown(encoded(deep, "JPEG2000")).astype(int) - GREY).max() <= 1
+
+
+def jpeg_2000(codes: np.ndarray, bits: int) -> bytes:
+    """Lossless grey of 9 to 16 bits, by a file of 16 that says fewer: what is coded is the distance to the middle."""
+    moved = codes - 2 ** (bits - 1) + 2**15
+    content = bytearray(encoded(Image.fromarray(moved.astype(np.uint16)), "JPEG2000"))
+    content[content.index(b"ihdr") + 14] = content[content.index(b"\xff\x4f\xff\x51") + 42] = bits - 1
+    return bytes(content)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 15])
+def test_jpeg_2000_of_other_bits_has_its_full_range(bits: int) -> None:
+    codes = np.rint(LEVELS * (2**bits - 1) / 3).astype(int)
+    assert np.abs(shown(jpeg_2000(codes, bits)).astype(int) - GREY).max() <= 1
+
+
+def test_jpeg_2000_that_is_shortened_to_8_bits_is_refused() -> None:
+    """Pillow rounds 511 of 9 bits up to 256, which is 0: paper becomes ink. So it does with colours of more than 8."""
+    with pytest.raises(BadPage, match="JPEG 2000 of 9 bits a sample, 1 a pixel"):
+        read_page(jpeg_2000(LEVELS * 511 // 3, 9))
+    colours = bytearray(encoded(Image.fromarray(np.dstack([GREY] * 3)), "JPEG2000"))
+    start = colours.index(b"\xff\x4f\xff\x51") + 42
+    colours[start : start + 9 : 3] = bytes([11] * 3)
+    with pytest.raises(BadPage, match="JPEG 2000 of 12 bits a sample, 3 a pixel"):
+        read_page(bytes(colours))
