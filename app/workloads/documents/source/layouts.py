@@ -4,7 +4,8 @@
 - `tobacco`: Tobacco3482: its ten folders, all of them, named as classes.TOBACCO.
 - `metadata`: metadata.jsonl or .csv beside the pages says their classes, as image folders of the Hugging Face hub do.
 - `folders`: any other folder a class; below `train/`, `validation/` and `test/` where the set has its own split.
-- `parquet`: mirrors with a column of images and one of labels; the split is read from the files' names.
+- `parquet`: mirrors with a column of images and one of labels; the split is read from a column `split`
+  or the files' names.
 
 A known set is found in the folder given or in one below. A set all of whose pages are in one split (mirrors call it
 `train`) has none.

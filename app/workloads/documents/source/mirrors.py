@@ -17,6 +17,7 @@ from app.workloads.documents.source.listing import (
     SourceOptions,
     distinct,
     outside,
+    split_of,
     stem,
 )
 
@@ -37,8 +38,11 @@ def read_mirror(source: str, paths: Sequence[str], options: SourceOptions) -> Da
     bad: list[Quarantined] = []
     for table in tables:
         beside = None if table.has_bytes else _folder_of_images(source, table)
-        split = _split_of(table.path)
-        for row, (path, label) in enumerate(zip(table.image_paths, table.labels, strict=True)):
+        of_file = _split_of(table.path)
+        splits = [(split_of(name) if name else None) or of_file for name in table.splits] or [of_file] * len(
+            table.labels
+        )
+        for row, (path, label, split) in enumerate(zip(table.image_paths, table.labels, splits, strict=True)):
             id_ = stem(path) if path else f"{stem(table.path)}/{row:06d}"
             file = f"{table.path}#{row}"
             if beside is not None:
