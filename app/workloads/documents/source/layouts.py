@@ -102,7 +102,7 @@ def _usable(
         DataError: a folder is made of nothing but links to other pages.
     """
     named = [path for path in listed if not is_clutter(path)]
-    paths, bad, there = [], [], set(named)
+    paths, bad, others, there = [], [], [], set(named)
     links: dict[str, str] = {}
     for path in named:
         real = place_inside(source, files.join(source, path))
@@ -117,9 +117,12 @@ def _usable(
             paths.append(path)
         elif path.lower().endswith((*ENDINGS, *side_files.NAMES, ".parquet")):
             bad.append(Quarantined(as_text(path), as_text(path), reason))
+        else:
+            others.append(as_text(path))
     num_left = len(listed) - len(named)
     notes = [f"left out: {num_left} files of computers' own (@eaDir, __MACOSX and the like)"] if num_left else []
     notes += [f"left out: {len(links)} links to other files of the source"] if links else []
+    notes += [f"left out, by name or as links out of the source: {_by_ending(others)}"] if others else []
     _check_links(source, paths, links)
     return paths, bad, notes
 

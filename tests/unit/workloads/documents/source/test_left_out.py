@@ -34,3 +34,11 @@ def test_rvl_cdip_says_that_its_lists_decide(tmp_path: Path) -> None:
         (tmp_path / "labels" / f"{name}.txt").write_text(line)
     found = detect_layout(root)
     assert ([page.id for page in found.pages], found.notes) == (["a/1", "a/2"], (LISTED,))
+
+
+def test_what_is_no_page_and_no_text_or_a_link_out_is_counted(tmp_path: Path) -> None:
+    root = touch(tmp_path / "set", "a/1.png", "b/2.png", "a/\udce9.pdf")
+    (tmp_path / "secret.pdf").touch()
+    (tmp_path / "set" / "b" / "x.pdf").symlink_to(tmp_path / "secret.pdf")
+    found = detect_layout(root)
+    assert (found.bad, found.notes) == ((), ("left out, by name or as links out of the source: 2 .pdf",))
