@@ -15,6 +15,7 @@ from app.workloads.brats.source.described import (
     IMAGES,
     channel_cases,
     channel_order,
+    label_names_of_volumes,
     read_described,
     split_channel,
 )
@@ -176,10 +177,15 @@ def _find_by_file(path: str) -> Source:
 
 
 def _volumes(folder: str, paths: Sequence[str]) -> Source:
-    """4D files; those of a folder of images of MSD's have the labels of its dataset.json."""
-    description = files.join(files.parent_of(folder), DATASET_JSON)
-    described = files.name_of(folder) in (IMAGES, HELD_OUT) and files.exists(description)
-    names = _label_names(description) if described else None
+    """4D files; a dataset.json beside them, or above a folder of MSD's images, says what their labels are.
+
+    Raises:
+        DataError: it names the modalities in another order.
+    """
+    places = [folder, *([files.parent_of(folder)] if files.name_of(folder) in (IMAGES, HELD_OUT) else [])]
+    described = (files.join(place, DATASET_JSON) for place in places)
+    description = next((path for path in described if files.exists(path)), None)
+    names = None if description is None else label_names_of_volumes(description)
     return Source(folder, "msd", tuple(CaseFiles(stem_of(path), (path,), None) for path in paths), names)
 
 

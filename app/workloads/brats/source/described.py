@@ -49,13 +49,31 @@ def read_described(description: str, paths: Sequence[str], allow_outside: bool =
     if "channel_names" in facts or _is_nnunet(root, listed, paths, description, allow_outside):
         cases = _nnunet_cases(description, facts, paths, allow_outside)
         return Source(root, "nnunet", tuple(distinct(cases)), labels)
-    named = _modalities(facts, description)
-    if named != list(MODALITIES):
-        raise DataError(
-            f"{description} names the modalities {_raw_names(facts)}; expected {list(MODALITIES)} (MSD Task01)"
-        )
+    _check_msd_order(facts, description)
     cases = [_listed_case(root, entry, description, allow_outside) for entry in listed]
     return Source(root, "msd", tuple(distinct(cases)), labels)
+
+
+def label_names_of_volumes(description: str) -> Mapping[str, Any]:
+    """`labels` of the dataset.json beside 4D files that are named one by one, not by its list.
+
+    Raises:
+        DataError: it names their modalities, and otherwise than they are read.
+    """
+    facts = files.read_json(description)
+    if not isinstance(facts, Mapping):
+        return {}
+    if _raw_names(facts):
+        _check_msd_order(facts, description)
+    return facts.get("labels") or {}
+
+
+def _check_msd_order(facts: Mapping[str, Any], description: str) -> None:
+    if _modalities(facts, description) != list(MODALITIES):
+        raise DataError(
+            f"{description} names the modalities {_raw_names(facts)}; expected {list(MODALITIES)} (MSD Task01), or a "
+            "file for each in any order (nnU-Net)"
+        )
 
 
 def channel_order(description: str) -> Order:

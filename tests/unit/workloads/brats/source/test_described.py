@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -128,13 +129,32 @@ def test_channels_to_segment_are_never_cases_of_their_own(tmp_path: Path) -> Non
 def test_scans_to_segment_that_are_links_out_are_refused(tmp_path: Path, name: str) -> None:
     """4D files, and channels whose dataset.json lies in the folder above."""
     images = make_nnunet(tmp_path / "set", V2) / "imagesTr"
-    for path in images.iterdir() if name == "scan.nii.gz" else [images / name]:
+    alone = [*images.iterdir(), tmp_path / "set" / "dataset.json"]
+    for path in alone if name == "scan.nii.gz" else [images / name]:
         path.unlink()
     (tmp_path / "secret.nii.gz").touch()
     (images / name).symlink_to(tmp_path / "secret.nii.gz")
     with pytest.raises(DataError, match=rf"{name} is a link to .*secret\.nii\.gz, out of .*--allow-outside"):
         find_inputs(str(images))
     assert find_inputs(str(images), allow_outside=True).cases
+
+
+@pytest.mark.parametrize("place", ["imagesTs", "imagesTs/x.nii.gz", "y.nii.gz"])
+def test_4d_files_of_another_order_are_refused_however_they_are_named(tmp_path: Path, place: str) -> None:
+    """The file alone, its folder, or one beside dataset.json: T1w would be segmented as FLAIR."""
+    (tmp_path / "imagesTs").mkdir()
+    for name in ("imagesTs/x.nii.gz", "y.nii.gz"):
+        (tmp_path / name).touch()
+    order = ["FLAIR", "T1w", "T1gd", "T2w"]
+    facts: dict[str, Any] = {"labels": {"1": "edema"}, "training": []}
+    for names, key in product((order, [order[i] for i in (1, 0, 2, 3)]), ("modality", "channel_names")):
+        named = {str(i): name for i, name in enumerate(names)}
+        (tmp_path / "dataset.json").write_text(json.dumps(facts | {key: named}))
+        if names == order:
+            assert find_inputs(str(tmp_path / place)).label_names == {"1": "edema"}
+            continue
+        with pytest.raises(DataError, match=r"names the modalities \['T1w', 'FLAIR', 'T1gd', 'T2w'\]; expected"):
+            find_inputs(str(tmp_path / place))
 
 
 def test_a_4d_file_may_be_named_as_a_channel(tmp_path: Path) -> None:
