@@ -182,7 +182,8 @@ def _volumes(folder: str, paths: Sequence[str]) -> Source:
     Raises:
         DataError: it names the modalities in another order.
     """
-    places = [folder, *([files.parent_of(folder)] if files.name_of(folder) in (IMAGES, HELD_OUT) else [])]
+    is_of_msd = files.name_of(folder).lower() in (IMAGES.lower(), HELD_OUT.lower())
+    places = [folder, *([files.parent_of(folder)] if is_of_msd else [])]
     described = (files.join(place, DATASET_JSON) for place in places)
     description = next((path for path in described if files.exists(path)), None)
     names = None if description is None else label_names_of_volumes(description)

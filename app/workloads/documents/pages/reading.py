@@ -36,6 +36,9 @@ SLACK = 1.03
 filter alone would mix pixels of twice that distance, so nothing is lost (measured: 1.5 ms a page instead of 2.3)."""
 
 
+MORE_FRAMES = "it is an animation, of which the first frame alone is read"
+
+
 class _Undecodable(BadPage):
     """What another file with the same pixels may still give."""
 
@@ -149,13 +152,14 @@ def _decode_as_it_is(
             if at_least is not None and image.format == "JPEG":
                 image.draft("L", (at_least, at_least))
             image.load()
+            note = MORE_FRAMES if image.format != "TIFF" and getattr(image, "is_animated", False) else ""
             orientation = orientation_of(image)  # after: PNG may have it behind the pixels
             white_is_0 = white_is_0 or _is_white_0(image)
             if width * height > max_pixels:
                 grey = made_smaller(image, math.ceil(math.sqrt(width * height / max_pixels)))
             else:
                 grey = to_grey(image, _bits(content, image.mode))
-            return _Decoded(upright(inverted(grey) if white_is_0 else grey, orientation), (width, height))
+            return _Decoded(upright(inverted(grey) if white_is_0 else grey, orientation), (width, height), note)
     except (BadPage, MemoryError):
         raise
     except EOFError as error:

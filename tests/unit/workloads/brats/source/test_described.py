@@ -139,11 +139,11 @@ def test_scans_to_segment_that_are_links_out_are_refused(tmp_path: Path, name: s
     assert find_inputs(str(images), allow_outside=True).cases
 
 
-@pytest.mark.parametrize("place", ["imagesTs", "imagesTs/x.nii.gz", "y.nii.gz"])
+@pytest.mark.parametrize("place", ["imagesTs", "imagesTs/x.nii.gz", "ImagesTr", "y.nii.gz"])
 def test_4d_files_of_another_order_are_refused_however_they_are_named(tmp_path: Path, place: str) -> None:
     """The file alone, its folder, or one beside dataset.json: T1w would be segmented as FLAIR."""
-    (tmp_path / "imagesTs").mkdir()
-    for name in ("imagesTs/x.nii.gz", "y.nii.gz"):
+    for name in ("imagesTs/x.nii.gz", "ImagesTr/z.nii.gz", "y.nii.gz"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     order = ["FLAIR", "T1w", "T1gd", "T2w"]
     facts: dict[str, Any] = {"labels": {"1": "edema"}, "training": []}
