@@ -7,6 +7,7 @@
 """
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -85,6 +86,9 @@ def channel_order(description: str) -> Order:
             f"{description} names the channels {_raw_names(facts)}; expected {', '.join(MODALITIES)} in any order, "
             "each once (nnU-Net)"
         )
+    keys = _sorted_keys(facts)
+    if not all(key.isdecimal() and int(key) == number for number, key in enumerate(keys)):
+        raise DataError(f"{description} numbers the channels {', '.join(keys)}; expected 0 to 3 (nnU-Net)")
     return tuple(named.index(modality) for modality in MODALITIES)
 
 
@@ -197,12 +201,21 @@ def _modalities(facts: Mapping[str, Any], description: str) -> list[str | None]:
 
 
 def _raw_names(facts: Any) -> list[str]:
+    """In the order of their channels."""
+    named = _named_channels(facts)
+    return [str(named[key]) for key in _sorted_keys(facts)]
+
+
+def _sorted_keys(facts: Any) -> list[str]:
+    return sorted(_named_channels(facts), key=lambda key: (int(key) if key.isdecimal() else sys.maxsize, key))
+
+
+def _named_channels(facts: Any) -> dict[str, Any]:
+    """Channel's number, as it is written -> its name."""
     names = (facts.get("channel_names") or facts.get("modality")) if isinstance(facts, Mapping) else None
     if isinstance(names, list):
-        return [str(name) for name in names]
-    if not isinstance(names, Mapping):
-        return []
-    return [str(names[key]) for key in sorted(names, key=lambda key: (len(str(key)), str(key)))]
+        return {str(number): name for number, name in enumerate(names)}
+    return {str(key): name for key, name in names.items()} if isinstance(names, Mapping) else {}
 
 
 def _in_folder(root: str, name: str, paths: Sequence[str]) -> list[str]:

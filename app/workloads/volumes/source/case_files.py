@@ -37,13 +37,17 @@ def distinct(cases: list[CaseFiles]) -> list[CaseFiles]:
     """The cases as they are.
 
     Raises:
-        DataError: two have one id.
+        DataError: two have one id, or a file in common.
     """
     seen: dict[str, CaseFiles] = {}
+    owners: dict[str, str] = {}
     for case in cases:
         other = seen.setdefault(case.id, case)
         if other is not case:
             raise DataError(f"two cases are named {case.id}: {other.images[0]} and {case.images[0]}; keep one of them")
+        for path in {*case.images, *([case.label] if case.label else [])}:
+            if owners.setdefault(path, case.id) != case.id:
+                raise DataError(f"{path} is listed of two cases, {owners[path]} and {case.id}; expected files of each")
     return cases
 
 

@@ -94,6 +94,18 @@ def test_upper_case_endings_are_read(tmp_path: Path) -> None:
         ({**V2, "channel_names": {**CHANNELS, "3": "T2"}}, "names the channels"),
         ({**V2, "channel_names": {**CHANNELS, "3": "MRI"}}, "names the channels"),
         ({**V2, "dataset": {"own": {"images": ["a"], "label": "b"}}}, "cannot read the case own"),
+        (
+            {**V2, "channel_names": {"0": "T1", "1": "T1ce", "2": "T2", "4": "Flair"}},
+            "numbers the channels 0, 1, 2, 4; ex",
+        ),
+        (
+            {**V2, "dataset": {case: {"images": [*"wxyz"], "label": f"{case}.nii"} for case in "ab"}},
+            r"/[wxyz] is listed of two cases, a and b; expected files of each",
+        ),
+        (
+            {**V2, "dataset": {case: {"images": [f"{case}{i}" for i in range(4)], "label": "l"} for case in "ab"}},
+            r"/l is listed of two cases, a and b",
+        ),
         ({**V2, "dataset": {"own": {"images": ["a", "b", "c", "/etc/passwd"]}}}, "/etc/passwd, which is an absolute"),
     ],
 )
@@ -179,7 +191,8 @@ def test_a_dataset_json_that_names_files_elsewhere(
     (root.parent / "secret.nii.gz").touch()
     os.symlink("../../secret.nii.gz", root / "labelsTr" / "link.nii.gz")
     facts = json.loads((root / "dataset.json").read_text())
-    facts["training"].append({**facts["training"][0], "image": "imagesTr/BRATS_009.nii.gz", field: value})
+    other = {"image": "imagesTr/BRATS_009.nii.gz", "label": "labelsTr/BRATS_009.nii.gz"}
+    facts["training"].append({**other, field: value})
     (root / "dataset.json").write_text(json.dumps(facts))
     for find in (find_source, find_inputs):
         with pytest.raises(DataError, match=f"names .*{Path(value).name}, which {reason}.*--allow-outside"):
