@@ -3,7 +3,7 @@ PY := .venv/bin/python
 SOURCES := app jobs tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-cluster mutants fuzz cluster-up cluster-status cluster-down lint format bench \
+.PHONY: help setup demo test _unit _hosts test-unit test-cluster mutants fuzz cluster-up cluster-status cluster-down lint format bench \
 	frameworks lock clean
 
 help: ## This list
@@ -19,13 +19,19 @@ demo: setup ## Volumes in, a trained and evaluated model, a report out: runs/dem
 # `make test-cluster`. Where hosts cannot be made they are skipped, and say what is missing.
 HOSTS := $(foreach part,1_launch 2_jobs 3_access 6_down,tests/cluster/test_cluster_$(part).py)
 
-# A file at a time, side by side. What starts a Ray runs by itself: two at once on two cores take longer than one after
-# the other.
+# A file at a time, side by side. Hosts wait more than they compute, so their tests run beside them; what else starts a Ray
+# runs by itself: two at once on two cores take longer than one after the other.
 UNIT = $(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile tests/workloads tests/fuzz tests/unit
 
 test: lint ## Lint, then the tests: unit, on Ray, end to end, on hosts
+	@$(MAKE) --no-print-directory -j2 --output-sync=target _unit _hosts
+	@$(PY) -m pytest tests/ray tests/e2e
+
+_unit:
 	@$(UNIT)
-	@$(PY) -m pytest tests/ray tests/e2e $(HOSTS)
+
+_hosts:
+	@$(PY) -m pytest $(HOSTS)
 
 test-unit: setup ## Only the fast tests, without Ray
 	@$(UNIT)

@@ -63,9 +63,13 @@ def _parse(arguments: Any, argv: list[str] | None, description: str | None) -> A
         arguments = arguments(sys.argv[1:] if argv is None else argv)
     import tyro  # here: a job's --help needs it, importing a job does not
 
-    if isinstance(arguments, Mapping):
-        return tyro.extras.subcommand_cli_from_dict(dict(arguments), args=argv, description=description)
-    return tyro.cli(arguments, args=argv, description=description)
+    try:
+        if isinstance(arguments, Mapping):
+            return tyro.extras.subcommand_cli_from_dict(dict(arguments), args=argv, description=description)
+        return tyro.cli(arguments, args=argv, description=description)
+    except BrokenPipeError:  # of `--help | head`, which has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
 
 
 def absolute(path: str) -> str:

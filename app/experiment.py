@@ -17,6 +17,8 @@ BatchRule = Literal["fixed-global", "fixed-per-worker"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
 NUM_NAME_BYTES = 200
 """Most file systems take 255; files beside a folder add to its name."""
+MOST = 1_000_000
+"""Of epochs, and of samples a step (assumed)."""
 MOVED = {
     "early_stopping": '"scheduler": {"name": "asha", "grace_period": 1, "reduction_factor": 3}',
     "population": '"scheduler": {"name": "pbt", "perturbation_interval": 1, "hyperparam_mutations": {...}}',
@@ -131,7 +133,7 @@ class Experiment(TrainingOptions):
     def __post_init__(self) -> None:
         _require_name(self.name)
         for name in ("epochs", "batch_size", "evaluate_every_epochs"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+            require(1 <= getattr(self, name) <= MOST, name, getattr(self, name), f"1 to {MOST:,}")
         micro = self.max_micro_batch_size
         require(micro is None or micro >= 1, "max_micro_batch_size", micro, "1 or more, or null")
         decay = self.ema_decay
@@ -234,11 +236,12 @@ class Study:
         if not set(trials) <= set(names) or len(set(trials)) < len(trials):
             raise UsageError(f"search.trials: got {[*trials]}, expected experiments of the study, each once: {names}")
         self.variants()
-        self._check_population()
+        if self.scheduler is not None:
+            self._check_scheduler(self.scheduler)
 
-    def _check_population(self) -> None:
-        population = self.scheduler.population() if self.scheduler is not None else None
-        if population is None:
+    def _check_scheduler(self, scheduler: Scheduler) -> None:
+        scheduler.check_batches({e.name: e.batch_rule for e in self.experiments})
+        if (population := scheduler.population()) is None:
             return
         if self.search is not None:
             raise UsageError(f"search: got {self.search.algorithm}, expected none with pbt, or grid or random")

@@ -123,6 +123,8 @@ class TrialRecord:
     """Where the network's initial weights came from: name or file, and which keys were missing or left over; empty:
     random."""
     num_restarts: int = 0
+    earlier_num_workers: tuple[int, ...] = ()
+    """On which it was trained before it got num_workers; timings are over all."""
     memory_bytes: int = 0
     """Most that worker 0 held: of its GPU as torch reserved it, on a CPU its process. 0: older than this."""
     memory_limit_bytes: int = 0

@@ -17,12 +17,26 @@ class Scheduler:
     """A name of app.execution.studies.schedulers."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Its own, as Tune names them; times are epochs."""
+    widen: bool = False
+    """Once no trial is left to begin, workers that come free go to those under way, where that pays
+    (app.planning.widening)."""
 
     def __post_init__(self) -> None:
+        if self.widen and self.name == "pbt":
+            raise UsageError("widen: got true with pbt, expected false: members of a population keep step")
         object.__setattr__(self, "options", to_dict(self.options))
         for ours in ("metric", "mode", "time_attr"):
             if ours in self.options:
                 raise UsageError(f"{ours}: the study sets it: its validation score, more is better, by epochs")
+
+    def check_batches(self, rules: Mapping[str, str]) -> None:
+        """Raises UsageError where an experiment would change with its workers; `rules`: the batch rule of each."""
+        growing = [name for name, rule in rules.items() if rule == "fixed-per-worker"]
+        if self.widen and growing:
+            raise UsageError(
+                f"widen: got true, and {growing[0]} has batch_rule fixed-per-worker, so that its batch would grow with "
+                "its workers; expected batch_rule fixed-global in all experiments"
+            )
 
     def population(self) -> "Population | None":
         return from_dict(Population, self.options, "scheduler") if self.name == "pbt" else None

@@ -22,6 +22,7 @@ from app.planning.forecast import Forecast, forecasts
 from app.planning.plan import DATA_PARALLEL, EXPERIMENT_PARALLEL
 from app.planning.profile import Profile
 from app.planning.search import study_of
+from app.run_folder.study import PROFILE_FILE
 from benchmarks import data, document_data
 from benchmarks.common import RESULTS, WORK, Report, Setting, compare, host, load_average, num_cores, say, write_json
 from benchmarks.data import run_job
@@ -54,12 +55,14 @@ class Asked:
     store: str = "brats"
     more: Mapping[str, Any] = field(default_factory=dict)
     """Of the study: its scheduler."""
+    feeding: str = "auto"
+    """Who reads: Ray Data's processes need a part of two cores, so that two workers gain little beside them."""
 
     @property
     def kind(self) -> str:
         """Of its trainings: they share a profile."""
         patch = self.options["task"].get("patch_size") or [self.options["task"]["image_size"]]
-        return f"{self.options['workload']}-{patch[0]}"
+        return f"{self.options['workload']}-{patch[0]}-{self.feeding}"
 
     def values(self, epochs: float = 1.0) -> dict[str, Any]:
         """`epochs` of a trial of length 1."""
@@ -78,7 +81,9 @@ class Asked:
         return {"name": self.name, "experiments": experiments, **self.more}
 
 
-ASHA = {"scheduler": {"name": "asha", "options": {"grace_period": 1, "reduction_factor": 2}}}
+ASHA = {"scheduler": {"name": "asha", "grace_period": 1, "reduction_factor": 2}}
+LAST = {"scheduler": {"name": "fifo", "widen": True}}
+WIDE = {"scheduler": {**ASHA["scheduler"], "widen": True}}
 QUICK = (
     Asked("few", BRATS, 1, 10),
     Asked("tail", BRATS, 3, 10),
@@ -90,11 +95,14 @@ FULL = (
     Asked("three", BRATS, 3, 45),
     Asked("pages-one", PAGES, 1, 26, store="pages"),
     Asked("four-asha", BRATS, 4, 60, more=ASHA),
-    Asked("large-three", LARGER, 3, 28),
+    Asked("large-three", LARGER, 3, 75, feeding="worker"),
     Asked("five-unequal", BRATS, 5, 40, (2, 1)),
-    Asked("large-one", LARGER, 1, 28),
+    Asked("large-one", LARGER, 1, 75, feeding="worker"),
     Asked("pages-two", PAGES, 2, 26, store="pages"),
-    Asked("large-four-unequal", LARGER, 4, 26, (3, 1, 1, 1)),
+    Asked("large-four-unequal", LARGER, 4, 75, (3, 1, 1, 1), feeding="worker"),
+    Asked("large-asha", LARGER, 4, 120, more=ASHA, feeding="worker"),
+    Asked("large-asha-widened", LARGER, 4, 120, more=WIDE, feeding="worker"),
+    Asked("large-unequal-widened", LARGER, 4, 75, (3, 1, 1, 1), more=LAST, feeding="worker"),
     Asked("rarely-evaluated-four", {**BRATS, "evaluate_every_epochs": 3}, 4, 50),
     Asked("eight", BRATS, 8, 26),
 )
@@ -138,7 +146,7 @@ def _measured(folder: Path, one: Asked, store: Path) -> tuple[Profile, float]:
         wait_for_quiet()
         began_s = time.monotonic()
         workers = ("--workers", str(NUM_WORKERS), "--out", str(out))
-        run_job("calibrate.py", "--study", str(path), "--store", str(store), *workers)
+        run_job("calibrate.py", "--study", str(path), "--store", str(store), *workers, "--feeding", one.feeding)
         noted.write_text(str(time.monotonic() - began_s))
     return Profile.parse(out.read_bytes(), out.name), float(noted.read_text())
 
@@ -172,12 +180,15 @@ def _predicted_and_run(folder: Path, one: Asked, profile: Profile, store: Path) 
         if not done.exists():
             plan = folder / f"{name}.plan.json"
             plan.write_text(forecast.plan.to_json())  # before the run
-            shutil.rmtree(folder / "runs" / name, ignore_errors=True)  # of a start that was broken off
+            run_folder = folder / "runs" / name
+            shutil.rmtree(run_folder, ignore_errors=True)  # of a start that was broken off
+            run_folder.mkdir(parents=True)
+            (run_folder / PROFILE_FILE).write_text(profile.to_json())  # what a study that widens goes by
             strategy = ("--strategy", f"plan:{plan}", "--runs", str(folder / "runs"), "--name", name)
             wait_for_quiet()
             with OtherWork() as other:
-                run_job("study.py", "--study", str(path), "--store", str(store), *strategy)
-            row = _row(one, forecast, folder / "runs" / name, chosen=forecast is every[0])
+                run_job("study.py", "--study", str(path), "--store", str(store), *strategy, "--feeding", one.feeding)
+            row = _row(one, forecast, run_folder, chosen=forecast is every[0])
             row["others_busy_cores"] = other.busy_cores
             done.write_text(json.dumps(row))
         rows.append(json.loads(done.read_text()))

@@ -28,9 +28,9 @@ class Arguments:
     """Options of the recipe, as NAME=VALUE: epochs=3 model=efficientnet_b1 text_model=models/bert."""
     store: tuple[str, ...]
     """Prepared store, made by jobs/prepare.py; NAME=DIR for each where experiments name several."""
-    strategy: str
-    """auto (measures what trainings take, says what each way will, and takes the fastest), data-parallel,
-    experiment-parallel, hybrid:K (K workers a trial) or plan:FILE (a plan.json, perhaps edited)."""
+    strategy: str = AUTO
+    """auto (up to 3 minutes to measure what trainings take; says what each way will, and takes the fastest),
+    data-parallel, experiment-parallel, hybrid:K (K workers a trial) or plan:FILE (a plan.json, perhaps edited)."""
     profile: str | None = None
     """With auto: file of jobs/calibrate.py; only what it lacks is measured."""
     time_budget_h: float | None = None

@@ -74,6 +74,7 @@ def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = Fa
     models = [model.resampled(seed) for seed in range(draws)]
     lengths = [drawn_epochs(study, seed) for seed in range(draws)]
     early = stops_early(study.scheduler)
+    widen = study.scheduler is not None and study.scheduler.widen
     plays = [played(experiments, each) if early else experiments for each in lengths]
     drawn = [
         _seconds(each, some, _shortened(kinds, epochs))
@@ -93,11 +94,14 @@ def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = Fa
         first = one.stages[0]
         around = first.workers_per_trial, first.concurrent_trials, kinds_of_all, is_up
         made = [
-            (makespan_s(one.stages, each, origins), _around_s(m, *around))
+            (makespan_s(one.stages, each, origins, widen), _around_s(m, *around))
             for each, m in zip(drawn, models, strict=True)
         ]
         times = sorted(made_s + more_s for made_s, more_s in made if made_s is not None)
-        total_s = fmean(times) if early else one.makespan_s + _around_s(model, *around)
+        whole_s = one.makespan_s
+        if widen and not early:
+            whole_s = makespan_s(one.stages, seconds, origins, widen) or whole_s
+        total_s = fmean(times) if early else whole_s + _around_s(model, *around)
         low_s, high_s = (times[round(share * (len(times) - 1))] for share in (LOW, HIGH))
         low_s, high_s = min(low_s, total_s), max(high_s, total_s)
         before_s = start_of_command_s(model, *around)
@@ -107,7 +111,7 @@ def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = Fa
         plan = Plan(study.name, num_workers, one.strategy, one.stages, reasons, expected)
         check(plan, study)
         found.append(Forecast(plan, total_s, low_s, high_s, bound_s, measured))
-    return sorted(found, key=lambda one: one.makespan_s) if early else found
+    return sorted(found, key=lambda one: one.makespan_s)
 
 
 def fitting(study: Study, profile: Profile, num_workers: int) -> tuple[list[int], Room]:

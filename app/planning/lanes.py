@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from app.planning.plan import Stage
+from app.planning.widening import Again, wider, widths
 
 NUM_DRAINED = 64
 """With more lanes than these it is neglected that the last trials have fewer neighbours: they are on other hosts."""
@@ -24,12 +25,18 @@ Placed = tuple[str, int, bool, float, float]
 """Name, lane, whether it is the lane's first, start and end."""
 
 
-def makespan_s(stages: Sequence[Stage], seconds: Seconds, origins: Origins = ALONE) -> float | None:
+def makespan_s(
+    stages: Sequence[Stage], seconds: Seconds, origins: Origins = ALONE, widen: bool = False
+) -> float | None:
     """As studies run: each trial begins on the first free lane, once what it starts from has ended; lanes of another
-    width wait for all before. None where a trial cannot run so."""
-    total_s = 0.0
-    for k, places in same_width(stages):
-        found = lanes_s([*places], k, places, seconds, origins)
+    width wait for all before. None where a trial cannot run so.
+
+    Args:
+        widen: whether the last trials take over the workers of those that have ended.
+    """
+    total_s, groups = 0.0, [*same_width(stages)]
+    for number, (k, places) in enumerate(groups):
+        found = lanes_s([*places], k, places, seconds, origins, widen and number == len(groups) - 1)
         if found is None:
             return None
         total_s += found
@@ -44,7 +51,12 @@ def same_width(stages: Sequence[Stage]) -> Iterator[tuple[int, dict[str, int]]]:
 
 
 def lanes_s(
-    names: Sequence[str], k: int, c: int | Mapping[str, int], seconds: Seconds, origins: Origins = ALONE
+    names: Sequence[str],
+    k: int,
+    c: int | Mapping[str, int],
+    seconds: Seconds,
+    origins: Origins = ALONE,
+    widen: bool = False,
 ) -> float | None:
     """Time of trials on lanes of `k` workers, in the order given. Once none is left to begin, those that are under way
     have fewer and fewer neighbours.
@@ -55,10 +67,10 @@ def lanes_s(
     placed = places(names, k, c, seconds, origins)
     if placed is None:
         return None
-    last = {lane: (end_s, name) for name, lane, _, _, end_s in placed}
-    if len(last) > NUM_DRAINED:
-        return max(end_s for end_s, _ in last.values())
-    return _drained_s([*last.values()], k, c, seconds)
+    last = {lane: (end_s, name, k) for name, lane, _, _, end_s in placed}
+    if len(last) > NUM_DRAINED and not widen:
+        return max(end_s for end_s, _, _ in last.values())
+    return _drained_s([*last.values()], c, _most(c, names) * k, widen, seconds)
 
 
 def places(
@@ -112,26 +124,65 @@ def _most(c: int | Mapping[str, int], names: Sequence[str]) -> int:
     return c if isinstance(c, int) else max(c[name] for name in names)
 
 
-def _drained_s(lanes: Sequence[tuple[float, str]], k: int, c: int | Mapping[str, int], seconds: Seconds) -> float:
+Left = tuple[float, str, int]
+"""Of a trial under way: when it ends, its name, and its workers."""
+
+
+def _drained_s(
+    lanes: Sequence[Left], c: int | Mapping[str, int], num_workers: int, widen: bool, seconds: Seconds
+) -> float:
     """The end of the last, where each that ends leaves the others faster.
 
     Args:
-        lanes: when each would end beside all others, and its name.
+        lanes: when each would end beside all others.
+        c: how many of its first width run at a time.
+        widen: whether those that are left take over the workers of those that have ended, where that pays.
     """
-    left = sorted(lanes)
+    left, k = sorted(lanes), lanes[0][2]
+
+    def room(one: Left) -> int:
+        return _of(c, one[1]) if one[2] == k else num_workers // one[2]
+
+    if widen:
+        left = sorted(_widened(left, 0.0, num_workers, seconds))
     now_s, beside = left[0][0], len(left)
     while len(left) > 1:
         left = left[1:]
-        rates = _rates(left, k, c, beside, seconds)
-        left = sorted((now_s + (end_s - now_s) * rate, name) for (end_s, name), rate in zip(left, rates, strict=True))
+        rates = [_rate(one, room(one), beside, len(left), seconds) for one in left]
+        left = [(now_s + (one[0] - now_s) * rate, *one[1:]) for one, rate in zip(left, rates, strict=True)]
+        left = sorted(_widened(left, now_s, num_workers, seconds) if widen else left)
         now_s, beside = left[0][0], len(left)
     return now_s
 
 
-def _rates(
-    left: Sequence[tuple[float, str]], k: int, c: int | Mapping[str, int], before: int, seconds: Seconds
-) -> Iterator[float]:
-    for _, name in left:
-        room = _of(c, name)
-        more, fewer = (seconds(name, k, room, min(room, num)) for num in (before, len(left)))
-        yield min(1.0, fewer[1] / more[1]) if more is not None and fewer is not None and more[1] > 0 else 1.0
+def _rate(one: Left, room: int, before: int, after: int, seconds: Seconds) -> float:
+    """How long it takes with fewer neighbours, as a share of how long with more."""
+    _, name, k = one
+    more, fewer = (seconds(name, k, room, min(room, num)) for num in (before, after))
+    return min(1.0, fewer[1] / more[1]) if more is not None and fewer is not None and more[1] > 0 else 1.0
+
+
+def _widened(left: Sequence[Left], now_s: float, num_workers: int, seconds: Seconds) -> list[Left]:
+    """With what the last to end gain from workers that are free now (app.planning.widening)."""
+    found = sorted(left, reverse=True)
+    for number, (end_s, name, k) in enumerate(found):
+        free = num_workers - sum(width for _, _, width in found)
+        wide = wider(
+            k,
+            widths(k, 0, free, num_workers, len(found)),
+            end_s - now_s,
+            _again(name, k, num_workers, len(found), seconds),
+        )
+        if wide is not None:
+            found[number] = end_s - wide[1], name, wide[0]
+    return found
+
+
+def _again(name: str, k: int, num_workers: int, num_live: int, seconds: Seconds) -> Again:
+    def again(width: int) -> tuple[float, float]:
+        places = num_workers // width
+        now = seconds(name, k, num_workers // k, min(num_workers // k, num_live))
+        found = seconds(name, width, places, min(places, num_live))
+        return (math.inf, 1.0) if now is None or found is None or now[1] <= 0 else (found[0], found[1] / now[1])
+
+    return again

@@ -69,6 +69,7 @@ def _is_usable(record: TrialRecord) -> bool:
     return (
         record.status == "finished"
         and record.num_restarts == 0
+        and not record.earlier_num_workers
         and record.num_steps > 0
         and timings.num_timed_steps > 0
         and timings.step_s > 0

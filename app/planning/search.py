@@ -63,8 +63,8 @@ def study_of(values: Any) -> Study:
     plain = dict(mapping(values))
     scheduler = plain.get("scheduler")
     if isinstance(scheduler, Mapping) and "options" not in scheduler:  # those of study.json have them apart
-        options = {key: value for key, value in scheduler.items() if key != "name"}
-        plain["scheduler"] = {**{key: scheduler[key] for key in scheduler if key == "name"}, "options": options}
+        ours = {key: scheduler[key] for key in ("name", "widen") if key in scheduler}
+        plain["scheduler"] = {**ours, "options": {key: scheduler[key] for key in scheduler if key not in ours}}
     found = plain.get("search")
     if not isinstance(found, Mapping) or "trials" in found:  # of study.json: written out
         return Study.from_dict(plain)

@@ -118,20 +118,41 @@ class StepTimes:
 
     def _inferred(self, group: str, samples: Sequence[Sample], k: int, batch: int, places: int, busy: int) -> float:
         """T = a + b x local batch + all-reduce: a and b from the two nearest measured, or a = 0 from one; each where as
-        many workers are busy."""
-        widths = sorted({s.workers for s in samples}, key=lambda w: abs(math.log(w / k)))[:2]
-        points = []
-        for workers in widths:
+        many workers are busy. Over several nodes, where training on one and on several was measured, a and b are those
+        of one, and the all-reduce is what several took beyond that, as much more as the ring's bound grows."""
+        widths = sorted({s.workers for s in samples}, key=lambda w: abs(math.log(w / k)))
+        within, across = ([w for w in widths if (w > self._on_node) == far] for far in (False, True))
+        num_parameters = max(s.num_parameters for s in samples)
+
+        def step_s(workers: int) -> tuple[float, float]:
+            """Its local batch, and its step where as many workers are busy."""
             found = [s for s in samples if s.workers == workers]
-            sync_s = ring_s(found[0].num_parameters, workers)
             room, run = (max(1, num * k // workers) for num in (places, busy))
-            step_s = self._measured(group, found, workers, room, run)
-            points.append((found[0].global_batch_size / workers, max(step_s - sync_s, step_s / 10)))
-        local = batch / k
-        (x, y), other = points[0], points[-1]
-        slope = (other[1] - y) / (other[0] - x) if other[0] != x else y / x
-        slope = min(max(slope, 0.0), y / x)  # neither faster with more samples nor with less than no fixed part
-        return y + slope * (local - x) + ring_s(max(s.num_parameters for s in samples), k)
+            return found[0].global_batch_size / workers, self._measured(group, found, workers, room, run)
+
+        if k <= self._on_node or not within or not across:
+            return _computing_s([(*step_s(w), ring_s(num_parameters, w)) for w in widths[:2]], batch / k) + ring_s(
+                num_parameters, k
+            )
+        points = [(*step_s(w), ring_s(num_parameters, w)) for w in sorted(within, reverse=True)[:2]]
+        local, measured_s = step_s(across[0])
+        least_s = ring_s(num_parameters, across[0])
+        sync_s = max(least_s, measured_s - _computing_s(points, local))
+        return _computing_s(points, batch / k) + sync_s * ring_s(num_parameters, k) / least_s
+
+
+def _computing_s(points: Sequence[tuple[float, float, float]], local: float) -> float:
+    """The part of a step that computes, with so many samples a worker, on the line of those measured.
+
+    Args:
+        points: samples a worker, step and all-reduce of the nearest, and of another.
+    """
+    (x, y), other = (
+        (samples, max(step_s - sync_s, step_s / 10)) for samples, step_s, sync_s in (points[0], points[-1])
+    )
+    slope = (other[1] - y) / (other[0] - x) if other[0] != x else y / x
+    slope = min(max(slope, 0.0), y / x)  # neither faster with more samples nor with less than no fixed part
+    return y + slope * (local - x)
 
 
 def _rising(means: Mapping[int, float], counts: Mapping[int, int]) -> dict[int, float]:

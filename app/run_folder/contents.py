@@ -47,6 +47,8 @@ class Attempt:
     """From when its start-up counts; None: from its start."""
     nodes: tuple[str, ...] = ()
     """Ray's ids of those that it began on."""
+    num_workers: int | None = None
+    """None: older than this."""
     last_sign_s: float | None = None
     """When it last said something of itself; noted by the attempt that follows."""
     trained_s: float | None = None

@@ -15,6 +15,8 @@ STUDY = JsonFile("study.json", mapping)
 PLAN = JsonFile("plan.json", partial(from_dict, Plan))
 RECORD = JsonFile("record.json", partial(from_dict, StudyRecord), is_sealed=True, any_number=True, indent=None)
 POPULATION = JsonFile("population.json", partial(from_dict, Decisions))
+PROFILE_FILE = "profile.json"
+"""What was measured for the study's plan (app.planning.profile)."""
 NUMERICS = "numerics"
 """Folder of the choices that all trials share; app.training.choices reads and writes them."""
 

@@ -1,6 +1,6 @@
 """From raw data to one report, in a few minutes on two cores: every step is a job, shown as one would type it.
 
-First brain scans, then document pages, then a study of four trainings by two strategies. Started again, it goes on
+First brain scans, then document pages, then a study by two strategies and one by a plan. Started again, it goes on
 where it stopped and keeps what is finished.
 """
 
@@ -50,7 +50,8 @@ def walk(run: Path, num_workers: int, quick: bool) -> None:
     show.run(Step("Write the report on scans and pages", ["report", "--run", str(run)]))
     say("")
     say(f"The reports: {(run / 'report.html').resolve()}")
-    say(f"and, on the study, {(run / 'study' / 'report.html').resolve()}")
+    pages = [run / "study" / name for name in ("report.html", "plan.html", f"{demo_study.PLANNED}/report.html")]
+    say(f"and, on the studies: {', '.join(str(page.resolve()) for page in pages)}")
     say(f"Everything took {show.elapsed_s():.0f} s.")
 
 

@@ -2,6 +2,7 @@
 nothing happened to, finished trials are left as they are, and what was lost is told."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from cluster_hosts import WORKER, Begun, Hosts, until
@@ -39,6 +40,15 @@ TOLERANCE = 1e-5
 def slow(cluster: Hosts) -> Hosts:
     put_workload(cluster)
     return cluster
+
+
+@pytest.fixture
+def worker_is_back(slow: Hosts) -> Iterator[None]:
+    """Whatever the test did to the worker, those after it find the worker there."""
+    yield
+    if slow.run("worker1", "true").returncode:
+        slow.script("boot", "worker1")
+        slow.run("client", "python jobs/cluster.py up", 300)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +110,7 @@ def test_a_study_whose_driver_is_killed_and_whose_job_is_stopped_goes_on(slow: H
     assert len(attempts(slow, "stops", "t4")) == 3
 
 
+@pytest.mark.usefixtures("worker_is_back")
 def test_a_study_goes_on_without_a_host_that_is_powered_off_and_with_it_once_it_is_back(
     slow: Hosts, home: list[list[float]]
 ) -> None:
@@ -113,7 +124,12 @@ def test_a_study_goes_on_without_a_host_that_is_powered_off_and_with_it_once_it_
         assert "is gone" not in job.told(), "said long before Ray gives it up"
         until(lambda: re.search(r"^host .* is gone", job.told(), re.M), 120, job.told)
         (silent,) = re.findall(r"^no sign of host (.*) for \d\d s, which has (.*): it may come back", job.told(), re.M)
-        (gone,) = re.findall(r"^host (.*) is gone, and with it (.*): each goes on .*$", job.told(), re.M)
+        (gone,) = re.findall(
+            r"^host (.*) is gone, and with it (.*): each resumes from its last "
+            "checkpoint on another host",
+            job.told(),
+            re.M,
+        )
         assert silent == gone == (f"worker1 ({WORKER})", ", ".join(there))
         assert "workers in all: 1; trials at a time: 1, until now 4" in job.told()
         slow.script("boot", "worker1")
@@ -133,12 +149,13 @@ def test_a_study_outlives_a_link_that_is_cut_for_half_a_minute(
     slow: Hosts, home: list[list[float]], strategy: str, tolerance: float
 ) -> None:
     """Ray takes the host for dead only where docs/cluster.md says so: nothing was lost here."""
-    put_study(slow, strategy, NUM_TRIALS, 2 * STEP_S if strategy == "experiment-parallel" else STEP_S / 3)
-    with submitted(slow, study_command(strategy, strategy)) as job:
-        in_the_middle(slow, job, strategy, "t0")
+    name = f"cut-{strategy}"
+    put_study(slow, name, NUM_TRIALS, 2 * STEP_S if strategy == "experiment-parallel" else STEP_S / 3)
+    with submitted(slow, study_command(name, strategy)) as job:
+        in_the_middle(slow, job, name, "t0")
         slow.script("cut", "worker1", "30")
-        check_end(slow, job, strategy, home, tolerance)
+        check_end(slow, job, name, home, tolerance)
         assert f"no sign of host worker1 ({WORKER})" in job.told()
         assert f"host worker1 ({WORKER}) answers again" in job.told()
     assert "is gone" not in job.told()
-    assert {len(attempts(slow, strategy, name)) for name in finished(slow, strategy)} == {1}
+    assert {len(attempts(slow, name, trial)) for trial in finished(slow, name)} == {1}

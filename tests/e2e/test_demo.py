@@ -19,7 +19,7 @@ DOCUMENTS = (
     *("synthesize", "synthesize", "prepare", "prepare", "ocr", "vocabulary", "train", "train", "train"),
     *("evaluate", "synthesize", "predict"),
 )
-STUDY = ("study", "study", "report")
+STUDY = ("study", "study", "report", "plan", "study", "report")
 STEPS = (*BRATS, *DOCUMENTS, *STUDY, "report")
 
 
@@ -42,7 +42,7 @@ def test_the_demo_ends_well_and_shows_every_command(demo: Demo) -> None:
     numbers = [found[1] for line in lines if (found := re.match(r"\[(\d+/\d+)\]", line))]
     assert numbers == [f"{n}/{len(STEPS)}" for n in range(1, len(STEPS) + 1)]
     assert f"The reports: {demo.run / 'report.html'}" in lines
-    assert (demo.run / "study" / "report.html").exists()
+    assert (demo.run / "study" / "report.html").exists() and (demo.run / "study" / "plan.html").exists()
 
 
 def test_it_shows_progress_all_the_way(demo: Demo) -> None:
@@ -122,6 +122,15 @@ def test_the_study_comes_to_the_same_under_both_strategies(demo: Demo) -> None:
         # AdamW divides small gradients by themselves: what rounding makes differ grows from step to step.
         assert one[:5] == pytest.approx(two[:5], abs=1e-4)
         assert one == pytest.approx(two, abs=0.1)
+
+
+def test_what_was_planned_by_them_is_run_and_held_against_the_plan(demo: Demo) -> None:
+    folder = demo.run / "study" / "planned"
+    plan, record = (json.loads((folder / name).read_text()) for name in ("plan.json", "record.json"))
+    assert "measures up to" not in demo.done.stdout, "the two studies are the profile"
+    assert plan["expected"]["low_s"] < plan["expected"]["makespan_s"] < plan["expected"]["high_s"]
+    assert record["status"] == "finished" and f"chosen: {record['strategy']} on 2 workers" in demo.done.stdout
+    assert "Predicted and measured" in (folder / "report.html").read_text()
 
 
 def test_run_again_it_keeps_what_is_finished(demo: Demo) -> None:

@@ -15,6 +15,7 @@ sys.path.insert(0, str(TOY))  # Ray's workers get the driver's path
 from toy import toy_experiment  # noqa: E402
 
 from app.errors import DataError, ResourceError, UsageError  # noqa: E402
+from app.execution.studies import widening  # noqa: E402
 from app.execution.studies.automatic import automatic_plan  # noqa: E402
 from app.execution.studies.study import StudySetting, run_study  # noqa: E402
 from app.execution.trials.trial import run_trial  # noqa: E402
@@ -23,7 +24,10 @@ from app.planning.plan import Plan, Stage, plan_of_strategy  # noqa: E402
 from app.planning.profile import Profile  # noqa: E402
 from app.records import StudyRecord  # noqa: E402
 from app.reporting.study.predicted import prediction_of  # noqa: E402
+from app.reporting.study.report import build_study_report  # noqa: E402
+from app.reporting.study.study_files import is_wanted  # noqa: E402
 from app.run_folder.study import RECORD as STUDY_RECORD  # noqa: E402
+from app.scheduling import Scheduler  # noqa: E402
 from app.training.order import Order  # noqa: E402
 
 pytestmark = pytest.mark.ray
@@ -136,6 +140,27 @@ def test_what_does_not_fit_fails_before_anything_starts(ray_cluster: None, tmp_p
     with pytest.raises(DataError, match="is not there: make the store first"):
         run_study(study, plan_of_strategy(study, "data-parallel", 1), StudySetting(str(tmp_path / "r"), {"": "/none"}))
     assert not (tmp_path / "run" / "trials").exists()
+
+
+def test_the_last_trial_under_way_resumes_on_the_workers_of_those_that_have_ended(
+    ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And what it learns is what it learns on one."""
+    monkeypatch.setattr(widening, "assumed", lambda k, start_s: lambda width: (0.0, k / width))
+    short, long = experiment("short", epochs=1), experiment("long", epochs=40)
+    run_alone(long, tmp_path / "alone")
+    folder = tmp_path / "run"
+    record = run(Study("s", (short, long), scheduler=Scheduler("fifo", widen=True)), folder, "experiment-parallel")
+    trial = next(one for one in record.trials if one.name == "long")
+    assert (trial.status, trial.num_attempts, trial.workers_per_trial, trial.lane) == ("finished", 1, 2, 0)
+    assert [stint.workers_per_trial for stint in trial.stints] == [1, 2]
+    assert trial.record is not None
+    assert (trial.record.earlier_num_workers, trial.record.num_workers) == ((1,), 2)
+    assert "long: no trial is left to begin, so it resumes after epoch" in capsys.readouterr().out
+    assert losses(folder, "long") == pytest.approx(losses(tmp_path / "alone", "long"), rel=1e-4, abs=1e-5)
+    files = {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*.json*")}
+    report = build_study_report({"run": {name: files[name] for name in files if is_wanted(name)}})
+    assert record.status == "finished" and not report.data["runs"][0]["problems"]
 
 
 def test_a_study_is_measured_planned_run_and_comes_out_as_foreseen(ray_cluster: None, tmp_path: Path) -> None:

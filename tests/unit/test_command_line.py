@@ -260,6 +260,11 @@ def test_a_job_as_a_process(tmp_path: Path) -> None:
     code, out, _ = ended("--help")
     assert code == 0
     assert "Herds sheep." in out
+    reading, writing = os.pipe()
+    os.close(reading)  # as of `--help | head`, once it has read enough
+    closed = subprocess.run([sys.executable, str(job), "--help"], stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (closed.returncode, closed.stderr) == (1, b"")
 
 
 def test_a_long_value_in_an_error_is_cut(capsys: pytest.CaptureFixture[str]) -> None:

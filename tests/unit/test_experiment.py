@@ -54,8 +54,9 @@ NAN = float("nan")
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"epochs": 0}, "epochs: got 0, expected 1 or more"),
-        ({"batch_size": 0}, "batch_size: got 0, expected 1 or more"),
+        ({"epochs": 0}, "epochs: got 0, expected 1 to 1,000,000"),
+        ({"epochs": 10**30}, f"epochs: got {10**30}, expected 1 to 1,000,000"),
+        ({"batch_size": 0}, "batch_size: got 0, expected 1 to 1,000,000"),
         ({"evaluate_every_epochs": 0}, "evaluate_every_epochs: got 0"),
         ({"max_micro_batch_size": 0}, "max_micro_batch_size: got 0, expected 1 or more, or null"),
         ({"checkpoint_every_s": 0}, "checkpoint_every_s: got 0"),

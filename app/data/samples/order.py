@@ -101,7 +101,7 @@ def permute(seed: int, epoch: int, positions: Int64Array, size: int) -> Int64Arr
     """Images of `positions` under the pseudo-random permutation of range(size) that seed and epoch choose."""
     if size <= MAX_TABLE_ROWS:
         return _table(seed, epoch, size)[positions]
-    half_bits = max(1, -(-(size - 1).bit_length() // 2))
+    half_bits = -(-(size - 1).bit_length() // 2)
     mask = np.uint64((1 << half_bits) - 1)
     shift = np.uint64(half_bits)
     keys = _keys(seed, epoch, NUM_FEISTEL_ROUNDS)

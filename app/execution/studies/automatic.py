@@ -17,8 +17,6 @@ from app.reporting.page.formatting import duration, plural
 from app.run_folder.study import PLAN
 from app.training.order import Feeding
 
-PROFILE_FILE = "profile.json"
-"""In the study's folder: what was measured for its plan."""
 NUM_TOLD = 4
 """How many of the candidates are shown."""
 
@@ -55,11 +53,9 @@ def automatic_plan(
         return plan, None
     if num_workers == 1 and budget_s is None:
         return plan_of_strategy(study, EXPERIMENT_PARALLEL, 1), None
-    own = files.join(folder, PROFILE_FILE)
-    path = profile or own
-    known = Profile.parse(files.read_bytes(path), path) if profile or files.exists(own) else None
+    known = Profile.parse(files.read_bytes(profile), profile) if profile else ledger.profile()
     found = calibrated(study, stores, num_workers, f"{folder}/measuring", known, feeding, start_s, folder)
-    files.write_bytes_atomic(own, found.to_json().encode())
+    ledger.write_profile(found)
     every = forecasts(study, found, num_workers, is_up=found is not known)
     for line in fitting(study, found, num_workers)[1].lines():
         say(line)

@@ -4,9 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from app.data import files
 from app.errors import UsageError
 from app.experiment import Study
 from app.planning.plan import Plan
+from app.planning.profile import Profile
 from app.printable import redacted
 from app.records import Span, StudyRecord, TrialRecord
 from app.run_folder import run, study
@@ -55,6 +57,18 @@ class Ledger:
     def spans(self, name: str) -> tuple[Span, ...]:
         """Where a trial's time went, over all its attempts."""
         return tuple(run.SPANS.read(self.trial_folder(name)))
+
+    def profile(self) -> Profile | None:
+        """What was measured for the study's plan.
+
+        Raises:
+            DamagedFileError: it is no profile.
+        """
+        path = files.join(self.folder, study.PROFILE_FILE)
+        return Profile.parse(files.read_bytes(path), path) if files.exists(path) else None
+
+    def write_profile(self, profile: Profile) -> None:
+        files.write_bytes_atomic(files.join(self.folder, study.PROFILE_FILE), profile.to_json().encode())
 
     def write_stop(self, name: str, epoch: int, score: float, reason: str) -> None:
         """A trial ends early, whatever becomes of this process."""

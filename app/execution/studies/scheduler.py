@@ -26,13 +26,18 @@ class StudyScheduler(TrialScheduler):
         past: Mapping[str, Sequence[Mapping[str, Any]]],
         ended: Sequence[str],
         on_stop: Callable[[str, Mapping[str, Any]], None],
+        widen: Callable[[str], bool | None] = lambda name: False,
+        resume_wider: Callable[[Trial, int], bool | None] = lambda trial, epoch: False,
     ) -> None:
         """`past`: results of trials by name, in the order of time; `ended`: those among them that are over;
-        `on_stop`: hears of a trial that is ended early before it is."""
+        `on_stop`: hears of a trial that is ended early before it is; `widen`: whether one that goes on is to do so on
+        more workers; `resume_wider`: gives them to it, as soon as it has left the others, and says whether it has."""
         self._make, self._group_of, self._on_stop = make, group_of, on_stop
         self._past, self._ended = dict(past), list(ended)
         self._inner: dict[Any, TrialScheduler] = {}
         self._told: dict[str, int] = {}
+        self._widen, self._resume_wider = widen, resume_wider
+        self._to_widen: dict[Trial, int] = {}
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         return True
@@ -50,10 +55,17 @@ class StudyScheduler(TrialScheduler):
         decision = str(self._of(tune_controller, trial).on_trial_result(tune_controller, trial, result))
         if decision == TrialScheduler.STOP:
             self._on_stop(name, result)
+        if decision == TrialScheduler.CONTINUE and not result.get("done") and self._widen(name):
+            self._to_widen[trial] = result[EPOCH]
+            return str(TrialScheduler.PAUSE)
         return decision
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """Trials begin in the order in which they were given out, unless a scheduler pauses and resumes them."""
+        for trial, epoch in self._to_widen.items():
+            if trial.status == Trial.PAUSED and self._resume_wider(trial, epoch):
+                del self._to_widen[trial]
+                return trial
         ours = [inner for inner in self._inner.values() if type(inner).choose_trial_to_run is not IN_ORDER]
         chosen = (inner.choose_trial_to_run(tune_controller) for inner in ours)
         return next((trial for trial in chosen if trial is not None), None)

@@ -37,7 +37,8 @@ SCHEDULERS: dict[str, str | None] = {
     "options a member had when",
     "pb2": "it learns from what it saw since it was started, so a study that was killed goes on otherwise than one "
     "that was not; take pbt",
-    "resource_changing": "it changes the workers of a trial while it runs, and a plan fixes them; use --strategy",
+    "resource_changing": "it starts every trial in new processes; any scheduler but pbt with widen: true gives free "
+    "workers to the last trials under way",
 }
 """Every name of ray.tune.schedulers.SCHEDULER_IMPORT: None where it runs, else why it does not."""
 

@@ -57,7 +57,8 @@ class StudyState:
         self.trials: dict[str, StudyTrial] = {}
         self.lineage: tuple[Takeover, ...] = ()
         self._begun_s: dict[str, float] = {}
-        self._pauses = study.scheduler is not None and study.scheduler.population() is not None
+        scheduler = study.scheduler
+        self._pauses = scheduler is not None and (scheduler.widen or scheduler.population() is not None)
         for number, stage in enumerate(plan.stages):
             for name in stage.trials:
                 new = StudyTrial(name, "waiting", number, 0, stage.workers_per_trial)
@@ -98,9 +99,13 @@ class StudyState:
         self._change(name, lane=lane, start_s=first_s, num_attempts=trial.num_attempts + 1)
 
     def pause(self, name: str, spans: tuple[Span, ...], end_s: float) -> None:
-        """A round of a population is over for a trial; its next one is no attempt of its own."""
+        """A round of a population is over for it, or it gets more workers; what follows is no attempt of its own."""
         self._leave(name, end_s)
         self._change(name, spans=spans, num_attempts=self.trials[name].num_attempts - 1)
+
+    def move(self, name: str, lane: int, num_workers: int) -> None:
+        """A paused trial goes on elsewhere, on another number of workers."""
+        self._change(name, lane=lane, workers_per_trial=num_workers)
 
     def finish(self, name: str, record: TrialRecord, spans: tuple[Span, ...], end_s: float) -> None:
         self._leave(name, end_s)
@@ -108,6 +113,7 @@ class StudyState:
 
     def stop(self, name: str, reason: str, spans: tuple[Span, ...], end_s: float) -> None:
         """A trial was ended early by the study's rule."""
+        self._leave(name, end_s)
         self._change(name, status="stopped", spans=spans, end_s=end_s, failure=reason)
 
     def leave_out(self, names: Collection[str]) -> None:
@@ -133,8 +139,11 @@ class StudyState:
         self._change(name, status="failed", failure=reason, spans=spans, end_s=end_s)
 
     def give_back(self, name: str) -> None:
-        """Its workers never came up: that was no attempt."""
-        self._change(name, num_attempts=self.trials[name].num_attempts - 1)
+        """Its workers never came up: that was no attempt. It waits for as many as the plan has for it."""
+        trial = self.trials[name]
+        self._begun_s.pop(name, None)
+        planned = self.plan.stages[trial.stage].workers_per_trial
+        self._change(name, num_attempts=trial.num_attempts - 1, workers_per_trial=planned)
 
     def num_of(self, status: str) -> int:
         return sum(trial.status == status for trial in self.trials.values())
@@ -177,7 +186,7 @@ class StudyState:
         return max(scored, key=lambda pair: (pair[0] == pair[0], pair[0]))[1].name
 
     def _leave(self, name: str, end_s: float) -> None:
-        """A member of a population leaves its lane: another may take it before the member's next round."""
+        """A trial that can be paused leaves its lane: another may take it before it resumes."""
         trial = self.trials[name]
         begun_s = self._begun_s.pop(name, None)
         if begun_s is not None and self._pauses:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from app.console import say
 from app.data import files
@@ -12,12 +11,14 @@ from app.errors import DataError, UsageError
 from app.execution.cluster import connection, host_checks
 from app.execution.cluster.host_watch import HostWatch
 from app.execution.studies.ledger import Ledger
+from app.execution.studies.orders import Orders
 from app.execution.studies.state import LeftOut, StudyState, is_left_out
 from app.execution.studies.store_flags import UNNAMED, stores_of
 from app.execution.trials.checks import check_order
 from app.execution.trials.loggers import Loggers
 from app.execution.trials.record import claim_stores
 from app.experiment import Study
+from app.planning.cost import CostModel
 from app.planning.plan import Plan, check
 from app.records import StudyRecord, TrialRecord
 from app.training import choices
@@ -110,12 +111,19 @@ def _run(
 ) -> StudyRecord:
     use_gpu = state.worker_kind == "GPU"
     per_worker = {"CPU": 1.0, **({"GPU": 1.0} if use_gpu else {})}
-    feedings = {k: setting.feeding or connection.default_feeding(use_gpu, k) for k in _widths(state.plan)}
-    connection.check_room(state.plan, per_worker, "ray" in feedings.values())
+
+    def feeding(num_workers: int) -> Feeding:
+        return setting.feeding or connection.default_feeding(use_gpu, num_workers)
+
+    connection.check_room(state.plan, per_worker, any(feeding(k) == "ray" for k in _widths(state)))
     from app.execution.studies.trials import StudyTrials
 
-    trials = StudyTrials(state, ledger, stores, per_worker, feedings, setting.loggers, start_s, watch)
-    trials.measure, trials.left_out = setting.measure, setting.left_out
+    orders = Orders(state, ledger, stores, per_worker, feeding, lambda: () if watch is None else watch.asked)
+    orders.measure = setting.measure
+    trials = StudyTrials(state, ledger, orders, per_worker, setting.loggers, start_s, watch)
+    trials.left_out = setting.left_out
+    if trials.widening.is_on and (profile := ledger.profile()) is not None:
+        trials.widening.model = CostModel(profile)
     try:
         with trials.display:
             trials.complete_notes()
@@ -132,5 +140,8 @@ def _run(
         raise
 
 
-def _widths(plan: Plan) -> set[Any]:
-    return {stage.workers_per_trial for stage in plan.stages}
+def _widths(state: StudyState) -> set[int]:
+    """Workers that a trial may come to have."""
+    widths = {stage.workers_per_trial for stage in state.plan.stages}
+    scheduler = state.study.scheduler
+    return widths | ({state.plan.num_workers} if scheduler is not None and scheduler.widen else set())

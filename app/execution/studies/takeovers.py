@@ -16,6 +16,7 @@ from app.records import Takeover
 from app.run_folder.contents import Decisions
 from app.run_folder.run import BEST, CHECKPOINTS, LAST
 from app.run_folder.study import POPULATION
+from app.search_space import value_at
 
 
 class Takeovers:
@@ -28,6 +29,15 @@ class Takeovers:
         """Options of a member that are no longer its experiment's."""
         took = [t for decision in self.decisions for t in decision.takeovers if t.member == name]
         return dict(took[-1].values) if took else {}
+
+    def options(self, name: str) -> dict[str, Any]:
+        """Every option that may change in a member of a population, with its value now; empty without a population."""
+        scheduler = self._state.study.scheduler
+        population = None if scheduler is None else scheduler.population()
+        if population is None:
+            return {}
+        given = next(e for e in self._state.study.experiments if e.name == name).to_dict()
+        return {path: value_at(given, path) for path in population.hyperparam_mutations} | self.values(name)
 
     def carry_out(self, epoch: int, takeovers: Sequence[Takeover]) -> None:
         """After a round, with nothing under way: members take over the networks of others."""

@@ -2,30 +2,27 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from app.data import files
 from app.errors import ResourceError
-from app.execution.cluster import connection
 from app.execution.cluster.host_watch import HostWatch
 from app.execution.cluster.nodes import Nodes
 from app.execution.studies import past_trials
 from app.execution.studies.display import StudyDisplay, listed, scores
 from app.execution.studies.ledger import Ledger
-from app.execution.studies.results import DESK, EPOCH, FAILURE, ORDER, PLACE, SCORE, SHAPE, VALUES
+from app.execution.studies.orders import Orders, known_epochs
+from app.execution.studies.results import EPOCH, FAILURE, PLACE, SCORE
 from app.execution.studies.state import LeftOut, StudyState
-from app.execution.studies.suggestions import Suggestions
-from app.execution.studies.takeovers import Takeovers
+from app.execution.studies.widening import Widening
 from app.execution.trials import gauges
 from app.execution.trials.attempts import nodes_of_starts, write_failure
-from app.execution.trials.group import GroupShape, StartedGroups
+from app.execution.trials.group import StartedGroups
 from app.execution.trials.loggers import Loggers
 from app.execution.trials.record import told_origin
 from app.planning.plan import next_trial
+from app.planning.widening import free_lane
 from app.records import StudyRecord, Takeover
-from app.search_space import value_at
-from app.training.order import Feeding, Measure, Order
 
 NOTE_EVERY_S = 15.0
 """Assumed: what a study that is killed may lose of its own length; trials lose nothing by it."""
@@ -40,29 +37,26 @@ class StudyTrials:
         self,
         state: StudyState,
         ledger: Ledger,
-        stores: Mapping[str, str],
+        orders: Orders,
         per_worker: Mapping[str, float],
-        feedings: Mapping[int, Feeding],
         loggers: Loggers,
         start_s: float,
         watch: HostWatch | None = None,
     ) -> None:
-        self.state, self.ledger, self._stores = state, ledger, stores
+        self.state, self.ledger, self.orders = state, ledger, orders
         self.name, self._loggers = files.name_of(ledger.folder), loggers
-        self.per_worker, self._feedings, self._start_s = dict(per_worker), feedings, start_s
+        self.per_worker, self._start_s = dict(per_worker), start_s
         self.experiments = {experiment.name: experiment for experiment in state.study.experiments}
-        self.suggestions, self.takeovers = Suggestions(state, ledger), Takeovers(state, ledger)
+        self.widening = Widening(state, ledger)
         self.display = StudyDisplay(state, ledger.status)
-        self._population = state.study.scheduler.population() if state.study.scheduler is not None else None
         self.past = {name: past_trials.past_results(state, ledger, name) for name in self.experiments}
         """What trials had reported, and was decided on, before this start of the command."""
         self.live: dict[str, float] = {}
         """Trials under way and since when."""
-        self._watch, look = watch, () if watch is None else (watch.look,)
+        look = () if watch is None else (watch.look,)
         self._nodes = Nodes(state.plan, lambda name: nodes_of_starts(ledger.trial_folder(name)), *look)
         self._placed, self._logged, self._paused = set[str](), set[str](), set[str]()
         self.groups, self._num_begun = StartedGroups(), 0
-        self.measure: Measure | None = None
         self.left_out: LeftOut | None = None
         self._noted_s, self._noting_s, self._changed = time.monotonic(), 0.0, False
 
@@ -90,14 +84,32 @@ class StudyTrials:
             self.live[name] = time.time()
         return name
 
+    def widen(self, name: str) -> bool:
+        """Whether a trial that has just been evaluated is paused, to resume on more workers."""
+        num_workers = min(self.state.plan.num_workers, self._nodes.num_slots)
+        return self.widening.decide(name, self.orders.experiment(name), self.live, num_workers)
+
+    def widened(self, config: Mapping[str, Any], epoch: int) -> dict[str, Any] | None:
+        """The configuration with which it resumes after that epoch; None while it has not left its workers."""
+        name, k = config["name"], self.state.trials[config["name"]].workers_per_trial
+        if name not in self._paused:
+            return None
+        found = self.widening.carry_out(name)
+        self._paused.discard(name)
+        self._placed.add(name)
+        self.live[name] = time.time()
+        moved = f"on {found.num_workers} workers in place of {k}, to end {found.saved_s:.0f} s sooner"
+        self.display.event(f"{name}: no trial is left to begin, so it resumes after epoch {epoch} {moved}")
+        return self.orders.resume(config, found.num_workers, epoch, self.live[name])
+
     def pause(self, name: str) -> None:
-        """A member waits for the others at the end of a round."""
+        """A member waits for the others at the end of a round, or a trial for more workers."""
         self._leave(name)
         self._paused.add(name)
         self.state.pause(name, self.ledger.spans(name), time.time())
 
     def take_over(self, epoch: int, takeovers: Sequence[Takeover]) -> None:
-        self.takeovers.carry_out(epoch, takeovers)
+        self.orders.takeovers.carry_out(epoch, takeovers)
         for takeover in takeovers:
             what = f"takes over the network of {takeover.origin} after epoch {takeover.epoch}"
             self.display.event(f"{takeover.member}: {what}{listed(takeover.values)}")
@@ -115,14 +127,16 @@ class StudyTrials:
         if k > 1:
             self.state.readiness.workers_come()
             folder = files.parent_of(self.ledger.trial_folder("any"))
-            self.groups.start(min(c, stages.count(min(stages))), self._shape(k, c), folder)
+            self.groups.start(min(c, stages.count(min(stages))), self.orders.shape(k, c), folder)
 
     def begin(self, name: str) -> None:
         """Its workers are there."""
         if name not in self.live:
             self.live[name] = time.time()
-        taken = {self.state.trials[other].lane for other in self.live if other != name and other in self._placed}
-        lane = next(number for number in range(len(taken) + 1) if number not in taken)
+        lane = self.state.trials[name].lane
+        if name not in self._placed:
+            taken = self.widening.lanes([other for other in self.live if other in self._placed]).values()
+            lane = free_lane(taken, self.state.trials[name].workers_per_trial)
         self._placed.add(name)
         self._nodes.begins(name)
         self.state.begin(name, lane, self.live[name])
@@ -130,7 +144,7 @@ class StudyTrials:
         trial = self.state.trials[name]
         if name not in self._logged:
             self._logged.add(name)
-            options = self._experiment(name).with_values(self._chosen(name)).to_dict()
+            options = self.orders.experiment(name).with_values(self._chosen(name)).to_dict()
             self._loggers.begin(name, options, self.ledger.trial_folder(name))
         k, chosen = trial.workers_per_trial, listed(self._chosen(name))
         workers = f"{k} worker{'s' if k > 1 else ''}"
@@ -142,6 +156,7 @@ class StudyTrials:
         self._loggers.line(name, metrics)
 
     def retry(self, name: str, reason: str) -> None:
+        self.widening.forget(name)
         self.state.retry(name, time.time())
         self.look_around(now=True)
         if not self._nodes.explains(name):
@@ -149,6 +164,7 @@ class StudyTrials:
 
     def end(self, name: str, result: Mapping[str, Any]) -> None:
         """A trial has returned its last result, or was stopped after it."""
+        self.widening.forget(name)
         self._leave(name)
         spans, now_s = self.ledger.spans(name), time.time()
         record = self.ledger.finished(name) if FAILURE not in result else None
@@ -169,6 +185,7 @@ class StudyTrials:
 
     def fail(self, name: str, reason: str) -> None:
         """A trial whose last attempt could not say so itself."""
+        self.widening.forget(name)
         self._leave(name)
         self.state.fail(name, reason, self.ledger.spans(name), time.time())
         self._note_failure(name)
@@ -212,70 +229,25 @@ class StudyTrials:
         self.ledger.write_stop(name, result[EPOCH], result[SCORE], reason)
 
     def _configuration(self, name: str) -> dict[str, Any] | None:
-        if self.suggestions.choose(name) is None:
+        if self.orders.suggestions.choose(name) is None:
             return None  # what chooses them waits for results
-        trial = self.state.trials[name]
-        stage = self.state.plan.stages[trial.stage]
-        k, c = stage.workers_per_trial, self._nodes.num_places(stage)
+        stage = self.state.plan.stages[self.state.trials[name].stage]
+        c = self._nodes.num_places(stage)
         # The workers that the command starts with have waited since it began.
         self._num_begun += 1
         self.live[name] = start_s = self._start_s if self._num_begun <= c else time.time()
-        order = Order(
-            experiment=self._experiment(name),
-            store=self._stores[name],
-            folder=self.ledger.trial_folder(name),
-            start_s=start_s,
-            study=self.name,
-            stage=trial.stage,
-            num_workers=k,
-            workers_on_node=-(-k * c // connection.num_nodes()),
-            feeding=self._feedings[k],
-            numerics_folder=self.ledger.folder,
-            changing=() if self._population is None else ("optimizer",),
-            known_epochs=self._known_epochs(name),
-            asked=() if self._watch is None else self._watch.asked,
-            measure=self.measure,
-        )
-        return {
-            "name": name,
-            ORDER: order,
-            SHAPE: self._shape(k, c),
-            VALUES: self._changing(name),
-            DESK: self.groups.take() if k > 1 else None,
-        }
+        desk = self.groups.take() if stage.workers_per_trial > 1 else None
+        return self.orders.begin(name, self.name, c, start_s, known_epochs(self.past[name]), desk)
 
     def _chosen(self, name: str) -> dict[str, Any]:
         """Options that are not its experiment's."""
-        return {**self.suggestions.of(name), **self.takeovers.values(name)}
-
-    def _changing(self, name: str) -> dict[str, Any]:
-        """Every option that may change in a member of a population, with its value now."""
-        if self._population is None:
-            return {}
-        given, changing = self.experiments[name].to_dict(), self._population.hyperparam_mutations
-        mine = {path: value_at(given, path) for path in changing}
-        return {**mine, **self.takeovers.values(name)}
-
-    def _known_epochs(self, name: str) -> int | None:
-        told = int(self.past[name][-1][EPOCH]) if self.past[name] else 0
-        return None if self.state.study.scheduler is None else told
-
-    def _shape(self, k: int, c: int) -> GroupShape:
-        return GroupShape(k, self.per_worker, connection.all_fit_on_single_nodes(k, c, self.per_worker))
-
-    def _experiment(self, name: str) -> Any:
-        values = self.suggestions.of(name)
-        experiment = self.experiments[name].with_values(values) if values else self.experiments[name]
-        if experiment.starts_from is not None:
-            weights = self.ledger.trial_folder(experiment.starts_from)
-            experiment = replace(experiment, task={**experiment.task, "weights": weights})
-        return experiment
+        return {**self.orders.suggestions.of(name), **self.orders.takeovers.values(name)}
 
     def _close(self, name: str) -> None:
         """Whoever learns from a trial's end hears of it, unless it waits for other workers."""
         status = self.state.trials[name].status
         if status != "waiting":
-            self.suggestions.complete(name)
+            self.orders.suggestions.complete(name)
             self._loggers.end(name, status)
 
     def _leave(self, name: str) -> None:

@@ -111,6 +111,14 @@ def _resources(config: dict[str, Any]) -> NamedPlace:
 def _scheduler(trials: StudyTrials, callback: "StudyCallback") -> TrialScheduler:
     study = trials.state.study
 
+    def resume_wider(trial: Trial, epoch: int) -> bool:
+        config = trials.widened(trial.config, epoch)
+        if config is None:
+            return False
+        trial.set_config(config)
+        trial.update_resources(_resources(config))
+        return True
+
     def make() -> TrialScheduler:
         if study.scheduler is None:
             return FIFOScheduler()
@@ -119,7 +127,7 @@ def _scheduler(trials: StudyTrials, callback: "StudyCallback") -> TrialScheduler
         made = make_scheduler(study.scheduler, seed=study.seed, members=members, epochs=epochs)
         if isinstance(made, PopulationTraining):
             made.on_takeovers, made.choose = callback.hears(trials.take_over), trials.resume
-            made.forced(trials.takeovers.decisions)
+            made.forced(trials.orders.takeovers.decisions)
         return made
 
     return StudyScheduler(
@@ -128,6 +136,8 @@ def _scheduler(trials: StudyTrials, callback: "StudyCallback") -> TrialScheduler
         past=trials.past,
         ended=[t.name for t in trials.state.trials.values() if t.status != "waiting"],
         on_stop=callback.hears(trials.note_stop),
+        widen=callback.hears(trials.widen),
+        resume_wider=callback.hears(resume_wider),
     )
 
 
@@ -144,16 +154,17 @@ class StudyCallback(Callback):
         self._waits_since_s = time.monotonic()
         self._running: set[str] = set()
         scheduler = trials.state.study.scheduler
-        self._pauses = scheduler is not None and scheduler.population() is not None
+        self._pauses = scheduler is not None and (scheduler.widen or scheduler.population() is not None)
 
-    def hears(self, told: Callable[..., None]) -> Callable[..., None]:
-        """`told`, whose errors are kept."""
+    def hears(self, told: Callable[..., Any]) -> Callable[..., Any]:
+        """`told`, whose errors are kept; it then answers None."""
 
-        def kept(*arguments: Any) -> None:
+        def kept(*arguments: Any) -> Any:
             try:
-                told(*arguments)
+                return told(*arguments)
             except Exception as error:
                 self._error = self._error or error
+                return None
 
         return kept
 

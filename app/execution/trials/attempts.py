@@ -54,7 +54,7 @@ def note_attempt(order: Order, nodes: Sequence[str] = ()) -> Order:
     start_s = now_s if restarted else order.start_s
     if attempts:
         attempts[-1] = dataclasses.replace(attempts[-1], last_sign_s=_last_sign(order.folder))
-    started = Attempt(order.start_s, attempt_start_s=now_s, counted_from_s=start_s, nodes=tuple(nodes))
+    started = Attempt(order.start_s, now_s, start_s, tuple(nodes), order.num_workers)
     ATTEMPTS.write(order.folder, [*attempts, started])
     return dataclasses.replace(order, start_s=start_s)
 
@@ -94,6 +94,12 @@ def nodes_of_starts(folder: str) -> list[tuple[str, ...]]:
 def count_restarts(folder: str) -> int:
     """Starts but the first and those that follow a pause."""
     return sum(not attempt.paused for attempt in ATTEMPTS.read(folder)[:-1])
+
+
+def earlier_widths(order: Order) -> tuple[int, ...]:
+    """Other numbers of workers than its last that a trial had before."""
+    before = [attempt.num_workers for attempt in ATTEMPTS.read(order.folder)]
+    return tuple(dict.fromkeys(k for k in before if k not in (None, order.num_workers)))
 
 
 def write_failure(folder: str, name: str, message: str) -> None:

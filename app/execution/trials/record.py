@@ -8,6 +8,7 @@ from app import records
 from app.configuration import to_dict
 from app.data.store.manifest import fingerprint, has_manifest
 from app.errors import UsageError
+from app.execution.trials.attempts import earlier_widths
 from app.execution.trials.earlier import with_earlier
 from app.experiment import Experiment
 from app.printable import redacted
@@ -126,6 +127,7 @@ def write_record(
         experiment=order.experiment.to_dict(),
         store=order.store,
         num_workers=order.num_workers,
+        earlier_num_workers=earlier_widths(order),
         launcher=order.launcher,
         device=result.device,
         global_batch_size=order.batch_size,

@@ -203,10 +203,12 @@ def _rates(record: TrialRecord) -> Html:
         "Steps measured": f"{times.num_timed_steps:,}, after {times.num_warmup_steps} of warm-up",
         "Restarts": str(record.num_restarts),
     }
+    if record.earlier_num_workers:
+        known["Workers"] = ", then ".join(map(str, (*record.earlier_num_workers, record.num_workers)))
     if record.predicted_s is not None:
         known["Planned time"] = formatting.duration(record.predicted_s)
     note = "Rates cover the steps after the warm-up, waiting for data included; evaluation is not in them."
-    note += " They are of the last attempt." if record.num_restarts else ""
+    note += " They are of the last attempt." if record.num_restarts or record.earlier_num_workers else ""
     return join(Html("<div>"), facts("Rates", known), paragraph(note, "note"), Html("</div>"))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.planning.measured import gap_s
 from app.planning.plan import Plan
-from app.records import StudyRecord
+from app.records import StudyRecord, StudyTrial
 from app.reporting.page import formatting
 from app.reporting.page.markup import Column, Html, join, paragraph, section, table, text
 from app.reporting.study.numbers import is_complete
@@ -21,6 +21,14 @@ TERMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "idle": ("Idle", ("idle",)),
 }
 """What is compared: name, and the terms of the plan that it adds up."""
+TERM_OF_PHASE = {
+    "startup": "startup",
+    "first_batch": "startup",
+    "data_wait": "steps",
+    "step": "steps",
+    "evaluation": "evaluation",
+    "checkpoint": "checkpoint",
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,10 @@ def _measured(record: StudyRecord) -> dict[str, float]:
     for trial in record.trials:
         if trial.record is None:
             continue
+        if trial.record.earlier_num_workers:
+            for term, worker_s in _by_stints(trial).items():
+                found[term] += worker_s
+            continue
         k, timings = trial.workers_per_trial, trial.record.timings
         length_s = (trial.end_s or 0.0) - (trial.start_s or 0.0)
         found["startup"] += k * (timings.startup_s + timings.first_batch_s)
@@ -75,6 +87,19 @@ def _measured(record: StudyRecord) -> dict[str, float]:
         handover_s = max(0.0, length_s - timings.total_s) + gap_s(trial, record)
         found["other"] += k * (timings.other_s + handover_s)
     found["idle"] = max(0.0, record.num_workers * record.makespan_s() - sum(found.values()))
+    return found
+
+
+def _by_stints(trial: StudyTrial) -> dict[str, float]:
+    """Worker-seconds of a trial whose number of workers changed; what no span covers is `other`."""
+    found = dict.fromkeys(TERMS, 0.0)
+    for stint in trial.stints:
+        inside = [(s.phase, min(s.end_s, stint.end_s) - max(s.start_s, stint.start_s)) for s in trial.spans]
+        spans = [(TERM_OF_PHASE.get(phase, "other"), length_s) for phase, length_s in inside if length_s > 0]
+        for term, length_s in spans:
+            found[term] += stint.workers_per_trial * length_s
+        bare_s = max(0.0, stint.end_s - stint.start_s - sum(length_s for _, length_s in spans))
+        found["other"] += stint.workers_per_trial * bare_s
     return found
 
 

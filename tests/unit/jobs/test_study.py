@@ -117,8 +117,10 @@ def test_the_demo_s_second_strategy_takes_the_numerics_of_the_first(
             shown.append(step.job)
 
     demo.walk(7, tmp_path / "store", tmp_path, 2, Shown())
-    first, second, report = shown
-    assert all("epochs=7" in job for job in (first, second))
+    first, second, report, plan, planned, _ = shown
+    assert all("epochs=7" in job for job in (first, second)) and all("epochs=14" in job for job in (plan, planned))
+    saved = plan[plan.index("--save-profile") + 1]
+    assert "--strategy" not in planned and planned[planned.index("--profile") + 1] == saved
     assert "--numerics" not in first and second[second.index("--numerics") + 1] == str(tmp_path / "experiment-parallel")
     assert first[first.index("--name") + 1] == "experiment-parallel" and report[0] == "report"
 

@@ -64,6 +64,21 @@ def test_start_up_of_a_command_of_a_lane_and_of_what_is_kept() -> None:
     assert (model.launch_s(1), cost.start_s, cost.again_s) == pytest.approx((3.0, 5.5, 0.5))
 
 
+def test_over_more_nodes_than_measured_the_network_is_as_slow_as_it_was_over_two() -> None:
+    """A sample takes 0.5 s and a step 0.1 beside; two workers are a node. On four, over two nodes, 0.9 s of the 2.0 are
+    no computing; on eight the ring takes 14 latencies and 7 us for 6 and 6 us."""
+    large = replace(LIKE, batch_size=8)
+    steps = {1: 4.1, 2: 2.1 + ring_s(1000, 2), 4: 2.0}
+    ran = [
+        record(f"on{k}", k, step_s=s, experiment=large.to_dict(), global_batch_size=8, num_parameters=1000)
+        for k, s in steps.items()
+    ]
+    far = CostModel(replace(profile_of([], ran), workers_on_node=2)).cost(large, 8, 1)
+    assert far.steps_s == pytest.approx(20 * (0.6 + 0.9 * 1407 / 606), rel=1e-4) and not far.measured
+    near = CostModel(replace(profile_of([], ran), workers_on_node=8)).cost(large, 8, 1)
+    assert near.steps_s < 20 * 2.0, "within a node what four took beyond two is taken for computing"
+
+
 def test_how_often_is_evaluated_changes_the_time_and_needs_no_other_profile() -> None:
     """Six epochs: 6 evaluations of 1.5 s, or 2, one after every three."""
     model = CostModel(profile_of([], [record()]))

@@ -81,6 +81,7 @@ def test_a_member_keeps_a_better_best() -> None:
         (Range(0.0, 1.0, step=0.25), 0.5, {0.25, 0.5, 0.75} - {0.5}),
         ((1, 2, 3), 2, {1, 3}),
         ((1, 2, 3), 3, {2, 3}),
+        ((1, 2, 3), 1, {1, 2}),
         ((1,), 1, {1}),
     ],
 )
@@ -157,7 +158,8 @@ def test_populations_that_can_not_be_are_refused() -> None:
 
 
 def test_a_scheduler_is_plain_in_study_json() -> None:
-    assert to_dict(Scheduler("asha", {"grace_period": 1})) == {"name": "asha", "options": {"grace_period": 1}}
+    plain = {"name": "asha", "options": {"grace_period": 1}, "widen": False}
+    assert to_dict(Scheduler("asha", {"grace_period": 1})) == plain
 
 
 def test_members_may_be_drawn_by_a_random_search() -> None:

@@ -11,6 +11,7 @@ from app.errors import UsageError
 from app.experiment import Study
 from app.planning.plan import plan_of_strategy
 from app.planning.search import Request, study_of
+from app.scheduling import Scheduler
 from app.search_space import Range, Search
 
 BASE = {"workload": "w", "batch_size": 4}
@@ -219,3 +220,14 @@ def test_a_search_that_nobody_can_wait_for_is_refused_at_once(search: dict[str, 
     """A million draws took a minute of silence, a grid of 10^9 all memory."""
     with pytest.raises(UsageError, match=told):
         study_of({"name": "s", "search": {"base": {"workload": "w"}, **search}})
+
+
+def test_that_a_scheduler_widens_stands_beside_its_options() -> None:
+    listed = {"name": "s", "experiments": [{"name": "a", "workload": "w"}]}
+    made = study_of({**listed, "scheduler": {"name": "asha", "grace_period": 2, "widen": True}})
+    assert made.scheduler == Scheduler("asha", {"grace_period": 2}, widen=True)
+    assert study_of(made.to_dict()) == made
+
+
+def test_ten_thousand_trials_are_allowed() -> None:
+    assert Request({}, {"seed": (1, 2)}, algorithm="random", num_trials=10_000).num_trials == 10_000

@@ -54,7 +54,7 @@ def hd95_mm(prediction: BoolArray, truth: BoolArray, spacing_mm: tuple[float, fl
     if not prediction.any() or not truth.any():
         return MISSED_HD95_MM
     # Nearest surfaces lie inside the common bounding box, so that the distance transform needs no more than it.
-    surfaces = [_surface(np.pad(volume[box], 1)) for volume in (prediction, truth)]
+    surfaces = [_surface(volume[box]) for volume in (prediction, truth)]
     distances = [ndimage.distance_transform_edt(~surface, sampling=spacing_mm) for surface in surfaces]
     forward, backward = distances[1][surfaces[0]], distances[0][surfaces[1]]
     return float(max(np.percentile(forward, 95), np.percentile(backward, 95)))

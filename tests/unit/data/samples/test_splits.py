@@ -76,6 +76,7 @@ def test_seeds_give_splits_of_their_own() -> None:
 def test_a_rule_is_chosen_by_name() -> None:
     assert split_cases("in-order", IDS, 3) == in_order_split(IDS)
     assert split_cases("seeded", IDS, 3) == seeded_split(IDS, 3)
+    assert split_cases("folds", IDS, 3, num_folds=4, fold=1) == fold_split(IDS, 3, 4, 1) != seeded_split(IDS, 3)
 
 
 def test_unequal_shares_are_each_ones_own() -> None:

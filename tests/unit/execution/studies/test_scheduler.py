@@ -103,3 +103,30 @@ def stopped_at_a_rung(scheduler: Scheduler, **more: Any) -> list[str]:
 def test_a_trial_at_its_end_is_finished_and_not_stopped_there(scheduler: Scheduler) -> None:
     assert stopped_at_a_rung(scheduler) == ["bad"], "it would be, were it not at its end"
     assert stopped_at_a_rung(scheduler, done=True) == []
+
+
+def test_a_trial_that_is_to_have_more_workers_is_paused_and_resumes_once_it_has_left_its_own() -> None:
+    asked: list[str] = []
+    has_left: list[bool] = []
+
+    def widen(name: str) -> bool:
+        asked.append(name)
+        return name == "a1"
+
+    def resume(trial: Trial, epoch: int) -> bool:
+        assert (trial.config["name"], epoch) == ("a1", 1)
+        return bool(has_left)
+
+    made = StudyScheduler(asha, lambda name: name[0], {}, (), lambda *_: None, widen, resume)
+    trials = {name: FakeTrial(name) for name in ("a1", "a2", "a3")}
+    for trial in trials.values():
+        made.on_trial_add(None, trial)  # type: ignore[arg-type]
+    assert report(made, trials["a1"], result(1, 0.9)) == ["PAUSE"]
+    assert report(made, trials["a2"], result(1, 0.2)) == ["STOP"] and asked == ["a1"], "what ends is not moved"
+    assert report(made, trials["a3"], {**result(1, 0.95), "done": True}) == ["CONTINUE"] and asked == ["a1"]
+    assert made.choose_trial_to_run(None) is None, "it still runs"
+    trials["a1"].status = Trial.PAUSED
+    assert made.choose_trial_to_run(None) is None, "the study has not noted that it has left"
+    has_left.append(True)
+    assert made.choose_trial_to_run(None) is trials["a1"]
+    assert made.choose_trial_to_run(None) is None, "once"

@@ -5,6 +5,7 @@ import math
 import random
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,9 @@ def test_every_name_of_tune_is_in_the_table_and_in_the_docs() -> None:
 
 
 def test_the_example_of_the_docs_is_a_study_that_can_be_searched() -> None:
-    scheduler, example = re.findall(r"^```\n(.*?)^```", DOCS.read_text(), re.M | re.S)
-    study = study_of(json.loads(f'{{"name": "s", {scheduler}, {example}}}'))
+    scheduler, widening, example = re.findall(r"^```\n(.*?)^```", DOCS.read_text(), re.M | re.S)
+    study, wide = (study_of(json.loads(f'{{"name": "s", {some}, {example}}}')) for some in (scheduler, widening))
+    assert study.scheduler is not None and wide.scheduler == replace(study.scheduler, widen=True)
     check_search(study.search)
     assert study.search is not None and study.search.options == {"n_startup_trials": 5}
 

@@ -9,6 +9,7 @@ from app.execution.cluster.connection import Sight
 from app.execution.cluster.nodes import Nodes
 from app.execution.cluster.signs import Signs
 from app.execution.studies.ledger import Ledger
+from app.execution.studies.orders import Orders
 from app.execution.studies.results import FAILURE, PLACE
 from app.execution.studies.state import StudyState
 from app.execution.studies.trials import StudyTrials
@@ -28,7 +29,9 @@ ROOM = "workers in all: {}; trials at a time: {}, until now {}"
 def opened(folder: Path) -> StudyTrials:
     study = Study("s", tuple(Experiment(name=name, workload="w") for name in "abc"))
     state = StudyState(study, plan_of_strategy(study, "experiment-parallel", 2), {}, None, 0.0, "CPU")
-    return StudyTrials(state, Ledger(str(folder)), {}, {"CPU": 1.0}, {1: "worker"}, Loggers({}), 0.0)
+    ledger = Ledger(str(folder))
+    orders = Orders(state, ledger, {}, {"CPU": 1.0}, lambda num_workers: "worker")
+    return StudyTrials(state, ledger, orders, {"CPU": 1.0}, Loggers({}), 0.0)
 
 
 def test_a_trial_whose_workers_never_came_waits_for_those_of_another_and_the_last_place_ends_the_study(

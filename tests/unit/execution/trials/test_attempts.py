@@ -68,6 +68,9 @@ def test_what_follows_a_pause_is_no_restart_and_no_death(tmp_path: Path) -> None
     attempts.note_attempt(order(tmp_path))
     assert attempts.count_restarts(str(tmp_path)) == 0
     assert len(attempts.failures_so_far(order(tmp_path))) == 1, "the one under way"
+    wider = dataclasses.replace(order(tmp_path), num_workers=2)
+    attempts.note_attempt(wider)
+    assert (attempts.earlier_widths(order(tmp_path)), attempts.earlier_widths(wider)) == ((2,), (1,))
 
 
 def test_errors_are_told_apart(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from app.experiment import Study
 from app.planning.forecast import forecasts
 from app.planning.measured import profile_of
 from app.planning.plan import Expected, Plan, Stage
-from app.records import Session, StudyRecord, StudyTrial, Timings
+from app.records import Session, Span, Stint, StudyRecord, StudyTrial, Timings
 from app.reporting.study.predicted import as_data, prediction_of, sentence
 
 SAID = {
@@ -44,6 +44,26 @@ def test_terms_by_hand_and_the_one_that_was_off_most() -> None:
     assert found.worst == "idle"
     assert found.held
     assert "measured 1 min 38 s, +8%: within the interval. Off most was idle: 23.5 s" in sentence(found)
+
+
+def test_a_trial_that_got_another_worker_counts_each_stretch_by_its_own() -> None:
+    """c: 5 s of start-up, 20 of steps and 2 in no span on one worker; then 4, 15 and 1 on both."""
+    study = planned()
+    before, after = Stint(0, 1, 47.5, 74.5), Stint(0, 2, 74.5, 94.5)
+    spans = (
+        *(Span("startup", 47.5, 51.5), Span("first_batch", 51.5, 52.5), Span("step", 52.5, 72.5)),
+        *(Span("startup", 74.5, 78.5), Span("data_wait", 78.5, 79.5), Span("step", 79.5, 93.5)),
+    )
+    c = replace(study.trials[2], workers_per_trial=2, stints=(before, after), spans=spans)
+    c = replace(c, record=record("c", 2, earlier_num_workers=(1,)))
+    widened = replace(study, trials=(*study.trials[:2], c))
+    found, two = prediction_of(widened), prediction_of(study)
+    assert found is not None and two is not None
+    assert found.measured["startup"] == pytest.approx(10 + 5 + 2 * 4)
+    assert found.measured["steps"] == pytest.approx(two.measured["steps"] * 2 / 3 + 20 + 2 * 15)
+    assert found.measured["other"] == pytest.approx(2 * 2.0 + 2 + 2 * 1)
+    (sample,) = {s.workers for s in profile_of([(widened, {})]).samples}
+    assert sample == 1, "its times are of both widths: no sample of either"
 
 
 def test_a_study_that_takes_what_was_measured_is_off_in_no_term() -> None:

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,17 @@ def test_head_and_tail_of_a_long_text(bert: str) -> None:
     assert rows[0] == [cls, *plain[:4], *plain[-3:], sep]  # 7 fit: 4 head, 3 tail
     assert rows[1] == [cls, *plain[:2], sep]
     assert rows[2] == [cls, *tokenizer("empty", add_special_tokens=False)["input_ids"], sep]
+
+
+def test_texts_are_tokenized_a_few_at_a_time_and_none_is_lost(bert: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = load_tokenizer(bert)
+    texts = [" ".join("abc"[: n % 3 + 1]) for n in range(7)]
+    one_by_one = [tokens.tokenize(tokenizer, [text], 9).flat.tolist() for text in texts]
+    monkeypatch.setattr(tokens, "NUM_TEXTS_PER_CALL", 3)
+    table = tokens.tokenize(tokenizer, texts, 9)
+    assert [table.flat[a:b].tolist() for a, b in pairwise(table.starts)] == one_by_one
+    none = tokens.tokenize(tokenizer, [], 9)
+    assert (none.flat.tolist(), none.starts.tolist()) == ([], [0])
 
 
 def test_512_are_255_of_head_and_tail(bert: str) -> None:

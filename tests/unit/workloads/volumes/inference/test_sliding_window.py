@@ -127,6 +127,21 @@ def test_windows_without_brain_are_skipped_and_the_brain_is_unharmed() -> None:
     assert (some[:, ~inside] == -30.0).all()
 
 
+def test_an_organ_smaller_than_the_window_lies_in_its_middle() -> None:
+    """4 voxels from 10 on in a window of 8 begin at its third: it reads 8 to 16; of 3 from 2 on in one of 8, 0 to 8."""
+    inside = torch.zeros(20, 20, 20, dtype=torch.bool)
+    inside[10:14, 2:5, 6:14] = True
+    boxes = []
+
+    def read(box: sliding_window.Box) -> Tensor:
+        boxes.append(box)
+        return _image(20, 20, 20)[(slice(None), *box)]
+
+    (slab,) = iterate_slabs(First(), read, inside, (8, 8, 8), 0.5)
+    assert boxes == [(slice(8, 16), slice(0, 8), slice(6, 14))]
+    torch.testing.assert_close(slab.logits, _image(20, 20, 20)[:2, 10:14, 2:5, 6:14])
+
+
 def test_a_volume_without_brain_gives_background() -> None:
     inside = torch.zeros(8, 8, 8, dtype=torch.bool)
     logits = predict_logits(Position(), _image(8, 8, 8), (4, 4, 4), 0.5, inside=inside)
