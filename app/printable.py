@@ -9,6 +9,11 @@ _USER_AND_PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/]*@")
 _TOKEN = re.compile(r"(https?://)[^\s/:@]*@")  # a user's name alone elsewhere, as in sftp://user@host
 HIDDEN = "***"
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""With these a spreadsheet takes a cell for a formula and runs it."""
+HARMLESS = "'"
+"""Before such a cell: a spreadsheet shows it as text."""
+
 
 def redacted(value: Any) -> Any:
     """Text with the passwords of all URLs in it hidden (`http://user:***@host/a`), and the token that stands before a
@@ -31,3 +36,13 @@ def printable(text: str, encoding: str | None = None) -> str:
     if not text.isprintable():
         text = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
     return text.encode(encoding, "backslashreplace").decode(encoding) if encoding else text
+
+
+def harmless_cell(cell: str) -> str:
+    """The cell as it stands in a CSV file that somebody may open in a spreadsheet; `plain_cell` undoes it."""
+    return HARMLESS + cell if cell.lstrip(HARMLESS).startswith(FORMULA_STARTS) else cell
+
+
+def plain_cell(cell: str) -> str:
+    """What was given to `harmless_cell`."""
+    return cell[1:] if cell.startswith(HARMLESS) and cell.lstrip(HARMLESS).startswith(FORMULA_STARTS) else cell

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.data import files
+from app.printable import harmless_cell, plain_cell
 from app.strict_json import DamagedFileError, shown
 
 Scores = Mapping[str, float | None]
@@ -15,7 +16,7 @@ Scores = Mapping[str, float | None]
 
 @dataclass(frozen=True)
 class CasesFile:
-    """The table as a file; its first column is `case`."""
+    """The table as a file; its first column is `case`, whose names no spreadsheet runs."""
 
     name: str
 
@@ -33,7 +34,7 @@ class CasesFile:
         writer.writerow(["case", *names])
         for case_id, scores in cases.items():
             values = [scores.get(name) for name in names]
-            writer.writerow([case_id, *("" if v is None else f"{v:.6g}" for v in values)])
+            writer.writerow([harmless_cell(case_id), *("" if v is None else f"{v:.6g}" for v in values)])
         return text.getvalue()
 
     def parse(self, content: bytes, where: str | None = None) -> dict[str, Scores]:
@@ -50,13 +51,14 @@ class CasesFile:
             )
         header, found = rows[0], dict[str, Scores]()
         for number, row in enumerate(rows[1:], 2):
-            if len(row) != len(header) or row[0] in found:
-                fault = "a case that was there before" if row and row[0] in found else f"{len(row)} columns"
+            case_id = plain_cell(row[0]) if row else ""
+            if len(row) != len(header) or case_id in found:
+                fault = "a case that was there before" if row and case_id in found else f"{len(row)} columns"
                 raise DamagedFileError(
                     f"{where}, line {number},", f"got {fault}, expected {len(header)} columns of another"
                 )
             cells = zip(header[1:], row[1:], strict=True)
-            found[row[0]] = {name: _number(f"{where}, line {number}, {name},", cell) for name, cell in cells}
+            found[case_id] = {name: _number(f"{where}, line {number}, {name},", cell) for name, cell in cells}
         return found
 
     def read(self, folder: str) -> dict[str, Scores]:

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from app import console
 from app.command_line import fail
-from app.printable import printable, redacted
+from app.printable import harmless_cell, plain_cell, printable, redacted
+from app.run_folder.cases import CasesFile
 
 
 @pytest.mark.parametrize(
@@ -88,3 +89,17 @@ def test_neither_lines_nor_errors_show_a_password(
         fail("cannot read s3://me:SECRET@host/store: not found", 3)
     shown = out.getvalue() + capsys.readouterr().err
     assert "me:***@host" in shown and "SECRET" not in shown
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+a", "-a", "@a", "\ta", "\ra", "'=1", "''=1", "'a", "a=1", "", "'"])
+def test_no_spreadsheet_runs_a_cell_and_it_comes_back_as_it_was(cell: str) -> None:
+    assert harmless_cell(cell)[:1] not in ("=", "+", "-", "@", "\t", "\r")
+    assert plain_cell(harmless_cell(cell)) == cell
+
+
+def test_names_of_cases_in_a_table_of_scores_are_no_formulas() -> None:
+    file = CasesFile("cases.csv")
+    scores = {"=HYPERLINK(A1)/x": {"dice": 0.5}, "'=b": {"dice": None}, "plain": {"dice": 1.0}}
+    text = file.text(scores)
+    assert text == "case,dice\n'=HYPERLINK(A1)/x,0.5\n''=b,\nplain,1\n"
+    assert file.parse(text.encode()) == scores

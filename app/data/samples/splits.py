@@ -77,14 +77,20 @@ def fold_split(
     the one after it validates, all others train; so over all folds each case is tested once.
 
     Raises:
-        UsageError: an id comes twice, or there are fewer than three folds, or no such one.
+        UsageError: an id comes twice, or there are fewer than three folds, or no such one, or fewer groups than folds.
     """
     if num_folds < MIN_FOLDS or not 0 <= fold < num_folds:
         raise UsageError(
             f"got fold {fold} of {num_folds}, expected {MIN_FOLDS} folds or more and one of them, counted from 0"
         )
+    ranked = _ranked(ids, seed, groups)
+    if 0 < len(ranked) < num_folds:
+        raise UsageError(
+            f"got {num_folds} folds of {len(ranked)} groups of cases that stay together (a patient's, or each by "
+            "itself): some would be empty; expected fewer folds, or more cases"
+        )
     names = {fold: TEST, (fold + 1) % num_folds: VALIDATION}
-    of_group = {group: names.get(rank % num_folds, TRAIN) for rank, group in enumerate(_ranked(ids, seed, groups))}
+    of_group = {group: names.get(rank % num_folds, TRAIN) for rank, group in enumerate(ranked)}
     return {i: of_group[groups.get(i, i)] for i in ids}
 
 

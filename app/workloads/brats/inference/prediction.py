@@ -18,7 +18,7 @@ from app.errors import DataError, UsageError
 from app.workloads.brats.inference.overlay import Picture, draw_overlay, volumes_ml
 from app.workloads.brats.labels import FILE_CODES, lacking_meanings
 from app.workloads.brats.scans import condition, write_label
-from app.workloads.brats.source.contents import MAX_NAMED, find_inputs, stray_lines
+from app.workloads.brats.source.contents import MAX_NAMED, find_inputs, left_out_lines, stray_lines
 from app.workloads.brats.source.label_choice import LabelChoice, LabelOptions, choose_codes, described_by
 from app.workloads.brats.source.layouts import Source
 from app.workloads.volumes.inference.segment import NotFiniteError, OpenModel, predict_conditioned
@@ -138,6 +138,8 @@ def plan_predictions(
                 "others with --label-codes"
             )
         strays.setdefault(source.folder, []).extend(source.strays)
+        for line in left_out_lines(source):
+            say(f"{path}: {line}")
         for case in source.cases:
             if case.id in tasks:
                 first = tasks[case.id].files.images[0]

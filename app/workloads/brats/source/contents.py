@@ -1,11 +1,13 @@
 """What lies in a folder: a data set in one of the layouts that are known, or scans to segment."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from app.data import files
 from app.data.inside import ALLOW, link_reason
+from app.data.names import as_text, is_text
 from app.errors import DataError
 from app.workloads.brats.labels import Layout
 from app.workloads.brats.source.described import (
@@ -13,11 +15,12 @@ from app.workloads.brats.source.described import (
     IMAGES,
     channel_cases,
     channel_order,
+    label_names_of_volumes,
     read_described,
     split_channel,
 )
 from app.workloads.brats.source.layouts import DATASET_JSON, SUFFIXES, Source, case_prefix, folder_cases
-from app.workloads.volumes.source.case_files import CaseFiles, is_nifti, stem_of
+from app.workloads.volumes.source.case_files import ENDINGS, CaseFiles, is_nifti, other_ending_of, stem_of
 
 WANTED = (
     f"expected one of: {DATASET_JSON} with imagesTr/ (MSD Task01, nnU-Net), files *_flair.nii.gz, *_t1, *_t1ce, *_t2 "
@@ -48,7 +51,7 @@ def find_source(source: str, allow_outside: bool = False) -> Source:
         seen = ", ".join(p[len(source) :].lstrip("/") for p in paths[:MAX_NAMED]) or "no file at all"
         more = ", …" if len(paths) > MAX_NAMED else ""
         raise DataError(f"{source} has an unrecognized layout: saw {seen}{more}{_of_nnunet(paths)}; {WANTED}")
-    return found
+    return _without_misnamed(found, paths=True)
 
 
 def detect_layout(source: str) -> tuple[Layout, list[CaseFiles]]:
@@ -62,20 +65,23 @@ def find_inputs(path: str, allow_outside: bool = False) -> Source:
     one modality or channel of a case (its siblings are found beside it).
 
     Raises:
-        DataError: nothing there can be a case, or nothing says which channel is which.
+        DataError: nothing there can be a case, or nothing says which channel is which. A file of a folder lies
+            elsewhere.
     """
     if not files.exists(path):
         raise DataError(f"the input {path} does not exist")
     if not files.is_folder(path):
-        return _find_by_file(path)
+        return _without_misnamed(_find_by_file(path), paths=False)
     paths = files.list_files(path)
     found = _recognise(path, paths, allow_outside)
     if found is not None:
-        return found
+        return _without_misnamed(found, paths=False)
     volumes = [p for p in paths if is_nifti(p)]
     if not volumes:
         return find_source(path, allow_outside)  # which says what is wrong
-    return _find_channels(path, volumes) or _volumes(path, volumes)
+    found = _find_channels(path, volumes) or _volumes(path, volumes)
+    _check_links(found, allow_outside)
+    return _without_misnamed(replace(found, unread=tuple(filter(other_ending_of, paths))), paths=False)
 
 
 def unlabelled_lines(source: Source) -> list[str]:
@@ -86,7 +92,16 @@ def unlabelled_lines(source: Source) -> list[str]:
         own_folders = source.layout in SUFFIXES
         named = [f"{c.id}{_beside(c, source.strays) if own_folders else ''}" for c in without[:MAX_NAMED]]
         lines.append(f"{len(without)} of {len(source.cases)} cases have no label: {_shortened(named, len(without))}")
-    return [*lines, *stray_lines(source.folder, source.strays)]
+    return [*lines, *left_out_lines(source), *stray_lines(source.folder, source.strays)]
+
+
+def left_out_lines(source: Source) -> list[str]:
+    """What to tell of cases that were left out for their names, and of volumes of other formats."""
+    named = _shortened(source.misnamed[:MAX_NAMED], len(source.misnamed))
+    lines = [f"left out, as their paths are no UTF-8 (rename them): {named}"] if source.misnamed else []
+    counts = Counter(map(other_ending_of, source.unread)).most_common()
+    told = ", ".join(f"{number} {ending}" for ending, number in counts)
+    return lines + ([f"left out, as they are no NIfTI files ({' or '.join(ENDINGS)}): {told}"] if told else [])
 
 
 def stray_lines(folder: str, strays: Sequence[str], what: str = "left out, as they fit no case") -> list[str]:
@@ -114,11 +129,36 @@ def _completed(source: Source, paths: Sequence[str], allow_outside: bool) -> Sou
     """With the files that belong to no case, and none that a link leads out to."""
     if not source.cases:
         raise DataError(f"{source.folder} has no case; {WANTED}")
+    used = _check_links(source, allow_outside)
+    strays = tuple(path for path in paths if is_nifti(path) and path not in used)
+    return replace(source, strays=strays, unread=tuple(filter(other_ending_of, paths)))
+
+
+def _without_misnamed(source: Source, paths: bool) -> Source:
+    """Without cases whose name, or with `paths` the path of a file, is no UTF-8. Raises DataError where no other is."""
+    kept: list[CaseFiles] = []
+    bad: list[str] = []
+    for case in source.cases:
+        written = (case.id, *case.images, case.label or "") if paths else (case.id,)
+        if all(map(is_text, written)):
+            kept.append(case)
+        else:
+            bad.append(as_text(case.id))
+    if bad and not kept:
+        raise DataError(
+            f"{as_text(source.folder)}: the paths of all {len(bad)} cases are no UTF-8: rename {bad[0]}, or the folder "
+            "above it"
+        )
+    return replace(source, cases=tuple(kept), misnamed=tuple(bad))
+
+
+def _check_links(source: Source, allow_outside: bool) -> set[str]:
+    """The files of its cases. Raises DataError for one that a link leads out to, unless that is allowed."""
     used = {path for case in source.cases for path in (*case.images, case.label) if path is not None}
     for path in () if allow_outside else sorted(used):
         if (reason := link_reason(source.folder, path)) is not None:
             raise DataError(f"{path} {reason}, out of {source.folder}; if that is meant, say so with {ALLOW}")
-    return replace(source, strays=tuple(path for path in paths if is_nifti(path) and path not in used))
+    return used
 
 
 def _find_by_file(path: str) -> Source:
@@ -137,10 +177,16 @@ def _find_by_file(path: str) -> Source:
 
 
 def _volumes(folder: str, paths: Sequence[str]) -> Source:
-    """4D files; those of a folder of images of MSD's have the labels of its dataset.json."""
-    description = files.join(files.parent_of(folder), DATASET_JSON)
-    described = files.name_of(folder) in (IMAGES, HELD_OUT) and files.exists(description)
-    names = _label_names(description) if described else None
+    """4D files; a dataset.json beside them, or above a folder of MSD's images, says what their labels are.
+
+    Raises:
+        DataError: it names the modalities in another order.
+    """
+    is_of_msd = files.name_of(folder).lower() in (IMAGES.lower(), HELD_OUT.lower())
+    places = [folder, *([files.parent_of(folder)] if is_of_msd else [])]
+    described = (files.join(place, DATASET_JSON) for place in places)
+    description = next((path for path in described if files.exists(path)), None)
+    names = None if description is None else label_names_of_volumes(description)
     return Source(folder, "msd", tuple(CaseFiles(stem_of(path), (path,), None) for path in paths), names)
 
 

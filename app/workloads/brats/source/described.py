@@ -7,6 +7,7 @@
 """
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,13 +50,31 @@ def read_described(description: str, paths: Sequence[str], allow_outside: bool =
     if "channel_names" in facts or _is_nnunet(root, listed, paths, description, allow_outside):
         cases = _nnunet_cases(description, facts, paths, allow_outside)
         return Source(root, "nnunet", tuple(distinct(cases)), labels)
-    named = _modalities(facts, description)
-    if named != list(MODALITIES):
-        raise DataError(
-            f"{description} names the modalities {_raw_names(facts)}; expected {list(MODALITIES)} (MSD Task01)"
-        )
+    _check_msd_order(facts, description)
     cases = [_listed_case(root, entry, description, allow_outside) for entry in listed]
     return Source(root, "msd", tuple(distinct(cases)), labels)
+
+
+def label_names_of_volumes(description: str) -> Mapping[str, Any]:
+    """`labels` of the dataset.json beside 4D files that are named one by one, not by its list.
+
+    Raises:
+        DataError: it names their modalities, and otherwise than they are read.
+    """
+    facts = files.read_json(description)
+    if not isinstance(facts, Mapping):
+        return {}
+    if _raw_names(facts):
+        _check_msd_order(facts, description)
+    return facts.get("labels") or {}
+
+
+def _check_msd_order(facts: Mapping[str, Any], description: str) -> None:
+    if _modalities(facts, description) != list(MODALITIES):
+        raise DataError(
+            f"{description} names the modalities {_raw_names(facts)}; expected {list(MODALITIES)} (MSD Task01), or a "
+            "file for each in any order (nnU-Net)"
+        )
 
 
 def channel_order(description: str) -> Order:
@@ -67,6 +86,9 @@ def channel_order(description: str) -> Order:
             f"{description} names the channels {_raw_names(facts)}; expected {', '.join(MODALITIES)} in any order, "
             "each once (nnU-Net)"
         )
+    keys = _sorted_keys(facts)
+    if not all(key.isdecimal() and int(key) == number for number, key in enumerate(keys)):
+        raise DataError(f"{description} numbers the channels {', '.join(keys)}; expected 0 to 3 (nnU-Net)")
     return tuple(named.index(modality) for modality in MODALITIES)
 
 
@@ -179,12 +201,21 @@ def _modalities(facts: Mapping[str, Any], description: str) -> list[str | None]:
 
 
 def _raw_names(facts: Any) -> list[str]:
+    """In the order of their channels."""
+    named = _named_channels(facts)
+    return [str(named[key]) for key in _sorted_keys(facts)]
+
+
+def _sorted_keys(facts: Any) -> list[str]:
+    return sorted(_named_channels(facts), key=lambda key: (int(key) if key.isdecimal() else sys.maxsize, key))
+
+
+def _named_channels(facts: Any) -> dict[str, Any]:
+    """Channel's number, as it is written -> its name."""
     names = (facts.get("channel_names") or facts.get("modality")) if isinstance(facts, Mapping) else None
     if isinstance(names, list):
-        return [str(name) for name in names]
-    if not isinstance(names, Mapping):
-        return []
-    return [str(names[key]) for key in sorted(names, key=lambda key: (len(str(key)), str(key)))]
+        return {str(number): name for number, name in enumerate(names)}
+    return {str(key): name for key, name in names.items()} if isinstance(names, Mapping) else {}
 
 
 def _in_folder(root: str, name: str, paths: Sequence[str]) -> list[str]:

@@ -38,6 +38,10 @@ class Source:
     """`labels` of its dataset.json, as they stand there; None where there is no such file."""
     strays: tuple[str, ...] = ()
     """NIfTI files that belong to no case."""
+    unread: tuple[str, ...] = ()
+    """Images of other formats than NIfTI (case_files.OTHER_ENDINGS)."""
+    misnamed: tuple[str, ...] = ()
+    """Cases left out because their paths are no UTF-8, which no manifest holds."""
 
 
 def folder_cases(paths: Sequence[str], layout: Layout) -> list[CaseFiles]:

@@ -98,7 +98,7 @@ def read_for_prediction(file: PageFile, stored_size: int) -> ReadPage | Quaranti
 
     notes: list[str] = []
     try:
-        content, number = _encoded(file)
+        content, number = _encoded(file, notes)
         # the very function that made the pages trained on
         pixels = stored_page(content, stored_size, number, file.max_pixels, notes)[0]
         page = small_page(content, THUMBNAIL_WIDTH, number, file.max_pixels)
@@ -131,10 +131,10 @@ def _num_pages(path: str) -> int:
         return 1
 
 
-def _encoded(file: PageFile) -> tuple[bytes, int]:
-    """An image and the number of the page in it."""
+def _encoded(file: PageFile, notes: list[str] | None = None) -> tuple[bytes, int]:
+    """An image and the number of the page in it; `notes` gets what is odd about it."""
     if file.path.lower().endswith(PDF_ENDING):
-        return draw_pdf_page(file.path, file.page), 0
+        return draw_pdf_page(file.path, file.page, notes), 0
     return files.read_bytes(file.path), file.page
 
 

@@ -111,6 +111,8 @@ def _check_tiff(image: Any) -> int:
         raise BadPage(f"TIFF of 16 bits a sample of which MaxSampleValue says {most}: not known whether that is white")
     if bits == 16 and tags.get(tiff.PLANES, 1) == 2 and tags.get(tiff.COMPRESSION, 1) == 1:
         raise BadPage("TIFF of 16 bits a sample in planes (PlanarConfiguration 2), uncompressed")
+    if image.mode in ("LA", "La") and tags.get(tiff.PLANES, 1) == 2:
+        raise BadPage("TIFF of grey and alpha in planes (PlanarConfiguration 2)")
     if image.mode == "YCbCr" and tags.get(tiff.COMPRESSION, 1) == 1 and tags.get(tiff.SUBSAMPLING, (2, 2)) != (1, 1):
         raise BadPage("TIFF of YCbCr with subsampled colours, uncompressed")
     if image.mode in ("P", "PA") and tiff.COLOUR_MAP in tags and 0 < max(tags[tiff.COLOUR_MAP]) < 256:

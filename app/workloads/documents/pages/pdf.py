@@ -1,5 +1,6 @@
 """Pages of PDFs drawn by poppler, as a viewer shows them: what the crop box shows, turned as the page says."""
 
+import io
 import math
 import shutil
 import subprocess
@@ -35,11 +36,14 @@ def count_pdf_pages(path: str) -> int:
     return max(1, int(lines[0].split()[1])) if lines else 1
 
 
-def draw_pdf_page(path: str, page: int) -> bytes:
+def draw_pdf_page(path: str, page: int, notes: list[str] | None = None) -> bytes:
     """A page (from 0) of a PDF as PNG.
 
+    Args:
+        notes: gets what poppler complained of although it drew something.
+
     Raises:
-        BadPage: poppler cannot draw it.
+        BadPage: poppler cannot draw it, or drew an empty page and complained: what was on it is lost.
         DataError: the file cannot be read.
         ResourceError: pdftoppm is not installed.
     """
@@ -48,10 +52,24 @@ def draw_pdf_page(path: str, page: int) -> bytes:
         dpi = _fitting_dpi(_poppler(["pdfinfo", "-f", number, "-l", number, local]).stdout)
         drawing = ["-r", f"{dpi:g}", "-cropbox", "-gray", "-png", "-f", number, "-l", number]
         answer = _poppler(["pdftoppm", *drawing, local])
+    lines = answer.stderr.decode(errors="replace").strip().splitlines()
     if answer.returncode or not answer.stdout:
-        lines = answer.stderr.decode(errors="replace").strip().splitlines()
         raise BadPage(f"pdftoppm cannot draw page {number}: {lines[0] if lines else 'no output'}")
+    errors = [line for line in lines if "Warning" not in line]
+    if errors and _is_empty(answer.stdout):
+        raise BadPage(f"pdftoppm draws nothing of page {number}: {errors[0]}")
+    if lines and notes is not None:
+        notes.append(f"pdftoppm says of page {number}: {lines[0]}")
     return answer.stdout
+
+
+def _is_empty(png: bytes) -> bool:
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = None  # MAX_DRAWN is the limit
+    with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+        darkest = image.convert("L").getextrema()[0]
+        return bool(darkest == 255)
 
 
 def _fitting_dpi(told: bytes) -> float:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 UInt8Array = npt.NDArray[np.uint8]
 
-READING = 3
+READING = 4
 """Goes up when the same file gives another page, so that what was prepared before is prepared again."""
 
 MAX_PIXELS = 200_000_000
@@ -34,6 +34,9 @@ FORMATS = ("TIFF", "JPEG", "PNG", "BMP", "GIF", "WEBP", "JPEG2000")
 SLACK = 1.03
 """Whole-number shrinking may fall short of the wanted size by this factor: 754 pixels are halved to 377 for 384. The
 filter alone would mix pixels of twice that distance, so nothing is lost (measured: 1.5 ms a page instead of 2.3)."""
+
+
+MORE_FRAMES = "it is an animation, of which the first frame alone is read"
 
 
 class _Undecodable(BadPage):
@@ -149,13 +152,14 @@ def _decode_as_it_is(
             if at_least is not None and image.format == "JPEG":
                 image.draft("L", (at_least, at_least))
             image.load()
+            note = MORE_FRAMES if image.format != "TIFF" and getattr(image, "is_animated", False) else ""
             orientation = orientation_of(image)  # after: PNG may have it behind the pixels
             white_is_0 = white_is_0 or _is_white_0(image)
             if width * height > max_pixels:
                 grey = made_smaller(image, math.ceil(math.sqrt(width * height / max_pixels)))
             else:
-                grey = to_grey(image, _bits(content))
-            return _Decoded(upright(inverted(grey) if white_is_0 else grey, orientation), (width, height))
+                grey = to_grey(image, _bits(content, image.mode))
+            return _Decoded(upright(inverted(grey) if white_is_0 else grey, orientation), (width, height), note)
     except (BadPage, MemoryError):
         raise
     except EOFError as error:
@@ -177,8 +181,15 @@ def _check_size(image: "Image", max_pixels: int) -> None:
 
 
 def _is_white_0(image: "Image") -> bool:
-    """Whether Pillow has left a grey TIFF of more than 8 bits as it is, white as 0."""
-    return image.mode.startswith("I;16") and image.format == "TIFF" and _tag(image, tiff.PHOTOMETRIC) == 0
+    """Whether Pillow has left white as 0: a grey TIFF of more than 8 bits that says so. And whether it has turned black
+    into white: it takes 0 for white where a TIFF does not say; libtiff and its viewers do so of fax alone.
+    """
+    if image.format != "TIFF":
+        return False
+    photometric = _tag(image, tiff.PHOTOMETRIC)
+    if image.mode.startswith("I;16"):
+        return photometric == 0
+    return photometric is None and image.mode in ("1", "L") and _tag(image, tiff.COMPRESSION) not in tiff.FAX
 
 
 def _tag(image: "Image", tag: int) -> object:
@@ -186,11 +197,23 @@ def _tag(image: "Image", tag: int) -> object:
     return None if tags is None else tags.get(tag)
 
 
-def _bits(content: bytes) -> int | None:
-    """Bits a sample of a PNG, of whose grey only Pillow does not say it; JPEG 2000 of less than 8 is refused."""
+def _bits(content: bytes, mode: str) -> int | None:
+    """Bits a sample of a PNG, of whose grey only Pillow does not say it.
+
+    Raises:
+        BadPage: JPEG 2000 of bits that Pillow does not spread over the range: below 8, or above in 8, where white is 0.
+    """
     if content.startswith(PNG_START):
         return content[24]
     start = content.find(b"\xff\x4f\xff\x51", 0, 4096)
-    if start >= 0 and content[4:8] == b"jP  " and (content[start + 42] & 127) + 1 < 8:
-        raise BadPage(f"JPEG 2000 of {(content[start + 42] & 127) + 1} bits a sample; expected 8 to 16")
+    is_boxed = content[4:8] == b"jP  "
+    if start < 0 or not (is_boxed or start == 0):
+        return None
+    num_components = int.from_bytes(content[start + 40 : start + 42], "big")
+    bits = [(size & 127) + 1 for size in content[start + 42 : start + 42 + 3 * num_components : 3]]
+    if (is_boxed and min(bits, default=8) < 8) or (max(bits, default=8) > 8 and not mode.startswith("I;16")):
+        several = "/".join(map(str, sorted(set(bits))))
+        raise BadPage(
+            f"JPEG 2000 of {several} bits a sample, {num_components} a pixel; expected 8, or 10 to 16 of grey"
+        )
     return None

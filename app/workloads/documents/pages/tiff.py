@@ -13,6 +13,7 @@ BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES, MAX_SAMPLE, PLANES = 258, 
 COLOUR_MAP, SAMPLE_FORMAT, JPEG_START, JPEG_LENGTH, SUBSAMPLING = 320, 339, 513, 514, 530
 
 COMPRESSIONS = {1: "none", 2: "CCITT", 3: "G3", 4: "G4", 5: "LZW", 6: "old-style JPEG", 7: "JPEG", 8: "deflate"}
+FAX = (2, 3, 4, 32771)
 PHOTOMETRICS = {
     0: "white is 0",
     1: "black is 0",
@@ -81,12 +82,13 @@ def directory(content: bytes, frame: int) -> Directory | None:
 
 def describe(found: Directory) -> str:
     """The properties by which pixels are decoded, in words."""
-    photometric, compression = found.first(PHOTOMETRIC, 1), found.first(COMPRESSION, 1)
+    photometric, compression = found.first(PHOTOMETRIC, -1), found.first(COMPRESSION, 1)
+    colours = f"PhotometricInterpretation {photometric} ({PHOTOMETRICS.get(photometric, 'unknown')})"
     bits, samples = found.tags.get(BITS, (1,)), found.first(SAMPLES, 1)
     kinds = {2: "signed ", 3: "float ", 4: "undefined ", 5: "complex ", 6: "complex "}
     return (
         f"TIFF of {'/'.join(map(str, sorted(set(bits))))} bits a {kinds.get(found.first(SAMPLE_FORMAT, 1), '')}sample, "
-        f"{samples} a pixel, PhotometricInterpretation {photometric} ({PHOTOMETRICS.get(photometric, 'unknown')}), "
+        f"{samples} a pixel, {colours if PHOTOMETRIC in found.tags else 'no PhotometricInterpretation'}, "
         f"compression {compression} ({COMPRESSIONS.get(compression, 'another')}), "
         f"byte order {'II' if found.order == '<' else 'MM'}"
     )

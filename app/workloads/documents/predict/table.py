@@ -6,13 +6,9 @@ from typing import Any
 
 from app.data import files
 from app.data.names import as_text
-from app.printable import redacted
+from app.printable import harmless_cell, redacted
 from app.workloads.documents.predict.prediction import PagePrediction
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""With these a spreadsheet takes a cell for a formula and runs it."""
-HARMLESS = "'"
-"""Before such a cell: a spreadsheet shows it as text."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MIN_NEW_ROWS = 1000
 MIN_NEW_SHARE = 0.1
@@ -83,4 +79,4 @@ def _cell(value: Any, is_csv: bool) -> Any:
     if not isinstance(value, str):
         return value
     text = as_text(value)
-    return HARMLESS + text if is_csv and text.startswith(FORMULA_STARTS) else text
+    return harmless_cell(text) if is_csv else text

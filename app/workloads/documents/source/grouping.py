@@ -1,8 +1,9 @@
 """Which pages are of one document, so that no document is in two splits: by common names, or as a file says.
 
 The rule for names: `acme_p1.png`, `acme-page-02.png`, `acme (page 3).png`, `acme 1of3.png` are pages of `acme`; files
-that are named by a number alone, in a folder below that of their class, are pages of that folder (`letter/acme/1.png`).
-A bare number at the end (`letter-1.png`) says nothing.
+that are named by a number alone, in a folder below that of their class, are pages of that folder (`letter/acme/1.png`);
+so are they in any folder that means nothing else where a list says the classes (`acme/1.png`). A bare number at the end
+(`letter-1.png`) says nothing.
 """
 
 import hashlib
@@ -10,11 +11,13 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from app.data import files
 from app.data.samples.split_files import check_groups, read_groups
 from app.errors import DataError
-from app.workloads.documents.source.listing import PageSource, document_id, stem
+from app.workloads.documents.source.folders import NO_CLASSES
+from app.workloads.documents.source.listing import PageSource, document_id, split_of, stem
 
 BY_NAMES, NONE = "names", "none"
 MAX_PAGES = 20
@@ -44,8 +47,26 @@ def documents_of(ids: Sequence[str], below: Sequence[tuple[str, ...]], stamped: 
     return [own or other for own, other in zip(found, alone, strict=True)]
 
 
+def folders_of_documents(paths: Sequence[str], names: Sequence[str]) -> list[tuple[str, ...]]:
+    """The folders of each page that may be those of documents, where a list says the classes `names`: what is neither
+    shared by all pages nor above a folder that has the name of a class or split."""
+    folders = [path.split("/")[:-1] for path in paths]
+    ends = zip(min(folders, default=[]), max(folders, default=[]), strict=False)  # what these share all between do
+    shared = len(list(takewhile(lambda pair: pair[0] == pair[1], ends)))
+    classes = {_plain(name) for name in names}
+    found = []
+    for own in folders:
+        known = [i for i, name in enumerate(own) if _plain(name) in classes or split_of(name) is not None]
+        found.append(tuple(own[max(shared, *(i + 1 for i in known[-1:]), 0) :]))
+    return found
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name.casefold())
+
+
 def _by_name(page: str, folders: tuple[str, ...]) -> str | None:
-    name = files.name_of(page)
+    name, folders = files.name_of(page), tuple(f for f in folders if f.casefold() not in NO_CLASSES)
     if marked := _PAGE.match(name):
         return "/".join((*folders, marked["name"])).lower()
     return files.parent_of(page).lower() if folders and _NUMBER.match(name) else None

@@ -4,7 +4,8 @@
 - `tobacco`: Tobacco3482: its ten folders, all of them, named as classes.TOBACCO.
 - `metadata`: metadata.jsonl or .csv beside the pages says their classes, as image folders of the Hugging Face hub do.
 - `folders`: any other folder a class; below `train/`, `validation/` and `test/` where the set has its own split.
-- `parquet`: mirrors with a column of images and one of labels; the split is read from the files' names.
+- `parquet`: mirrors with a column of images and one of labels; the split is read from a column `split`
+  or the files' names.
 
 A known set is found in the folder given or in one below. A set all of whose pages are in one split (mirrors call it
 `train`) has none.
@@ -42,6 +43,10 @@ WANTED = (
     f"its pages (Tobacco3482: {', '.join(classes.TOBACCO)}), metadata.jsonl or .csv beside the pages, or Parquet files "
     "with images and labels"
 )
+LISTED = "what labels/*.txt do not list is left out, whatever lies beside it"
+"""Told rather than counted: RVL-CDIP has 400,000 files, and listing them takes a while."""
+MAX_ENDINGS = 10
+"""Named in one line."""
 NUM_COMPARED = 200
 """Files whose sizes are compared before a folder counts as a copy; assumed: enough."""
 
@@ -81,7 +86,8 @@ def detect_layout(source: str, options: SourceOptions | None = None) -> DataSet:
         raise DataError(f"{source} has an unrecognized layout: saw {seen}{more}{_above(source)}; {WANTED}")
     if options.layout is None:
         _check_spelling(source, found.classes)
-    used = {*tables, *sides, *((page.source for page in found.pages) if found.layout == "parquet" else pages)}
+    used = {*(page.source for page in found.pages)} if found.layout == "parquet" else set(pages)
+    used |= {"parquet": {*tables}, "metadata": {*sides}}.get(found.layout, set())
     left = [path for path in paths if path not in used]
     notes += [f"left out: {_by_ending(left)}"] if left else []
     return DataSet(found.layout, found.classes, found.pages, (*bad, *found.bad), (*found.notes, *notes))
@@ -96,7 +102,7 @@ def _usable(
         DataError: a folder is made of nothing but links to other pages.
     """
     named = [path for path in listed if not is_clutter(path)]
-    paths, bad, there = [], [], set(named)
+    paths, bad, others, there = [], [], [], set(named)
     links: dict[str, str] = {}
     for path in named:
         real = place_inside(source, files.join(source, path))
@@ -111,9 +117,12 @@ def _usable(
             paths.append(path)
         elif path.lower().endswith((*ENDINGS, *side_files.NAMES, ".parquet")):
             bad.append(Quarantined(as_text(path), as_text(path), reason))
+        else:
+            others.append(as_text(path))
     num_left = len(listed) - len(named)
     notes = [f"left out: {num_left} files of computers' own (@eaDir, __MACOSX and the like)"] if num_left else []
     notes += [f"left out: {len(links)} links to other files of the source"] if links else []
+    notes += [f"left out, by name or as links out of the source: {_by_ending(others)}"] if others else []
     _check_links(source, paths, links)
     return paths, bad, notes
 
@@ -150,7 +159,9 @@ def _ending(path: str) -> str:
 
 def _by_ending(paths: Sequence[str]) -> str:
     counts = Counter(map(_ending, paths))
-    return ", ".join(f"{number} {ending}" for ending, number in counts.most_common(10))
+    named = counts.most_common(MAX_ENDINGS)
+    others = counts.total() - sum(number for _, number in named)
+    return ", ".join([f"{number} {ending}" for ending, number in named] + ([f"{others} of others"] if others else []))
 
 
 def _has_labels(folder: str) -> bool:
@@ -195,7 +206,7 @@ def _rvl_cdip(source: str, folder: str, options: SourceOptions) -> DataSet:
                 pages.append(page)
     if not pages:
         raise DataError(f"{source}: labels/ lists no page; expected lines `path class`")
-    notes = (f"RVL-CDIP was found in {folder}",) if folder else ()
+    notes = (*([f"RVL-CDIP was found in {folder}"] if folder else []), LISTED)
     return DataSet("rvl-cdip", classes.RVL_CDIP, distinct(pages), tuple(bad), notes)
 
 

@@ -9,7 +9,7 @@ from app.data import files
 from app.data.store.quarantine import Quarantined
 from app.errors import DataError
 from app.workloads.documents.source import classes, parquet_source
-from app.workloads.documents.source.grouping import documents_of
+from app.workloads.documents.source.grouping import documents_of, folders_of_documents
 from app.workloads.documents.source.listing import (
     SPLIT_NAMES,
     DataSet,
@@ -17,6 +17,7 @@ from app.workloads.documents.source.listing import (
     SourceOptions,
     distinct,
     outside,
+    split_of,
     stem,
 )
 
@@ -37,8 +38,11 @@ def read_mirror(source: str, paths: Sequence[str], options: SourceOptions) -> Da
     bad: list[Quarantined] = []
     for table in tables:
         beside = None if table.has_bytes else _folder_of_images(source, table)
-        split = _split_of(table.path)
-        for row, (path, label) in enumerate(zip(table.image_paths, table.labels, strict=True)):
+        of_file = _split_of(table.path)
+        splits = [(split_of(name) if name else None) or of_file for name in table.splits] or [of_file] * len(
+            table.labels
+        )
+        for row, (path, label, split) in enumerate(zip(table.image_paths, table.labels, splits, strict=True)):
             id_ = stem(path) if path else f"{stem(table.path)}/{row:06d}"
             file = f"{table.path}#{row}"
             if beside is not None:
@@ -50,15 +54,16 @@ def read_mirror(source: str, paths: Sequence[str], options: SourceOptions) -> Da
             pages.append(PageSource(id_, file, numbers.get(label, -1), split, "" if path else id_))
     if not pages:
         raise DataError(f"{source}: its {len(paths)} Parquet files have no row with an image")
-    return DataSet("parquet", names, _with_documents(distinct(pages), names in KNOWN), tuple(bad))
+    return DataSet("parquet", names, _with_documents(distinct(pages), names), tuple(bad))
 
 
-def _with_documents(pages: tuple[PageSource, ...], stamped: bool) -> tuple[PageSource, ...]:
+def _with_documents(pages: tuple[PageSource, ...], names: tuple[str, ...]) -> tuple[PageSource, ...]:
     """Documents of rows that have a file's name, by it; the others stand alone, and so do files of one name in several
     tables."""
-    own = [page.id.partition("@")[0] for page in pages]
+    own, stamped = [page.id.partition("@")[0] for page in pages], names in KNOWN
+    below = folders_of_documents(own, names)
     counts, named = Counter(own), []
-    for page, name, document in zip(pages, own, documents_of(own, [()] * len(own), stamped), strict=True):
+    for page, name, document in zip(pages, own, documents_of(own, below, stamped), strict=True):
         is_alone = counts[name] > 1 and document == name.lower() and not stamped
         named.append(page if page.document_id else replace(page, document_id=page.id if is_alone else document))
     return tuple(named)

@@ -14,6 +14,8 @@ from app.errors import DataError
 LABELS = ("label", "labels", "class", "category")
 PATHS = ("file_name", "image", "image_path", "path", "file")
 """Columns of text that may say where an image is."""
+SPLITS = ("split", "subset")
+"""Columns of text that may say the split of a row."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Rows:
     """Empty where the file names none."""
     has_bytes: bool = True
     """Whether the images are in the file; else they are at their paths."""
+    splits: tuple[str | None, ...] = ()
+    """As a column of it has them; empty where there is none."""
 
 
 def list_rows(source: str, path: str, class_column: str | None = None) -> Rows:
@@ -46,13 +50,16 @@ def list_rows(source: str, path: str, class_column: str | None = None) -> Rows:
         has_path = is_struct and any(field.name == "path" for field in schema.field(image).type)
         is_path = _is_text(schema.field(image).type)
         inner = [f"{image}.path"] if has_path else [image] if is_path else []
-        table = file.read(columns=[label, *inner], use_threads=False)
+        texts = [field.name for field in schema if _is_text(field.type) and field.name != label]
+        split = next((name for name in SPLITS if name in texts), None)
+        table = file.read(columns=[label, *inner, *([split] if split else [])], use_threads=False)
+        splits = tuple(table[split].to_pylist()) if split else ()
         column = table[image].combine_chunks() if inner else None
         names = (
             [None] * table.num_rows if column is None else (column.field("path") if has_path else column).to_pylist()
         )
         has_bytes = not is_path and not (has_path and any(names) and _is_all_null(file, f"{image}.bytes"))
-        return Rows(path, tuple(names), _labels(table[label]), _class_names(schema, label), has_bytes)
+        return Rows(path, tuple(names), _labels(table[label]), _class_names(schema, label), has_bytes, splits)
 
 
 def read_images(source: str, path: str, rows: Sequence[int]) -> Iterator[bytes | None]:

@@ -16,7 +16,7 @@ from app.data.tables import csv_rows
 from app.data.text import decode_text
 from app.errors import DataError
 from app.workloads.documents.source.folders import read_folders
-from app.workloads.documents.source.grouping import documents_of
+from app.workloads.documents.source.grouping import documents_of, folders_of_documents
 from app.workloads.documents.source.listing import (
     DataSet,
     PageSource,
@@ -100,11 +100,7 @@ def _pages(
 ) -> tuple[PageSource, ...]:
     label_of: dict[str | None, int] = {name: i for i, name in enumerate(names)}
     ids = [stem(path) for path in labels]
-    plain = {name.casefold() for name in names}  # a folder of a class or split is no document
-    below = [
-        tuple(f for f in path.split("/")[1:-1] if f.casefold() not in plain and split_of(f) is None) for path in labels
-    ]
-    documents = documents_of(ids, below)
+    documents = documents_of(ids, folders_of_documents(list(labels), names))
     return distinct(
         [
             PageSource(page, path, label_of.get(name, -1), _split(path, found.get(path)), document)

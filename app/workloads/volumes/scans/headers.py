@@ -2,7 +2,8 @@
 
 nifti1.h knows three ways. The sform counts where its code is not 0, else the qform; so nibabel has it. A form that is
 not valid counts for nothing where the other is. Where both codes are 0 the header says spacing alone. What disagrees is
-told; app.workloads.volumes.scans.grids decides between two valid forms by the other files of a case.
+told; app.workloads.volumes.scans.grids decides between two valid forms by the other files of a case. Lengths are in mm,
+as nibabel and SPM have them, whatever unit xyzt_units names; another one is told.
 """
 
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ FORMS_DISAGREE = "sform and qform disagree, the sform counts"
 PIXDIM_DISAGREES = "pixdim and the affine disagree on the spacing, the affine counts"
 BAD_QFORM = "the qform is not valid, the sform counts"
 BAD_SFORM = "the sform is not valid, the qform counts"
+OTHER_UNIT = "the header's lengths are said to be of another unit, they count as mm"
 LONG_QUATERNION = "the qform's quaternion was too long by rounding, it was made 1 long"
 
 
@@ -50,6 +52,7 @@ def find_place(header: Any, shape_xyz: tuple[int, ...]) -> Place:
     Raises:
         UsageError: the form that counts is not valid; says which of its values.
     """
+    unit = _other_unit(header)
     if int(header["sform_code"]) != 0:
         try:
             affine = _usable(np.asarray(header.get_sform(), np.float64))
@@ -57,13 +60,13 @@ def find_place(header: Any, shape_xyz: tuple[int, ...]) -> Place:
             if int(header["qform_code"]) == 0:
                 raise
             affine, notes = _qform(header)
-            return Place(_usable(affine), True, (note(BAD_SFORM, str(error)), *notes))
+            return Place(_usable(affine), True, (note(BAD_SFORM, str(error)), *notes, *unit))
         notes, qform = _differing_qform(header, affine, shape_xyz)
-        return Place(affine, True, (*notes, *_differing_pixdim(header, affine)), qform)
+        return Place(affine, True, (*notes, *_differing_pixdim(header, affine), *unit), qform)
     if int(header["qform_code"]) != 0:
         affine, notes = _qform(header)
-        return Place(_usable(affine), True, notes)
-    return Place(_usable(np.asarray(header.get_base_affine(), np.float64)), False, ())
+        return Place(_usable(affine), True, (*notes, *unit))
+    return Place(_usable(np.asarray(header.get_base_affine(), np.float64)), False, unit)
 
 
 def largest_distance_mm(a: FloatArray, b: FloatArray, shape_xyz: tuple[int, ...]) -> float:
@@ -134,6 +137,12 @@ def _differing_pixdim(header: Any, affine: FloatArray) -> tuple[str, ...]:
     if np.allclose(pixdim, spacing, rtol=MAX_SPACING_DIFFERENCE, atol=0):
         return ()
     return (note(PIXDIM_DISAGREES, f"{as_text(pixdim)} in pixdim, {as_text(spacing)} by the affine"),)
+
+
+def _other_unit(header: Any) -> tuple[str, ...]:
+    code = int(header["xyzt_units"]) & 7
+    names = {1: "metre", 3: "micrometre"}
+    return (note(OTHER_UNIT, f"{names.get(code, f'unit {code}')}"),) if code not in (0, 2) else ()
 
 
 def _usable(affine: FloatArray) -> FloatArray:

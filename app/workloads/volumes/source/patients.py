@@ -78,9 +78,11 @@ def assign(ids: Sequence[str], labelled: Sequence[str], options: SplitOptions) -
     groups = EACH_ALONE if options.patients == EACH_CASE else patients
     num_folds = options.num_folds if options.rule == "folds" else 0
     if options.splits is None:
+        _check_fold(options, num_folds)
         chosen = split_cases(options.rule, labelled, options.seed, groups, options.num_folds, options.fold)
     else:
         found, num_folds = read_splits(options.splits, options.fold)
+        _check_fold(options, num_folds)
         aside = f"--patients {EACH_CASE}, by which each scan is a patient's of its own"
         chosen = check_splits(found, labelled, set(ids), groups, options.splits, aside)
     seeded = options.splits is None and options.rule != "in-order"
@@ -92,6 +94,16 @@ def assign(ids: Sequence[str], labelled: Sequence[str], options: SplitOptions) -
     }
     told = (_tell_patients(patients, options), _tell_splits(chosen, patients, facts))
     return Assignment({i: chosen.get(i, UNLABELLED) for i in ids}, patients, facts, told)
+
+
+def _check_fold(options: SplitOptions, num_folds: int) -> None:
+    """Raises UsageError for a fold of a split that has none: it would be the same split for every fold."""
+    if options.fold and not num_folds:
+        how = f"--split {options.rule}" if options.splits is None else f"--splits {options.splits}"
+        raise UsageError(
+            f"got --fold {options.fold}, but {how} is one split and has no folds; expected --split folds, nnU-Net's "
+            "splits_final.json, or no --fold"
+        )
 
 
 def _patients(ids: Sequence[str], source: str | None) -> dict[str, str]:

@@ -63,7 +63,7 @@ def tiff_directory(
 def tiff_page(
     codes: np.ndarray,
     bits: int,
-    photometric: int = 1,
+    photometric: int | None = 1,
     order: str = "<",
     compression: int = 1,
     layout: str = "strip",
@@ -73,7 +73,9 @@ def tiff_page(
 ) -> bytes:
     """One grey or palette page; `layout`: strip, strips (of 5 rows) or tiles (of 16 x 16); `more`: `tNNN`."""
     height, width = codes.shape
-    tags: dict[int, int | list[int]] = {256: width, 257: height, 258: bits, 259: compression, 262: photometric, 277: 1}
+    tags: dict[int, int | list[int]] = {256: width, 257: height, 258: bits, 259: compression, 277: 1}
+    if photometric is not None:
+        tags[262] = photometric
     if layout == "tiles":
         tags |= {322: 16, 323: 16}
         wide = np.pad(codes, ((0, -height % 16), (0, -width % 16)))

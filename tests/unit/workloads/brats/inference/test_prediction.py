@@ -249,3 +249,13 @@ def test_cases_without_a_truth_are_named(make_msd: Callable[..., Path]) -> None:
     (root / "labelsTr" / "BRATS_002.nii.gz").unlink()
     none = truth_line(plan_predictions([str(root)], "out", "auto", str(root / "labelsTr")))
     assert none == "true labels for 0 of 3 cases, none for BRATS_001, BRATS_002, BRATS_003"
+
+
+def test_a_case_whose_name_is_no_utf8_is_told_and_costs_itself(make_msd: Callable[..., Path], tmp_path: Path) -> None:
+    images = make_msd(2) / "imagesTr"
+    first = next(images.iterdir())
+    first.rename(images / "\udce9.nii.gz")
+    told: list[str] = []
+    tasks = plan_predictions([str(images)], str(tmp_path / "out"), "auto", None, say=told.append)
+    assert len(tasks) == 1
+    assert told == [rf"{images}: left out, as their paths are no UTF-8 (rename them): \xe9"]

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,18 @@ def test_upper_case_endings_are_read(tmp_path: Path) -> None:
         ({**V2, "channel_names": {**CHANNELS, "3": "T2"}}, "names the channels"),
         ({**V2, "channel_names": {**CHANNELS, "3": "MRI"}}, "names the channels"),
         ({**V2, "dataset": {"own": {"images": ["a"], "label": "b"}}}, "cannot read the case own"),
+        (
+            {**V2, "channel_names": {"0": "T1", "1": "T1ce", "2": "T2", "4": "Flair"}},
+            "numbers the channels 0, 1, 2, 4; ex",
+        ),
+        (
+            {**V2, "dataset": {case: {"images": [*"wxyz"], "label": f"{case}.nii"} for case in "ab"}},
+            r"/[wxyz] is listed of two cases, a and b; expected files of each",
+        ),
+        (
+            {**V2, "dataset": {case: {"images": [f"{case}{i}" for i in range(4)], "label": "l"} for case in "ab"}},
+            r"/l is listed of two cases, a and b",
+        ),
         ({**V2, "dataset": {"own": {"images": ["a", "b", "c", "/etc/passwd"]}}}, "/etc/passwd, which is an absolute"),
     ],
 )
@@ -124,6 +137,38 @@ def test_channels_to_segment_are_never_cases_of_their_own(tmp_path: Path) -> Non
     assert [case.id for case in find_inputs(str(root)).cases] == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("name", ["scan.nii.gz", "a_0000.nii.gz"])
+def test_scans_to_segment_that_are_links_out_are_refused(tmp_path: Path, name: str) -> None:
+    """4D files, and channels whose dataset.json lies in the folder above."""
+    images = make_nnunet(tmp_path / "set", V2) / "imagesTr"
+    alone = [*images.iterdir(), tmp_path / "set" / "dataset.json"]
+    for path in alone if name == "scan.nii.gz" else [images / name]:
+        path.unlink()
+    (tmp_path / "secret.nii.gz").touch()
+    (images / name).symlink_to(tmp_path / "secret.nii.gz")
+    with pytest.raises(DataError, match=rf"{name} is a link to .*secret\.nii\.gz, out of .*--allow-outside"):
+        find_inputs(str(images))
+    assert find_inputs(str(images), allow_outside=True).cases
+
+
+@pytest.mark.parametrize("place", ["imagesTs", "imagesTs/x.nii.gz", "ImagesTr", "y.nii.gz"])
+def test_4d_files_of_another_order_are_refused_however_they_are_named(tmp_path: Path, place: str) -> None:
+    """The file alone, its folder, or one beside dataset.json: T1w would be segmented as FLAIR."""
+    for name in ("imagesTs/x.nii.gz", "ImagesTr/z.nii.gz", "y.nii.gz"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    order = ["FLAIR", "T1w", "T1gd", "T2w"]
+    facts: dict[str, Any] = {"labels": {"1": "edema"}, "training": []}
+    for names, key in product((order, [order[i] for i in (1, 0, 2, 3)]), ("modality", "channel_names")):
+        named = {str(i): name for i, name in enumerate(names)}
+        (tmp_path / "dataset.json").write_text(json.dumps(facts | {key: named}))
+        if names == order:
+            assert find_inputs(str(tmp_path / place)).label_names == {"1": "edema"}
+            continue
+        with pytest.raises(DataError, match=r"names the modalities \['T1w', 'FLAIR', 'T1gd', 'T2w'\]; expected"):
+            find_inputs(str(tmp_path / place))
+
+
 def test_a_4d_file_may_be_named_as_a_channel(tmp_path: Path) -> None:
     (tmp_path / "x_0000.nii.gz").touch()
     (tmp_path / "y_0000.nii.gz").touch()
@@ -146,7 +191,8 @@ def test_a_dataset_json_that_names_files_elsewhere(
     (root.parent / "secret.nii.gz").touch()
     os.symlink("../../secret.nii.gz", root / "labelsTr" / "link.nii.gz")
     facts = json.loads((root / "dataset.json").read_text())
-    facts["training"].append({**facts["training"][0], "image": "imagesTr/BRATS_009.nii.gz", field: value})
+    other = {"image": "imagesTr/BRATS_009.nii.gz", "label": "labelsTr/BRATS_009.nii.gz"}
+    facts["training"].append({**other, field: value})
     (root / "dataset.json").write_text(json.dumps(facts))
     for find in (find_source, find_inputs):
         with pytest.raises(DataError, match=f"names .*{Path(value).name}, which {reason}.*--allow-outside"):

@@ -6,7 +6,13 @@ import fsspec
 import pytest
 
 from app.errors import DataError
-from app.workloads.brats.source.contents import detect_layout, find_inputs
+from app.workloads.brats.source.contents import (
+    detect_layout,
+    find_inputs,
+    find_source,
+    left_out_lines,
+    unlabelled_lines,
+)
 from app.workloads.volumes.source.case_files import CaseFiles
 
 NAMES = {
@@ -169,3 +175,39 @@ def test_inputs_that_are_no_volumes_are_refused(tmp_path: Path) -> None:
         find_inputs(str(tmp_path))
     with pytest.raises(DataError, match="does not exist"):
         find_inputs(str(tmp_path / "gone.nii"))
+
+
+def test_a_case_whose_name_is_no_utf8_costs_itself_and_is_told(tmp_path: Path) -> None:
+    """It ended prepare in a trace, when patients were split and when the manifest was written."""
+    first, second = make_folders(tmp_path, "brats2021")
+    (tmp_path / first).rename(tmp_path / "r\udce9mi")
+    found = find_source(str(tmp_path))
+    assert [case.id for case in found.cases] == [second]
+    assert unlabelled_lines(found) == [f"left out, as their paths are no UTF-8 (rename them): {first}"]
+    assert len(find_inputs(str(tmp_path)).cases) == 2  # of those to segment the name alone is written
+    (tmp_path / second).rename(tmp_path / "\udce9")
+    with pytest.raises(DataError, match=f"the paths of all 2 cases are no UTF-8: rename {first}, or the folder above"):
+        find_source(str(tmp_path))
+    (tmp_path / "r\udce9mi" / "\udce9_t1.nii.gz").touch()
+    assert find_inputs(str(tmp_path)).misnamed == (r"\xe9",)
+
+
+def test_a_scan_to_segment_whose_name_is_no_utf8_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "\udce9.nii.gz").touch()
+    for path in (tmp_path, tmp_path / "\udce9.nii.gz"):
+        with pytest.raises(DataError, match=r"all 1 cases are no UTF-8: rename \\xe9"):
+            find_inputs(str(path))
+
+
+def test_volumes_of_other_formats_are_counted(tmp_path: Path) -> None:
+    """As of BraTS 2015, or what a viewer saved: nothing is left out without a word."""
+    line = "left out, as they are no NIfTI files (.nii.gz or .nii): 2 .mha, 1 .img.gz"
+    make_folders(tmp_path, "brats2021")
+    for name in ("A/flair.MHA", "t1.mha", "x.img.gz", "LICENSE", "names.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert unlabelled_lines(find_source(str(tmp_path))) == [line]
+    for path in tmp_path.rglob("*_*.nii.gz"):
+        path.unlink()
+    (tmp_path / "scan.nii.gz").touch()
+    assert left_out_lines(find_inputs(str(tmp_path))) == [line]

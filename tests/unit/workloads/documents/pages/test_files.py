@@ -59,6 +59,25 @@ def test_a_pdf_is_its_pages(tmp_path: Path) -> None:
     assert grey == pytest.approx([250, 7], abs=1)
 
 
+def test_a_pdf_whose_picture_is_damaged_is_no_empty_page(tmp_path: Path) -> None:
+    """Poppler leaves it out, says so on stderr, and ends with 0."""
+    letter, other = tmp_path / "letter.pdf", tmp_path / "other.pdf"
+    Image.new("L", (425, 550), 100).save(letter, resolution=50)
+    content = letter.read_bytes()
+    jpeg = content.index(b"\xff\xd8")
+    letter.write_bytes(content[:jpeg] + bytes(100) + content[jpeg + 100 :])
+    found = read_for_prediction(PageFile("letter-p1", str(letter)), 16)
+    assert isinstance(found, Quarantined) and "pdftoppm draws nothing of page 1: Syntax Error" in found.reason
+    other.write_bytes(content.replace(b"/image Do Q", b"/image Do Z"))  # which is no operator
+    page = read_for_prediction(PageFile("other-p1", str(other)), 16)
+    assert isinstance(page, ReadPage) and np.median(page.pixels) == pytest.approx(100, abs=1)
+    assert len(page.notes) == 1 and page.notes[0].startswith("pdftoppm says of page 1: Syntax Error")
+    blank = tmp_path / "blank.pdf"
+    Image.new("L", (425, 550), 255).save(blank, resolution=50)
+    page = read_for_prediction(PageFile("blank-p1", str(blank)), 16)
+    assert isinstance(page, ReadPage) and page.notes == () and page.pixels.min() == 255
+
+
 def test_a_pdf_that_takes_too_long_fails_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("pdfinfo", "pdftoppm"):
         program = tmp_path / name

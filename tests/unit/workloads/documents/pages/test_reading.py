@@ -139,3 +139,13 @@ def test_the_limit_itself_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_page(encoded(GREY, "PNG")).size == (60, 80)
     with pytest.raises(BadPage, match="60 x 81 pixels, at most 4800 are decoded"):
         read_page(encoded(Image.new("L", (60, 81)), "PNG"))
+
+
+@pytest.mark.parametrize(("kind", "more"), [("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {})])
+def test_an_animation_is_its_first_frame_and_that_is_told(kind: str, more: dict[str, object]) -> None:
+    first, second = (Image.fromarray(np.full((40, 40), grey, np.uint8)) for grey in (60, 200))
+    for others, told in (([second], [reading.MORE_FRAMES]), ([], [])):
+        notes: list[str] = []
+        content = encoded(first, kind, save_all=True, append_images=others, **more)
+        assert stored_page(content, 32, notes=notes)[0].tolist() == np.full((32, 32), 60).tolist()
+        assert notes == told

@@ -1,6 +1,7 @@
 """A page comes out as a viewer shows it, or is refused by its property: files made byte by byte from known pixels."""
 
 import struct
+import zlib
 from itertools import product
 
 import numpy as np
@@ -41,6 +42,34 @@ def test_grey_tiffs(bits: int, photometric: int, order: str) -> None:
                 read_page(content)
             continue
         np.testing.assert_array_equal(shown(content), turned(expected, orientation), err_msg=cell)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_black_is_0_where_a_tiff_does_not_say(bits: int) -> None:
+    """As libtiff's TIFFReadRGBAImage has it, and so its viewers; Pillow alone takes 0 for white."""
+    expected = GREY if bits > 1 else LEVELS // 2 * 255
+    page = {"codes": codes_of(bits, white_is_0=False), "bits": bits, "photometric": None}
+    for compression in COMPRESSED:
+        np.testing.assert_array_equal(shown(tiff(page | {"compression": compression})), expected)
+    if bits == 16:
+        with pytest.raises(BadPage, match="16 bits a sample, 1 a pixel, no PhotometricInterpretation"):
+            read_page(tiff(page, order=">"))
+
+
+def test_white_is_0_in_a_fax_that_does_not_say() -> None:
+    """Also of a fax made smaller. libtiff: isCCITTCompression gives PHOTOMETRIC_MINISWHITE."""
+    codes = LEVELS // 2
+    page = Image.fromarray(codes.astype(np.uint8) * 255).convert("1", dither=0)
+    fax = bytearray(encoded(page, "TIFF", compression="group4"))
+    entry = fax.index(struct.pack("<HH", 262, 3), struct.unpack_from("<I", fax, 4)[0])
+    assert fax[entry + 8] == 1 and (shown(bytes(fax)) == codes * 255).all()  # as long as it says that black is 0
+    fax[entry : entry + 12] = struct.pack("<HHII", 262, 99, 1, 0)  # of a type that there is not: as good as missing
+    plain = tiff({"codes": codes, "bits": 1, "photometric": None})
+    for content, expected in ((bytes(fax), (1 - codes) * 255), (plain, codes * 255)):
+        np.testing.assert_array_equal(shown(content), expected)
+        small = np.asarray(read_page(content, max_pixels=12 * 20))
+        assert small.shape == (10, 12)
+        np.testing.assert_allclose(small, expected.reshape(10, 2, 12, 2).mean((1, 3)), atol=1)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -130,6 +159,16 @@ def test_colours_in_planes(order: str) -> None:
         read_page(colour_planes(16, order))
 
 
+def test_alpha_in_a_plane_of_its_own_is_refused() -> None:
+    """Pillow's reading of it, compressed, is an empty page."""
+    planes = [zlib.compress(plane.tobytes()) for plane in (GREY, np.full_like(GREY, 128))]
+    tags = {256: 24, 257: 20, 258: [8, 8], 259: 8, 262: 1, 277: 2, 278: 20, 284: 2}
+    for extra in (1, 2):
+        body = tiff_directory(8, tags | {338: extra}, planes, "<", False, False)
+        with pytest.raises(BadPage, match=r"grey and alpha in planes \(PlanarConfiguration 2\)"):
+            read_page(struct.pack("<2sHI", b"II", 42, 8) + body)
+
+
 @pytest.mark.parametrize(("alpha", "expected"), [(0, GREY), (255, GREY), (1, None)])
 def test_a_bitmap_whose_alpha_nobody_filled_in_is_opaque(alpha: int, expected: np.ndarray | None) -> None:
     """32 bits with masks (BITMAPV4HEADER); where one pixel alone has alpha, the others are transparent."""
@@ -159,3 +198,28 @@ def test_jpeg_2000_is_read() -> None:
     np.testing.assert_array_equal(shown(encoded(Image.fromarray(GREY), "JPEG2000")), GREY)
     deep = Image.fromarray(GREY.astype(np.uint16) * 257)
     assert np.abs(shown(encoded(deep, "JPEG2000")).astype(int) - GREY).max() <= 1
+
+
+def jpeg_2000(codes: np.ndarray, bits: int) -> bytes:
+    """Lossless grey of 9 to 16 bits, by a file of 16 that says fewer: what is coded is the distance to the middle."""
+    moved = codes - 2 ** (bits - 1) + 2**15
+    content = bytearray(encoded(Image.fromarray(moved.astype(np.uint16)), "JPEG2000"))
+    content[content.index(b"ihdr") + 14] = content[content.index(b"\xff\x4f\xff\x51") + 42] = bits - 1
+    return bytes(content)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 15])
+def test_jpeg_2000_of_other_bits_has_its_full_range(bits: int) -> None:
+    codes = np.rint(LEVELS * (2**bits - 1) / 3).astype(int)
+    assert np.abs(shown(jpeg_2000(codes, bits)).astype(int) - GREY).max() <= 1
+
+
+def test_jpeg_2000_that_is_shortened_to_8_bits_is_refused() -> None:
+    """Pillow rounds 511 of 9 bits up to 256, which is 0: paper becomes ink. So it does with colours of more than 8."""
+    with pytest.raises(BadPage, match="JPEG 2000 of 9 bits a sample, 1 a pixel"):
+        read_page(jpeg_2000(LEVELS * 511 // 3, 9))
+    colours = bytearray(encoded(Image.fromarray(np.dstack([GREY] * 3)), "JPEG2000"))
+    start = colours.index(b"\xff\x4f\xff\x51") + 42
+    colours[start : start + 9 : 3] = bytes([11] * 3)
+    with pytest.raises(BadPage, match="JPEG 2000 of 12 bits a sample, 3 a pixel"):
+        read_page(bytes(colours))

@@ -64,6 +64,25 @@ def test_documents_of_a_mirror_s_rows(tmp_path: Path) -> None:
     ]
 
 
+def test_rows_of_numbered_images_in_one_folder_are_a_document(tmp_path: Path) -> None:
+    """Unless the folder is a class's."""
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    paths = ["acme/1.png", "acme/2.png", "letter/1.png", "letter/2.png"]
+    images = pa.array([{"bytes": PAGE, "path": path} for path in paths], kind)
+    pq.write_table(pa.table({"image": images, "label": ["form", "form", "letter", "letter"]}), tmp_path / "a.parquet")
+    documents = [page.document_id for page in detect_layout(str(tmp_path)).pages]
+    assert documents == ["acme", "acme", "1", "2"]
+
+
+def test_rows_may_say_their_split_before_the_name_of_their_table(tmp_path: Path) -> None:
+    """As lines of metadata.csv do; a word that is no split's leaves it to the table."""
+    splits = ["train", "Validation", "testing", None, "fold 3"]
+    pq.write_table(pa.table({"image": [PAGE] * 5, "label": [*"ababa"], "split": splits}), tmp_path / "pages.parquet")
+    assert [p.split for p in detect_layout(str(tmp_path)).pages] == ["train", "validation", "test", "", ""]
+    (tmp_path / "pages.parquet").rename(tmp_path / "test-0.parquet")
+    assert [p.split for p in detect_layout(str(tmp_path)).pages] == ["train", "validation", "test", "test", "test"]
+
+
 def test_images_beside_tables_that_hold_their_own_are_counted(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": [PAGE] * 2, "label": ["a", "b"]}), tmp_path / "a.parquet")
     for name in ("letter/1.png", "letter/2.png", "README.md"):

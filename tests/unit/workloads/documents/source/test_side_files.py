@@ -108,3 +108,24 @@ def test_folders_of_classes_and_splits_are_no_documents(tmp_path: Path) -> None:
     found = detect_layout(write(tmp_path, {"metadata.csv": listing}, *pages))
     assert len({page.document_id for page in found.pages}) == 5
     assert len({page.document_id for page in found.pages if "acme" in page.source}) == 1
+
+
+def test_pages_in_a_folder_of_their_document_stay_together(tmp_path: Path) -> None:
+    """Of numbered files in a folder that is no class, no split and does not hold all: at the top, below another, and
+    beside folders of classes, which hold many documents."""
+    pages = ["acme/1.png", "acme/2.png", "images/globex/1.png", "images/globex/2.png", "batch/letter/1.png"]
+    pages += ["batch/letter/2.png", "train/images/3.png", "train/images/4.png", "initech/images/5.png", "Let_ter/6.png"]
+    lines = "".join(json.dumps({"file_name": page, "label": "letter"}) + "\n" for page in pages)
+    found = detect_layout(write(tmp_path, {"metadata.jsonl": lines}, *pages))
+    documents = {page.source: page.document_id for page in found.pages}
+    assert [documents[page] for page in pages] == [
+        *("acme", "acme", "images/globex", "images/globex"),
+        *("1", "2", "3", "4", "initech/images", "6"),
+    ]
+
+
+def test_a_folder_that_holds_all_pages_is_no_document(tmp_path: Path) -> None:
+    pages = [f"scan2019/{i}.png" for i in range(4)]
+    lines = "".join(json.dumps({"file_name": page, "label": "ab"[i % 2]}) + "\n" for i, page in enumerate(pages))
+    found = detect_layout(write(tmp_path, {"metadata.jsonl": lines}, *pages))
+    assert len({page.document_id for page in found.pages}) == 4

@@ -80,6 +80,28 @@ def test_partitions_cover_all_pages(prepare: Prepare, tmp_path: Path) -> None:
             store.rows("train", wrong)
 
 
+def test_no_partition_of_a_store_tears_a_document(prepare: Prepare, tmp_path: Path) -> None:
+    """By names, and the pages of one TIFF."""
+    for kind in "ab":
+        (tmp_path / "set" / kind).mkdir(parents=True)
+        for i in range(10):
+            pages = [draw_page(100 * i + page) for page in range(2)]
+            both = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+            (tmp_path / "set" / kind / f"scan{i}.tif").write_bytes(both)
+            for page, name in zip(pages, (f"fax{i}_p1.png", f"fax{i}_p2.png"), strict=True):
+                page.save(tmp_path / "set" / kind / name)
+    store = prepare(tmp_path / "set", num_partitions=3, per_class=12)
+    assert len(store) == 80
+    for partition in range(3):
+        places: dict[str, set[str]] = {}
+        for split in ("train", "validation", "test"):
+            for row in store.rows(split, partition):
+                name = store.ids[row].split("/")[1]
+                document = f"{store.ids[row][0]}/{name[:5]}" if name.startswith("scan") else name[:4]  # fax: in both
+                places.setdefault(document, set()).add(split)
+        assert len(places) == 30 and all(len(splits) == 1 for splits in places.values()), places
+
+
 def test_a_pickled_store_is_small_and_opened_once(store: DocumentStore) -> None:
     assert len(pickle.dumps(store)) < 300
     once, twice = pickle.loads(pickle.dumps(store)), pickle.loads(pickle.dumps(store))

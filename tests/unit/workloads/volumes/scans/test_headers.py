@@ -139,3 +139,17 @@ def test_without_codes_the_place_is_nibabels_default(read: Read) -> None:
     assert not volume.has_place
     assert (volume.affine == nib.Nifti1Image.from_bytes(raw).affine).all()
     assert (np.diag(volume.affine) == [-2, 3, 4, 1]).all()
+
+
+@pytest.mark.parametrize(("qform", "sform"), [(1, 1), (1, 0), (0, 0)])
+@pytest.mark.parametrize(("unit", "told"), [(0, None), (2, None), (2 | 8, None), (1, "metre"), (3 | 16, "micrometre")])
+def test_another_unit_of_length_is_told_and_changes_nothing(
+    read: Read, unit: int, told: str | None, qform: int, sform: int
+) -> None:
+    """xyzt_units: 1 metre, 2 mm, 3 micrometre in its lowest three bits, the unit of time above (nifti1.h)."""
+    volume = read(put(file_of(PLAIN, qform, sform), 123, "B", unit))
+    expected = (
+        () if told is None else (f"the header's lengths are said to be of another unit, they count as mm: {told}",)
+    )
+    assert volume.notes == expected
+    assert np.linalg.norm(volume.affine[:3, :3], axis=0).tolist() == [1, 1, 1]

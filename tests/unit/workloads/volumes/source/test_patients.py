@@ -99,3 +99,14 @@ def test_a_split_of_ones_own_may_not_tear_a_patient_unless_patients_are_set_asid
 def test_a_file_and_a_rule_contradict_each_other(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="expected one of them"):
         assign(["a"], ["a"], SplitOptions("folds", splits=str(tmp_path / "splits.csv")))
+
+
+def test_a_fold_of_what_has_none_is_refused(tmp_path: Path) -> None:
+    """It would be one and the same split for each fold."""
+    with pytest.raises(UsageError, match="got --fold 2, but --split seeded is one split and has no folds"):
+        assign(IDS, IDS, SplitOptions(fold=2))
+    path = tmp_path / "splits.csv"
+    path.write_text("case,split\n" + "".join(f"{i},train\n" for i in IDS))
+    with pytest.raises(UsageError, match=r"got --fold 1, but --splits .*splits\.csv is one split"):
+        assign(IDS, IDS, SplitOptions(splits=str(path), fold=1))
+    assert set(assign(IDS, IDS, SplitOptions(splits=str(path))).splits.values()) == {"train"}
