@@ -194,6 +194,14 @@ def test_more_neighbours_than_were_measured_cost_as_much_more_each() -> None:
     assert model.cost(LIKE, 1, 4).steps_s == pytest.approx(20 * 1.3)
 
 
+def test_more_workers_than_were_measured_go_on_along_the_line_of_the_two_nearest() -> None:
+    """Twelve samples a step: 6 each take 6 s, 4 each 5 s, so 2 each 4 s; one worker alone, at 30 s, has no say."""
+    like = replace(LIKE, batch_size=12)
+    times = {1: 30.0, 2: 6.0, 3: 5.0}
+    samples = (sample(k, "lane", s, groups=(group_of(like),), global_batch_size=12) for k, s in times.items())
+    assert CostModel(profile(*samples)).cost(like, 6, 1).steps_s == pytest.approx(20 * 4.0, rel=1e-3)
+
+
 def test_what_was_measured_is_drawn_with_replacement_and_a_single_value_with_the_spread_assumed() -> None:
     """Of 1, 2 and 6 the variance is 14 / 3, that of a mean of three draws a third of it."""
     means = np.array([Chance(seed).mean("key", [1.0, 2.0, 6.0]) for seed in range(2000)])
