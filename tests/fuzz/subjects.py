@@ -209,7 +209,11 @@ def _make_decathlon(folder: Path) -> None:
     for name, shape in (("imagesTr", (12, 12, 12, 4)), ("labelsTr", (12, 12, 12))):
         (root / name).mkdir(parents=True)
         for case in ids:
-            voxels = np.ones(shape, np.int16 if name == "imagesTr" else np.uint8)
+            voxels = np.zeros(shape, np.int16 if name == "imagesTr" else np.uint8)
+            if name == "imagesTr":
+                voxels[2:10, 2:10, 2:10] = np.random.default_rng(0).integers(100, 999, (8, 8, 8, 4))
+            else:
+                voxels[4:8, 4:8, 4:8] = np.arange(64).reshape(4, 4, 4) % 4
             nib.save(nib.Nifti1Image(voxels, np.eye(4)), root / name / f"{case}.nii.gz")
     facts = {
         "name": "BRATS",

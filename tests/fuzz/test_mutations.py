@@ -16,7 +16,7 @@ from mutations import mutations
 from subjects import SUBJECTS, Subject
 
 from app.checksum import PREFIX
-from app.errors import TwofoldError
+from app.errors import DataError, TrainingError, TwofoldError
 
 NUM = int(os.environ.get("FUZZ", "200"))
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
@@ -89,6 +89,44 @@ def test_damage_is_told_or_does_no_harm(subject: Subject, name: str, tmp_path: P
     path.write_bytes(content)
     assert not faults, "\n".join(f"{what}: {told}" for told, what in list(faults.items())[:20])
     assert subject.read(tmp_path) == right
+
+
+@pytest.mark.parametrize(
+    ("ends_with", "is_sealed", "told"),
+    [
+        ("right", True, None),
+        ("other", False, None),
+        ("other", True, "read as something else than was written"),
+        (DataError("a.json: damaged"), True, None),
+        (DataError(" "), True, "exit code 3: "),
+        (TrainingError("lost"), False, "exit code 5: lost"),
+        (KeyError("a"), False, "KeyError: 'a' (?)"),
+        (MemoryError(), False, "MemoryError:  (?)"),
+    ],
+)
+def test_what_is_no_line_to_the_user_is_a_fault(
+    tmp_path: Path, ends_with: str | Exception, is_sealed: bool, told: str | None
+) -> None:
+    def read(_: Path) -> str:
+        if isinstance(ends_with, Exception):
+            raise ends_with
+        return ends_with
+
+    assert verdict(Subject(lambda _: None, read, ()), tmp_path, "right", is_sealed) == told
+
+
+def test_what_takes_long_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eleven seconds of processor time, where ten are allowed."""
+    clock = iter((100.0, 111.0))
+    monkeypatch.setattr(time, "process_time", lambda: next(clock))
+    assert verdict(Subject(lambda _: None, lambda _: 1, ()), tmp_path, 1, True) == "took 11 s"
+
+
+@pytest.mark.parametrize("title", ["scans", "scans of the Decathlon"])
+def test_undamaged_scans_are_taken(title: str, tmp_path: Path) -> None:
+    """Else damage would meet cases that are refused as they are."""
+    SUBJECTS[title].make(tmp_path)
+    assert SUBJECTS[title].read(tmp_path) == ["Case", "Case"]
 
 
 def test_a_seed_gives_the_same_mutations() -> None:

@@ -22,6 +22,7 @@ def test_what_an_ensemble_lacks_is_scored_first(
 ) -> None:
     scored: list[tuple[str, str, str]] = []
     checked: list[tuple[str, str]] = []
+    combined: list[Any] = []
 
     def check_run(run: str, store: str, split: str, **_: Any) -> None:
         assert not scored, "all are checked before the first is scored"
@@ -32,7 +33,13 @@ def test_what_an_ensemble_lacks_is_scored_first(
 
     monkeypatch.setattr("app.execution.models.evaluate.evaluate_run", evaluate_run)
     monkeypatch.setattr("app.execution.models.evaluate.check_run", check_run)
-    monkeypatch.setattr("app.workloads.documents.ensemble.runs.ensemble_runs", lambda *_: {"accuracy": 1})
+
+    def ensemble_runs(*given: Any) -> dict[str, Any]:
+        assert len(scored) == 3, "all are scored before they are put together"
+        combined.extend(given)
+        return {"accuracy": 1}
+
+    monkeypatch.setattr("app.workloads.documents.ensemble.runs.ensemble_runs", ensemble_runs)
     monkeypatch.setattr("app.workloads.documents.ensemble.runs.table", lambda _: [])
     monkeypatch.setattr(
         "app.execution.models.evaluate.is_evaluated", lambda run, _, split: (Path(run).name, split) == ("image", "test")
@@ -43,6 +50,7 @@ def test_what_an_ensemble_lacks_is_scored_first(
     missing = [("image", "validation"), ("text", "validation"), ("text", "test")]
     assert checked == missing
     assert scored == [(name, split, "local") for name, split in missing]
+    assert combined == [[str(tmp_path / "image")], [str(tmp_path / "text")], str(tmp_path / "store")]
     assert json.loads((tmp_path / "both" / "ensemble.json").read_text()) == {"accuracy": 1}
 
 

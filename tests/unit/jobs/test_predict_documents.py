@@ -13,6 +13,7 @@ from PIL import Image
 from quarantine_files import read_quarantine
 
 from app.command_line import run
+from app.configuration import to_dict
 from app.experiment import Experiment
 from app.training.checkpoint import save_best
 from app.workloads.documents.commands import predict as documents
@@ -58,8 +59,9 @@ def lively(network: PageNetwork) -> PageNetwork:
     return network
 
 
-def save(folder: Path, network: torch.nn.Module, workload: str, task: dict[str, Any]) -> None:
-    experiment = Experiment(name="e", workload=workload, task={**task, "classes": list(CLASSES)}).to_dict()
+def save(folder: Path, network: torch.nn.Module, workload: str, task: dict[str, Any], precision: Any = "auto") -> None:
+    options = {**task, "classes": list(CLASSES)}
+    experiment = Experiment(name="e", workload=workload, task=options, precision=precision).to_dict()
     save_best(str(folder / "checkpoint"), network, experiment, {"accuracy": 0.5, "epoch": 1})
 
 
@@ -85,8 +87,8 @@ def predict(open_job: Callable[[str], ModuleType], folder: Path, tmp_path: Path)
     """Runs the job; the rows of its table by id."""
     job = open_job("predict")
 
-    def call(*flags: str) -> dict[str, Any]:
-        fixed = ("--input", str(folder / "in"), "--out", str(tmp_path), "--launcher", "local")
+    def call(*flags: str, source: Path = folder / "in") -> dict[str, Any]:
+        fixed = ("--input", str(source), "--out", str(tmp_path), "--launcher", "local")
         run(PredictDocuments, job.main, [*fixed, *flags], job.__doc__)
         return {row["id"]: row for row in pyarrow.csv.read_csv(tmp_path / "predictions.csv").to_pylist()}
 
@@ -120,6 +122,38 @@ def test_each_page_of_a_pdf_is_classified_for_itself_by_a_run_and_by_its_export(
     assert {name: row["image_memo"] for name, row in again.items()} == {
         name: pytest.approx(row["image_memo"], abs=1e-6) for name, row in rows.items()
     }
+
+
+def test_a_page_is_shrunk_as_those_of_the_model_s_store_were(
+    predict: Callable[..., dict[str, Any]], folder: Path, tmp_path: Path
+) -> None:
+    """By Pillow alone: 200 x 260 pixels by 3 x 4 and the filter to 64, then to the network's 32. Straight to 32 the
+    network sees another page."""
+    rng = np.random.default_rng(1)
+    page = Image.fromarray(np.repeat(rng.integers(0, 256, (65, 200), dtype=np.uint8), 4, axis=0))
+    (tmp_path / "fine").mkdir()
+    page.save(tmp_path / "fine/page.png")
+    task = DocumentImageTask(
+        model="test_efficientnet", weights="random", image_size=32, stored_size=64, classes=CLASSES
+    )
+    network = build_network(task)
+    network.load_state_dict(torch.load(folder / "image/checkpoint/best.pt", weights_only=True)["model"])
+    save(tmp_path / "run", network, "document_image", to_dict(task), precision="fp32")
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+
+    def memo(grey: Image.Image) -> float:
+        """Its probability of a page of 32 x 32."""
+        image = (torch.from_numpy(np.asarray(grey, np.float32) / 255)[None] - mean[:, None, None]) / std[:, None, None]
+        with torch.no_grad():
+            return float(network.eval()(image[None]).softmax(1)[0, 1])
+
+    bilinear = Image.Resampling.BILINEAR
+    stored = page.reduce((3, 4)).resize((64, 64), bilinear, box=(0, 0, 200 / 3, 65))
+    expected = memo(stored.convert("F").resize((32, 32), bilinear))
+    straight = memo(page.reduce((6, 8)).resize((32, 32), bilinear, box=(0, 0, 200 / 6, 260 / 8)))
+    assert abs(straight - expected) > 1e-2
+    (row,) = predict("--image-model", str(tmp_path / "run"), source=tmp_path / "fine").values()
+    assert row["image_memo"] == pytest.approx(expected, abs=1e-4)
 
 
 def test_where_ocr_fails_the_image_alone_decides_and_the_row_says_so(

@@ -1,7 +1,9 @@
 """What a trial and a study are said to take, by a profile."""
 
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from measured_records import LIKE, record, two_at_once
 
@@ -11,7 +13,7 @@ from app.planning.forecast import choose, forecasts
 from app.planning.measured import profile_of
 from app.planning.plan import check
 from app.planning.profile import Profile, Sample, Setting, Start, group_of
-from app.planning.spread import between_runs
+from app.planning.spread import Chance, between_runs
 from app.planning.step_time import ring_s
 
 
@@ -199,6 +201,29 @@ def sample(k: int, start: Start, step_s: float = 1.0, **changes: object) -> Samp
 
 def profile(*samples: Sample, device: str = "gpu", readies_s: tuple[float, ...] = ()) -> Profile:
     return Profile(Setting(device, 4), samples, readies_s=readies_s)
+
+
+def test_more_neighbours_than_were_measured_cost_as_much_more_each() -> None:
+    """Alone 1 s and a tenth more for each neighbour: 1.1 s beside one, 1.2 s beside two, so 1.3 s beside three."""
+    model = CostModel(profile(*(sample(1, "lane", 0.9 + 0.1 * num, side_by_side=num) for num in (2, 3))))
+    assert model.cost(LIKE, 1, 4).steps_s == pytest.approx(20 * 1.3)
+
+
+def test_more_workers_than_were_measured_go_on_along_the_line_of_the_two_nearest() -> None:
+    """Twelve samples a step: 6 each take 6 s, 4 each 5 s, so 2 each 4 s; one worker alone, at 30 s, has no say."""
+    like = replace(LIKE, batch_size=12)
+    times = {1: 30.0, 2: 6.0, 3: 5.0}
+    samples = (sample(k, "lane", s, groups=(group_of(like),), global_batch_size=12) for k, s in times.items())
+    assert CostModel(profile(*samples)).cost(like, 6, 1).steps_s == pytest.approx(20 * 4.0, rel=1e-3)
+
+
+def test_what_was_measured_is_drawn_with_replacement_and_a_single_value_with_the_spread_assumed() -> None:
+    """Of 1, 2 and 6 the variance is 14 / 3, that of a mean of three draws a third of it."""
+    means = np.array([Chance(seed).mean("key", [1.0, 2.0, 6.0]) for seed in range(2000)])
+    assert means.mean() == pytest.approx(3, abs=0.1) and means.std() == pytest.approx(math.sqrt(14) / 3, rel=0.06)
+    singles = np.log([Chance(seed).mean("key", [2.0]) for seed in range(2000)])
+    assert np.median(singles) == pytest.approx(math.log(2), abs=0.003) and singles.std() == pytest.approx(0.03, rel=0.1)
+    assert Chance(None).mean("key", [1.0, 2.0, 6.0]) == 3 and Chance(None).mean("key", [2.0]) == 2
 
 
 def test_a_command_starts_each_width_in_its_own_time() -> None:

@@ -86,17 +86,26 @@ def test_a_whole_volume_is_refused_where_it_cannot_fit_and_taken_where_it_may(mo
 
 
 def test_small_samples_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*arguments: Any) -> int:
-        raise AssertionError("counted")
+    """Two samples of 4 x 32^3 voxels, one label each and eight numbers: 330 thousand numbers, at 5,000 bytes 1.6 GB."""
+    counted: list[int] = []
 
-    monkeypatch.setattr(memory, "step_bytes", never)
-    monkeypatch.setattr(memory, "device_bytes", lambda device, workers: 24 * 10**9)
-    small = Order(Experiment(name="a", workload="brats", task=TASK), "", "", 0.0)
-    check_fits(small, BratsWorkload(), LocalContext(CPU))
+    def count(experiment: Any, workload: Any, task: Any, share: int, numerics: Any) -> int:
+        counted.append(share)
+        return 0
+
+    monkeypatch.setattr(memory, "step_bytes", count)  # nothing that raises: what cannot be counted is let be
+    small = Order(Experiment(name="a", workload="brats", task=TASK, batch_size=2), "", "", 0.0)
+    for there, num in ((24 * 10**9, 0), (17 * 10**8, 0), (16 * 10**8, 1)):
+        monkeypatch.setattr(memory, "device_bytes", lambda device, workers, there=there: there)
+        check_fits(small, BratsWorkload(), LocalContext(CPU))
+        assert counted == [2] * num, there
 
 
 def test_workers_of_one_machine_share_its_memory() -> None:
-    assert memory.device_bytes(CPU, 2) == memory.device_bytes(CPU, 1) // 2
+    """The kernel's own count in KB is of the same pages."""
+    told = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal:"))
+    whole = 1024 * int(told.split()[1])
+    assert [memory.device_bytes(CPU, workers) for workers in (1, 2, 3)] == [whole, whole // 2, whole // 3]
 
 
 def test_a_worker_refuses_before_it_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

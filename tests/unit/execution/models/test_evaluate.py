@@ -119,6 +119,38 @@ def test_an_evaluation_is_of_one_store_and_of_all_else_as_it_is(
     assert not is_evaluated(run, "/store", "test"), "of before it said what it is of"
 
 
+def test_cases_stand_in_their_own_order_whichever_was_scored_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the summary says which scores chose the weights, by which options, and what is to be known of the scores."""
+
+    class Numbers(Pages):
+        def evaluate_cases(self, task: Any, network: Any, store: str, case_ids: list[str], *_: Any, **__: Any) -> Any:
+            return [{"accuracy": ord(case_id) - ord("a")} for case_id in case_ids]
+
+        def remarks(self, task: Any, store: str, case_ids: list[str]) -> tuple[str, ...]:
+            return (f"of {len(case_ids)}",)
+
+    pages, best = Numbers(), {"epoch": 2, "accuracy": 0.25}
+    pages.ids = ["c", "a", "d", "e", "b"]
+    model = SimpleNamespace(
+        path=str(tmp_path), workload=pages, task=Options(0.7), network=torch.nn.Linear(1, 1), metrics=best,
+        device=torch.device("cpu"), numerics=Numerics("fp32", True),
+    )  # fmt: skip
+    checkpoint.save_best(f"{tmp_path}/checkpoint", model.network, {}, best)
+    monkeypatch.setattr("app.execution.models.evaluate.load_model", lambda *_, **__: model)
+    monkeypatch.setattr(
+        "app.execution.models.evaluate.map_with_model",
+        lambda _, apply, items, *__: (apply(model, item) for item in reversed(items)),
+    )
+    evaluate_run(str(tmp_path), "/store", "test", task_options={"overlap": 0.7}, conventions=("each once",))
+    table = (tmp_path / "evaluation/test/cases.csv").read_text()
+    assert table == "case,accuracy\nc,2\na,0\nd,3\ne,4\nb,1\n"
+    summary = json.loads((tmp_path / "evaluation/test/summary.json").read_text())
+    assert summary["best_validation"] == best and summary["task"] == {"overlap": 0.7}
+    assert summary["conventions"] == ["each once", "of 5"]
+
+
 def test_a_model_of_another_workload_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     found = SimpleNamespace(workload=SimpleNamespace(name="document_image"))
     monkeypatch.setattr("app.execution.models.evaluate.load_model", lambda *_, **__: found)

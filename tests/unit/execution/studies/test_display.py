@@ -35,6 +35,8 @@ def test_eta_takes_the_mean_trial_for_those_to_come() -> None:
     # t0 has run 10 s and will run 30 more: 40 s a trial. t1 says nothing yet: 30 s left. Four to come: 160 s on 2.
     statuses = {"t0": status(30.0), "t1": {}}
     assert study_eta_s(s, {"t0": 0.0, "t1": 0.0}, statuses, 2, now_s=10.0) == pytest.approx((30 + 30 + 160) / 2)
+    # Fewer at a time than the plan has places for: of one lane 30 s, then five trials.
+    assert study_eta_s(s, {"t0": 0.0}, {"t0": status(30.0)}, 1, now_s=10.0) == pytest.approx(30 + 5 * 40)
     one = state(1)
     assert study_eta_s(one, {"t0": 0.0}, {"t0": status(30.0)}, 2, now_s=10.0) == 30.0, "the last trial is not shared"
 

@@ -64,3 +64,15 @@ def test_augmentation_follows_the_seeds_and_the_option() -> None:
     assert torch.equal(once, again) and not torch.equal(once, plain)
     off = WORKLOAD.to_inputs(BratsTask(patch_size=(16, 16, 16), filters=(4, 8), augment=None), batch, seeds)["image"]
     assert torch.equal(off, plain)
+
+
+def test_targets_are_flipped_with_the_image() -> None:
+    """A tumour where the image is bright stays there."""
+    task = BratsTask(patch_size=(8, 8, 8), filters=(4, 8), outputs="whole")
+    label = torch.zeros(8, 1, 8, 8, 8, dtype=torch.uint8)
+    label[:, :, :3, 1:3, 5:] = 2
+    image = torch.where(label > 0, 900, 100).to(torch.int16).expand(8, 4, 8, 8, 8)
+    batch = {"image": image, "label": label, "gain": torch.full((8, 4), 0.01), "bias": torch.full((8, 4), -5.0)}
+    inputs = WORKLOAD.to_inputs(task, batch, np.arange(8, dtype=np.uint64))
+    assert torch.equal(inputs["target"][:, 0] > 0, inputs["image"][:, 0] > 0)
+    assert len({tuple(target.nonzero()[0].tolist()) for target in inputs["target"]}) > 2, "some are flipped"

@@ -2,8 +2,9 @@
 numpy finds in the files themselves: unequal voxels, an orientation of their own, contrasts normalised by hand."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from app.workloads.brats.inference.prediction import Predicted, plan_predictions, predict_case
 from app.workloads.brats.store.plan import plan_store
 from app.workloads.brats.task import BratsTask
-from app.workloads.volumes.inference import evaluation
+from app.workloads.volumes.inference import evaluation, segment
 from app.workloads.volumes.inference.evaluation import evaluate_case
 from app.workloads.volumes.network.networks import build_network
 from app.workloads.volumes.store.build_store import finish_store
@@ -122,3 +123,18 @@ def test_a_raw_scan_is_segmented_as_the_stored_one(scan: Scan, tmp_path: Path) -
     by_hand = dice_by_hand(label, scan.label)
     assert {name: scores[name] for name in by_hand} == pytest.approx(by_hand)
     assert scores["dice"] == pytest.approx(np.mean(list(by_hand.values())))
+
+
+def test_a_prediction_takes_the_final_windows(scan: Scan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As the final evaluation does, flips included."""
+    calls: list[tuple[float, bool]] = []
+
+    def no_tumour(task: Any, network: Any, image: np.ndarray, *_: Any, **options: Any) -> np.ndarray:
+        calls.append((options["overlap"], options["mirror"]))
+        return np.zeros(image.shape[1:], np.uint8)
+
+    monkeypatch.setattr(segment, "predict_label", no_tumour)
+    task = replace(TASK, evaluation_overlap=0.1, final_overlap=0.6, mirror=True)
+    (item,) = plan_predictions([str(scan.path)], str(tmp_path / "out"), "auto", None)
+    assert isinstance(predict_case(Model(task, torch.nn.Identity()), item), Predicted)
+    assert calls == [(0.6, True)]

@@ -167,6 +167,52 @@ def test_scores_of_a_page_do_not_depend_on_its_neighbours(store: str) -> None:
         assert a["p_top"] + a["p_bottom"] == pytest.approx(1, abs=1e-5)
 
 
+def test_each_page_is_scored_against_its_own_label(store: str) -> None:
+    """A network that says of every page that it is of `top` with a chance of 0.7."""
+    resolved = task(store)
+    model = WORKLOAD.build_model(resolved).eval()
+    ids = WORKLOAD.validation_ids(resolved, store, "train")
+    ids = [ids[i] for i in np.random.default_rng(0).permutation(len(ids))]
+    with torch.inference_mode():
+        head = model.backbone.classifier
+        head.weight.zero_()
+        head.bias.copy_(torch.tensor([0.3, 0.7]).log())
+        scores = WORKLOAD.evaluate_cases(resolved, model, store, ids, CPU, thorough=False)
+    are_top = [page.startswith("top/") for page in ids]
+    assert 0 < sum(are_top) < len(ids)
+    assert [score["accuracy"] for score in scores] == [float(is_top) for is_top in are_top]
+    expected = [-np.log(0.7 if is_top else 0.3) for is_top in are_top]
+    assert [score["cross_entropy"] for score in scores] == pytest.approx(expected, abs=1e-6)
+
+
+def seen(store: str, seeds: np.ndarray | None, **options: object) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of 16 pages, grey all over, half of them white and of `top`, the others black: grey values of one pixel each as
+    the network sees them, and their targets."""
+    resolved = task(store, model="resnet18", **options)
+    labels = torch.arange(16) % 2
+    image = (255 * labels).to(torch.uint8)[:, None, None, None].expand(16, 1, SIZE, SIZE)
+    inputs = WORKLOAD.to_inputs(resolved, {"image": image, "label": labels}, seeds)
+    return inputs["image"][:, 0, 16, 16] * 0.229 + 0.485, inputs["target"]  # red's deviation and mean in ImageNet
+
+
+def test_pages_are_changed_in_training_alone_and_as_the_task_says(store: str) -> None:
+    seeds, labels = np.arange(16, dtype=np.uint64), torch.arange(16) % 2
+    still = {"rotation_degrees": 0, "scale": 0, "shift": 0, "contrast": 0, "noise_std": 0}
+    for chosen, augment in ((seeds, None), (None, {**still, "brightness": 0.3})):
+        grey, target = seen(store, chosen, augment=augment)
+        torch.testing.assert_close(grey, labels.float(), atol=1e-5, rtol=0)
+        assert torch.equal(target, torch.eye(2)[labels])
+    grey, target = seen(store, seeds, augment={**still, "brightness": 0.3})
+    darker = (labels.float() - grey).abs()
+    assert 0.15 < darker.max() <= 0.3 and torch.equal(target, torch.eye(2)[labels])
+
+
+def test_with_mixup_a_page_is_as_much_of_its_neighbour_as_its_target_says(store: str) -> None:
+    grey, target = seen(store, np.arange(16, dtype=np.uint64), mixup=0.4)
+    torch.testing.assert_close(grey, target[:, 1], atol=1e-5, rtol=0)
+    assert ((target > 0.05) & (target < 0.95)).any() and torch.equal(target.argmax(1), torch.arange(16) % 2)
+
+
 def test_grey_becomes_three_channels_as_imagenet_has_them() -> None:
     image = normalize("efficientnet_b0", torch.full((1, 1, 2, 2), 0.5))
     expected = (0.5 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])

@@ -1,3 +1,4 @@
+import io
 import struct
 import zlib
 
@@ -7,7 +8,7 @@ from drawn_sets import draw_page, encoded
 from PIL import Image
 
 from app.workloads.documents.pages import reading
-from app.workloads.documents.pages.reading import BadPage, read_page, stored_page
+from app.workloads.documents.pages.reading import BadPage, read_page, shrink, stored_page
 
 RAMP = np.tile(np.linspace(0, 255, 60).round().astype(np.uint8), (80, 1))
 GREY = Image.fromarray(RAMP)
@@ -81,11 +82,21 @@ def test_shrinking_agrees_with_the_filter_alone(size: tuple[int, int]) -> None:
 
 
 def test_a_large_jpeg_is_decoded_small_and_reports_its_own_size() -> None:
+    """By Pillow alone: libjpeg's 1/8 is the smallest of 100 pixels an edge and more; what is left is shrunk by 1 x 2,
+    then by the filter. Decoded whole it would be other pixels."""
     page = draw_page(1, 1200, 1600).resize((1200, 1600))
-    stored, width, height = stored_page(encoded(page, "JPEG", quality=95), 100)
+    content = encoded(page, "JPEG", quality=95)
+    stored, width, height = stored_page(content, 100)
     assert (width, height) == (1200, 1600)
     reference = np.asarray(page.resize((100, 100), Image.Resampling.BOX))
     assert np.abs(stored.astype(int) - reference).mean() < 4
+    with Image.open(io.BytesIO(content)) as small, Image.open(io.BytesIO(content)) as whole:
+        small.draft("L", (100, 100))
+        assert small.size == (150, 200) and small.mode == "L"
+        expected = small.reduce((1, 2)).resize((100, 100), Image.Resampling.BILINEAR)
+        np.testing.assert_array_equal(stored, np.asarray(expected))
+        other = np.asarray(shrink(whole, 100))
+    assert not np.array_equal(stored, other)
 
 
 @pytest.mark.parametrize("kind", [("TIFF", {"compression": "tiff_lzw"}), ("TIFF", {"compression": "group4"}), "PNG"])

@@ -6,7 +6,8 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from app.workloads.documents.predict.prediction import PagePrediction, combine
+from app.errors import UsageError
+from app.workloads.documents.predict.prediction import PagePrediction, check_same_classes, combine
 from app.workloads.documents.predict.table import PredictionTable
 
 
@@ -28,6 +29,13 @@ def test_both_is_the_average_and_decides() -> None:
     assert (
         list(combine(None, TEXT)) == ["text"] and PagePrediction("a", "a", 0, combine(None, TEXT)).predicted == "letter"
     )
+
+
+def test_two_models_know_the_same_classes_in_any_order_and_neither_more() -> None:
+    check_same_classes(["memo", "note"], ["note", "memo"])
+    for image, text in ((["memo"], ["memo", "note"]), (["memo", "note"], ["note"]), (["memo"], ["note"])):
+        with pytest.raises(UsageError, match=f"image {', '.join(image)}; text {', '.join(text)}"):
+            check_same_classes(image, text)
 
 
 @pytest.mark.parametrize("name", ["p.csv", "p.parquet"])

@@ -39,13 +39,20 @@ def test_documents_are_known_by_their_first_stamped_number(name: str, expected: 
     assert document_id(name) == expected
 
 
+RVL_CDIP = (
+    "letter, form, email, handwritten, advertisement, scientific report, scientific publication, specification, "
+    "file folder, news article, budget, invoice, presentation, questionnaire, resume, memo"
+)
+"""Numbers 0 to 15, as the data set's page has them: its files say the numbers alone."""
+
+
 def test_rvl_cdip_is_listed_by_its_labels(tmp_path: Path) -> None:
     root = save_rvl(
         tmp_path, {"train": [("50123456_50123460", 6, 1)], "val": [("50200000", 0, 2)], "test": [("50300000", 15, 3)]}
     )
     found = detect_layout(str(root))
     assert found.layout == "rvl-cdip"
-    assert found.classes == classes.RVL_CDIP
+    assert ", ".join(found.classes) == RVL_CDIP
     assert [(p.id, p.source, p.label, p.split, p.document_id) for p in found.pages][:2] == [
         (
             "imagesa/a/b/c/abc01d00/50123456_50123460",
@@ -81,7 +88,7 @@ def test_tobacco_is_known_by_its_folders(tmp_path: Path) -> None:
     assert detect_layout(root).layout == "folders", "three of its names are anybody's"
     found = detect_layout(root, SourceOptions(layout="tobacco"))
     assert found.layout == "tobacco"
-    assert found.classes == classes.TOBACCO
+    assert " ".join(found.classes) == "ADVE Email Form Letter Memo News Note Report Resume Scientific"
     assert [(p.id, p.label, p.document_id) for p in found.pages] == [
         ("ADVE/50000001_0001", 0, "50000001"),
         ("ADVE/50000002_0002", 0, "50000002"),

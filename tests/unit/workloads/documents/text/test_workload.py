@@ -188,6 +188,19 @@ def test_pages_are_scored_one_by_one(options: dict[str, Any], store: str) -> Non
     assert means["accuracy"] == pytest.approx(np.mean([case["accuracy"] for case in brief]))
 
 
+def test_each_page_is_scored_against_its_own_label(options: dict[str, Any], store: str) -> None:
+    """A network that says the same of every page, its second class the likeliest: every third page has that."""
+    task, shares = resolved(options, store), [0.2, 0.5, 0.3]
+    model = WORKLOAD.build_model(task).eval()
+    with torch.inference_mode():
+        model.head.weight.zero_()
+        model.head.bias.copy_(torch.tensor(shares).log())
+        rows = [int(row) for row in np.random.default_rng(0).permutation(20)]
+        scores = WORKLOAD.evaluate_cases(task, model, store, [f"page-{row:02d}" for row in rows], CPU, False)
+    assert [score["accuracy"] for score in scores] == [float(row % 3 == 1) for row in rows]
+    assert [score["cross_entropy"] for score in scores] == pytest.approx([-np.log(shares[row % 3]) for row in rows])
+
+
 def test_two_rates_and_decay_of_matrices_alone(options: dict[str, Any], store: str) -> None:
     task = resolved(options, store, head_learning_rate=1e-3)
     model = WORKLOAD.build_model(task)

@@ -111,6 +111,14 @@ def test_noise_has_its_standard_deviation() -> None:
     assert (images - image).std().item() == pytest.approx(expected, rel=0.05)
 
 
+def test_noise_is_another_in_each_modality_and_of_each_seed() -> None:
+    config = dataclasses.replace(NOTHING, noise_probability=1.0, noise_std=0.5)
+    image = torch.ones(2, 4, 16, 16, 16)
+    images, _ = augment(config, image, torch.zeros(2, 1, 16, 16, 16), np.array([7, 8], np.uint64))
+    apart = np.corrcoef((images - image).reshape(8, -1).numpy()) - np.eye(8)
+    assert np.abs(apart).max() < 5 / 64, "five standard errors of 4,096 voxels"
+
+
 def test_empty_patches_pass() -> None:
     image = torch.zeros(1, 4, 4, 4, 4)
     images, _ = augment(EVERYTHING, image, torch.zeros(1, 1, 4, 4, 4), np.array([7], np.uint64))

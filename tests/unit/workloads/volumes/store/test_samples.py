@@ -104,7 +104,17 @@ def test_patches_elsewhere_are_uniform_and_stay_inside(store: VolumeStore) -> No
         assert chisquare(counts).pvalue > 1e-4
 
 
-def test_patches_around_a_tumour_hold_its_voxel_off_centre_and_stay_inside(store: VolumeStore) -> None:
+def test_a_patch_around_a_voxel_is_moved_by_up_to_a_quarter_of_its_size(store: VolumeStore) -> None:
+    """Of 8 voxels 2 each way: around the one voxel 6, 7, 9 of a box of 13 x 15 x 18, where nothing is clipped."""
+    samples = VolumeSamples(store, PATCH, foreground_share=1.0)
+    one = dataclasses.replace(samples.cases[0], foreground=np.array([[1, 6, 7, 9]], np.int16))
+    moved = np.array([samples.start_of(one, int(s)) for s in seeds(2000)]) - (6 - 4, 7 - 4, 9 - 4)
+    places, counts = np.unique(moved, axis=0, return_counts=True)
+    assert len(places) == 5**3 and (places.min(), places.max()) == (-2, 2)
+    assert chisquare(counts).pvalue > 1e-4
+
+
+def test_patches_around_a_tumour_hold_its_voxel_and_stay_inside(store: VolumeStore) -> None:
     samples = VolumeSamples(store, PATCH, foreground_share=1.0)
     case = samples.cases[0]
     starts = np.array([samples.start_of(case, int(s)) for s in seeds(500)])
