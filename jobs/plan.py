@@ -47,6 +47,8 @@ class Arguments:
     """What the chosen plan has least of: time, or worker-hours."""
     failures_per_worker_day: float | None = None
     """How often a worker is lost, spot machines' for example: says how often to write checkpoints."""
+    job_limit_h: float | None = None
+    """Hours after which a queue (SLURM's --time) ends a job: says how many jobs of the same command it takes."""
     out: str = PLAN.name
     """File of the chosen plan, for jobs/study.py --strategy plan:FILE."""
     page: str | None = None
@@ -60,6 +62,7 @@ def main(arguments: Arguments) -> None:
     from app.data import files
     from app.planning.forecast import choose, fitting, forecasts
     from app.planning.stopping import stops_early
+    from app.reporting.page.formatting import plural
 
     check(arguments)
     study = read_study(arguments.study, arguments.recipe, arguments.options)
@@ -85,9 +88,13 @@ def main(arguments: Arguments) -> None:
     chosen = choose(found, arguments.objective, deadline_s)
     out = absolute(arguments.out)
     files.write_bytes_atomic(out, chosen.plan.to_json().encode())
-    say(f"chosen for least {arguments.objective}: {chosen.plan.strategy} on {chosen.plan.num_workers} workers")
+    say(
+        f"chosen for least {arguments.objective}: {chosen.plan.strategy} on {plural(chosen.plan.num_workers, 'worker')}"
+    )
     if arguments.failures_per_worker_day is not None:
-        say(checkpoint_advice(profile, chosen, arguments.failures_per_worker_day))
+        say(checkpoint_advice(profile, study, chosen, arguments.failures_per_worker_day))
+    if arguments.job_limit_h is not None:
+        say(jobs_line(profile, study, chosen, arguments.job_limit_h))
     if arguments.page is not None:
         write_page(absolute(arguments.page), study, profile, found, chosen, arguments.price_per_worker_hour)
     say(f"written: {out}; run it: jobs/study.py --strategy plan:{out} --workers {chosen.plan.num_workers}")
@@ -100,7 +107,8 @@ def check(arguments: Arguments) -> None:
     from app.errors import require
 
     price, deadline = arguments.price_per_worker_hour, arguments.deadline_h
-    failures = arguments.failures_per_worker_day
+    failures, limit = arguments.failures_per_worker_day, arguments.job_limit_h
+    require(limit is None or 0 < limit < math.inf, "--job-limit-h", limit, "more than 0")
     require(price is None or 0 <= price < math.inf, "--price-per-worker-hour", price, "0 or more")
     require(deadline is None or deadline > 0, "--deadline-h", deadline, "more than 0")
     require(failures is None or 0 < failures < math.inf, "--failures-per-worker-day", failures, "more than 0")
@@ -127,20 +135,46 @@ def read_profile(arguments: Arguments) -> "tuple[Profile, list[str]]":
     return profile_of(studies, runs), [record.store for record in runs]
 
 
-def checkpoint_advice(profile: "Profile", chosen: "Forecast", failures_per_day: float) -> str:
-    """How often to write a checkpoint where workers are lost so often."""
+def checkpoint_advice(profile: "Profile", study: "Study", chosen: "Forecast", failures_per_day: float) -> str:
+    """What failures cost where workers are lost so often, and how often to write a checkpoint."""
     from statistics import fmean
 
-    from app.planning.stopping import checkpoint_interval_s
-    from app.reporting.page.formatting import duration
+    from app.planning.interruptions import checkpoint_interval_s, lost_by_failures_s
+    from app.reporting.page.formatting import duration, plural
 
     most = max(stage.workers_per_trial for stage in chosen.plan.stages)
     checkpoint_s = max(0.001, fmean(sample.checkpoint_s for sample in profile.samples))
-    interval_s = checkpoint_interval_s(checkpoint_s, most * failures_per_day / 86_400)
+    per_s, (every_s, restart_s) = failures_per_day / 86_400, interrupted(profile, study, chosen)
+    interval_s = checkpoint_interval_s(checkpoint_s, most * per_s)
+    lost_s = lost_by_failures_s(chosen.makespan_s, most, per_s, every_s, restart_s)
     return (
-        f"checkpoints: one takes {checkpoint_s:.2g} s, a trial on {most} workers loses one every "
-        f"{duration(86_400 / failures_per_day / most)}: checkpoint_every_s {interval_s:.0f} costs least (Young 1974)"
+        f"checkpoints: one takes {checkpoint_s:.2g} s, a trial on {plural(most, 'worker')} loses one every "
+        f"{duration(86_400 / failures_per_day / most)}: checkpoint_every_s {interval_s:.0f} costs least (Young 1974); "
+        f"with {every_s:.0f}, as the study has it, failures cost {duration(lost_s)} of {duration(chosen.makespan_s)}"
     )
+
+
+def jobs_line(profile: "Profile", study: "Study", chosen: "Forecast", limit_h: float) -> str:
+    """How many jobs of limited time the study takes."""
+    from app.planning.interruptions import jobs_of
+    from app.reporting.page.formatting import duration, plural
+
+    every_s, restart_s = interrupted(profile, study, chosen)
+    jobs = jobs_of(chosen.makespan_s, limit_h * 3600, every_s, restart_s)
+    each = f"; each but the first starts in {duration(restart_s)} and does {duration(every_s / 2)} again on average"
+    took = f"{plural(jobs.number, 'job')} of at most {duration(limit_h * 3600)}, {duration(jobs.total_s)} in all"
+    return f"{took}{each if jobs.number > 1 else ''}"
+
+
+def interrupted(profile: "Profile", study: "Study", chosen: "Forecast") -> tuple[float, float]:
+    """Seconds between two checkpoints, and until trainings have resumed after a start of the command."""
+    from app.planning.cost import CostModel
+    from app.planning.forecast import start_of_command_s
+
+    model, first = CostModel(profile), chosen.plan.stages[0]
+    lane_s = model.cost(study.experiments[0], first.workers_per_trial, first.concurrent_trials).lane_s
+    start_s = start_of_command_s(model, first.workers_per_trial, first.concurrent_trials, ())
+    return max(one.checkpoint_every_s for one in study.experiments), start_s + lane_s
 
 
 def write_page(

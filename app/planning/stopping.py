@@ -5,7 +5,6 @@ import random
 from collections.abc import Mapping
 from statistics import fmean, median
 
-from app.errors import UsageError
 from app.experiment import Study
 from app.scheduling import Scheduler
 
@@ -104,16 +103,3 @@ def _median_stopped(
                 found[name] = epoch
                 break
     return found
-
-
-def checkpoint_interval_s(checkpoint_s: float, failures_per_s: float) -> float:
-    """How often to write a checkpoint, so that writing and lost work cost least: sqrt(2 C / lambda) (Young 1974).
-
-    Raises:
-        UsageError: a time or rate is not above 0.
-    """
-    if not (checkpoint_s > 0 and failures_per_s > 0):
-        raise UsageError(
-            f"got a checkpoint of {checkpoint_s} s and {failures_per_s} failures a second, expected above 0"
-        )
-    return math.sqrt(2 * checkpoint_s / failures_per_s)

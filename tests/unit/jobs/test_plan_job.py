@@ -81,7 +81,12 @@ def test_a_page_and_how_often_to_write_checkpoints(tmp_path: Path) -> None:
     done = run(tmp_path, *flags)
     assert done.returncode == 0, done.stderr
     assert "checkpoint_every_s 588 costs least" in done.stdout
+    # 3 x 1,004 s and a start of 5 s; a failure in 86,400 s costs 150 s of steps and that start
+    assert "with 300, as the study has it, failures cost 5.4 s of 50 min" in done.stdout
     assert "Who would do what when" in (tmp_path / "plan.html").read_text()
+    some = run(tmp_path, *flags, "--job-limit-h", "0.25")
+    told = "4 jobs of at most 15 min 00 s, 57 min 56 s in all; each but the first starts in 5.0 s and does 2 min 30 s"
+    assert told in some.stdout, some.stdout
     never = run(tmp_path, *flags[:-1], "0")
     assert (never.returncode, "--failures-per-worker-day: got 0" in never.stderr) == (2, True)
 

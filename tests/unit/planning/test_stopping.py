@@ -3,13 +3,12 @@
 from dataclasses import replace
 from statistics import fmean
 
-import pytest
 from measured_records import LIKE, record
 
 from app.experiment import Study
 from app.planning.forecast import forecasts
 from app.planning.measured import profile_of
-from app.planning.stopping import checkpoint_interval_s, drawn_epochs
+from app.planning.stopping import drawn_epochs
 from app.scheduling import Scheduler
 
 TRIALS = tuple(replace(LIKE, name=f"t{number:02d}", epochs=9) for number in range(60))
@@ -58,10 +57,3 @@ def test_a_study_that_stops_trials_is_foreseen_as_shorter() -> None:
     assert stopped.makespan_s < 0.7 * whole.makespan_s
     assert stopped.low_s < stopped.makespan_s < stopped.high_s
     assert stopped.bound_s < stopped.makespan_s
-
-
-def test_young_s_interval_by_hand() -> None:
-    """A checkpoint of 2 s and one failure in 10,000 s: 200 s."""
-    assert checkpoint_interval_s(2.0, 1e-4) == pytest.approx(200.0)
-    with pytest.raises(ValueError, match="expected above 0"):
-        checkpoint_interval_s(0.0, 1.0)
