@@ -36,6 +36,7 @@ BENCHMARKS = {
     "documents_text": "BERT's tokens a second: padding to 512 always",
     "study": "four and eight trainings: plain processes, torchrun; what a trial costs beside its training",
     "plan": "what studies take: what was predicted of each strategy before it ran",
+    "widening": "a study whose last training takes over a free worker: the same study without",
     "plan_simulated": "plans chosen for imagined clusters: every other plan; without Ray",
     "plan_distmis": "DistMIS's cluster, fitted to its two published speed-ups",
     "frameworks": "PyTorch against TensorFlow: the same networks, weights and inputs; Keras on both",
@@ -53,7 +54,7 @@ class Arguments:
     names: tyro.conf.Positional[tuple[str, ...]] = ()
     """Benchmarks to run: prepare, feeding, feeding_train, step, memory, throughput, quality, sliding_window,
     documents_quality, documents_prepare, documents_step, documents_job, documents_ocr, documents_text, study,
-    plan, plan_simulated, plan_distmis, frameworks, gpu. None given: all."""
+    plan, widening, plan_simulated, plan_distmis, frameworks, gpu. None given: all."""
     quick: bool = False
     """Small sizes, minutes in all: shows that everything works. Its results go to benchmarks/.work/quick."""
 

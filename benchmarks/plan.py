@@ -22,7 +22,6 @@ from app.planning.forecast import Forecast, forecasts
 from app.planning.plan import DATA_PARALLEL, EXPERIMENT_PARALLEL
 from app.planning.profile import Profile
 from app.planning.search import study_of
-from app.run_folder.study import PROFILE_FILE
 from benchmarks import data, document_data
 from benchmarks.common import RESULTS, WORK, Report, Setting, compare, host, load_average, num_cores, say, write_json
 from benchmarks.data import run_job
@@ -82,8 +81,6 @@ class Asked:
 
 
 ASHA = {"scheduler": {"name": "asha", "grace_period": 1, "reduction_factor": 2}}
-LAST = {"scheduler": {"name": "fifo", "widen": True}}
-WIDE = {"scheduler": {**ASHA["scheduler"], "widen": True}}
 QUICK = (
     Asked("few", BRATS, 1, 10),
     Asked("tail", BRATS, 3, 10),
@@ -101,8 +98,7 @@ FULL = (
     Asked("pages-two", PAGES, 2, 26, store="pages"),
     Asked("large-four-unequal", LARGER, 4, 75, (3, 1, 1, 1), feeding="worker"),
     Asked("large-asha", LARGER, 4, 120, more=ASHA, feeding="worker"),
-    Asked("large-asha-widened", LARGER, 4, 120, more=WIDE, feeding="worker"),
-    Asked("large-unequal-widened", LARGER, 4, 75, (3, 1, 1, 1), more=LAST, feeding="worker"),
+    Asked("large-four-unequal-again", LARGER, 4, 75, (3, 1, 1, 1), feeding="worker"),
     Asked("rarely-evaluated-four", {**BRATS, "evaluate_every_epochs": 3}, 4, 50),
     Asked("eight", BRATS, 8, 26),
 )
@@ -125,7 +121,7 @@ def run(setting: Setting) -> Report:
     report = Report("plan", facts={"num_cores": num_cores(), "num_asked": len(asked), "calibration_s": {}})
     rows: list[dict[str, Any]] = []
     for one in asked:
-        profile, took_s = _measured(folder, one, stores[one.store])
+        profile, took_s = measured(folder, one, stores[one.store])
         report.facts["calibration_s"][one.kind] = took_s
         rows += _predicted_and_run(folder, one, profile, stores[one.store])
         report.facts |= {"runs": rows, "load_average": load_average()}
@@ -136,7 +132,7 @@ def run(setting: Setting) -> Report:
     return report
 
 
-def _measured(folder: Path, one: Asked, store: Path) -> tuple[Profile, float]:
+def measured(folder: Path, one: Asked, store: Path) -> tuple[Profile, float]:
     """The profile of its kind of training, and how long measuring took; that of an earlier study or start if there."""
     out, noted = folder / f"profile-{one.kind}.json", folder / f"profile-{one.kind}.s"
     if not noted.exists():
@@ -151,7 +147,7 @@ def _measured(folder: Path, one: Asked, store: Path) -> tuple[Profile, float]:
     return Profile.parse(out.read_bytes(), out.name), float(noted.read_text())
 
 
-def _sized(one: Asked, profile: Profile) -> dict[str, Any]:
+def sized(one: Asked, profile: Profile) -> dict[str, Any]:
     """The study, as long as it is to be."""
     model, experiment = CostModel(profile), Experiment.from_dict(one.values()["experiments"][0])
     every = experiment.evaluate_every_epochs
@@ -165,7 +161,7 @@ def _sized(one: Asked, profile: Profile) -> dict[str, Any]:
 
 def _predicted_and_run(folder: Path, one: Asked, profile: Profile, store: Path) -> list[dict[str, Any]]:
     """A row for each plan that is run: the two strategies, and the chosen plan where it is neither."""
-    values = _sized(one, profile)
+    values = sized(one, profile)
     path = folder / f"{one.name}.json"
     path.write_text(json.dumps(values))
     study: Study = study_of(values)
@@ -182,8 +178,6 @@ def _predicted_and_run(folder: Path, one: Asked, profile: Profile, store: Path) 
             plan.write_text(forecast.plan.to_json())  # before the run
             run_folder = folder / "runs" / name
             shutil.rmtree(run_folder, ignore_errors=True)  # of a start that was broken off
-            run_folder.mkdir(parents=True)
-            (run_folder / PROFILE_FILE).write_text(profile.to_json())  # what a study that widens goes by
             strategy = ("--strategy", f"plan:{plan}", "--runs", str(folder / "runs"), "--name", name)
             wait_for_quiet()
             with OtherWork() as other:

@@ -7,8 +7,9 @@ from statistics import fmean
 
 from app.planning.profile import Sample
 
-SPREAD_RUN = 0.05
-"""Assumed relative standard deviation between runs of the same command, where few were measured ..."""
+SPREAD_RUN = 0.08
+"""Relative standard deviation between runs of the same command, where few were measured: what two runs of the same
+studies on a quiet machine were apart (`python -m benchmarks plan`) ..."""
 WEIGHT_RUN = 4.0
 """... and how many measured deviations it counts as."""
 SPREAD_LOADED = 0.3
