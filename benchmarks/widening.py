@@ -20,7 +20,7 @@ from benchmarks.data import run_job
 from benchmarks.other_work import OtherWork, wait_for_quiet
 from benchmarks.plan import LARGER, NUM_WORKERS, Asked, measured, sized
 
-WORK_S, QUICK_WORK_S = 180.0, 15.0
+WORK_S, QUICK_WORK_S = 160.0, 15.0
 """On both workers; the longer of the two trainings has six parts of seven."""
 NUM_ROUNDS = 2
 PLAIN = Asked("tail", LARGER, 2, WORK_S, (1, 6), feeding="worker")

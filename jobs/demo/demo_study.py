@@ -14,7 +14,7 @@ PLANNED = "planned"
 
 def walk(epochs: int, store: Path, folder: Path, num_workers: int, show: Steps) -> None:
     """NUM_STEPS steps."""
-    from app.run_folder.study import RECORD
+    from app.run_folder.study import PLAN, RECORD
 
     of, first = ["--store", str(store), "--runs", str(folder)], folder / STRATEGIES[0]
     numerics = ["--numerics", str(first)]
@@ -30,7 +30,7 @@ def walk(epochs: int, store: Path, folder: Path, num_workers: int, show: Steps) 
     )
     numbers = sorted({num_workers, 4, 8})
     longer = ["plan", *asked(2 * epochs), "--profile-from", *done, "--workers", *map(str, numbers)]
-    out = ["--save-profile", str(profile), "--out", str(folder / "plan.json"), "--page", str(page)]
+    out = ["--save-profile", str(profile), "--out", PLAN.path(str(folder)), "--page", str(page)]
     show.run(
         Step(
             "Say what trainings of twice the length will take, by each strategy, here and on more workers",
