@@ -116,6 +116,13 @@ def test_a_scan_that_would_not_fit_is_refused_with_its_numbers() -> None:
         resampled_shape((10, 10, 100 * 100), (5.0, 5.0, 5.0), (0.1, 0.1, 0.1))
 
 
+def test_a_scan_of_the_most_voxels_fits_and_one_more_does_not() -> None:
+    alike = (1.0, 1.0, 1.0)
+    assert resampled_shape((1, 1, 2**28), alike, alike) == (1, 1, 2**28)
+    with pytest.raises(TooManyVoxels, match=f"would be {2**28 + 1}, expected at most {2**28}"):
+        resampled_shape((1, 1, 2**28 + 1), alike, alike)
+
+
 def thick(has_label: bool = True) -> Conditioned:
     """A box of 4 x 6 x 8 voxels of 3 x 1 x 1 mm, 2, 3 and 4 voxels into a volume of 10 x 20 x 30."""
     voxels = np.full((5 if has_label else 4, 4, 6, 8), 100, np.int16)
@@ -171,3 +178,12 @@ def test_a_whole_volume_is_never_smaller_than_the_box(monkeypatch: pytest.Monkey
     monkeypatch.setattr(resampling, "MAX_VOXELS", 5)
     with pytest.raises(TooManyVoxels, match="expected at most 5"):
         resample_case(case, (1.6, 1.6, 1.6))
+
+
+def test_the_box_lies_within_the_volume_however_both_are_rounded() -> None:
+    """Two voxels from the third of five on become one; the start, 1.5, is rounded to 2 and the end, 2.5, to 2."""
+    case = dataclasses.replace(
+        thick(), voxels=thick().voxels[:, :2], shape_zyx=(5, 20, 30), crop_start=(3, 3, 4), spacing_mm=(1.0, 1.0, 1.0)
+    )
+    found = resample_case(case, (2.0, 1.0, 1.0))
+    assert (found.voxels.shape[1], found.crop_start[0], found.shape_zyx[0]) == (1, 2, 3)
