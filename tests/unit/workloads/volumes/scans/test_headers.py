@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from app.workloads.volumes.scans.headers import largest_distance_mm
 from app.workloads.volumes.scans.reading import BadVolume, Volume, read_volume
 
 PIXDIM, QFORM_CODE, SFORM_CODE, QUATERN_B, SROW_X = 76, 252, 254, 256, 280
@@ -153,3 +154,35 @@ def test_another_unit_of_length_is_told_and_changes_nothing(
     )
     assert volume.notes == expected
     assert np.linalg.norm(volume.affine[:3, :3], axis=0).tolist() == [1, 1, 1]
+
+
+def changed(*places: tuple[int, int, float]) -> npt.NDArray[np.float64]:
+    affine = PLAIN.copy()
+    for row, column, by in places:
+        affine[row, column] += by
+    return affine
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ([(0, 3, 2.0)], 2.0),
+        ([(0, 0, 0.1), (0, 3, 2.0)], 3.0),  # the last of 11 along x is 1 mm further, and all are 2
+        ([(2, 2, -0.1), (2, 3, 2.0)], 2.0),  # the first along z is furthest
+        ([(0, 1, 0.1), (0, 0, -0.1)], 1.0),  # at one end of y and the other of x, where both are not at an end
+        ([(0, 0, 0.3), (1, 1, 0.4)], 5.0),
+    ],
+)
+def test_the_largest_distance_is_at_a_corner(places: list[tuple[int, int, float]], expected: float) -> None:
+    assert largest_distance_mm(changed(*places), PLAIN, (11, 11, 11)) == pytest.approx(expected)
+    assert largest_distance_mm(PLAIN, changed(*places), (11, 11, 11)) == pytest.approx(expected)
+
+
+def test_forms_a_tenth_of_a_millimetre_apart_are_one_place_and_spacings_half_apart_are_none(read: Read) -> None:
+    assert read(put(file_of(PLAIN), SROW_X + 12, "f", -20.09)).notes == ()
+    (note,) = read(put(file_of(PLAIN), SROW_X + 12, "f", -20.5)).notes
+    assert note == "sform and qform disagree, the sform counts: by up to 0.5 mm"
+    notes = read(put(file_of(PLAIN, qform=0), PIXDIM + 4, "f", 1.5)).notes
+    assert notes == (
+        "pixdim and the affine disagree on the spacing, the affine counts: 1.5 x 1 x 1 mm in pixdim, 1 x 1 x 1 mm by the affine",
+    )
