@@ -182,7 +182,6 @@ def test_forms_a_tenth_of_a_millimetre_apart_are_one_place_and_spacings_half_apa
     assert read(put(file_of(PLAIN), SROW_X + 12, "f", -20.09)).notes == ()
     (note,) = read(put(file_of(PLAIN), SROW_X + 12, "f", -20.5)).notes
     assert note == "sform and qform disagree, the sform counts: by up to 0.5 mm"
-    notes = read(put(file_of(PLAIN, qform=0), PIXDIM + 4, "f", 1.5)).notes
-    assert notes == (
-        "pixdim and the affine disagree on the spacing, the affine counts: 1.5 x 1 x 1 mm in pixdim, 1 x 1 x 1 mm by the affine",
-    )
+    (note,) = read(put(file_of(PLAIN, qform=0), PIXDIM + 4, "f", 1.5)).notes
+    assert note.startswith("pixdim and the affine disagree on the spacing, the affine counts")
+    assert note.endswith("1.5 x 1 x 1 mm in pixdim, 1 x 1 x 1 mm by the affine")
