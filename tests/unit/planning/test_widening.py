@@ -105,3 +105,10 @@ def test_nothing_is_moved_while_a_trial_waits() -> None:
 def test_stages_of_another_width_wait_and_so_do_their_workers() -> None:
     stages, seconds = [Stage(1, 2, ("short", "other")), Stage(2, 1, ("long",))], seconds_on(2, 2)
     assert makespan_s(stages, seconds, widen_over=2) == makespan_s(stages, seconds) == pytest.approx(26 + 20 + 65)
+
+
+def test_fewer_neighbours_make_no_trial_longer_whatever_was_measured() -> None:
+    def noisy(name: str, k: int, places: int, busy: int) -> tuple[float, float]:
+        return 0.0, SPANS[name] * (1.0 if busy == 2 else 1.5)
+
+    assert makespan_s([Stage(1, 2, ("short", "other"))], noisy) == 20.0
