@@ -162,7 +162,8 @@ def find_plan(study: Any, stores: Any, arguments: Arguments, folder: str, start_
     profile = None if arguments.profile is None else absolute(arguments.profile)
     feeding = None if arguments.feeding == "auto" else arguments.feeding
     budget_s = budget(arguments, num_workers)
-    return automatic_plan(study, stores, num_workers, folder, profile, feeding, start_s, budget_s)
+    has_numerics = arguments.numerics is not None
+    return automatic_plan(study, stores, num_workers, folder, profile, feeding, start_s, budget_s, has_numerics)
 
 
 def budget(arguments: Arguments, num_workers: int) -> float | None:

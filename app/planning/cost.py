@@ -150,14 +150,20 @@ class CostModel:
         )
 
     def _startups(self, key: str, same: Sequence[Sample]) -> tuple[float, float]:
-        """On a lane that is there, and on a new one."""
+        """On a lane that is there, and on a new one; where none of this kind was the first of its lane, it takes as much
+        longer there as other kinds do."""
         by_start = {start: [s.startup_s for s in same if s.start == start] for start in get_args(Start)}
         kept = by_start["kept"] or by_start["changed"]
         again_s = self._chance.mean(f"{key} kept", kept) if kept else 0.0
         if by_start["lane"]:
             return again_s, self._chance.mean(f"{key} new", by_start["lane"])
         if not by_start["command"]:
-            return again_s, again_s
+            kinds = {*same[0].groups}
+            others = [s for s in self._profile.samples if s.workers == same[0].workers and kinds.isdisjoint(s.groups)]
+            if all(s.start in ("kept", "changed") for s in others):
+                return again_s, again_s
+            their_again_s, their_new_s = self._startups(f"all {same[0].workers}", others)
+            return again_s, again_s + their_new_s - their_again_s
         command_s = self._chance.mean(f"{key} new", by_start["command"])
         readies_s = self._profile.readies_s
         return again_s, max(again_s, command_s - fmean(readies_s)) if readies_s else command_s

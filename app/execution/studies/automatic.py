@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from app.console import say
 from app.data import files
@@ -30,6 +31,7 @@ def automatic_plan(
     feeding: Feeding | None = None,
     start_s: float | None = None,
     budget_s: float | None = None,
+    has_numerics: bool = False,
 ) -> tuple[Plan, LeftOut | None]:
     """The plan of least time, and why, told, and what of it there is no time for; of a study that was begun on as many
     workers, its own.
@@ -38,6 +40,7 @@ def automatic_plan(
         folder: of the study; what is measured is kept there.
         profile: file of what was measured before; it is not changed.
         budget_s: the study may take from when this returns, over all starts of its command.
+        has_numerics: those of another run are taken, so that none are chosen.
 
     Raises:
         UsageError: no plan fits the study, or not even its first trial the time, or the profile is none.
@@ -56,7 +59,9 @@ def automatic_plan(
     known = Profile.parse(files.read_bytes(profile), profile) if profile else ledger.profile()
     found = calibrated(study, stores, num_workers, f"{folder}/measuring", known, feeding, start_s, folder)
     ledger.write_profile(found)
-    every = forecasts(study, found, num_workers, is_up=found is not known)
+    chosen_before = tuple(replace(sample, choosing_s=0.0) for sample in found.samples)
+    counted = replace(found, samples=chosen_before) if has_numerics else found
+    every = forecasts(study, counted, num_workers, is_up=found is not known)
     for line in fitting(study, found, num_workers)[1].lines():
         say(line)
     for one in every[:NUM_TOLD]:

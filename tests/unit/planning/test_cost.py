@@ -81,6 +81,18 @@ def test_over_more_nodes_than_measured_the_network_is_as_slow_as_it_was_over_two
     assert near.steps_s < 20 * 2.0, "within a node what four took beyond two is taken for computing"
 
 
+def test_a_kind_that_never_was_first_on_its_lane_starts_as_much_later_there_as_others() -> None:
+    """Another kind took 9 s from the command on, of which Ray took 4, and 0.5 on a lane that was there; this one 1."""
+    sample = profile_of([], [record()]).samples[0]
+    first, kept = replace(sample, groups=("other",), startup_s=9.0), replace(sample, groups=("other",), startup_s=0.5)
+    mine = replace(sample, start="kept", startup_s=1.0)
+    profile = replace(profile_of([], [record()]), samples=(first, replace(kept, start="kept"), mine), readies_s=(4.0,))
+    cost = CostModel(profile).cost(LIKE, 1, 1)
+    assert (cost.again_s, cost.start_s) == pytest.approx((1.0, 9.0 - 4.0 - 0.5))
+    alone = CostModel(replace(profile, samples=(mine,))).cost(LIKE, 1, 1)
+    assert (alone.again_s, alone.start_s) == (1.0, 0.0), "nothing is known of a start"
+
+
 def test_how_often_is_evaluated_changes_the_time_and_needs_no_other_profile() -> None:
     """Six epochs: 6 evaluations of 1.5 s, or 2, one after every three."""
     model = CostModel(profile_of([], [record()]))
