@@ -150,8 +150,8 @@ class CostModel:
         )
 
     def _startups(self, key: str, same: Sequence[Sample]) -> tuple[float, float]:
-        """On a lane that is there, and on a new one; where none of this kind was the first of its lane, it takes as much
-        longer there as other kinds do."""
+        """On a lane that is there, and on a new one. Where none of this kind was the first of its lane, it takes longer
+        there by as much as other kinds."""
         by_start = {start: [s.startup_s for s in same if s.start == start] for start in get_args(Start)}
         kept = by_start["kept"] or by_start["changed"]
         again_s = self._chance.mean(f"{key} kept", kept) if kept else 0.0
