@@ -61,7 +61,6 @@ def main(arguments: Arguments) -> None:
     from app.console import say
     from app.data import files
     from app.planning.forecast import choose, fitting, forecasts
-    from app.planning.stopping import stops_early
     from app.reporting.page.formatting import plural
 
     check(arguments)
@@ -80,10 +79,8 @@ def main(arguments: Arguments) -> None:
     setting = profile.setting
     beside = f", beside other work on {profile.busy_cores:.1f} of them" if profile.busy_cores > 0.3 else ""
     say(f"measured on {setting.device}, {setting.num_cores} cores{beside} ({len(profile.samples)} trainings)")
-    if study.scheduler is not None:
-        plays = "which stops trials early: times are means over plays of its rule with invented scores"
-        whole = "whose rounds and choices are left out: times are those of all epochs"
-        say(f"{study.scheduler.name}, {plays if stops_early(study.scheduler) else whole}")
+    for line in scheduler_lines(study):
+        say(line)
     deadline_s = None if arguments.deadline_h is None else arguments.deadline_h * 3600
     chosen = choose(found, arguments.objective, deadline_s)
     out = absolute(arguments.out)
@@ -113,6 +110,19 @@ def check(arguments: Arguments) -> None:
     require(deadline is None or deadline > 0, "--deadline-h", deadline, "more than 0")
     require(failures is None or 0 < failures < math.inf, "--failures-per-worker-day", failures, "more than 0")
     require(all(number >= 1 for number in arguments.workers), "--workers", [*arguments.workers], "1 or more each")
+
+
+def scheduler_lines(study: "Study") -> list[str]:
+    """What the times take of the study's scheduler."""
+    from app.planning.stopping import stops_early
+
+    scheduler = study.scheduler
+    if scheduler is None:
+        return []
+    plays = "which stops trials early: times are means over plays of its rule with invented scores"
+    whole = "whose rounds and choices are left out: times are those of all epochs"
+    lines = [f"{scheduler.name}, {plays if stops_early(scheduler) else whole}"] if scheduler.name != "fifo" else []
+    return lines + (["the last trials get the workers that are free, where that pays"] if scheduler.widen else [])
 
 
 def read_profile(arguments: Arguments) -> "tuple[Profile, list[str]]":
@@ -185,7 +195,7 @@ def write_page(
     from app.console import say
     from app.data import files
     from app.planning.cost import CostModel
-    from app.planning.forecast import origins_of, played, start_of_command_s
+    from app.planning.forecast import divides, origins_of, played, start_of_command_s
     from app.planning.schedule import expected_record
     from app.planning.stopping import drawn_epochs, stops_early
     from app.reporting.plan.page import plan_page
@@ -194,10 +204,11 @@ def write_page(
     experiments = played({one.name: one for one in study.experiments}, drawn_epochs(study, 0))
     expected = expected_record(
         chosen.plan,
-        lambda name, *where: model.cost(experiments[name], *where),
+        lambda name, k, *where: model.cost(experiments[name], k, *where) if divides(experiments[name], k) else None,
         start_of_command_s(model, first.workers_per_trial, first.concurrent_trials, study.experiments),
         model.closing_s,
         origins_of(study),
+        study.scheduler is not None and study.scheduler.widen,
     )
     made = time.strftime("%Y-%m-%d %H:%M")
     page = plan_page(found, chosen, expected, price, made, is_one_play=stops_early(study.scheduler))

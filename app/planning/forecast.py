@@ -232,7 +232,9 @@ def _seconds(model: CostModel, experiments: Mapping[str, Experiment], kinds: Map
     """Trials of one kind, their group, epochs and how often they are evaluated, cost the same."""
     known: dict[tuple[Kind, int, int, int], tuple[float, float]] = {}
 
-    def seconds(name: str, k: int, places: int, busy: int) -> tuple[float, float]:
+    def seconds(name: str, k: int, places: int, busy: int) -> tuple[float, float] | None:
+        if not divides(experiments[name], k):
+            return None
         key = kinds[name], k, places, busy
         if key not in known:
             cost = model.cost(experiments[name], k, places, busy)
@@ -245,8 +247,9 @@ def _seconds(model: CostModel, experiments: Mapping[str, Experiment], kinds: Map
 def _widths(study: Study, num_workers: int) -> list[int]:
     """Workers a trial may have: those that divide every batch that may come to be."""
     variants = {(v.batch_size, v.batch_rule): v for made in study.variants().values() for v in made}.values()
-    return [k for k in range(1, num_workers + 1) if all(_divides(variant, k) for variant in variants)]
+    return [k for k in range(1, num_workers + 1) if all(divides(variant, k) for variant in variants)]
 
 
-def _divides(experiment: Experiment, k: int) -> bool:
+def divides(experiment: Experiment, k: int) -> bool:
+    """Whether so many workers can share its batch."""
     return experiment.batch_rule == "fixed-per-worker" or experiment.batch_size % k == 0

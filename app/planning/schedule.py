@@ -21,33 +21,43 @@ PHASES: Mapping[str, str] = {
 }
 """The terms of Cost, in the order in which they are drawn: a trial's evaluations are drawn as one."""
 
-Costs = Callable[[str, int, int, int], Cost]
-"""What a trial costs, by its name, its workers, how many such have room and how many of these run."""
+Costs = Callable[[str, int, int, int], Cost | None]
+"""What a trial costs, by its name, its workers, how many such have room and how many of these run; None: so many cannot
+share its batch."""
 
 
 def expected_record(
-    plan: Plan, costs: Costs, before_s: float = 0.0, after_s: float = 0.0, origins: Origins = ALONE
+    plan: Plan,
+    costs: Costs,
+    before_s: float = 0.0,
+    after_s: float = 0.0,
+    origins: Origins = ALONE,
+    widens: bool = False,
 ) -> StudyRecord:
     """A record from second 0 on, as the study would leave it.
 
     Args:
         before_s: until the first lanes start.
         after_s: from the last trial's end to the command's.
+        widens: the last trials get free workers; what that saves is drawn as if it were of all in their stages.
     """
 
-    def seconds(name: str, k: int, places: int, busy: int) -> tuple[float, float]:
+    def seconds(name: str, k: int, places: int, busy: int) -> tuple[float, float] | None:
         cost = costs(name, k, places, busy)
-        return cost.lane_s, cost.run_s
+        return None if cost is None else (cost.lane_s, cost.run_s)
 
     trials: list[StudyTrial] = []
     stage_of = {name: number for number, stage in enumerate(plan.stages) for name in stage.trials}
     now_s = before_s
-    for k, c in same_width(plan.stages):
+    groups = [*same_width(plan.stages)]
+    for number, (k, c) in enumerate(groups):
         placed = places([*c], k, c, seconds, origins) or []
-        whole_s = lanes_s([*c], k, c, seconds, origins) or 0.0
+        widen_over = plan.num_workers if widens and number == len(groups) - 1 else 0
+        whole_s = lanes_s([*c], k, c, seconds, origins, widen_over) or 0.0
         scale = whole_s / max(end_s for *_, end_s in placed)  # the last trials have fewer neighbours
         for one in placed:
             cost = costs(one[0], k, c[one[0]], c[one[0]])
+            assert cost is not None, f"{one[0]} on {k} workers is planned and cannot run"
             trials.append(_trial(one, stage_of[one[0]], k, cost, now_s, scale))
         now_s += whole_s
     return StudyRecord(

@@ -130,15 +130,14 @@ class StepTimes:
             room, run = (max(1, num * k // workers) for num in (places, busy))
             return found[0].global_batch_size / workers, self._measured(group, found, workers, room, run)
 
-        if k <= self._on_node or not within or not across:
-            return _computing_s([(*step_s(w), ring_s(num_parameters, w)) for w in widths[:2]], batch / k) + ring_s(
-                num_parameters, k
-            )
-        points = [(*step_s(w), ring_s(num_parameters, w)) for w in sorted(within, reverse=True)[:2]]
-        local, measured_s = step_s(across[0])
-        least_s = ring_s(num_parameters, across[0])
-        sync_s = max(least_s, measured_s - _computing_s(points, local))
-        return _computing_s(points, batch / k) + sync_s * ring_s(num_parameters, k) / least_s
+        is_known = k > self._on_node and bool(within) and bool(across)
+        near = within if is_known else widths
+        points = [(*step_s(w), ring_s(num_parameters, w)) for w in near[:2]]
+        factor = 1.0
+        if is_known:
+            local, measured_s = step_s(across[0])
+            factor = max(1.0, (measured_s - _computing_s(points, local)) / ring_s(num_parameters, across[0]))
+        return _computing_s(points, batch / k) + factor * ring_s(num_parameters, k)
 
 
 def _computing_s(points: Sequence[tuple[float, float, float]], local: float) -> float:

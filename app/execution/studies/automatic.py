@@ -72,7 +72,7 @@ def automatic_plan(
     say(f"chosen: {chosen.plan.strategy} on {on}, expected to take {duration(chosen.makespan_s)}")
     if budget_s is None:
         return chosen.plan, None
-    return _bounded(study, found, num_workers, budget_s, ledger, found is not known)
+    return _bounded(study, counted, num_workers, budget_s, ledger, found is not known)
 
 
 def _bounded(

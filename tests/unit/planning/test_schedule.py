@@ -12,6 +12,19 @@ def costs(name: str, k: int, *_: int) -> Cost:
     return Cost(5.0, 0.0, 10.0 / k, 1.0, 0.5, 0.0, 0.5, True)
 
 
+def test_what_freed_workers_save_is_taken_off_the_end() -> None:
+    """Two side by side end at 15 and 105 s; from 15 on the longer has 90 to go, or 20 + 45 on both workers: 80."""
+
+    def of_two(name: str, k: int, *_: int) -> Cost:
+        run_s = {"a": 10.0, "b": 100.0}[name] / k
+        return Cost(5.0 if k == 1 else 20.0, 0.0, run_s, 0.0, 0.0, 0.0, 0.0, True)
+
+    plan = Plan("s", 2, "x", (Stage(1, 2, ("a", "b")),))
+    assert expected_record(plan, of_two).makespan_s() == 105.0
+    found = expected_record(plan, of_two, widens=True)
+    assert found.makespan_s() == pytest.approx(80.0) and max(t.end_s or 0 for t in found.trials) == pytest.approx(80.0)
+
+
 def test_lanes_stages_and_phases() -> None:
     plan = Plan("s", 2, "mixed", (Stage(1, 2, ("a", "b", "c")), Stage(2, 1, ("d",))))
     found = expected_record(plan, costs, before_s=3.0, after_s=2.0)

@@ -7,11 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from measured_records import LIKE, record
 
+from app.experiment import Study
 from app.planning.cost import CostModel
+from app.planning.forecast import forecasts
 from app.planning.lanes import Seconds, makespan_s
 from app.planning.measured import profile_of
 from app.planning.plan import Stage
 from app.planning.widening import assumed, free_lane, measured, wider, widths
+from app.scheduling import Scheduler
 
 
 def test_a_training_moves_where_start_up_is_paid_back() -> None:
@@ -112,3 +115,25 @@ def test_fewer_neighbours_make_no_trial_longer_whatever_was_measured() -> None:
         return 0.0, SPANS[name] * (1.0 if busy == 2 else 1.5)
 
     assert makespan_s([Stage(1, 2, ("short", "other"))], noisy) == 20.0
+
+
+def test_a_batch_that_does_not_divide_is_planned_as_it_runs() -> None:
+    """Without the others' workers: 3 samples do not divide by 2."""
+    odd = replace(LIKE, batch_size=3)
+    ran = record("a", 1, step_s=20.0, experiment=odd.to_dict(), global_batch_size=3)
+    short, long = (replace(odd, name=name, epochs=epochs) for name, epochs in (("short", 2), ("long", 50)))
+    profile = profile_of([], [ran])
+    (plain,) = forecasts(Study("s", (short, long)), profile, 2)
+    (wide,) = forecasts(Study("s", (short, long), scheduler=Scheduler("fifo", widen=True)), profile, 2)
+    assert wide.makespan_s == plain.makespan_s
+
+
+def test_the_forecast_of_a_study_that_widens_is_shorter() -> None:
+    profile = profile_of([], [record("a", 1), record("b", 2, step_s=1.2)])
+    some = tuple(replace(LIKE, name=name, epochs=epochs) for name, epochs in (("short", 2), ("long", 50)))
+    plain, wide = (
+        {f.plan.strategy: f.makespan_s for f in forecasts(Study("s", some, scheduler=scheduler), profile, 2)}
+        for scheduler in (None, Scheduler("fifo", widen=True))
+    )
+    assert wide["experiment-parallel"] < 0.8 * plain["experiment-parallel"]
+    assert wide["data-parallel"] == plain["data-parallel"], "nothing is free"
