@@ -1,6 +1,6 @@
 """What a study will take by each candidate: time with its interval, worker-hours, price, and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
@@ -69,7 +69,7 @@ def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = Fa
     kinds = _kinds(experiments)
     kinds_of_all = [*{kinds[name]: e for name, e in experiments.items()}.values()]
     widths, room = fitting(study, profile, num_workers)
-    seconds = _seconds(model, experiments, kinds)
+    seconds = _seconds(model, experiments, kinds, room.lacking)
     draws = max(MIN_DRAWS, min(NUM_DRAWS, NUM_DRAWN_TRIALS // len(experiments)))
     models = [model.resampled(seed) for seed in range(draws)]
     lengths = [drawn_epochs(study, seed) for seed in range(draws)]
@@ -77,7 +77,7 @@ def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = Fa
     widen_over = num_workers if study.scheduler is not None and study.scheduler.widen else 0
     plays = [played(experiments, each) if early else experiments for each in lengths]
     drawn = [
-        _seconds(each, some, _shortened(kinds, epochs))
+        _seconds(each, some, _shortened(kinds, epochs), room.lacking)
         for each, some, epochs in zip(models, plays, lengths, strict=True)
     ]
     bound_s = _bound_s(model, plays[:NUM_BOUNDS] if early else [experiments], num_workers, widths)
@@ -120,12 +120,16 @@ def fitting(study: Study, profile: Profile, num_workers: int) -> tuple[list[int]
     Raises:
         UsageError: none fits; says what each needs.
     """
-    widths = _widths(study, num_workers)
-    room = room_for(study.experiments, profile, num_workers, widths)
-    found = [k for k in widths if k not in room.lacking]
+    room = room_of(study, profile, num_workers)
+    found = [k for k in _widths(study, num_workers) if k not in room.lacking]
     if not found:
         raise UsageError(f"no number of workers a trial fits: {'; '.join(room.lines())}")
     return found, room
+
+
+def room_of(study: Study, profile: Profile, num_workers: int) -> Room:
+    """What memory has room for."""
+    return room_for(study.experiments, profile, num_workers, _widths(study, num_workers))
 
 
 def origins_of(study: Study) -> Origins:
@@ -228,12 +232,15 @@ def choose(found: Sequence[Forecast], objective: Objective = "time", deadline_s:
     return min(fitting, key=lambda one: (one.makespan_s, one.worker_hours))
 
 
-def _seconds(model: CostModel, experiments: Mapping[str, Experiment], kinds: Mapping[str, Kind]) -> Seconds:
-    """Trials of one kind, their group, epochs and how often they are evaluated, cost the same."""
+def _seconds(
+    model: CostModel, experiments: Mapping[str, Experiment], kinds: Mapping[str, Kind], lacking: Collection[int] = ()
+) -> Seconds:
+    """None for numbers of workers that memory has no room for, or that cannot share a batch. Trials of one kind, their
+    group, epochs and how often they are evaluated, cost the same."""
     known: dict[tuple[Kind, int, int, int], tuple[float, float]] = {}
 
     def seconds(name: str, k: int, places: int, busy: int) -> tuple[float, float] | None:
-        if not divides(experiments[name], k):
+        if k in lacking or not divides(experiments[name], k):
             return None
         key = kinds[name], k, places, busy
         if key not in known:

@@ -19,6 +19,7 @@ from app.execution.trials.loggers import Loggers
 from app.execution.trials.record import claim_stores
 from app.experiment import Study
 from app.planning.cost import CostModel
+from app.planning.forecast import room_of
 from app.planning.plan import Plan, check
 from app.records import StudyRecord, TrialRecord
 from app.training import choices
@@ -124,6 +125,7 @@ def _run(
     trials.left_out = setting.left_out
     if trials.widening.is_on and (profile := ledger.profile()) is not None:
         trials.widening.model = CostModel(profile)
+        trials.widening.lacking = room_of(state.study, profile, state.plan.num_workers).lacking
     try:
         with trials.display:
             trials.complete_notes()

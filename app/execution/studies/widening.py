@@ -16,6 +16,8 @@ class Widening:
         self._decided: dict[str, Wider] = {}
         self.model: CostModel | None = None
         """What was measured; where nothing was, it is assumed what workers gain."""
+        self.lacking: Collection[int] = ()
+        """Numbers of workers that memory has no room for, or on which such trainings failed."""
 
     def decide(self, name: str, experiment: Experiment, live: Collection[str], num_workers: int) -> bool:
         """Whether a trial that has just been evaluated is to resume on more workers.
@@ -40,7 +42,7 @@ class Widening:
         fitting = {
             width: lane
             for width in widths(k, experiment.global_batch_size(k), num_free, num_workers, len(under_way))
-            if ((lane := free_lane(others, width)) + 1) * width <= num_workers
+            if width not in self.lacking and ((lane := free_lane(others, width)) + 1) * width <= num_workers
         }
         again = assumed(k, self._longest_start_s())
         if self.model is not None and self.model.knows(experiment):

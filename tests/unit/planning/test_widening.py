@@ -13,6 +13,7 @@ from app.planning.forecast import forecasts
 from app.planning.lanes import Seconds, makespan_s
 from app.planning.measured import profile_of
 from app.planning.plan import Stage
+from app.planning.profile import Failed, group_of
 from app.planning.widening import assumed, free_lane, measured, wider, widths
 from app.scheduling import Scheduler
 
@@ -137,3 +138,6 @@ def test_the_forecast_of_a_study_that_widens_is_shorter() -> None:
     )
     assert wide["experiment-parallel"] < 0.8 * plain["experiment-parallel"]
     assert wide["data-parallel"] == plain["data-parallel"], "nothing is free"
+    failed = replace(profile, failed=(Failed(group_of(LIKE), 2, "no memory"),))
+    (only,) = forecasts(Study("s", some, scheduler=Scheduler("fifo", widen=True)), failed, 2)
+    assert only.makespan_s == pytest.approx(plain["experiment-parallel"]), "two failed when they were measured"

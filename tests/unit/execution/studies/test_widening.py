@@ -100,6 +100,15 @@ def test_start_up_as_long_as_this_study_s_own(tmp_path: Path) -> None:
     assert not decide(widening, "d", "d"), "90 + 100 / 2.56 is more than 100"
 
 
+def test_no_trial_is_moved_to_where_memory_has_no_room(tmp_path: Path) -> None:
+    widening = opened(tmp_path, 4, 1000.0)
+    ends(widening, "a", "b", "c")
+    widening.lacking = {2, 4}
+    assert not decide(widening, "d", "d")
+    widening.lacking = {4}
+    assert decide(widening, "d", "d") and widening.carry_out("d").num_workers == 2
+
+
 def test_where_it_ran_is_recorded_by_width(tmp_path: Path) -> None:
     widening = opened(tmp_path, 4, 1000.0)
     state = widening._state
