@@ -250,7 +250,8 @@ def lost_line(record: Any, folder: str) -> str | None:
     if lost_s < TOLD_S and without_s < TOLD_S:
         return None
     waited = f", and {without_s:.0f} s passed until they resumed" if without_s >= TOLD_S else ""
-    return f"{len(again)} trials were interrupted: {lost_s:.1f} s of training were lost and done again{waited}"
+    interrupted = "1 trial was" if len(again) == 1 else f"{len(again)} trials were"
+    return f"{interrupted} interrupted: {lost_s:.1f} s of training were lost and done again{waited}"
 
 
 if __name__ == "__main__":

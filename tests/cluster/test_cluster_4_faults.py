@@ -76,7 +76,7 @@ def check_end(hosts: Hosts, job: Begun, study: str, home: list[list[float]], tol
 def check_lost(hosts: Hosts, job: Begun, study: str, num: int) -> float | None:
     """The time that was lost stands in the record, and in the job's last lines; also the time without workers there."""
     lost_s = sum(trial["record"]["timings"]["lost_s"] for trial in study_record(hosts, study)["trials"])
-    lost = r"(\d) trials were interrupted: ([\d.]+) s of training were lost and done again(?:, and (\d+) s .*)?"
+    lost = r"(\d) trials? w(?:as|ere) interrupted: ([\d.]+) s of training were lost and done again(?:, and (\d+) s .*)?"
     found = re.findall(rf"^{study}: {lost}$", job.told(), re.M)
     if not found:  # which depends on how long ago the checkpoints were
         assert lost_s < TOLD_S, job.told()

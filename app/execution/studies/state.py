@@ -164,7 +164,7 @@ class StudyState:
             num_workers=self._num_workers,
             worker_kind=self.worker_kind,
             sessions=(*self._sessions, session),
-            trials=tuple(self.trials.values()),
+            trials=tuple(self._so_far(trial, now_s) for trial in self.trials.values()),
             best_trial=best,
             score=scores.pop() if len(scores) == 1 else "score",
             lineage=self.lineage,
@@ -192,6 +192,14 @@ class StudyState:
         if begun_s is not None and self._pauses:
             stint = Stint(trial.lane, trial.workers_per_trial, begun_s, end_s)
             self._change(name, stints=(*trial.stints, stint))
+
+    def _so_far(self, trial: StudyTrial, now_s: float) -> StudyTrial:
+        """With the stretch that is under way, where trials have several: else a kill would lose it."""
+        begun_s = self._begun_s.get(trial.name) if self._pauses else None
+        if begun_s is None:
+            return trial
+        stint = Stint(trial.lane, trial.workers_per_trial, begun_s, now_s)
+        return dataclasses.replace(trial, stints=(*trial.stints, stint))
 
     def _change(self, name: str, **changes: object) -> None:
         self.trials[name] = dataclasses.replace(self.trials[name], **changes)  # type: ignore[arg-type]

@@ -133,6 +133,8 @@ def test_what_interruptions_cost_is_told_at_the_end(tmp_path: Path) -> None:
     whole, unfinished = trial("a", 0, 0.0), SimpleNamespace(name="d", record=None)
     assert lost_line(SimpleNamespace(trials=[whole, unfinished]), str(tmp_path)) is None
     trials = SimpleNamespace(trials=[whole, trial("b", 1, 2.25), trial("c", 2, 1.0), unfinished])
+    one = SimpleNamespace(trials=[whole, trial("b", 1, 2.25)])
+    assert lost_line(one, str(tmp_path)) == "1 trial was interrupted: 2.2 s of training were lost and done again"
     told = "2 trials were interrupted: 3.2 s of training were lost and done again"
     assert lost_line(trials, str(tmp_path)) == told
     (tmp_path / "trials" / "b").mkdir(parents=True)

@@ -117,6 +117,10 @@ def test_where_it_ran_is_recorded_by_width(tmp_path: Path) -> None:
     state.pause("a", (), 60.0)
     widening.carry_out("a")
     state.begin("a", 0, 61.0)
+    killed = state.record(70.0)
+    assert killed.trials[0].stints == (Stint(0, 1, 1.0, 60.0), Stint(0, 4, 61.0, 70.0)), "a kill loses no stretch"
+    again = StudyState(state.study, state.plan, {}, killed, 100.0, "CPU")
+    assert again.trials["a"].stints == killed.trials[0].stints
     state.stop("a", "behind", (), 80.0)
     trial = state.record(time.time()).trials[0]
     assert trial.stints == (Stint(0, 1, 1.0, 60.0), Stint(0, 4, 61.0, 80.0)) and trial.num_attempts == 1
