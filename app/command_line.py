@@ -56,6 +56,8 @@ def run(
         if found is not None:
             fail(str(found), found.exit_code)
         raise
+    finally:
+        stopping.listen_no_longer()
 
 
 def _parse(arguments: Any, argv: list[str] | None, description: str | None) -> Any:

@@ -3,6 +3,11 @@
 Started again with the same command it resumes where it stopped: finished trials are not run again.
 """
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.listen_while_loading()
+
 import json
 import time
 from dataclasses import dataclass

@@ -1,9 +1,10 @@
 """How jobs end: exit codes, one line on stderr for a user's error, a trace for a bug."""
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,13 @@ class Arguments:
 
 
 @pytest.fixture(autouse=True)
-def _same_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _same_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     for name in ENVIRONMENT:
         monkeypatch.setenv(name, os.environ.get(name, "0"))
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def ending(main: Callable[[Any], None], argv: list[str] | None = None) -> int:
@@ -93,44 +98,6 @@ def test_an_error_without_a_message_still_says_something(capsys: pytest.CaptureF
 def test_an_interrupted_job_exits_as_shells_expect(capsys: pytest.CaptureFixture[str]) -> None:
     assert ending(raising(KeyboardInterrupt())) == 130
     assert capsys.readouterr().err.count("\n") == 1
-
-
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_a_job_that_is_told_to_end_says_how_to_go_on(name: str) -> None:
-    code = (
-        "import signal, time\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored where tests run in the background
-        "from dataclasses import make_dataclass\n"
-        "from app.command_line import run\n"
-        "Arguments = make_dataclass('Arguments', [('store', str)])\n"
-        f"run(Arguments, lambda a: (signal.raise_signal(signal.{name}), time.sleep(60)), ['--store', 's'])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
-    assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "error: stopped; run the same command to resume\n"
-
-
-def test_told_twice_a_job_ends_at_once_whatever_it_waits_for() -> None:
-    """The second of two that come together is the same wish: a terminal tells a job and the demo that runs it."""
-    code = """
-import signal, time
-from dataclasses import make_dataclass
-from app.command_line import run
-Arguments = make_dataclass('Arguments', [('store', str)])
-def main(_):
-    try:
-        signal.raise_signal(signal.SIGTERM)
-    finally:
-        signal.raise_signal(signal.SIGTERM)
-        print('tidies up', flush=True)
-        time.sleep(1.1)
-        signal.raise_signal(signal.SIGTERM)
-        print('never', flush=True)
-run(Arguments, main, ['--store', 's'])
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
-    assert (done.returncode, done.stdout) == (130, "tidies up\n")
-    assert done.stderr == "error: stopped; run the same command to resume\n"
 
 
 def test_a_configuration_that_checks_itself_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
