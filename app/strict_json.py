@@ -73,6 +73,15 @@ def mapping(value: Any) -> dict[str, Any]:
     return value
 
 
+def whole_number(text: str) -> int | None:
+    """What digits from 0 to 9 alone write; None: the text is something else, or beyond MAX_WHOLE_NUMBER."""
+    if not (text.isascii() and text.isdecimal()) or len(text.lstrip("0")) > len(str(MAX_WHOLE_NUMBER)):
+        return None
+    # int("0" * 5000) is refused by Python, which counts the zeros too
+    number = int(text.lstrip("0") or "0")
+    return number if number <= MAX_WHOLE_NUMBER else None
+
+
 def shown(value: Any) -> str:
     """The beginning of a value, for a message."""
     text = repr(value)

@@ -15,6 +15,7 @@ from app.data.store.quarantine import Quarantined
 from app.data.tables import csv_rows
 from app.data.text import decode_text
 from app.errors import DataError
+from app.strict_json import whole_number
 from app.workloads.documents.source.folders import read_folders
 from app.workloads.documents.source.grouping import documents_of, folders_of_documents
 from app.workloads.documents.source.listing import (
@@ -196,4 +197,5 @@ def _text(value: Any) -> str | None:
 
 def _by_number(name: str) -> tuple[int, str]:
     """Numbers in their order, before words in theirs."""
-    return (int(name), "") if name.isascii() and name.isdigit() else (2**63, name)
+    number = whole_number(name)
+    return (2**63, name) if number is None else (number, "")
