@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from mutations import mutations
-from subjects import SUBJECTS, Subject
+from subject import Subject
+from subjects import SUBJECTS
 
 from app.checksum import PREFIX
 from app.errors import DataError, TrainingError, TwofoldError
