@@ -19,6 +19,7 @@ from app.data.regular import check_regular
 from app.data.remote import SILENT_S, open_remote, open_with_folder
 from app.data.walking import walk
 from app.errors import DataError
+from app.machine import memory_bytes
 from app.printable import redacted
 from app.strict_json import parse
 
@@ -65,6 +66,10 @@ def read_bytes(path: str) -> bytes:
     with explained("read", path):
         if not is_url(path):
             with open(check_regular(path), "rb") as file:
+                if (size := os.fstat(file.fileno()).st_size) > (most := memory_bytes()):
+                    raise OSError(
+                        errno.EFBIG, f"it has {size:,} bytes, this machine a memory of {most:,}"
+                    )
                 return file.read()
         system, key = open_remote(path)
         content: bytes = system.cat_file(key)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from app.configuration import nearest
 from app.data.samples.splits import VALIDATION
 from app.errors import UsageError
+from app.strict_json import shown
 from app.workloads.declaration import Declaration
 
 if TYPE_CHECKING:
@@ -38,10 +39,15 @@ def find_workload(name: str) -> "Workload":
     """The workload of that name.
 
     Raises:
-        UsageError: there is none; names the nearest.
+        UsageError: there is none; names the nearest. Or what is at that place is none.
     """
+    from app.workloads.base import Workload
+
     found = _load(_place(name))
-    return cast("Workload", (_load(found.workload) if isinstance(found, Declaration) else found)())
+    kind = _load(found.workload) if isinstance(found, Declaration) else found
+    if not isinstance(kind, type) or Workload not in kind.__mro__:  # the name may be a model's from elsewhere
+        raise UsageError(f"workload {name!r}: got {shown(kind)}, expected a subclass of {Workload.__module__}.Workload")
+    return cast(Workload, kind())
 
 
 def find_check(name: str) -> Callable[[Mapping[str, Any], str], Any]:
