@@ -67,9 +67,7 @@ def read_bytes(path: str) -> bytes:
         if not is_url(path):
             with open(check_regular(path), "rb") as file:
                 if (size := os.fstat(file.fileno()).st_size) > (most := memory_bytes()):
-                    raise OSError(
-                        errno.EFBIG, f"it has {size:,} bytes, this machine a memory of {most:,}"
-                    )
+                    raise OSError(errno.EFBIG, f"it has {size:,} bytes, this machine a memory of {most:,}")
                 return file.read()
         system, key = open_remote(path)
         content: bytes = system.cat_file(key)

@@ -7,6 +7,7 @@ here, by names that are checked first, and nothing but folders and plain files i
 import lzma
 import os
 import shutil
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -16,11 +17,19 @@ from pathlib import Path, PurePosixPath
 
 from app.console import progress
 from app.data.fetch.download import require_space
-from app.errors import DataError
+from app.errors import DataError, TwofoldError
 
 MAX_GROWTH = 100
 """Assumed: scans and pages are compressed, text grows fivefold; what is made to fill disks grows by 1000."""
 ALWAYS_ALLOWED_BYTES = 2**30
+LAST_S = 2**33
+"""The year 2242."""
+
+DAMAGED = (
+    *(tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError),
+    *(ValueError, LookupError, ArithmeticError, NotImplementedError, struct.error),  # by headers that make no sense
+)
+"""What the libraries raise that read an archive."""
 
 
 def extract_tar(archive: Path, folder: Path, name: str, must_hold: str) -> Path:
@@ -36,7 +45,7 @@ def extract_tar(archive: Path, folder: Path, name: str, must_hold: str) -> Path:
     if target.exists():
         return target
     staging = folder / f".{name}.extracting"
-    with explained(archive), tarfile.open(archive) as tar:
+    with explained(archive, staging), tarfile.open(archive) as tar:
         members = [member for member in tar.getmembers() if not _is_resource_fork(member)]
         paths = [_safe_path(member, archive, name) for member in members]
         if PurePosixPath(name, must_hold) not in paths:
@@ -66,13 +75,25 @@ def check_growth(num_bytes: int, archive: Path) -> None:
         )
 
 
+def path_of(name: str, archive: Path) -> PurePosixPath:
+    """Raises DataError for a name that no file has."""
+    if "\0" in name:
+        raise DataError(f"{archive}: got the name {name!r:.100}, expected one without NUL; it is no data set")
+    return PurePosixPath(name)
+
+
+def seconds_of(modified: float) -> int:
+    """The time of a member; 0 for one that no file has."""
+    return int(modified) if 0 <= modified <= LAST_S else 0
+
+
 def _is_resource_fork(member: tarfile.TarInfo) -> bool:
     """macOS writes `._x` beside each x; the Decathlon's archives are full of them."""
     return PurePosixPath(member.name).name.startswith("._")
 
 
 def _safe_path(member: tarfile.TarInfo, archive: Path, name: str) -> PurePosixPath:
-    path = PurePosixPath(member.name)
+    path = path_of(member.name, archive)
     if not (member.isfile() or member.isdir()):
         raise DataError(f"{archive}: {member.name} is neither a file nor a folder; nothing was unpacked from it")
     if path.parts and (path.is_absolute() or ".." in path.parts or path.parts[0] != name):
@@ -85,7 +106,7 @@ def _is_done(member: tarfile.TarInfo, path: Path) -> bool:
     if not path.is_file():
         return False
     facts = path.stat()
-    return facts.st_size == member.size and int(facts.st_mtime) == int(member.mtime)
+    return facts.st_size == member.size and int(facts.st_mtime) == seconds_of(member.mtime)
 
 
 def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, archive: Path) -> None:
@@ -98,7 +119,7 @@ def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, arc
         os.fsync(file.fileno())
     if path.stat().st_size != member.size:
         raise DataError(f"{archive} is damaged: {member.name} ends early; delete it and fetch it again")
-    os.utime(path, (member.mtime, member.mtime))
+    os.utime(path, (seconds_of(member.mtime),) * 2)
 
 
 @contextmanager
@@ -112,11 +133,18 @@ def removed_unless_whole(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def explained(archive: Path) -> Iterator[None]:
-    """Whatever goes wrong with an archive or the folder that it is unpacked into becomes a DataError."""
+def explained(archive: Path, staging: Path) -> Iterator[None]:
+    """Whatever goes wrong with an archive or the folder that it is unpacked into becomes a DataError; of an archive
+    that is none of a data set nothing stays, for what is unpacked next would take it over."""
     try:
         yield
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError) as error:
+    except DataError:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    except TwofoldError:
+        raise
+    except DAMAGED as error:
+        shutil.rmtree(staging, ignore_errors=True)
         raise DataError(f"{archive} is damaged or no archive ({error}); delete it and fetch it again") from error
     except FileNotFoundError as error:
         raise DataError(f"no such file: {archive}") from error

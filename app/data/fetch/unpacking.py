@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from app.console import progress
-from app.data.fetch.archive import check_growth, explained, removed_unless_whole
+from app.data.fetch.archive import check_growth, explained, path_of, removed_unless_whole, seconds_of
 from app.data.fetch.download import CHUNK_BYTES, require_space
 from app.errors import DataError
 
@@ -49,7 +49,7 @@ def extract_data_set(archive: Path, target: Path, must_hold: tuple[str, ...]) ->
     staging = target.with_name(f".{target.name}.extracting")
     num_bytes = archive.stat().st_size if archive.is_file() else 0
     num_written = unpacked_bytes = 0
-    with explained(archive), _opened(archive) as entries:
+    with explained(archive, staging), _opened(archive) as entries:
         staging.mkdir(parents=True, exist_ok=True)
         there_bytes = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())  # of an earlier call
         require_space(staging, num_bytes - there_bytes, f"unpacking {archive.name}")  # at least: images do not compress
@@ -60,11 +60,7 @@ def extract_data_set(archive: Path, target: Path, must_hold: tuple[str, ...]) ->
                 if path.name.startswith("._"):  # macOS writes one beside each file
                     continue
                 unpacked_bytes += entry.num_bytes
-                try:
-                    check_growth(unpacked_bytes, archive)
-                except DataError:
-                    shutil.rmtree(staging)
-                    raise
+                check_growth(unpacked_bytes, archive)
                 if not _is_done(entry, path):
                     if entry.num_bytes > CHUNK_BYTES:  # it may be larger than its share of the archive
                         require_space(staging, entry.num_bytes, f"unpacking {archive.name}")
@@ -112,7 +108,7 @@ def _tar_entries(tar: tarfile.TarFile, raw: IO[bytes], archive: Path) -> Iterato
         if not member.isfile():
             raise DataError(f"{archive}: {member.name} is neither a file nor a folder; unpack it by hand")
         open_member = partial(_open_member, tar, member)
-        yield _Entry(member.name, member.size, int(member.mtime), open_member, raw.tell())
+        yield _Entry(member.name, member.size, seconds_of(member.mtime), open_member, raw.tell())
 
 
 def _open_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
@@ -127,7 +123,7 @@ def _zip_entries(opened: zipfile.ZipFile, archive: Path) -> Iterator[_Entry]:
             continue
         if stat.S_ISLNK(info.external_attr >> 16):
             raise DataError(f"{archive}: {info.filename} is neither a file nor a folder; unpack it by hand")
-        modified_s = int(time.mktime((*info.date_time, 0, 0, -1)))
+        modified_s = seconds_of(time.mktime((*info.date_time, 0, 0, -1)))
         open_member = partial(_open_zipped, opened, info, archive)
         yield _Entry(info.filename, info.file_size, modified_s, open_member, info.header_offset)
 
@@ -140,7 +136,7 @@ def _open_zipped(opened: zipfile.ZipFile, info: zipfile.ZipInfo, archive: Path) 
 
 
 def _safe_path(name: str, archive: Path) -> PurePosixPath:
-    path = PurePosixPath(name)
+    path = path_of(name, archive)
     if path.is_absolute() or ".." in path.parts or "\\" in name:
         raise DataError(f"{archive}: {name} points outside the folder; it is not the expected archive")
     return path
