@@ -11,7 +11,7 @@ from subjects_sources import build_pages
 
 from app.workloads.documents.ocr import texts
 from app.workloads.documents.store.prepared import DocumentStore
-from app.workloads.volumes.store.prepared import VolumeStore
+from app.workloads.volumes.store.prepared import VolumeStore, store_labels, store_spacing
 
 
 def _make_volumes(folder: Path) -> None:
@@ -20,10 +20,16 @@ def _make_volumes(folder: Path) -> None:
 
 
 def _read_volumes(folder: Path) -> Any:
-    store = VolumeStore(str(folder / "store"))
-    return [
-        (case.id, case.split, *(part.tobytes() for part in map(_array, store.read_case(case)))) for case in store.cases
-    ]
+    root = str(folder / "store")
+    store = VolumeStore(root)
+    return (
+        store_labels(root),
+        store_spacing(root),
+        [
+            (case.id, case.split, *(part.tobytes() for part in map(_array, store.read_case(case))))
+            for case in store.cases
+        ],
+    )
 
 
 def _array(part: Any) -> Any:
@@ -47,7 +53,10 @@ def _read_pages(folder: Path) -> Any:
 
 SUBJECTS: dict[str, Subject] = {
     "store of volumes": Subject(
-        _make_volumes, _read_volumes, ("store/manifest.parquet", "store/cases/BraTS2021_00000.b2nd"), True
+        _make_volumes,
+        _read_volumes,
+        ("store/manifest.parquet", "store/store.json", "store/cases/BraTS2021_00000.b2nd"),
+        True,
     ),
     "store of pages": Subject(
         _make_pages,
