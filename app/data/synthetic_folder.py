@@ -56,7 +56,14 @@ def write_in_processes(
         (signal.SIGINT, signal.SIG_IGN),
     )  # an interrupt is the parent's to answer: workers finish the item that they are at
     try:
-        for future in as_completed([pool.submit(write, item) for item in items]):
+        futures = [pool.submit(write, item) for item in items]
+    except (OSError, RuntimeError):  # a limit of processes or threads: those that were started would wait forever
+        for process in multiprocessing.active_children():
+            process.terminate()
+        pool.shutdown(wait=False)
+        raise
+    try:
+        for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool as error:
         raise ResourceError(

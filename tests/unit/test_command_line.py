@@ -15,6 +15,7 @@ import pytest
 from app.command_line import ENVIRONMENT, fail, run
 from app.errors import DataError, ResourceError, TrainingError, TwofoldError, UsageError, find_user_error
 from app.experiment import Experiment
+from app.machine import ProcessLimit
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,26 @@ def test_errors_for_the_user_are_one_line_and_a_code(
     captured = capsys.readouterr()
     assert captured.err == "error: m\n"
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            RuntimeError("can't start new thread"),
+            "no further process or thread can be started: a limit is 40 processes",
+        ),
+        (BlockingIOError(11, "Resource temporarily unavailable"), "no further process or thread can be started: a lim"),
+        (MemoryError("Unable to allocate 3 TiB"), "this machine's memory ran out (Unable to allocate 3 TiB): end "),
+    ],
+)
+def test_what_the_machine_refuses_is_one_line(
+    error: Exception, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.command_line.process_limits", lambda: [ProcessLimit("a limit", 40, 39)])
+    assert ending(raising(error)) == 4
+    line = capsys.readouterr().err
+    assert line.startswith(f"error: {told}") and line.count("\n") == 1
 
 
 def test_a_message_of_several_lines_becomes_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,23 @@
+"""Items written by several processes."""
+
+import multiprocessing
+import threading
+
+import pytest
+
+from app.data.synthetic_folder import write_in_processes
+
+
+def test_where_no_thread_can_be_started_nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pool starts its processes first, and these would wait for work that never comes."""
+
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        list(write_in_processes(abs, [1, 2], 2, 0.0))
+    left = multiprocessing.active_children()
+    for process in left:
+        process.join(30)
+    assert len(left) <= 2 and not any(process.is_alive() for process in left)
