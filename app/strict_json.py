@@ -47,8 +47,8 @@ def parse(content: bytes, where: str, any_number: bool = False) -> Any:
         raise DamagedFileError(where, f"nested too deep, expected at most {MAX_DEPTH} levels") from error
     except ValueError as error:
         raise DamagedFileError(where, f"not JSON: {error}") from error
-    if (fault := _fault(value, any_number)) is not None:
-        raise DamagedFileError(where, fault)
+    if (found := fault(value, any_number)) is not None:
+        raise DamagedFileError(where, found)
     return value
 
 
@@ -88,7 +88,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= NUM_SHOWN else f"{text[:NUM_SHOWN]}…"
 
 
-def _fault(value: Any, any_number: bool) -> str | None:
+def fault(value: Any, any_number: bool = False) -> str | None:
     """What is wrong with a value or what it holds; not recursive, as depth is what is checked."""
     level, depth = [value], 0
     while level:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from app.data import files
 from app.errors import ResourceError, UsageError
+from app.strict_json import fault
 
 MARKER = ".synthetic.json"
 """Says which set a folder holds; hidden, so that whatever reads the data set does not see it."""
@@ -22,10 +23,12 @@ def open_folder(folder: str, wanted: dict[str, Any]) -> None:
     """Begin a set described by `wanted` in a new or empty folder, or go on with the same one.
 
     Raises:
-        UsageError: the folder holds something else.
+        UsageError: the folder holds something else, or `wanted` has numbers beyond use.
         DataError: it cannot be written.
     """
     marker = files.join(folder, MARKER)
+    if (wrong := fault(wanted)) is not None:  # what is written could not be read
+        raise UsageError(f"{folder}: {wrong}")
     if files.exists(marker):
         found = files.read_json(marker)
         if found != wanted:

@@ -2,10 +2,12 @@
 
 import multiprocessing
 import threading
+from pathlib import Path
 
 import pytest
 
-from app.data.synthetic_folder import write_in_processes
+from app.data.synthetic_folder import open_folder, write_in_processes
+from app.errors import UsageError
 
 
 def test_where_no_thread_can_be_started_nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,3 +23,9 @@ def test_where_no_thread_can_be_started_nobody_is_waited_for(monkeypatch: pytest
     for process in left:
         process.join(30)
     assert len(left) <= 2 and not any(process.is_alive() for process in left)
+
+
+def test_a_seed_that_could_not_be_read_back_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="got a number of 133 bits, expected at most 63"):
+        open_folder(str(tmp_path / "set"), {"seed": 10**40})
+    assert not (tmp_path / "set").exists()
