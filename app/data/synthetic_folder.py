@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from app.data import files
 from app.errors import ResourceError, UsageError
+from app.machine import memory_bytes
 from app.strict_json import fault
 
 MARKER = ".synthetic.json"
@@ -44,11 +45,17 @@ def write_in_processes(
 ) -> Iterator[Result]:
     """Yield `write(item)` of each item as soon as it is done; `write` and what it takes and gives are pickled.
 
-    `num_bytes` is the memory of a process, for the message when one is killed.
+    `num_bytes` is the memory of a process.
 
     Raises:
-        ResourceError: a process was killed, most likely because memory ran out; and whatever `write` raises.
+        ResourceError: this machine has less memory than one process needs, or one was killed, most likely because
+            memory ran out; and whatever `write` raises.
     """
+    if num_bytes > (most := memory_bytes()):
+        raise ResourceError(
+            f"an item of this size takes {num_bytes / 2**30:,.0f} GiB of memory, this machine has "
+            f"{most / 2**30:,.0f}: make it smaller"
+        )
     if num_processes == 1 or len(items) < 2:
         yield from map(write, items)
         return
