@@ -32,7 +32,5 @@ def test_a_seed_that_could_not_be_read_back_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_item_larger_than_memory_is_refused_before_it_is_made() -> None:
-    with pytest.raises(
-        ResourceError, match=r"takes 1,048,576 GiB of memory, this machine has [0-9,]+: "
-    ):
+    with pytest.raises(ResourceError, match=r"takes 1,048,576 GiB of memory, this machine has [0-9,]+: "):
         list(write_in_processes(abs, [1], 1, 2.0**50))

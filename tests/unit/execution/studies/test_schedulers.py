@@ -120,8 +120,7 @@ def test_those_that_do_not_run_say_why(name: str) -> None:
             Scheduler("asha", {"zzz": True}),
             "valid: brackets, grace_period, max_t, reduction_factor, stop_last_trials, widen",
         ),
-        (Scheduler("asha", {"reduction_factor": 1}), "scheduler async_hyperband: Reduction Factor not valid!"),
-        (Scheduler("asha", {"grace_period": "3"}), "scheduler async_hyperband: "),
+        (Scheduler("asha", {"grace_period": 3, "max_t": 2}), "async_hyperband: grace_period must be <= max_t"),
         (Scheduler("pbt", {"perturbation_intervals": 1}), "did you mean 'perturbation_interval'?"),
     ],
 )
