@@ -274,23 +274,19 @@ def show(found: "Sequence[Forecast]", price_per_worker_hour: float | None) -> No
     """The table of what each candidate takes."""
     from rich.table import Table
 
-    from app.console import console
+    from app.console import console, plain
     from app.reporting.page.formatting import duration
 
     priced = [] if price_per_worker_hour is None else ["price"]
     table = Table("workers", "strategy", "time", "80 % interval", "worker-hours", *priced, "above bound", "why")
     for one in found:
         price = [] if price_per_worker_hour is None else [f"{one.worker_hours * price_per_worker_hour:.2f}"]
-        table.add_row(
-            str(one.plan.num_workers),
-            one.plan.strategy,
-            duration(one.makespan_s),
-            f"{duration(one.low_s)} to {duration(one.high_s)}",
-            f"{one.worker_hours:.3g}",
-            *price,
-            f"{one.above_bound:.0%}",
-            one.plan.reasons[0],
+        cells = (
+            *(str(one.plan.num_workers), one.plan.strategy, duration(one.makespan_s)),
+            *(f"{duration(one.low_s)} to {duration(one.high_s)}", f"{one.worker_hours:.3g}", *price),
+            *(f"{one.above_bound:.0%}", one.plan.reasons[0]),
         )
+        table.add_row(*map(plain, cells))
     console().print(table)
 
 
