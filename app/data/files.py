@@ -6,6 +6,7 @@ object store a single put.
 """
 
 import errno
+import fcntl
 import itertools
 import json
 import os
@@ -156,10 +157,12 @@ def _written_beside(path: str, content: bytes) -> Iterator[str]:
     temporary = os.path.join(folder, f".{uuid.uuid4().hex}{PART_SUFFIX}")
     try:
         with open(temporary, "xb") as file:  # as the user's umask has it: mkstemp's 0600 would hide a shared store
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)  # until it is renamed: by this app.data.store.ownership spares it
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        yield temporary
+            yield temporary
     finally:
         with suppress(FileNotFoundError):
             os.unlink(temporary)

@@ -221,5 +221,8 @@ class Declaration:
     num_cases: str | None = None
     """`module:function` of (task's options, store): the cases by split that a training of them has, for reports. None:
     the rows of the store's manifest by their column `split`."""
+    fingerprint: str | None = None
+    """`module:function` of a store: tells apart what trainings read of it beside its manifest, free of torch. None:
+    nothing."""
     later_facts: tuple[str, ...] = ()
     """Options of the task that the store fills in, and that runs lack which are older than they are."""

@@ -91,6 +91,14 @@ def find_num_cases(name: str) -> Callable[[Mapping[str, Any], str], dict[str, in
     return cast(Callable[[Mapping[str, Any], str], dict[str, int]], _load(declared.num_cases))
 
 
+def find_fingerprint(name: str) -> Callable[[str], str] | None:
+    """`fingerprint(store)` of the workload of that name, where it declares one."""
+    declared = find_declaration(name)
+    if declared is None or declared.fingerprint is None:
+        return None
+    return cast(Callable[[str], str], _load(declared.fingerprint))
+
+
 def subcommands(job: Job, arguments: Iterable[str] = ()) -> Mapping[str, type[Any]]:
     """The flags of a job by subcommand, of all workloads of the table, and of each that the command line names by its
     place.
