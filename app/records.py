@@ -126,7 +126,8 @@ class TrialRecord:
     earlier_num_workers: tuple[int, ...] = ()
     """On which it was trained before it got num_workers; timings are over all."""
     memory_bytes: int = 0
-    """Most that worker 0 held: of its GPU as torch reserved it, on a CPU its process. 0: older than this."""
+    """Most that worker 0 held in this training: of its GPU as torch reserved it, on a CPU its process. 0: older than
+    this."""
     memory_limit_bytes: int = 0
     """Of that GPU, or of the host."""
     predicted_s: float | None = None

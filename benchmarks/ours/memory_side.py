@@ -59,13 +59,9 @@ def peak_bytes(on_gpu: bool) -> int:
         import torch
 
         return torch.cuda.max_memory_allocated()
+    from app.training.process import high_water_bytes
+
     return high_water_bytes(Path("/proc/self/status").read_text())
-
-
-def high_water_bytes(status: str) -> int:
-    """VmHWM of the text of /proc/PID/status, which counts in KiB."""
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
 
 
 if __name__ == "__main__":

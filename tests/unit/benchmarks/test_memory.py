@@ -6,7 +6,6 @@ import pytest
 
 from benchmarks.common import Setting
 from benchmarks.memory import OPTIONS, Rule, Step, available_bytes, fit, table
-from benchmarks.ours.memory_side import high_water_bytes
 from benchmarks.side import Side
 
 
@@ -27,7 +26,6 @@ def test_the_largest_cube_that_fits() -> None:
 
 
 def test_what_the_kernel_says_is_read_in_bytes() -> None:
-    assert high_water_bytes("VmPeak:\t 9000 kB\nVmHWM:\t    2048 kB\nVmRSS:\t 1000 kB\n") == 2 * 2**20
     assert available_bytes("MemTotal:  9 kB\nMemFree:  1 kB\nMemAvailable:   4096 kB\n") == 4 * 2**20
 
 
