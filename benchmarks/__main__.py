@@ -85,7 +85,7 @@ def run_one(name: str, quick: bool, folder: Path) -> None:
     work.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     say(f"{name}: {BENCHMARKS[name]}")
-    report = import_module(f"benchmarks.{name}").run(Setting(quick, work))
+    report = import_module(f"benchmarks.{name}.run").run(Setting(quick, work))
     path = folder / f"{name}.json"
     write_json(path, {**report.to_dict(quick), "duration_s": round(time.perf_counter() - began, 1)})
     show([path])

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 
 from app.errors import UsageError
 from benchmarks.common import Setting
-from benchmarks.frameworks import comparison
+from benchmarks.frameworks import run as comparison
 from benchmarks.frameworks.carrying import CarryError, carry, layer_weights
-from benchmarks.frameworks.comparison import BASE, QUICK_CASES, check_agreement, ratio, relative_difference
+from benchmarks.frameworks.run import BASE, QUICK_CASES, check_agreement, ratio, relative_difference
 from benchmarks.peers import environment
 
 

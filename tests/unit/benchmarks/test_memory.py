@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from benchmarks.common import Setting
-from benchmarks.memory import OPTIONS, Rule, Step, available_bytes, fit, table
+from benchmarks.memory.run import OPTIONS, Rule, Step, available_bytes, fit, table
 from benchmarks.side import Side
 
 
@@ -42,7 +42,7 @@ def test_the_table_has_a_line_a_step_and_says_what_was_not_run() -> None:
 def test_a_step_is_measured_in_a_process_of_its_own(setting: Setting) -> None:
     """Two volumes of 48^3 use more than the first convolution's 8 channels of 4 bytes and the samples, int16 x 4."""
     network = {"outputs": "whole", "filters": [8, 16], "norm": "instance", "loss": "dice", "augment": None}
-    with Side("benchmarks.ours.memory_side", log=setting.work / "log") as side:
+    with Side("benchmarks.memory.ours", log=setting.work / "log") as side:
         found = side.call(
             "measure", network=network, size=[48] * 3, batch_size=2, micro_batch_size=None, precision="fp32"
         )
