@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from app.planning.cost import CostModel
-from benchmarks import plan_simulated
 from benchmarks.plan_distmis.run import Cluster, fitted, losses
+from benchmarks.plan_simulated import run as plan_simulated
 from benchmarks.plan_simulated.simulator import Kind, Trial, World, run, world
 
 KIND = Kind(work_s=1.0, fixed_s=0.5, inside_s=0.1, across_s=0.4, per_worker_s=0.01, evaluation_s=8.0, steps=10)

@@ -1,23 +1,19 @@
-"""Complete studies by name. `small=True` shrinks one to a laptop: the same trials in kind, fewer and shorter."""
+"""Complete studies of brain scans by name, those of DistMIS among them.
+
+`small=True` shrinks one to a laptop: the same trials in kind, fewer and shorter.
+"""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import Any
 
 from app.experiment import BatchRule, Experiment, OptimizerConfig, ScheduleConfig, Study
-from app.recipes.documents import (
-    documents_batch_sizes,
-    documents_image,
-    documents_networks,
-    documents_partitions,
-    documents_transfer,
-    named,
-)
 from app.scheduling import Scheduler
 from app.search_space import Choice, Range, Search
+from app.workloads.declaration import Recipe, named
 
 BRATS = "brats"
 DISTMIS_TASK: Mapping[str, Any] = {
@@ -145,28 +141,15 @@ def _brats(small: bool, epochs: int | None) -> Experiment:
     )
 
 
-RECIPES: dict[str, Callable[..., Study]] = {
+RECIPES: dict[str, Recipe] = {
     "brats-smoke": brats_smoke,
     "distmis-grid": distmis_grid,
     "distmis-published": distmis_published,
     "brats-tpe": brats_tpe,
     "brats-population": brats_population,
-    "documents-image": documents_image,
-    "documents-networks": documents_networks,
-    "documents-transfer": documents_transfer,
-    "documents-partitions": documents_partitions,
-    "documents-batch-sizes": documents_batch_sizes,
-    "ferrando2020-image": partial(documents_image, published=True),
-    "ferrando2020-transfer": partial(documents_transfer, published=True),
-    "ferrando2020-partitions": partial(documents_partitions, published=True),
     "distmis-grid-small": partial(distmis_grid, small=True),
     "distmis-published-small": partial(distmis_published, small=True),
     "brats-tpe-small": partial(brats_tpe, small=True),
     "brats-population-small": partial(brats_population, small=True),
-    "documents-image-small": partial(documents_image, small=True),
-    "documents-networks-small": partial(documents_networks, small=True),
-    "documents-transfer-small": partial(documents_transfer, small=True),
-    "documents-partitions-small": partial(documents_partitions, small=True),
-    "documents-batch-sizes-small": partial(documents_batch_sizes, small=True),
 }
 """By the name of the study that each returns."""

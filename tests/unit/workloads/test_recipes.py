@@ -10,10 +10,11 @@ from app.data.samples.feeding import Samples, rows_of_epoch
 from app.errors import UsageError
 from app.experiment import Study
 from app.planning.plan import plan_of_strategy
-from app.recipes import catalog, documents
-from app.recipes.catalog import RECIPES
+from app.workloads.brats import recipes as brats
+from app.workloads.documents import recipes as documents
 from app.workloads.registry import find_workload
 
+RECIPES = {**brats.RECIPES, **documents.RECIPES}
 GPUS = (1, 2, 4, 8, 12, 16, 32)
 
 
@@ -42,7 +43,7 @@ def test_every_recipe_is_a_study_of_its_name_that_its_workloads_understand(name:
 
 
 def test_the_seeds_grid_has_its_32_trials() -> None:
-    trials = catalog.distmis_grid().experiments
+    trials = brats.distmis_grid().experiments
     assert len(trials) == 32 and [trials[0].name, trials[-1].name] == [
         "lr=0.0001-norm=batch-beta2=0.99-amsgrad=on",
         "lr=0.005-norm=group-beta2=0.999-amsgrad=off",
@@ -58,56 +59,56 @@ def test_the_seeds_grid_has_its_32_trials() -> None:
     assert first.optimizer.name == "adam" and first.optimizer.clip_norm is None and first.schedule.name == "constant"
     assert [first.global_batch_size(k) for k in (1, 4)] == [2, 8], "two volumes a worker"
     assert [first.learning_rate(k) for k in (1, 4)] == pytest.approx([1e-4, 4e-4])
-    fixed = catalog.distmis_grid(batch_rule="fixed-global").experiments[0]
+    fixed = brats.distmis_grid(batch_rule="fixed-global").experiments[0]
     assert fixed.global_batch_size(2) == 2 and fixed.learning_rate(2) == 1e-4
 
 
 def test_the_seeds_task_is_whole_volumes_and_one_output() -> None:
-    task = find_workload("brats").parse_task(catalog.distmis_grid().experiments[0].task)
+    task = find_workload("brats").parse_task(brats.distmis_grid().experiments[0].task)
     assert (task.regions, task.network, task.filters) == (("WT",), "unet3d", (8, 16, 32, 64))
     assert (task.sampling, task.patch_size, task.samples_per_case) == ("whole", (152, 240, 240), 1)
     assert task.augment is None and task.loss == "dice"
 
 
 def test_distmis_as_published_grows_the_batch_with_the_workers_and_drops_remainders() -> None:
-    study = catalog.distmis_published()
+    study = brats.distmis_published()
     assert study.name == "distmis-published" and len(study.experiments) == 32
-    for trial, plain in zip(study.experiments, catalog.distmis_grid().experiments, strict=True):
+    for trial, plain in zip(study.experiments, brats.distmis_grid().experiments, strict=True):
         assert trial.drop_remainder and not plain.drop_remainder
         assert trial.task == plain.task and trial.optimizer == plain.optimizer
         assert (trial.global_batch_size(4), trial.learning_rate(4)) == (8, 4 * plain.optimizer.learning_rate)
-    assert {t.batch_rule for t in catalog.distmis_published(small=True).experiments} == {"fixed-per-worker"}
+    assert {t.batch_rule for t in brats.distmis_published(small=True).experiments} == {"fixed-per-worker"}
 
 
 def test_distmis_as_published_has_as_many_steps_an_epoch_as_its_loader_gave() -> None:
     """338 training cases, two a GPU: 169, 84, 42, 21, 14, 10 and 5 steps at 1 to 32 GPUs."""
-    trial = catalog.distmis_published().experiments[0]
+    trial = brats.distmis_published().experiments[0]
     steps = [rows_of_epoch(Cases(338), b, trial.drop_remainder) // b for b in map(trial.global_batch_size, GPUS)]
     assert steps == [169, 84, 42, 21, 14, 10, 5]
 
 
 def test_tpe_chooses_rate_decay_and_norm() -> None:
-    study = catalog.brats_tpe()
+    study = brats.brats_tpe()
     assert study.search is not None and len(study.search.trials) == len(study.experiments) == 30
     chosen = study.variants()["029"]
     assert [v.optimizer.learning_rate for v in chosen[:2]] == [1e-4, 3e-2]
     assert [v.task.get("norm") for v in chosen[4:]] == ["instance", "group", "batch"]
     for variant in chosen:
         find_workload("brats").parse_task(variant.task)
-    small = catalog.brats_tpe(small=True)
+    small = brats.brats_tpe(small=True)
     assert small.search is not None and small.search.algorithm == "optuna"
     assert (len(small.experiments), small.search.options) == (6, {"n_startup_trials": 3})
     assert small.experiments[0].task["patch_size"] == [32, 32, 32]
 
 
 def test_a_population_differs_in_seeds_rates_and_decays() -> None:
-    study = catalog.brats_population()
+    study = brats.brats_population()
     assert study.scheduler is not None and len(study.experiments) == 16
     population = study.scheduler.population()
     assert population is not None and population.resample_probability == 0
     assert (study.experiments[0].epochs, population.perturbation_interval) == (100, 25)
     assert len({(e.seed, e.optimizer.learning_rate, e.optimizer.weight_decay) for e in study.experiments}) == 16
-    small = catalog.brats_population(small=True)
+    small = brats.brats_population(small=True)
     assert small.scheduler is not None and len(small.experiments) == 4
     assert small.scheduler.options["perturbation_interval"] == 2
     assert small.experiments[0].task["patch_size"] == [32, 32, 32]

@@ -5,10 +5,12 @@ They read stores by name: `rvl-cdip` and `tobacco` (with its partitions), made b
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from app.errors import UsageError
 from app.experiment import Experiment, OptimizerConfig, ScheduleConfig, Study
+from app.workloads.declaration import Recipe, named
 
 IMAGE, TEXT = "document_image", "document_text"
 RVL_CDIP, TOBACCO = "rvl-cdip", "tobacco"
@@ -87,13 +89,16 @@ def documents_networks(
     epochs: int | None = None,
     models: Sequence[str] | None = None,
     weights: str | None = None,
+    image_size: int | None = None,
 ) -> Study:
-    """EfficientNets beside other networks on RVL-CDIP, all trained alike."""
+    """EfficientNets beside other networks on RVL-CDIP, all trained alike; `image_size` for all, by default the task's
+    own."""
     if small:
         tasks = [{**SMALL_IMAGE_TASK, "model": model} for model in models or SMALL_NETWORKS]
     else:
         tasks = [{"model": model} for model in models or (*EFFICIENTNETS, *OTHER_NETWORKS)]
-    chosen = {} if weights is None else {"weights": weights}
+    chosen = {"weights": weights, "image_size": image_size}
+    chosen = {key: value for key, value in chosen.items() if value is not None}
     trials = [replace(_rvl_cdip(small, epochs, {**task, **chosen}), name=task["model"]) for task in tasks]
     return _study("documents-networks", small, published, trials)
 
@@ -238,5 +243,19 @@ def _published(trial: Experiment) -> Experiment:
     )
 
 
-def named(name: str, small: bool) -> str:
-    return f"{name}-small" if small else name
+RECIPES: dict[str, Recipe] = {
+    "documents-image": documents_image,
+    "documents-networks": documents_networks,
+    "documents-transfer": documents_transfer,
+    "documents-partitions": documents_partitions,
+    "documents-batch-sizes": documents_batch_sizes,
+    "ferrando2020-image": partial(documents_image, published=True),
+    "ferrando2020-transfer": partial(documents_transfer, published=True),
+    "ferrando2020-partitions": partial(documents_partitions, published=True),
+    "documents-image-small": partial(documents_image, small=True),
+    "documents-networks-small": partial(documents_networks, small=True),
+    "documents-transfer-small": partial(documents_transfer, small=True),
+    "documents-partitions-small": partial(documents_partitions, small=True),
+    "documents-batch-sizes-small": partial(documents_batch_sizes, small=True),
+}
+"""By the name of the study that each returns."""
