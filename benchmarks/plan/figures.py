@@ -24,17 +24,21 @@ def regrets(small: Sequence[float], large: Sequence[float], path: Path) -> None:
     _write(figure, path)
 
 
-def speed_ups(curves: Mapping[str, Mapping[int, float]], known: Mapping[str, float], path: Path) -> None:
-    """Speed-up by number of GPUs; `known`: the published ones at the right end, by curve."""
+def speed_ups(
+    curves: Mapping[str, Mapping[int, float]], known: Mapping[str, Mapping[int, float]], path: Path, label: str
+) -> None:
+    """Speed-up by number of workers; `known`: what was published or measured, by curve, as crosses."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     axes = figure.add_subplot()
+    most = max(k for points in curves.values() for k in points) + 1
     for (name, points), dashes in zip(curves.items(), ("-", "--", ":", "-."), strict=False):
         (line,) = axes.plot([*points], [*points.values()], dashes, marker="o", markersize=3, label=name)
         if name in known:
-            axes.plot([max(points)], [known[name]], marker="x", markersize=9, color=line.get_color(), linestyle="")
-    axes.set(xlabel="GPUs (4 a node)", ylabel="speed-up", xlim=(0, 33), ylim=(0, 33))
+            there = known[name]
+            axes.plot([*there], [*there.values()], marker="x", markersize=9, color=line.get_color(), linestyle="")
+    axes.set(xlabel=label, ylabel="speed-up", xlim=(0, most), ylim=(0, most))
     axes.legend(loc="upper left", frameon=False)
     _write(figure, path)
 

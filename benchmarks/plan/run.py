@@ -191,12 +191,9 @@ def _predicted_and_run(folder: Path, one: Asked, profile: Profile, store: Path) 
 
 
 def _row(one: Asked, forecast: Forecast, folder: Path, chosen: bool) -> dict[str, Any]:
-    from app.records import StudyRecord
     from app.reporting.study.predicted import prediction_of
-    from app.reporting.study.study_files import read_study
 
-    files = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("record.json")}
-    record: StudyRecord = read_study(str(folder), files).record
+    record = data.study_record(folder)
     found = prediction_of(record)
     measured_s = record.makespan_s()
     return {

@@ -69,16 +69,16 @@ def documents_image(
     epochs: int | None = None,
     models: Sequence[str] = EFFICIENTNETS,
     weights: str | None = None,
+    image_size: int | None = None,
 ) -> Study:
-    """EfficientNets of growing size on RVL-CDIP; `weights` for all of them, by default each network's own.
+    """EfficientNets of growing size on RVL-CDIP; `weights` and `image_size` for all of them, by default each network's
+    own weights and the task's size.
 
     `published` trains as Ferrando 2020 does, here and in the recipes below.
     """
     tasks: list[Mapping[str, Any]] = [SMALL_IMAGE_TASK] if small else [{"model": model} for model in models]
-    trials = [
-        replace(_rvl_cdip(small, epochs, task if weights is None else {**task, "weights": weights}), name=task["model"])
-        for task in tasks
-    ]
+    chosen = _given(weights=weights, image_size=image_size)
+    trials = [replace(_rvl_cdip(small, epochs, {**task, **chosen}), name=task["model"]) for task in tasks]
     return _study("documents-image", small, published, trials)
 
 
@@ -97,8 +97,7 @@ def documents_networks(
         tasks = [{**SMALL_IMAGE_TASK, "model": model} for model in models or SMALL_NETWORKS]
     else:
         tasks = [{"model": model} for model in models or (*EFFICIENTNETS, *OTHER_NETWORKS)]
-    chosen = {"weights": weights, "image_size": image_size}
-    chosen = {key: value for key, value in chosen.items() if value is not None}
+    chosen = _given(weights=weights, image_size=image_size)
     trials = [replace(_rvl_cdip(small, epochs, {**task, **chosen}), name=task["model"]) for task in tasks]
     return _study("documents-networks", small, published, trials)
 
@@ -199,6 +198,10 @@ def documents_batch_sizes(
         for size in batch_sizes or (BATCH_SIZES[:3] if small else BATCH_SIZES)
     ]
     return _study("documents-batch-sizes", small, False, trials)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _rvl_cdip(small: bool, epochs: int | None, task: Mapping[str, Any]) -> Experiment:
