@@ -113,7 +113,8 @@ def show(paths: Sequence[Path]) -> None:
     for row in rows(contents):
         table.add_row(*row)
     console = Console()
-    (console if console.is_terminal else Console(width=160)).print(table)
+    if table.row_count:
+        (console if console.is_terminal else Console(width=160)).print(table)
     for content in contents:
         for ratio in content["ratios"]:
             if ratio["what_binds"]:
