@@ -17,6 +17,8 @@ from app.planning.forecast import forecasts
 from app.planning.plan import DATA_PARALLEL, EXPERIMENT_PARALLEL
 from app.planning.profile import Profile
 from app.planning.search import study_of
+from app.records import StudyRecord
+from app.reporting.study.numbers import cost_of
 from benchmarks import data, document_data
 from benchmarks.common import ROOT, Ratio, Report, Setting, compare, load_average, say
 from benchmarks.plan.figures import speed_ups
@@ -89,7 +91,7 @@ def _scaled(setting: Setting, asked: Asked, store: Path) -> dict[str, Any]:
         data.run_job("study.py", *options, *on_store, *how)
         record = data.study_record(folder / name)
         makespans[strategy, k] = record.makespan_s()
-        studies[strategy, k] = {"best": _best(record), "makespan_s": record.makespan_s()}
+        studies[strategy, k] = {"best": _best(record), "makespan_s": record.makespan_s(), **_shares(record)}
     predicted = _predicted(json.loads((folder / "profile.json").read_text()), folder, asked, options)
     alone_s = makespans[EXPERIMENT_PARALLEL, 1]
     found: dict[str, Any] = {}
@@ -125,7 +127,15 @@ def _predicted(
     return found
 
 
-def _best(record: Any) -> float | None:
+def _shares(record: StudyRecord) -> dict[str, dict[str, float]]:
+    """Of the workers' time, by kind; `synchronising` is a part of `compute`."""
+    cost = cost_of(record, None)
+    whole_s = sum(cost.worker_s.values())
+    told = {**cost.worker_s, "synchronising": cost.synchronising_s}
+    return {"shares": {kind: seconds / whole_s for kind, seconds in told.items()}}
+
+
+def _best(record: StudyRecord) -> float | None:
     """The best score of all trials on validation."""
     scores = [trial.record.metrics.get(record.score) for trial in record.trials if trial.record is not None]
     return max((score for score in scores if score is not None), default=None)
