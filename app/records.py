@@ -37,6 +37,10 @@ class Timings:
     """The first steps, left out of every rate (see num_warmup_steps)."""
     step_s: float = 0.0
     """Steps after the warm-up: forward, backward, exchange of gradients, update."""
+    synchronising_share: float = 0.0
+    """Of the steps, warm-up included, by the last attempt: exchange with the other workers beyond what was computed
+    meanwhile, waiting for the slowest included. Of gradients by torch's sample of the steps; the sums that a loss is
+    made of as a CPU waits for them."""
     evaluation_s: float = 0.0
     checkpoint_s: float = 0.0
     other_s: float = 0.0
@@ -126,7 +130,8 @@ class TrialRecord:
     earlier_num_workers: tuple[int, ...] = ()
     """On which it was trained before it got num_workers; timings are over all."""
     memory_bytes: int = 0
-    """Most that worker 0 held: of its GPU as torch reserved it, on a CPU its process. 0: older than this."""
+    """Most that worker 0 held in this training: of its GPU as torch reserved it, on a CPU its process. 0: older than
+    this."""
     memory_limit_bytes: int = 0
     """Of that GPU, or of the host."""
     predicted_s: float | None = None

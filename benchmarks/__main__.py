@@ -35,6 +35,9 @@ BENCHMARKS = {
     "documents_ocr": "pages read by OCR: pytesseract as is",
     "documents_text": "BERT's tokens a second: padding to 512 always",
     "study": "four and eight trainings: plain processes, torchrun; what a trial costs beside its training",
+    "scaling": "studies on one and two workers: what was predicted of them, and of more",
+    "networks": "EfficientNets on made pages: other networks, by parameters, images a second and memory",
+    "batch_sizes": "large batches with LARS, LAMB, a longer warm-up or more epochs: a batch of 64",
     "plan": "what studies take: what was predicted of each strategy before it ran",
     "widening": "a study whose last training takes over a free worker: the same study without",
     "plan_simulated": "plans chosen for imagined clusters: every other plan; without Ray",
@@ -54,7 +57,7 @@ class Arguments:
     names: tyro.conf.Positional[tuple[str, ...]] = ()
     """Benchmarks to run: prepare, feeding, feeding_train, step, memory, throughput, quality, sliding_window,
     documents_quality, documents_prepare, documents_step, documents_job, documents_ocr, documents_text, study,
-    plan, widening, plan_simulated, plan_distmis, frameworks, gpu. None given: all."""
+    scaling, networks, batch_sizes, plan, widening, plan_simulated, plan_distmis, frameworks, gpu. None given: all."""
     quick: bool = False
     """Small sizes, minutes in all: shows that everything works. Its results go to benchmarks/.work/quick."""
 
@@ -85,7 +88,7 @@ def run_one(name: str, quick: bool, folder: Path) -> None:
     work.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     say(f"{name}: {BENCHMARKS[name]}")
-    report = import_module(f"benchmarks.{name}").run(Setting(quick, work))
+    report = import_module(f"benchmarks.{name}.run").run(Setting(quick, work))
     path = folder / f"{name}.json"
     write_json(path, {**report.to_dict(quick), "duration_s": round(time.perf_counter() - began, 1)})
     show([path])
@@ -110,7 +113,8 @@ def show(paths: Sequence[Path]) -> None:
     for row in rows(contents):
         table.add_row(*row)
     console = Console()
-    (console if console.is_terminal else Console(width=160)).print(table)
+    if table.row_count:
+        (console if console.is_terminal else Console(width=160)).print(table)
     for content in contents:
         for ratio in content["ratios"]:
             if ratio["what_binds"]:

@@ -6,8 +6,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.common import ROOT, Setting, host, say
+
+if TYPE_CHECKING:
+    from app.records import StudyRecord
 
 FULL_SHAPE = (240, 240, 155)
 """x, y, z of every case of MSD Task01."""
@@ -59,6 +63,14 @@ def run_job(script: str, *arguments: str) -> None:
     those of a peer do, where Ray would lower it."""
     environment = {**os.environ, "RAY_worker_niceness": "0"}
     subprocess.run([sys.executable, str(ROOT / "jobs" / script), *arguments], cwd=ROOT, env=environment, check=True)
+
+
+def study_record(folder: Path) -> "StudyRecord":
+    """What a study left, with the records of its trials."""
+    from app.reporting.study.study_files import read_study
+
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("record.json")}
+    return read_study(str(folder), files).record
 
 
 def held_out(found: Data) -> list[str]:

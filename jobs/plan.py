@@ -30,7 +30,7 @@ class Arguments:
     study: str | None = None
     """JSON file of the study, as jobs/study.py takes it."""
     recipe: str | None = None
-    """Name of a study of app/recipes/catalog.py, in place of a file."""
+    """Name of a complete study (app/workloads/*/recipes.py), in place of a file."""
     options: tuple[str, ...] = ()
     """Options of the recipe, as NAME=VALUE."""
     profile: str | None = None

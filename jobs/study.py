@@ -28,7 +28,7 @@ class Arguments:
     """JSON file with `name` and `experiments`, or a `search` that makes them (app/planning/search.py), and perhaps a
     `scheduler`; docs/schedulers-and-searches.md has their names."""
     recipe: str | None = None
-    """Name of a study of app/recipes/catalog.py, in place of a file."""
+    """Name of a complete study (app/workloads/*/recipes.py), in place of a file."""
     options: tuple[str, ...] = ()
     """Options of the recipe, as NAME=VALUE: epochs=3 model=efficientnet_b1 text_model=models/bert."""
     store: tuple[str, ...]
@@ -129,12 +129,10 @@ def _study_of_file(path: str, options: tuple[str, ...]) -> Any:
 
 
 def _study_of_recipe(recipe: str, options: tuple[str, ...]) -> Any:
-    from app.configuration import nearest
-    from app.recipes.catalog import RECIPES
+    from app.workloads.registry import find_recipe
 
-    if recipe not in RECIPES:
-        raise UsageError(f"--recipe: got {recipe!r}; {nearest(recipe, list(RECIPES))}")
-    return RECIPES[recipe](**recipe_options(RECIPES[recipe], options))
+    found = find_recipe(recipe)
+    return found(**recipe_options(found, options))
 
 
 def recipe_options(recipe: Any, options: tuple[str, ...]) -> dict[str, Any]:

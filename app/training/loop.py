@@ -140,9 +140,9 @@ class Training:
         return done >= limit.max_steps or any(self.context.gather(is_late))
 
     def finish(self) -> TrainingResult:
-        timings = self.timer.timings()
+        synchronised_s = self.step_function.synchronised_s(self.wrapped, self.timer.num_steps)
         return TrainingResult(
-            timings=timings,
+            timings=self.timer.timings(synchronised_s),
             best=self.progress.best,
             num_steps=self.num_steps,
             num_parameters=sum(p.numel() for p in self.model.parameters()),

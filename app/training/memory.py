@@ -88,8 +88,8 @@ def step_bytes(experiment: Experiment, workload: Workload, task: Any, share: int
 BYTES_PER_NUMBER = 5_000
 """What a network may keep of each number of its samples. Assumed: the most that was counted is 3,600 (ResNet-152), of
 tokens more; those are left out. Below it nothing is counted, which takes 1 to 2 s."""
-MEASURED = (1.4, 1.9)
-"""What a process took on a CPU for what was counted, where that was 0.9 to 2.2 GB (benchmarks memory, up to 128^3)."""
+MEASURED = (1.5, 2.6)
+"""What a process took on a CPU for what was counted, where that was 0.9 to 5.8 GB (benchmarks memory)."""
 
 
 def check_fits(order: Order, workload: Workload, context: WorkerContext) -> None:

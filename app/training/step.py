@@ -7,6 +7,7 @@ ratio of sums, which is what averaging the Dice of workers would be.
 """
 
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -17,7 +18,7 @@ import torch
 
 from app.errors import DataError
 from app.experiment import Experiment, OptimizerConfig
-from app.training.context import WorkerContext
+from app.training.context import WorkerContext, exchange_s
 from app.training.numerics import Numerics
 from app.workloads.base import Batch, Workload
 
@@ -33,6 +34,11 @@ class StepFunction:
         self._task = task
         self._context = context
         self._numerics = numerics
+        self._summing_s = 0.0
+
+    def synchronised_s(self, model: torch.nn.Module, num_steps: int) -> float:
+        """Seconds that so many steps on the wrapped model gave to the other workers, waiting for them included."""
+        return self._summing_s + num_steps * exchange_s(model)
 
     def __call__(
         self,
@@ -49,7 +55,7 @@ class StepFunction:
         parts = self._micro_batches(batch, seeds)
         if len(parts) == 1:
             sums = self._sums(model, parts[0])
-            loss, slope = self._loss(self._context.sum(sums))
+            loss, slope = self._loss(self._summed(sums))
             (sums * slope).sum().backward()  # type: ignore[no-untyped-call]
         else:
             loss = self._accumulate(model, parts)
@@ -75,11 +81,11 @@ class StepFunction:
         if self._workload.loss_is_mean:
             num_samples = sum(len(next(iter(part.values()))) for part in parts)
             slope = torch.tensor([1 / num_samples, 0.0], device=self._context.device)  # the mean over workers follows
-            return self._loss(self._context.sum(self._backward(model, parts, slope)))[0]
+            return self._loss(self._summed(self._backward(model, parts, slope)))[0]
         network: torch.nn.Module = model.module if hasattr(model, "no_sync") else model  # type: ignore[assignment]
         with without_trace(network, self._context.device):  # the second pass drops out what the first did
             local = torch.stack([self._sums(network, part) for part in parts]).sum(0)
-        loss, slope = self._loss(self._context.sum(local))
+        loss, slope = self._loss(self._summed(local))
         self._backward(model, parts, slope)
         return loss
 
@@ -92,6 +98,15 @@ class StepFunction:
                 sums = self._sums(model, part)
                 (sums * slope).sum().backward()  # type: ignore[no-untyped-call]
             total += sums.detach()
+        return total
+
+    def _summed(self, sums: torch.Tensor) -> torch.Tensor:
+        """Over all workers."""
+        if self._context.world_size == 1:
+            return self._context.sum(sums)
+        began = time.perf_counter()
+        total = self._context.sum(sums)
+        self._summing_s += time.perf_counter() - began
         return total
 
     def _sums(self, model: torch.nn.Module, inputs: Batch) -> torch.Tensor:

@@ -96,7 +96,8 @@ class PhaseTimer:
         self._add("startup", now - self._begin - sum(self.seconds.values()))
         self.stretches.add("startup", self._clock_s + self._begin, self._clock_s + now)
 
-    def timings(self) -> Timings:
+    def timings(self, synchronised_s: float = 0.0) -> Timings:
+        """`synchronised_s`: of the steps, where it is known."""
         total_s = time.perf_counter() - self._begin
         named = {f"{name}_s": seconds for name, seconds in self.seconds.items()}
         num_warmup = min(self.num_steps, NUM_WARMUP_STEPS)
@@ -107,8 +108,12 @@ class PhaseTimer:
             num_warmup_steps=num_warmup,
             num_timed_steps=self.num_steps - num_warmup,
             choosing_share=self._choosing_s / max(self._choosing_s, self.seconds.get("startup", 0.0), 1e-9),
+            synchronising_share=min(1.0, synchronised_s / max(1e-9, self.seconds_of_steps())),
             evaluated_share=self.evaluated_share,
         )
+
+    def seconds_of_steps(self) -> float:
+        return self.seconds.get("step", 0.0) + self.seconds.get("warmup_steps", 0.0)
 
     def _add(self, name: str, seconds: float) -> None:
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds

@@ -10,10 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
 from app.errors import UsageError
-from app.experiment import TrainingOptions
+from app.experiment import Study, TrainingOptions
 from app.records import ScoreNames
 
 Launcher = Literal["ray", "local"]
+Recipe = Callable[..., Study]
+"""A complete study; its keyword arguments are what `--options` may change."""
+
+
+def named(name: str, small: bool) -> str:
+    """The name of a recipe, or of the small one beside it."""
+    return f"{name}-small" if small else name
 
 
 class Engine(Protocol):
@@ -224,5 +231,7 @@ class Declaration:
     fingerprint: str | None = None
     """`module:function` of a store: tells apart what trainings read of it beside its manifest, free of torch. None:
     nothing."""
+    recipes: str | None = None
+    """`module:RECIPES`, complete studies by name for --recipe; workloads of one domain may share them."""
     later_facts: tuple[str, ...] = ()
     """Options of the task that the store fills in, and that runs lack which are older than they are."""

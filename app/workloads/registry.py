@@ -11,7 +11,7 @@ from app.configuration import nearest
 from app.data.samples.splits import VALIDATION
 from app.errors import UsageError
 from app.strict_json import shown
-from app.workloads.declaration import Declaration
+from app.workloads.declaration import Declaration, Recipe
 
 if TYPE_CHECKING:
     from app.workloads.base import Workload
@@ -97,6 +97,25 @@ def find_fingerprint(name: str) -> Callable[[str], str] | None:
     if declared is None or declared.fingerprint is None:
         return None
     return cast(Callable[[str], str], _load(declared.fingerprint))
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that name, of any workload of the table; or of one that is named by its place:
+    `module:DECLARATION/recipe`.
+
+    Raises:
+        UsageError: there is none; names the nearest.
+    """
+    place, slash, own = name.rpartition("/")
+    declarations = [find_declaration(place)] if slash else [find_declaration(workload) for workload in WORKLOADS]
+    known: dict[str, Recipe] = {}
+    for declared in declarations:
+        if declared is not None and declared.recipes is not None:
+            known |= cast(Mapping[str, Recipe], _load(declared.recipes))
+    wanted = own if slash else name
+    if wanted not in known:
+        raise UsageError(f"--recipe: got {name!r}; {nearest(wanted, list(known))}")
+    return known[wanted]
 
 
 def subcommands(job: Job, arguments: Iterable[str] = ()) -> Mapping[str, type[Any]]:

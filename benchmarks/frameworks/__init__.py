@@ -2,7 +2,3 @@
 
 Needs an environment of its own, which `make frameworks` makes.
 """
-
-from benchmarks.frameworks.comparison import run
-
-__all__ = ["run"]

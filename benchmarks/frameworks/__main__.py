@@ -1,7 +1,7 @@
 """Make the environment of the comparison: python -m benchmarks.frameworks"""
 
 from benchmarks.common import say
-from benchmarks.frameworks.comparison import ENVIRONMENT
+from benchmarks.frameworks.run import ENVIRONMENT
 from benchmarks.peers import environment
 
 if __name__ == "__main__":

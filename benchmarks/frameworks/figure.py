@@ -15,9 +15,9 @@ def draw(cases: Mapping[str, Mapping[str, Any]], base: str, path: Path) -> None:
         sides = {side: found for side, found in reversed(case["sides"].items()) if "ratio" in found}
         for place, (side, found) in enumerate(sides.items()):
             against = found["ratio"]
-            errors = [[against["mean"] - against["low"]], [against["high"] - against["mean"]]]
+            errors = [[against["median"] - against["low"]], [against["high"] - against["median"]]]
             color = "C0" if side.startswith("PyTorch") else "C2" if "PyTorch" in side else "C1"
-            axes.barh(place, against["mean"], xerr=errors, color=color, capsize=2, height=0.7)
+            axes.barh(place, against["median"], xerr=errors, color=color, capsize=2, height=0.7)
             axes.annotate(f" {found['per_s']:.3g} {case['unit']}", (against["high"], place), va="center", fontsize=7)
         axes.set_yticks(range(len(sides)), list(sides), fontsize=7)
         axes.set_xlim(0, 1.35 * max(found["ratio"]["high"] for found in sides.values()))

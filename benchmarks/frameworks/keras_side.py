@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from app.training.process import high_water_bytes
 from benchmarks.frameworks.carrying import carry
 from benchmarks.frameworks.cases import FILTERS, NUM_CLASSES, NUM_MODALITIES, SMOOTH, Case
-from benchmarks.ours.memory_side import high_water_bytes
 from benchmarks.side import serve
 
 MODES = {"eager": (True, False), "graph": (False, False), "compiled": (False, True)}

@@ -13,9 +13,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from app.training.process import thread_limit, threads_per_worker
+from app.training.process import high_water_bytes, thread_limit, threads_per_worker
 from benchmarks.frameworks.cases import FILTERS, NUM_CLASSES, NUM_MODALITIES, SMOOTH, Case
-from benchmarks.ours.memory_side import high_water_bytes
 from benchmarks.side import serve
 
 

@@ -1,0 +1,1 @@
+"""Peers that several questions ask: their environments with pinned versions, their networks and pipelines."""

@@ -25,7 +25,6 @@ LEAVES = {
 
 MAY_IMPORT: dict[str, set[str]] = {
     "app.experiment": set(),
-    "app.recipes": {"app.experiment"},
     "app.run_folder": {"app.planning", "app.data.files"},
     "app.planning": {"app.experiment"},
     "app.data": {"app.experiment"},
@@ -33,7 +32,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "app.experiment",
         "app.data",
         "app.run_folder",
-        "app.recipes.documents",  # the defaults of flags are a study's
         "app.reporting.run.page_sheet",  # a prediction of pages ends in one
     },
     "app.training": {
@@ -47,7 +45,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "app.execution": {
         "app.experiment",
-        "app.recipes.catalog",
         "app.planning",
         "app.data",
         "app.workloads.base",
@@ -64,7 +61,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 WITHOUT_TORCH = (
     "app.experiment",
-    "app.recipes",
+    "app.workloads.brats.recipes",
+    "app.workloads.documents.recipes",
     "app.planning",
     "app.data",
     "app.reporting",
@@ -319,7 +317,9 @@ LIGHT = [name for name in names_of(*WITHOUT_TORCH) if not may_use_ray(name)] + s
     [
         pytest.param(LIGHT, {"torch", "ray"} | HEAVY, id="planning, data and leaves"),
         pytest.param(
-            names_of("app.experiment", "app.planning", "app.recipes"),
+            names_of(
+                "app.experiment", "app.planning", "app.workloads.brats.recipes", "app.workloads.documents.recipes"
+            ),
             {"numpy", "rich", "tyro"},
             id="planning",
         ),

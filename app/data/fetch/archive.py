@@ -14,9 +14,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from app.console import progress
-from app.data.fetch.download import require_space
+from app.data.fetch.download import CHUNK_BYTES, require_space
 from app.errors import DataError, TwofoldError
 
 MAX_GROWTH = 100
@@ -24,7 +25,6 @@ MAX_GROWTH = 100
 ALWAYS_ALLOWED_BYTES = 2**30
 LAST_S = 2**33
 """The year 2242."""
-
 DAMAGED = (
     *(tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError),
     *(ValueError, LookupError, ArithmeticError, NotImplementedError, struct.error),  # by headers that make no sense
@@ -47,18 +47,18 @@ def extract_tar(archive: Path, folder: Path, name: str, must_hold: str) -> Path:
     staging = folder / f".{name}.extracting"
     with explained(archive, staging), tarfile.open(archive) as tar:
         members = [member for member in tar.getmembers() if not _is_resource_fork(member)]
-        paths = [_safe_path(member, archive, name) for member in members]
+        paths = [_path_below(name, member, archive) for member in members]
         if PurePosixPath(name, must_hold) not in paths:
             raise DataError(f"{archive} has no {name}/{must_hold}: it is not the expected archive")
         todo = [(m, staging / p) for m, p in zip(members, paths, strict=True) if m.isfile()]
-        todo = [(member, path) for member, path in todo if not _is_done(member, path)]
+        todo = [(one, path) for one, path in todo if not is_unpacked(path, one.size, seconds_of(one.mtime))]
         staging.mkdir(parents=True, exist_ok=True)
         num_bytes = sum(member.size for member, _ in todo)
         check_growth(num_bytes, archive)
         require_space(folder, num_bytes, f"unpacking {archive.name}")
         with progress(f"unpack {archive.name}", len(todo)) as advance:
             for member, path in todo:
-                _write_member(tar, member, path, archive)
+                write_file(member_content(tar, member), path, member.size, seconds_of(member.mtime), archive, sync=True)
                 advance()
     os.replace(staging / name, target)
     shutil.rmtree(staging)
@@ -75,11 +75,29 @@ def check_growth(num_bytes: int, archive: Path) -> None:
         )
 
 
-def path_of(name: str, archive: Path) -> PurePosixPath:
-    """Raises DataError for a name that no file has."""
+def _is_resource_fork(member: tarfile.TarInfo) -> bool:
+    """macOS writes `._x` beside each x; the Decathlon's archives are full of them."""
+    return PurePosixPath(member.name).name.startswith("._")
+
+
+def _path_below(name: str, member: tarfile.TarInfo, archive: Path) -> PurePosixPath:
+    if not (member.isfile() or member.isdir()):
+        raise DataError(f"{archive}: {member.name} is neither a file nor a folder; nothing was unpacked from it")
+    path = safe_path(member.name, archive)
+    if path.parts and path.parts[0] != name:
+        raise DataError(f"{archive}: {member.name} is outside the folder {name}; it is not the expected archive")
+    return path
+
+
+def safe_path(name: str, archive: Path) -> PurePosixPath:
+    """The path of a member; raises DataError for a name that no file has, or that leads out of the folder that it is
+    unpacked into."""
     if "\0" in name:
         raise DataError(f"{archive}: got the name {name!r:.100}, expected one without NUL; it is no data set")
-    return PurePosixPath(name)
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name:
+        raise DataError(f"{archive}: {name} points outside the folder; it is not the expected archive")
+    return path
 
 
 def seconds_of(modified: float) -> int:
@@ -87,39 +105,37 @@ def seconds_of(modified: float) -> int:
     return int(modified) if 0 <= modified <= LAST_S else 0
 
 
-def _is_resource_fork(member: tarfile.TarInfo) -> bool:
-    """macOS writes `._x` beside each x; the Decathlon's archives are full of them."""
-    return PurePosixPath(member.name).name.startswith("._")
-
-
-def _safe_path(member: tarfile.TarInfo, archive: Path, name: str) -> PurePosixPath:
-    path = path_of(member.name, archive)
-    if not (member.isfile() or member.isdir()):
-        raise DataError(f"{archive}: {member.name} is neither a file nor a folder; nothing was unpacked from it")
-    if path.parts and (path.is_absolute() or ".." in path.parts or path.parts[0] != name):
-        raise DataError(f"{archive}: {member.name} is outside the folder {name}; it is not the expected archive")
-    return path
-
-
-def _is_done(member: tarfile.TarInfo, path: Path) -> bool:
+def is_unpacked(path: Path, num_bytes: int, modified_s: int) -> bool:
     """The time is set last, so a file that has it is whole."""
     if not path.is_file():
         return False
     facts = path.stat()
-    return facts.st_size == member.size and int(facts.st_mtime) == seconds_of(member.mtime)
+    return facts.st_size == num_bytes and int(facts.st_mtime) == modified_s
 
 
-def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, archive: Path) -> None:
+def write_file(
+    content: IO[bytes], path: Path, num_bytes: int, modified_s: int, archive: Path, sync: bool = False
+) -> None:
+    """Write a member, with `sync` onto the disk before it counts as whole.
+
+    Raises:
+        DataError: there is less of it than the archive said.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    with removed_unless_whole(path), content, path.open("wb") as file:
+        shutil.copyfileobj(content, file, CHUNK_BYTES)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
+    if path.stat().st_size != num_bytes:
+        raise DataError(f"{archive} is damaged: {path.name} ends early; delete it and fetch it again")
+    os.utime(path, (modified_s, modified_s))
+
+
+def member_content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     content = tar.extractfile(member)
     assert content is not None, member.name
-    with removed_unless_whole(path), content, path.open("wb") as file:
-        shutil.copyfileobj(content, file, 2**20)
-        file.flush()
-        os.fsync(file.fileno())
-    if path.stat().st_size != member.size:
-        raise DataError(f"{archive} is damaged: {member.name} ends early; delete it and fetch it again")
-    os.utime(path, (seconds_of(member.mtime),) * 2)
+    return content
 
 
 @contextmanager

@@ -14,11 +14,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
 from app.console import progress
-from app.data.fetch.archive import check_growth, explained, path_of, removed_unless_whole, seconds_of
+from app.data.fetch.archive import (
+    check_growth,
+    explained,
+    is_unpacked,
+    member_content,
+    safe_path,
+    seconds_of,
+    write_file,
+)
 from app.data.fetch.download import CHUNK_BYTES, require_space
 from app.errors import DataError
 
@@ -56,15 +64,15 @@ def extract_data_set(archive: Path, target: Path, must_hold: tuple[str, ...]) ->
         with progress(f"unpack {archive.name} (MiB)", -(-num_bytes // CHUNK_BYTES)) as advance:
             shown = 0
             for entry in entries:
-                path = staging / _safe_path(entry.name, archive)
+                path = staging / safe_path(entry.name, archive)
                 if path.name.startswith("._"):  # macOS writes one beside each file
                     continue
                 unpacked_bytes += entry.num_bytes
                 check_growth(unpacked_bytes, archive)
-                if not _is_done(entry, path):
+                if not is_unpacked(path, entry.num_bytes, entry.modified_s):
                     if entry.num_bytes > CHUNK_BYTES:  # it may be larger than its share of the archive
                         require_space(staging, entry.num_bytes, f"unpacking {archive.name}")
-                    _write(entry, path, archive)
+                    write_file(entry.open(), path, entry.num_bytes, entry.modified_s, archive)
                 num_written += 1
                 advance(entry.position // CHUNK_BYTES - shown, f"{num_written} files")
                 shown = entry.position // CHUNK_BYTES
@@ -107,14 +115,8 @@ def _tar_entries(tar: tarfile.TarFile, raw: IO[bytes], archive: Path) -> Iterato
             continue
         if not member.isfile():
             raise DataError(f"{archive}: {member.name} is neither a file nor a folder; unpack it by hand")
-        open_member = partial(_open_member, tar, member)
+        open_member = partial(member_content, tar, member)
         yield _Entry(member.name, member.size, seconds_of(member.mtime), open_member, raw.tell())
-
-
-def _open_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    content = tar.extractfile(member)
-    assert content is not None, member.name
-    return content
 
 
 def _zip_entries(opened: zipfile.ZipFile, archive: Path) -> Iterator[_Entry]:
@@ -133,27 +135,3 @@ def _open_zipped(opened: zipfile.ZipFile, info: zipfile.ZipInfo, archive: Path) 
         return opened.open(info)
     except RuntimeError as error:  # encrypted, or compressed in a way that Python does not know
         raise DataError(f"{archive}: {info.filename} cannot be read: {error}; unpack it by hand") from error
-
-
-def _safe_path(name: str, archive: Path) -> PurePosixPath:
-    path = path_of(name, archive)
-    if path.is_absolute() or ".." in path.parts or "\\" in name:
-        raise DataError(f"{archive}: {name} points outside the folder; it is not the expected archive")
-    return path
-
-
-def _is_done(entry: _Entry, path: Path) -> bool:
-    """The time is set last, so a file that has it is whole."""
-    if not path.is_file():
-        return False
-    facts = path.stat()
-    return facts.st_size == entry.num_bytes and int(facts.st_mtime) == entry.modified_s
-
-
-def _write(entry: _Entry, path: Path, archive: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with removed_unless_whole(path), entry.open() as content, path.open("wb") as file:
-        shutil.copyfileobj(content, file, CHUNK_BYTES)
-    if path.stat().st_size != entry.num_bytes:
-        raise DataError(f"{archive} is damaged: {entry.name} ends early; delete it and fetch it again")
-    os.utime(path, (entry.modified_s, entry.modified_s))

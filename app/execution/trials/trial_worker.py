@@ -15,7 +15,13 @@ from app.training.context import WorkerContext
 from app.training.loop import Training
 from app.training.memory import check_fits
 from app.training.order import Order
-from app.training.process import peak_and_limit_bytes, threads_per_worker, tune_process
+from app.training.process import (
+    forget_peak,
+    give_back_memory,
+    peak_and_limit_bytes,
+    threads_per_worker,
+    tune_process,
+)
 from app.workloads.registry import find_workload
 
 
@@ -46,6 +52,7 @@ class TrialWorker:
             raise UsageError(f"task: {error}") from error
         order = dataclasses.replace(order, experiment=experiment)
         context = self._make_context(order)
+        forget_peak(context.device)
         nodes = list(dict.fromkeys(context.gather(context.node)))
         if context.rank == 0:
             claim_folder(order)
@@ -82,6 +89,7 @@ class TrialWorker:
         self._training.context.end()
         self._training = self._order = None
         gc.collect()
+        give_back_memory()
         self._has_trained = True
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.records import TrialRecord
 from app.reporting.page import charts, formatting
 from app.reporting.page.charts import Axis, rule, svg, text_at, ticks
 from app.reporting.page.markup import Column, Html, figure, paragraph, section, table
@@ -49,6 +50,8 @@ class NetworkPoint(PairedScore):
     network: str
     num_parameters: int
     samples_per_s: float | None
+    memory_bytes: int
+    """0: not known."""
 
 
 def find_networks(found: Comparison) -> tuple[NetworkPoint, ...]:
@@ -65,10 +68,13 @@ def find_networks(found: Comparison) -> tuple[NetworkPoint, ...]:
     names = sorted(done, key=lambda name: done[name].num_parameters)
     paired = paired_scores(run, names, score, common_split([run], names, score))
     network_of = {name: str(flattened(found.experiments[name]).get(found.varied[0])) for name in names}
-    return tuple(
-        NetworkPoint(name, network_of[name], done[name].num_parameters, done[name].samples_per_s, **vars(one))
-        for name, one in paired.items()
-    )
+    return tuple(_point(name, network_of[name], done[name], one) for name, one in paired.items())
+
+
+def _point(name: str, network: str, record: TrialRecord, score: PairedScore) -> NetworkPoint:
+    return NetworkPoint(
+        name, network, record.num_parameters, record.samples_per_s, record.memory_bytes, **vars(score)
+    )  # fmt: skip
 
 
 def networks_section(found: Comparison) -> Html:
@@ -80,13 +86,14 @@ def networks_section(found: Comparison) -> Html:
     name = found.scores.name(score)
     stores = {str(experiment.get("store")) for experiment in found.experiments.values()}
     marks = [mark for mark in PUBLISHED if mark.store in stores and mark.score == score]
-    columns = [Column("Network"), Column("Parameters", True), Column("Samples/s", True)]
+    columns = [Column("Network"), Column("Parameters", True), Column("Samples/s", True), Column("Memory", True)]
     columns += [Column(found.scores.column(score), True), *COLUMNS]
     rows: list[list[str | Html]] = [
         [
             point.network,
             f"{point.num_parameters / 1e6:.2f} M",
             formatting.MISSING if point.samples_per_s is None else f"{point.samples_per_s:.3g}",
+            formatting.size(point.memory_bytes) if point.memory_bytes else formatting.MISSING,
             found.scores.number(point.score, score),
             *point.cells(),
         ]
@@ -99,6 +106,7 @@ def networks_section(found: Comparison) -> Html:
         figure(Html(networks_chart(points, marks, name)), caption),
         table("Score, size and speed of the networks", columns, rows),
         paragraph(verdict(points), "note"),
+        paragraph("Memory: the most that worker 0 held, of its GPU or, on a CPU, with all of its process.", "note"),
         *[paragraph(f"Published: {mark.value:.4f} ({mark.source}).", "note") for mark in marks],
     )
 

@@ -19,6 +19,8 @@ class Cost:
     makespan_s: float
     worker_s: Mapping[str, float]
     """Worker-seconds by kind (study_timeline.KINDS); they add up to num_workers x makespan_s."""
+    synchronising_s: float
+    """Of the training steps among them: exchange with the other workers of a trial, waiting for them included."""
     worker_hours: float
     price: float | None
     one_worker_s: float | None
@@ -47,13 +49,15 @@ def cost_of(record: StudyRecord, one_worker_s: float | None, price_per_hour: flo
     """
     makespan_s = Clock(record.sessions).total_s
     hours = record.num_workers * makespan_s / SECONDS_PER_HOUR
+    rows = worker_rows(record)
     known = is_complete(record) and one_worker_s is not None and makespan_s > 0
     speed_up = one_worker_s / makespan_s if known and one_worker_s is not None else None
     return Cost(
         num_workers=record.num_workers,
         worker_kind=record.worker_kind,
         makespan_s=makespan_s,
-        worker_s=worker_seconds(record, worker_rows(record)),
+        worker_s=worker_seconds(record, rows),
+        synchronising_s=synchronising_s(record, rows),
         worker_hours=hours,
         price=None if price_per_hour is None else hours * price_per_hour,
         one_worker_s=one_worker_s if known else None,
@@ -74,6 +78,18 @@ def worker_seconds(record: StudyRecord, rows: Sequence[Row]) -> dict[str, float]
             for kind, share in shares[segment.trial].items():
                 sums[kind] += share * segment.length_s
     return sums
+
+
+def synchronising_s(record: StudyRecord, rows: Sequence[Row]) -> float:
+    """Worker-seconds of the training steps that went to other workers of the trial."""
+    clock = Clock(record.sessions)
+    share = {
+        trial.name: kind_shares(trial, clock).get("compute", 0.0) * trial.record.timings.synchronising_share
+        for trial in record.trials
+        if trial.record is not None
+    }
+    segments = (segment for row in rows for segment in row if segment.trial is not None)
+    return sum(segment.length_s * share.get(str(segment.trial), 0.0) for segment in segments)
 
 
 def is_complete(record: StudyRecord) -> bool:

@@ -107,15 +107,21 @@ def _kind_table(found: Comparison) -> Html:
     for number, kind in enumerate(KINDS, 1):
         name, meaning = NAMES[kind]
         label = Html(f"{study_charts.swatch(number)}{text(name)}<br><small>{text(meaning)}</small>")
-        rows.append([label, *(_amount(cost, kind) for cost in found.costs)])
+        rows.append([label, *(_amount(cost, cost.worker_s[kind]) for cost in found.costs)])
+        if kind == "compute" and any(cost.synchronising_s for cost in found.costs):
+            meaning = (
+                "Exchange with a trial’s other workers beyond what was computed meanwhile, waiting for them included"
+            )
+            label = Html(f"of these, synchronising<br><small>{text(meaning)}</small>")
+            rows.append([label, *(_amount(cost, cost.synchronising_s) for cost in found.costs)])
     sums = [sum(cost.worker_s.values()) for cost in found.costs]
     rows.append([Html("<b>All</b>"), *(formatting.duration(total) for total in sums)])
     return table("Worker time by kind", columns, rows)
 
 
-def _amount(cost: Cost, kind: str) -> Html:
-    share = cost.worker_s[kind] / sum(cost.worker_s.values())
-    return Html(f"{formatting.duration(cost.worker_s[kind])}<br><small>{formatting.percent(share)}</small>")
+def _amount(cost: Cost, seconds: float) -> Html:
+    share = seconds / sum(cost.worker_s.values())
+    return Html(f"{formatting.duration(seconds)}<br><small>{formatting.percent(share)}</small>")
 
 
 def timelines(found: Comparison) -> Html:

@@ -33,5 +33,6 @@ BRATS = Declaration(
     synthesize={"brats": SynthesizeBrats},
     check="app.workloads.brats.checks:check",
     export="app.workloads.brats.inference.export:form",
+    recipes="app.workloads.brats.recipes:RECIPES",
     later_facts=("spacing_mm", "resampling"),
 )

@@ -19,6 +19,7 @@ SCORES = (
 PREPARE = {"documents": PrepareDocuments}
 EVALUATE = {"documents": EvaluateDocuments, "documents-ensemble": EvaluateEnsemble}
 PREDICT = {"documents": PredictDocuments}
+RECIPES = "app.workloads.documents.recipes:RECIPES"
 SYNTHESIZE = {"rvl-cdip": SynthesizeRvlCdip, "tobacco": SynthesizeTobacco}
 
 DOCUMENT_IMAGE = Declaration(
@@ -32,6 +33,7 @@ DOCUMENT_IMAGE = Declaration(
     check="app.workloads.documents.image.checks:check",
     export="app.workloads.documents.image.export:form",
     num_cases="app.workloads.documents.store.counts:num_cases",
+    recipes=RECIPES,
     later_facts=("stored_size",),
 )
 DOCUMENT_TEXT = Declaration(
@@ -45,5 +47,6 @@ DOCUMENT_TEXT = Declaration(
     check="app.workloads.documents.text.checks:check",
     num_cases="app.workloads.documents.store.counts:num_cases_with_text",
     fingerprint="app.workloads.documents.ocr.texts:fingerprint",
+    recipes=RECIPES,
     later_facts=("ocr",),
 )

@@ -7,10 +7,9 @@ from PIL import Image
 
 from benchmarks.common import Setting
 from benchmarks.document_data import Pages, draw_texts, make_tiffs
-from benchmarks.documents_ocr import words_in_common
-from benchmarks.documents_text import _Run
-from benchmarks.ours import documents_prepare_side
-from benchmarks.peers import pil_pages_side
+from benchmarks.documents_ocr.run import words_in_common
+from benchmarks.documents_prepare import ours, peer
+from benchmarks.documents_text.run import _Run
 
 
 @pytest.fixture
@@ -57,17 +56,17 @@ def test_files_are_made_of_the_grey_pages_in_both_compressions(tmp_path: Path) -
 
 
 def test_both_sides_read_the_same_files(grey_files: list[str], tmp_path: Path) -> None:
-    ours = documents_prepare_side.prepare(grey_files, 48, str(tmp_path / "store"))
-    assert ours["pages_per_s"] > 0
-    assert ours["num_bytes"] == sum(path.stat().st_size for path in (tmp_path / "store" / "images").glob("*.bin"))
+    prepared = ours.prepare(grey_files, 48, str(tmp_path / "store"))
+    assert prepared["pages_per_s"] > 0
+    assert prepared["num_bytes"] == sum(path.stat().st_size for path in (tmp_path / "store" / "images").glob("*.bin"))
     for name in ("bilinear", "bicubic"):
-        assert pil_pages_side.read(grey_files, 48, name)["pages_per_s"] > 0
+        assert peer.read(grey_files, 48, name)["pages_per_s"] > 0
 
 
 def test_a_file_that_our_side_can_not_prepare_ends_the_measurement(grey_files: list[str], tmp_path: Path) -> None:
     Path(grey_files[1]).write_bytes(b"broken")
     with pytest.raises(AssertionError):
-        documents_prepare_side.prepare(grey_files, 48, str(tmp_path / "store"))
+        ours.prepare(grey_files, 48, str(tmp_path / "store"))
 
 
 def test_rounds_go_on_where_the_last_one_ended() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.documents_quality import agreement, compare_hits, held
+from benchmarks.documents_quality.run import agreement, compare_hits, held
 
 
 def against(difference: float, low: float, high: float) -> dict[str, float]:

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from app.planning.cost import CostModel
-from benchmarks import plan_simulated
-from benchmarks.plan_distmis import Cluster, fitted, losses
-from benchmarks.plan_simulator import Kind, Trial, World, run, world
+from benchmarks.plan_distmis.run import Cluster, fitted, losses
+from benchmarks.plan_simulated import run as plan_simulated
+from benchmarks.plan_simulated.simulator import Kind, Trial, World, run, world
 
 KIND = Kind(work_s=1.0, fixed_s=0.5, inside_s=0.1, across_s=0.4, per_worker_s=0.01, evaluation_s=8.0, steps=10)
 QUIET = World(
@@ -63,7 +63,7 @@ def test_a_plan_that_is_worse_has_a_regret() -> None:
 
 
 def test_failures_come_at_their_rate() -> None:
-    from benchmarks.plan_simulator import _poisson
+    from benchmarks.plan_simulated.simulator import _poisson
 
     chance = random.Random(0)
     assert sum(_poisson(2.0, chance) for _ in range(4000)) / 4000 == pytest.approx(2.0, rel=0.05)

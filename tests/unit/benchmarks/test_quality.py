@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.quality import difference, interval, mean_dice, num_epochs, read_cases
+from benchmarks.quality.run import difference, interval, mean_dice, num_epochs, read_cases
 
 OURS = {"a": {"WT": 0.9, "TC": 0.6}, "b": {"WT": 0.7, "TC": 0.2}}
 

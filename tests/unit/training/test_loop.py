@@ -1,8 +1,6 @@
 """The loop on a toy workload: what it writes, that it resumes where it stopped, and that workers do not change it."""
 
 import dataclasses
-import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -10,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing
 from toy import ToyWorkload, toy_experiment
+from toy_runs import CPU, DiesAtStep, lines, losses, run, weights
 
 from app.data.samples.order import sample_order
 from app.errors import TrainingError, UsageError
@@ -19,36 +17,10 @@ from app.experiment import Experiment, OptimizerConfig
 from app.training import checkpoint
 from app.training.context import LocalContext
 from app.training.log import TrainingLog
-from app.training.loop import Training, TrainingResult
+from app.training.loop import Training
 from app.training.order import Measure, Order
 
-CPU = torch.device("cpu")
 FOLDERS = ("whole", "cut")
-
-
-def run(experiment: Experiment, folder: Path, workload: Any = None, until_epoch: int | None = None) -> TrainingResult:
-    """Trained to its end, or paused after so many epochs as a scheduler would."""
-    training = Training(Order(experiment, "", str(folder), time.time()), workload or ToyWorkload(), LocalContext(CPU))
-    try:
-        while not training.is_done and training.progress.num_epochs < (until_epoch or experiment.epochs):
-            training.advance()
-        return training.finish()
-    finally:
-        training.close()
-
-
-def lines(folder: Path, name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / name).read_text().splitlines()]
-
-
-def losses(folder: Path) -> dict[int, float]:
-    found = lines(folder, "steps.jsonl")
-    assert [line["step"] for line in found] == list(range(1, len(found) + 1)), "every step once, in order"
-    return {line["step"]: line["loss"] for line in found}
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return checkpoint.load(str(folder / "checkpoint" / "last.pt"))["model"]
 
 
 def test_a_training_writes_one_line_an_epoch_and_learns(tmp_path: Path) -> None:
@@ -67,19 +39,6 @@ def test_epoch_loss_is_the_mean_of_its_steps(tmp_path: Path) -> None:
     steps = losses(tmp_path)
     first = lines(tmp_path, "metrics.jsonl")[0]
     assert first["loss"] == pytest.approx(np.mean([steps[s] for s in range(1, first["step"] + 1)]))
-
-
-class DiesAtStep(ToyWorkload):
-    """Stops the process of training as a kill would: in the middle of an epoch, after a checkpoint a step."""
-
-    def __init__(self, step: int) -> None:
-        self._left = step
-
-    def loss_value(self, task: Any, sums: torch.Tensor) -> torch.Tensor:
-        self._left -= 1
-        if self._left < 0:
-            raise KeyboardInterrupt
-        return super().loss_value(task, sums)
 
 
 class CountsSteps(ToyWorkload):
@@ -254,47 +213,6 @@ def test_micro_batches_change_nothing(tmp_path: Path) -> None:
     run(toy_experiment(max_micro_batch_size=1), tmp_path / "parts")
     whole, parts = losses(tmp_path / "whole"), losses(tmp_path / "parts")
     assert list(parts.values()) == pytest.approx(list(whole.values()), abs=1e-6)
-
-
-def _worker(rank: int, world_size: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    meeting = f"file://{folder}/rendezvous"
-    torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world_size)
-    for name, changes in ON_TWO_WORKERS.items():
-        run(toy_experiment(checkpoint_every_s=1e-9, **changes), Path(folder, name))
-    torch.distributed.destroy_process_group()
-    # At the interpreter's end a thread of gloo's aborted one process in some fifty; what is tested is on disk by now.
-    os._exit(0)
-
-
-ON_TWO_WORKERS: dict[str, dict[str, Any]] = {"whole": {}, "micro-batches": {"max_micro_batch_size": 1}, "cut": {}}
-"""By folder, what two workers train; one that was alone has cut the last off."""
-
-
-@pytest.fixture(scope="module")
-def by_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where two workers have trained all of ON_TWO_WORKERS."""
-    folder = tmp_path_factory.mktemp("two")
-    with pytest.raises(KeyboardInterrupt):
-        run(toy_experiment(checkpoint_every_s=1e-9), folder / "cut", DiesAtStep(4))
-    assert list(losses(folder / "cut")) == [1, 2, 3, 4], "of 9"
-    torch.multiprocessing.spawn(_worker, (2, str(folder)), nprocs=2, join=True)
-    return folder
-
-
-@pytest.mark.parametrize("name", ["whole", "micro-batches"])
-def test_two_workers_train_as_one_does(by_two: Path, tmp_path: Path, name: str) -> None:
-    run(toy_experiment(checkpoint_every_s=1e-9, **ON_TWO_WORKERS[name]), tmp_path)
-    one, two = losses(tmp_path), losses(by_two / name)
-    assert list(two.values()) == pytest.approx(list(one.values()), abs=1e-5)
-    metrics = [lines(folder, "metrics.jsonl") for folder in (tmp_path, by_two / name)]
-    assert [m["accuracy"] for m in metrics[0]] == [m["accuracy"] for m in metrics[1]]
-
-
-def test_resumes_on_another_number_of_workers(by_two: Path, tmp_path: Path) -> None:
-    run(toy_experiment(checkpoint_every_s=1e-9), tmp_path)
-    whole, cut = losses(tmp_path), losses(by_two / "cut")
-    assert list(cut.values()) == pytest.approx(list(whole.values()), abs=1e-5)
 
 
 @pytest.mark.parametrize(

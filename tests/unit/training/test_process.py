@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from app.command_line import ENVIRONMENT
-from app.training.process import thread_limit, tune_process
+from app.training.process import high_water_bytes, thread_limit, tune_process
 
 PAGE_FAULTS = """
 import resource, sys, threading
@@ -45,6 +45,41 @@ def test_freed_memory_is_used_again_without_asking_the_kernel(thread: str) -> No
         faults[mode] = int(done.stdout)
     assert faults["kept"] < 10
     assert faults["given back"] > 20  # 32768 pages of 4 KiB, or 64 of 2 MiB
+
+
+PEAKS = """
+import sys
+import numpy as np
+import torch
+from app.training.process import forget_peak, give_back_memory, keep_freed_memory, peak_and_limit_bytes
+
+cpu = torch.device("cpu")
+keep_freed_memory()
+small = [np.ones(2**17) for _ in range(256)]  # 256 MiB, in pieces of 1 MiB
+large = peak_and_limit_bytes(cpu)[0]
+del small
+if sys.argv[1] == "given back":
+    give_back_memory()
+forget_peak(cpu)
+sys.stdout.write(str(large - peak_and_limit_bytes(cpu)[0]))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what glibc and /proc do")
+def test_a_training_is_not_charged_with_the_memory_of_the_one_before_it() -> None:
+    less = {}
+    for mode in ("given back", "kept"):
+        command = [sys.executable, "-c", PEAKS, mode]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **ENVIRONMENT})
+        less[mode] = int(done.stdout)
+    assert less["given back"] > 200 * 2**20
+    assert less["kept"] < 50 * 2**20, "freed, but still of this process"
+
+
+def test_the_peak_is_read_from_what_the_kernel_tells() -> None:
+    assert high_water_bytes("VmPeak:\t 9000 kB\nVmHWM:\t    2048 kB\nVmRSS:\t 1000 kB\n") == 2 * 2**20
+    with pytest.raises(ValueError, match="no VmHWM"):
+        high_water_bytes("VmRSS: 1 kB")
 
 
 def test_no_threads_are_refused() -> None:

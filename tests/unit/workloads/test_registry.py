@@ -53,6 +53,23 @@ def test_a_workload_outside_of_the_table_is_named_by_its_place() -> None:
     assert registry.find_workload(bare).name == "vectors"
 
 
+def test_recipes_are_their_workloads() -> None:
+    assert {registry.find_recipe(name)().name for name in ("distmis-grid", "ferrando2020-image")} == {
+        "distmis-grid",
+        "ferrando2020-image",
+    }
+    own = registry.find_recipe("hippocampus.declaration:HIPPOCAMPUS/hippocampus-rates")(epochs=2)
+    assert [(trial.optimizer.learning_rate, trial.epochs) for trial in own.experiments] == [
+        (1e-3, 2),
+        (3e-3, 2),
+        (1e-2, 2),
+    ]
+    with pytest.raises(UsageError, match="got 'distmis-gird'; did you mean 'distmis-grid'"):
+        registry.find_recipe("distmis-gird")
+    with pytest.raises(UsageError, match="VECTORS/any"):
+        registry.find_recipe("vectors.declaration:VECTORS/any")
+
+
 @pytest.mark.parametrize(
     ("place", "told"),
     [

@@ -77,6 +77,7 @@ HIPPOCAMPUS = Declaration(
     ),
     prepare={"hippocampus": PrepareHippocampus},
     train={"hippocampus": TrainHippocampus},
+    recipes="hippocampus.recipes:RECIPES",
     evaluate={"hippocampus": EvaluateHippocampus},
     predict={"hippocampus": PredictHippocampus},
     check="hippocampus.declaration:check",

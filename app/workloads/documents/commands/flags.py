@@ -5,8 +5,8 @@ from typing import Literal
 
 from app.errors import UsageError
 from app.experiment import OptimizerConfig, ScheduleConfig
-from app.recipes import documents as recipes
 from app.workloads.declaration import Engine, EvaluateFlags, Launcher, PredictFlags, PrepareFlags, TrainFlags
+from app.workloads.documents import recipes
 from app.workloads.documents.image.task import DocumentImageTask
 from app.workloads.documents.text.task import DocumentTextTask
 

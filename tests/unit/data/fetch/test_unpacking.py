@@ -6,6 +6,7 @@ import io
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -45,24 +46,24 @@ def test_the_folder_that_holds_what_is_wanted(tmp_path: Path, name: str) -> None
 @pytest.mark.parametrize("name", ["set.tar.gz", "set.zip"])
 def test_interrupted_writes_what_is_missing(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     archive, target = make_archive(tmp_path / name, FILES), tmp_path / "mine"
-    original, written = unpacking._write, []
+    original, written = unpacking.write_file, []
 
-    def stop_at_image(entry: unpacking._Entry, path: Path, archive: Path) -> None:
+    def stop_at_image(content: IO[bytes], path: Path, *rest: Any, **more: Any) -> None:
         if path.name == "a.tif":
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"two" * 999)  # as long as the true one, but it was never finished
             raise KeyboardInterrupt
-        original(entry, path, archive)
+        original(content, path, *rest, **more)
 
-    def note(entry: unpacking._Entry, path: Path, archive: Path) -> None:
+    def note(content: IO[bytes], path: Path, *rest: Any, **more: Any) -> None:
         written.append(path.name)
-        original(entry, path, archive)
+        original(content, path, *rest, **more)
 
-    monkeypatch.setattr(unpacking, "_write", stop_at_image)
+    monkeypatch.setattr(unpacking, "write_file", stop_at_image)
     with pytest.raises(KeyboardInterrupt):
         extract_data_set(archive, target, WANTED)
     assert not target.exists()
-    monkeypatch.setattr(unpacking, "_write", note)
+    monkeypatch.setattr(unpacking, "write_file", note)
     extract_data_set(archive, target, WANTED)
     assert written == ["a.tif", "readme"]
     assert (target / "images" / "a.tif").read_bytes() == b"one" * 999

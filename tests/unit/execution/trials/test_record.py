@@ -84,7 +84,7 @@ def test_a_training_of_texts_does_not_go_on_with_others(tmp_path: Path) -> None:
     claim_stores(run, {"": str(tmp_path / "copy")}, text)
     write_part(store, [PageText("a", "dear madam", 90.0, "ok")])
     claim_stores(str(tmp_path / "images"), {"": store}, image)
-    with pytest.raises(UsageError, match="was begun on other data: the store .* is not "):
+    with pytest.raises(UsageError, match=r"was begun on other data: the store .* is not "):
         claim_stores(run, {"": store}, text)
     write_part(store, [PageText("a", "dear all", 90.0, "ok")])
     claim_stores(str(tmp_path / "images"), {"": store}, image)

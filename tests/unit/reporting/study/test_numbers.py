@@ -38,6 +38,19 @@ def test_data_parallel_pays_start_up_on_every_worker() -> None:
     assert found["idle"] == pytest.approx(4 * (3 + 1))  # before the first trial and after the last
 
 
+def test_what_of_the_steps_went_to_other_workers() -> None:
+    """A quarter of the steps of every trial on four workers: of each kind of time above, of the steps' alone."""
+    made = study("data-parallel", 4)
+    trials = []
+    for trial in made.trials:
+        assert trial.record is not None
+        timings = dataclasses.replace(trial.record.timings, synchronising_share=0.25)
+        trials.append(dataclasses.replace(trial, record=dataclasses.replace(trial.record, timings=timings)))
+    cost = cost_of(dataclasses.replace(made, trials=tuple(trials)), None)
+    assert cost.synchronising_s == pytest.approx(cost.worker_s["compute"] / 4)
+    assert cost_of(made, None).synchronising_s == 0.0
+
+
 def test_cost_of_a_strategy() -> None:
     runs = [study("experiment-parallel", 1), study("data-parallel", 4), study("experiment-parallel", 1, num_workers=1)]
     alone_s = one_worker_s(runs, "CPU")

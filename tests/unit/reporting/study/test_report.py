@@ -60,6 +60,7 @@ def test_worker_time_by_kind() -> None:
     assert rows["1Start-upProcesses, imports, network, choice of numerics, resuming"][0] == "40.0 s8.1 %"
     assert rows["7IdleThe worker has no trial"][2] == "16.0 s2.6 %"
     assert rows["All"] == ["8 min 16 s", "8 min 56 s", "10 min 24 s"]
+    assert [name for name in rows if "synchronising" in name] == [], "nobody measured it"
 
 
 def test_trials_with_what_differs_between_them() -> None:

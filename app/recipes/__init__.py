@@ -1,1 +1,0 @@
-"""Complete studies by name."""

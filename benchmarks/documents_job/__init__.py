@@ -1,0 +1,1 @@
+"""Images a second of the whole job, beside its bare step."""

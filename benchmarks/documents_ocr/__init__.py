@@ -1,0 +1,1 @@
+"""Pages read by OCR, beside pytesseract as it is."""

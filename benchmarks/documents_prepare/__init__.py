@@ -1,0 +1,1 @@
+"""Pages prepared and read, beside Pillow's decode and resize."""

@@ -1,0 +1,1 @@
+"""One training step on pages, beside timm in plain fp32."""

@@ -1,0 +1,1 @@
+"""BERT's tokens a second, beside padding to 512 always."""

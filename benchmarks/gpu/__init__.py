@@ -1,0 +1,1 @@
+"""Step time and samples a second on a GPU."""

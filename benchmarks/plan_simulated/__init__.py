@@ -1,0 +1,1 @@
+"""Plans chosen for imagined clusters, beside every other plan."""

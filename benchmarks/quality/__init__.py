@@ -1,0 +1,1 @@
+"""Dice after the same minutes, beside a network that MONAI's pipeline trained."""

@@ -1,0 +1,1 @@
+"""Four and eight trainings as a study, beside plain processes and torchrun."""

@@ -1,0 +1,1 @@
+"""Steady samples a second of a training, beside torchrun with the same loop."""
