@@ -66,7 +66,9 @@ def run(
 def _of_machine(error: Exception) -> ResourceError | None:
     """What this machine refused, where that is what was raised."""
     if isinstance(error, MemoryError):
-        return ResourceError(f"this machine's memory ran out ({error or 'no more is given'}): end others, or use less")
+        return ResourceError(
+            f"this machine's memory ran out ({str(error) or 'no more is given'}): end others, or use less"
+        )
     if isinstance(error, BlockingIOError) or (isinstance(error, RuntimeError) and NO_THREAD in str(error)):
         limits = "; ".join(map(str, process_limits())) or "the whole machine's is reached (sysctl kernel.pid_max)"
         return ResourceError(f"no further process or thread can be started: {limits}: raise it, or end others")

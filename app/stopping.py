@@ -18,6 +18,8 @@ _told_s: float | None = None
 """When it was first told."""
 _ends_by_itself = False
 """Whether only its end is left of the job."""
+_show_lost = sys.__unraisablehook__
+"""What showed exceptions that Python dropped."""
 
 
 def listen_while_loading() -> None:
@@ -29,9 +31,10 @@ def listen_while_loading() -> None:
 def listen() -> None:
     """From now on both raise KeyboardInterrupt in the main thread, once; SIGINT only where it was not ignored, as it is
     in the background of a shell."""
-    global _told_s, _ends_by_itself
+    global _told_s, _ends_by_itself, _show_lost
     _told_s, _ends_by_itself = None, False
-    sys.unraisablehook = _unraisable
+    if sys.unraisablehook is not _unraisable:
+        _show_lost, sys.unraisablehook = sys.unraisablehook, _unraisable
     listen_again()
 
 
@@ -45,7 +48,7 @@ def listen_no_longer() -> None:
     global _ends_by_itself
     _ends_by_itself = True
     if sys.unraisablehook is _unraisable:
-        sys.unraisablehook = sys.__unraisablehook__
+        sys.unraisablehook = _show_lost
     if _told_s is not None and _is_main():
         signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -99,4 +102,4 @@ def _unraisable(lost: "sys.UnraisableHookArgs") -> None:
     if lost.exc_type is KeyboardInterrupt and _is_main():
         _look_again(LOST_S)
     else:
-        sys.__unraisablehook__(lost)
+        _show_lost(lost)
