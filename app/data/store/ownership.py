@@ -59,7 +59,7 @@ def held(folder: str, what: str) -> Iterator[None]:
 def _lock(path: str, folder: str, what: str) -> int:
     """Descriptor of the file, locked and with its owner in it."""
     while True:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)  # a link's file would be written over
         try:
             _take(lock, folder, what)
             if _is_at(lock, path):

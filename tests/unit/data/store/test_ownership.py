@@ -87,6 +87,17 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
         pass
 
 
+def test_a_lock_that_is_a_link_writes_over_nothing(tmp_path: Path) -> None:
+    """A store from elsewhere may come with one that leads to a file of the user's."""
+    (tmp_path / "store").mkdir()
+    (tmp_path / "precious").write_text("keys")
+    (tmp_path / "store" / LOCK_NAME).symlink_to(tmp_path / "precious")
+    told = pytest.raises(DataError, match="store cannot be written to: Too many levels of symbolic links")
+    with told, held(str(tmp_path / "store"), "the store"):
+        pass
+    assert (tmp_path / "precious").read_text() == "keys"
+
+
 def test_an_object_store_lets_everybody_in() -> None:
     with held("memory://runs/a", "the run"), held("memory://runs/a", "the run"):
         assert not files.exists("memory://runs/a")  # no lock that a killed process would leave
