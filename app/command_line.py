@@ -1,6 +1,7 @@
 """How a job starts: typed flags from a dataclass, one clear line for a user's error, exit codes that mean something."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -54,6 +55,10 @@ def run(
         main(_parse(arguments, argv, description or sys.modules["__main__"].__doc__))
     except KeyboardInterrupt:
         fail(stopping.STOPPED, stopping.EXIT_CODE)
+    except SystemExit as ended:
+        if ended.code == signal.SIGTERM:  # by Ray, which answers it while it starts or joins a cluster
+            fail(stopping.STOPPED, stopping.EXIT_CODE)
+        raise
     except Exception as error:
         found = find_user_error(error) or _of_machine(error)
         if found is not None:

@@ -121,6 +121,12 @@ def test_an_interrupted_job_exits_as_shells_expect(capsys: pytest.CaptureFixture
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_sigterm_that_ray_has_taken_for_itself_ends_as_ever(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ending(raising(SystemExit(signal.SIGTERM))) == 130
+    assert capsys.readouterr().err == "error: stopped; run the same command to resume\n"
+    assert ending(raising(SystemExit(7))) == 7
+
+
 def test_a_configuration_that_checks_itself_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     def main(arguments: Arguments) -> None:
         Experiment.from_dict({"name": "a", "workload": "w", "epoch": 3})
