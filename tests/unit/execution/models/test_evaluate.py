@@ -14,6 +14,7 @@ import torch
 from app.data import files
 from app.errors import UsageError
 from app.execution.models.evaluate import bootstrap_interval, evaluate_run, is_evaluated, summarize
+from app.experiment import Experiment
 from app.run_folder.run import CASES
 from app.training import checkpoint
 from app.training.numerics import Numerics
@@ -84,7 +85,7 @@ def test_an_evaluation_is_of_one_store_and_of_all_else_as_it_is(
     """It is of today until the weights, the cases, what the store has of them or the options are others."""
     run, model, pages = str(tmp_path), torch.nn.Linear(1, 1), Pages()
 
-    def load(path: str, *_: Any, task_options: Any = None) -> Any:
+    def load(path: str, *_: Any, task_options: Any = None, workloads: Any = ()) -> Any:
         return SimpleNamespace(
             path=path, workload=pages, task=Options(**(task_options or {})), network=model, metrics={"accuracy": 0.3},
             device=torch.device("cpu"), numerics=Numerics("fp32", True),
@@ -151,11 +152,11 @@ def test_cases_stand_in_their_own_order_whichever_was_scored_first(
     assert summary["conventions"] == ["each once", "of 5"]
 
 
-def test_a_model_of_another_workload_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = SimpleNamespace(workload=SimpleNamespace(name="document_image"))
-    monkeypatch.setattr("app.execution.models.evaluate.load_model", lambda *_, **__: found)
-    with pytest.raises(UsageError, match="runs/a is a model of the workload 'document_image', expected one of brats"):
-        evaluate_run("runs/a", "store", "test", workloads=("brats",))
+def test_a_model_of_another_workload_is_refused(tmp_path: Path) -> None:
+    experiment = Experiment(name="a", workload="document_image").to_dict()
+    checkpoint.save_best(f"{tmp_path}/checkpoint", torch.nn.Linear(1, 1), experiment, {})
+    with pytest.raises(UsageError, match="is a model of the workload 'document_image', expected one of 'brats'"):
+        evaluate_run(str(tmp_path), "store", "test", workloads=("brats",))
 
 
 def test_the_numerics_of_the_scores_stand_in_the_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
