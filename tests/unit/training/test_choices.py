@@ -38,7 +38,8 @@ def test_processes_that_race_end_with_one_choice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("", "Expecting value"),
+        ("", "it is empty"),
+        ("[" * 100_000, "nested too deep"),
         ('{"precision": "fp32"}', "missing key 'workload'"),
         (json.dumps({**vars(choice()), "precision": "fp16"}), "precision: got 'fp16'"),
         (json.dumps({**vars(choice()), "layout": 1}), "unknown key 'layout'"),
