@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from app import stopping
-from app.errors import find_user_error
+from app.errors import ResourceError, find_user_error
+from app.machine import process_limits
 from app.printable import printable
 
 Arguments = TypeVar("Arguments")
@@ -26,6 +27,8 @@ ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",
 }
 """Set before a job starts unless the user has set them."""
+NO_THREAD = "can't start new thread"
+"""As Python says it."""
 MAX_LINE = 4000
 """Characters of an error."""
 
@@ -52,10 +55,24 @@ def run(
     except KeyboardInterrupt:
         fail(stopping.STOPPED, stopping.EXIT_CODE)
     except Exception as error:
-        found = find_user_error(error)
+        found = find_user_error(error) or _of_machine(error)
         if found is not None:
             fail(str(found), found.exit_code)
         raise
+    finally:
+        stopping.listen_no_longer()
+
+
+def _of_machine(error: Exception) -> ResourceError | None:
+    """What this machine refused, where that is what was raised."""
+    if isinstance(error, MemoryError):
+        return ResourceError(
+            f"this machine's memory ran out ({str(error) or 'no more is given'}): end others, or use less"
+        )
+    if isinstance(error, BlockingIOError) or (isinstance(error, RuntimeError) and NO_THREAD in str(error)):
+        limits = "; ".join(map(str, process_limits())) or "the whole machine's is reached (sysctl kernel.pid_max)"
+        return ResourceError(f"no further process or thread can be started: {limits}: raise it, or end others")
+    return None
 
 
 def _parse(arguments: Any, argv: list[str] | None, description: str | None) -> Any:

@@ -8,14 +8,19 @@ dataclasses: both let unknown keys of plain dataclasses pass, neither names the 
 
 import dataclasses
 import difflib
+import re
 import types
 import typing
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from app.errors import UsageError
+from app.errors import UsageError, require
 
 T = TypeVar("T")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
+NUM_NAME_BYTES = 200
+"""Most file systems take 255; files beside a folder add to its name."""
 
 
 def nearest(name: str, valid: list[str]) -> str:
@@ -23,6 +28,14 @@ def nearest(name: str, valid: list[str]) -> str:
     by_folded = {v.casefold(): v for v in valid}
     close = difflib.get_close_matches(name.casefold(), list(by_folded), n=1)
     return f"did you mean {by_folded[close[0]]!r}?" if close else f"valid: {', '.join(sorted(valid))}"
+
+
+def require_folder_name(name: str) -> None:
+    """Raises UsageError unless a folder can have this name, on every system and in every command line."""
+    wanted = "letters, digits and . _ + = -, the first a letter or digit (it names a folder)"
+    require(_NAME.fullmatch(name) is not None, "name", name, wanted)
+    if len(name) > NUM_NAME_BYTES:
+        raise UsageError(f"name: got {len(name)} bytes ({name[:40]}...), expected {NUM_NAME_BYTES} at most")
 
 
 def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:

@@ -1,12 +1,15 @@
 """What jobs show: lines, and progress with an ETA. Live on a terminal, plain lines elsewhere (logs, submissions)."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
 from app.printable import printable
 
@@ -31,6 +34,11 @@ def say(text: str) -> None:
     out.file.flush()
 
 
+def plain(text: str) -> Text:
+    """A cell or title of a table, or a line above it, as `say` has it: rich takes a `str` there for its own markup."""
+    return Text(printable(text, getattr(sys.stdout, "encoding", None)))
+
+
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Advance]:
     """Show `label` advancing to `total`; yields a function to call with the number of items just done."""
@@ -39,6 +47,7 @@ def progress(label: str, total: int) -> Iterator[Advance]:
         yield _plain_advance(label, total)
         return
     name, note = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[note]}", markup=False)
+    told = partial(printable, encoding=out.encoding)
     columns = (
         name,
         BarColumn(),
@@ -49,8 +58,8 @@ def progress(label: str, total: int) -> Iterator[Advance]:
         note,
     )
     with Progress(*columns, console=out) as bar:
-        task = bar.add_task(label, total=total, note="")
-        yield lambda num_done=1, note="": bar.update(task, advance=num_done, note=note)
+        task = bar.add_task(told(label), total=total, note="")
+        yield lambda num_done=1, note="": bar.update(task, advance=num_done, note=told(note))
 
 
 def _plain_advance(label: str, total: int) -> Advance:

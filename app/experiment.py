@@ -1,22 +1,19 @@
 """What is trained: an Experiment is one training, a Study is many. Plain data; nothing here runs anything."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from app.configuration import from_dict, to_dict
+from app.configuration import from_dict, require_folder_name, to_dict
 from app.errors import UsageError, require
 from app.scheduling import Scheduler
 from app.search_space import Parameters, Search, extremes, with_value
+from app.strict_json import MAX_WHOLE_NUMBER, fault
 
 BatchRule = Literal["fixed-global", "fixed-per-worker"]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
-NUM_NAME_BYTES = 200
-"""Most file systems take 255; files beside a folder add to its name."""
 MOST = 1_000_000
 """Of epochs, and of samples a step (assumed)."""
 MOVED = {
@@ -25,13 +22,6 @@ MOVED = {
     "tuning": '"search": {"algorithm": "optuna", "num_trials": 20, "base": {...}, "parameters": {...}}',
 }
 """Keys that a study no longer has, and what says the same."""
-
-
-def _require_name(name: str) -> None:
-    wanted = "letters, digits and . _ + = -, the first a letter or digit (it names a folder)"
-    require(_NAME.fullmatch(name) is not None, "name", name, wanted)
-    if len(name) > NUM_NAME_BYTES:
-        raise UsageError(f"name: got {len(name)} bytes ({name[:40]}...), expected {NUM_NAME_BYTES} at most")
 
 
 @dataclass(frozen=True)
@@ -131,7 +121,7 @@ class Experiment(TrainingOptions):
     """In a study: the experiment whose best network this one begins with, as its task's `weights`; it runs after it."""
 
     def __post_init__(self) -> None:
-        _require_name(self.name)
+        require_folder_name(self.name)
         for name in ("epochs", "batch_size", "evaluate_every_epochs"):
             require(1 <= getattr(self, name) <= MOST, name, getattr(self, name), f"1 to {MOST:,}")
         micro = self.max_micro_batch_size
@@ -140,6 +130,9 @@ class Experiment(TrainingOptions):
         require(decay is None or 0 < decay < 1, "ema_decay", decay, "more than 0 and less than 1, or null")
         require(self.checkpoint_every_s > 0, "checkpoint_every_s", self.checkpoint_every_s, "more than 0")
         require(self.max_retries >= 0, "max_retries", self.max_retries, "0 or more")
+        require(0 <= self.seed <= MAX_WHOLE_NUMBER, "seed", self.seed, f"0 to {MAX_WHOLE_NUMBER}")
+        if (found := fault(self.task)) is not None:  # what is written could not be read
+            raise UsageError(f"task: {found}")
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "Experiment":
@@ -221,7 +214,8 @@ class Study:
     """Trials are compared with those that are validated on the same, by their score; of `pbt` all are members."""
 
     def __post_init__(self) -> None:
-        _require_name(self.name)
+        require_folder_name(self.name)
+        require(0 <= self.seed <= MAX_WHOLE_NUMBER, "seed", self.seed, f"0 to {MAX_WHOLE_NUMBER}")
         require(len(self.experiments) > 0, "experiments", [], "at least one")
         names = [e.name for e in self.experiments]
         repeated = sorted(name for name, count in Counter(names).items() if count > 1)

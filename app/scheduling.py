@@ -1,12 +1,18 @@
 """Which trials go on while a study runs, and with what: the rules of a study file's `scheduler`. Plain data."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.configuration import from_dict, to_dict
-from app.errors import UsageError
+from app.errors import UsageError, require
 from app.search_space import Range, check_choices, condition, value_at, with_value
+
+WHOLE = {"grace_period": 10**6, "max_t": 10**6, "min_samples_required": 10**6, "brackets": 100}
+"""Options of Tune's schedulers that are whole numbers, and the most of each (assumed: no study is longer)."""
+FACTOR, MIN_FACTOR = "reduction_factor", 1.1
+"""Of the trials at a rung one in so many goes on; assumed: with less the rungs are hardly apart."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,19 @@ class Scheduler:
         for ours in ("metric", "mode", "time_attr"):
             if ours in self.options:
                 raise UsageError(f"{ours}: the study sets it: its validation score, more is better, by epochs")
+        if self.name != "pbt":  # whose options have types of their own
+            self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        """Tune takes what it is given, and finds out in the midst of a study, or makes a rung for each of millions."""
+        for name in set(WHOLE) & set(self.options):
+            value, most = self.options[name], WHOLE[name]
+            is_whole = isinstance(value, int) and not isinstance(value, bool)
+            require(is_whole and 1 <= value <= most, name, value, f"a whole number from 1 to {most:,}")
+        if FACTOR in self.options:
+            value = self.options[FACTOR]
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            require(is_number and MIN_FACTOR <= value < math.inf, FACTOR, value, f"a number from {MIN_FACTOR} on")
 
     def check_batches(self, rules: Mapping[str, str]) -> None:
         """Raises UsageError where an experiment would change with its workers; `rules`: the batch rule of each."""

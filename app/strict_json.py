@@ -47,8 +47,8 @@ def parse(content: bytes, where: str, any_number: bool = False) -> Any:
         raise DamagedFileError(where, f"nested too deep, expected at most {MAX_DEPTH} levels") from error
     except ValueError as error:
         raise DamagedFileError(where, f"not JSON: {error}") from error
-    if (fault := _fault(value, any_number)) is not None:
-        raise DamagedFileError(where, fault)
+    if (found := fault(value, any_number)) is not None:
+        raise DamagedFileError(where, found)
     return value
 
 
@@ -73,13 +73,22 @@ def mapping(value: Any) -> dict[str, Any]:
     return value
 
 
+def whole_number(text: str) -> int | None:
+    """What digits from 0 to 9 alone write; None: the text is something else, or beyond MAX_WHOLE_NUMBER."""
+    if not (text.isascii() and text.isdecimal()) or len(text.lstrip("0")) > len(str(MAX_WHOLE_NUMBER)):
+        return None
+    # int("0" * 5000) is refused by Python, which counts the zeros too
+    number = int(text.lstrip("0") or "0")
+    return number if number <= MAX_WHOLE_NUMBER else None
+
+
 def shown(value: Any) -> str:
     """The beginning of a value, for a message."""
     text = repr(value)
     return text if len(text) <= NUM_SHOWN else f"{text[:NUM_SHOWN]}…"
 
 
-def _fault(value: Any, any_number: bool) -> str | None:
+def fault(value: Any, any_number: bool = False) -> str | None:
     """What is wrong with a value or what it holds; not recursive, as depth is what is checked."""
     level, depth = [value], 0
     while level:

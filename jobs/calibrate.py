@@ -3,6 +3,11 @@
 Run again it measures what is new, or nothing.
 """
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.listen_while_loading()
+
 import time
 from dataclasses import dataclass
 from typing import Literal

@@ -3,6 +3,11 @@
 Example: jobs/cluster.py up, then `ray dashboard cluster.yaml` and jobs/submit.py; jobs/cluster.py down at the end.
 """
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.listen_while_loading()
+
 from dataclasses import dataclass
 
 

@@ -1,5 +1,10 @@
 """Score a trained run on cases that it has not seen; writes RUN/evaluation/SPLIT/cases.csv and summary.json."""
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.listen_while_loading()
+
 import time
 from typing import Any
 

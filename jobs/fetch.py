@@ -1,5 +1,10 @@
 """Download a data set, check it, unpack it; stopped and started again, it resumes where it stopped."""
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.listen_while_loading()
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING

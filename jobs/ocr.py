@@ -1,5 +1,10 @@
 """Read the text of a prepared store's pages by OCR, or take over ready text; started again, it does what is missing."""
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.listen_while_loading()
+
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -3,6 +3,11 @@
 What trainings cost comes from a profile, or from earlier runs: no cluster is needed.
 """
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.listen_while_loading()
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -85,9 +90,8 @@ def main(arguments: Arguments) -> None:
     chosen = choose(found, arguments.objective, deadline_s)
     out = absolute(arguments.out)
     files.write_bytes_atomic(out, chosen.plan.to_json().encode())
-    say(
-        f"chosen for least {arguments.objective}: {chosen.plan.strategy} on {plural(chosen.plan.num_workers, 'worker')}"
-    )
+    workers = plural(chosen.plan.num_workers, "worker")
+    say(f"chosen for least {arguments.objective}: {chosen.plan.strategy} on {workers}")
     if arguments.failures_per_worker_day is not None:
         say(checkpoint_advice(profile, study, chosen, arguments.failures_per_worker_day))
     if arguments.job_limit_h is not None:
@@ -270,26 +274,19 @@ def show(found: "Sequence[Forecast]", price_per_worker_hour: float | None) -> No
     """The table of what each candidate takes."""
     from rich.table import Table
 
-    from app.console import console
+    from app.console import console, plain
     from app.reporting.page.formatting import duration
 
-    table = Table("workers", "strategy", "time", "80 % interval", "worker-hours")
-    if price_per_worker_hour is not None:
-        table.add_column("price")
-    table.add_column("above bound")
-    table.add_column("why")
+    priced = [] if price_per_worker_hour is None else ["price"]
+    table = Table("workers", "strategy", "time", "80 % interval", "worker-hours", *priced, "above bound", "why")
     for one in found:
         price = [] if price_per_worker_hour is None else [f"{one.worker_hours * price_per_worker_hour:.2f}"]
-        table.add_row(
-            str(one.plan.num_workers),
-            one.plan.strategy,
-            duration(one.makespan_s),
-            f"{duration(one.low_s)} to {duration(one.high_s)}",
-            f"{one.worker_hours:.3g}",
-            *price,
-            f"{one.above_bound:.0%}",
-            one.plan.reasons[0],
+        cells = (
+            *(str(one.plan.num_workers), one.plan.strategy, duration(one.makespan_s)),
+            *(f"{duration(one.low_s)} to {duration(one.high_s)}", f"{one.worker_hours:.3g}", *price),
+            *(f"{one.above_bound:.0%}", one.plan.reasons[0]),
         )
+        table.add_row(*map(plain, cells))
     console().print(table)
 
 

@@ -1,5 +1,10 @@
 """Use trained models on raw data: labels and pictures of brain scans, classes and a sheet of document pages."""
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.listen_while_loading()
+
 from app.command_line import absolute
 from app.workloads.declaration import PredictFlags
 

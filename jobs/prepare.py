@@ -1,5 +1,10 @@
 """Verify raw data and convert it once into a prepared store; started again, it finishes what is missing."""
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.listen_while_loading()
+
 from app.command_line import absolute
 from app.workloads.declaration import PrepareFlags
 

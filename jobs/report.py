@@ -1,6 +1,11 @@
 """Write the report of one training (--run), or of a study under one strategy or several (--study): report.html, a page
 that needs nothing beside itself, and report.json."""
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.listen_while_loading()
+
 import time
 from collections import Counter
 from dataclasses import dataclass

@@ -3,6 +3,11 @@
 Started again with the same command it resumes where it stopped: finished trials are not run again.
 """
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.listen_while_loading()
+
 import json
 import time
 from dataclasses import dataclass
@@ -113,10 +118,14 @@ def read_study(path: str | None, recipe: str | None, options: tuple[str, ...] = 
 def _study_of_file(path: str, options: tuple[str, ...]) -> Any:
     from app.data import files
     from app.planning.search import study_of
+    from app.strict_json import DamagedFileError
 
     if options:
         raise UsageError("--options are a recipe's; what a file says stands in the file")
-    return study_of(files.read_json(path))
+    try:
+        return study_of(files.read_json(path))
+    except DamagedFileError as error:  # what somebody wrote by hand
+        raise UsageError(str(error)) from error
 
 
 def _study_of_recipe(recipe: str, options: tuple[str, ...]) -> Any:

@@ -3,6 +3,11 @@
 Example: jobs/submit.py --address http://localhost:8265 -- python jobs/study.py --recipe distmis-grid ...
 """
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.listen_while_loading()
+
 from dataclasses import dataclass
 from typing import Annotated
 

@@ -1,5 +1,10 @@
 """Make a small or full-size data set of synthetic cases or pages in the exact format of a real one."""
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.listen_while_loading()
+
 from app.workloads.declaration import SynthesizeFlags
 
 

@@ -1,5 +1,10 @@
 """Train one experiment on any number of workers; started again, it resumes where it stopped."""
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.listen_while_loading()
+
 import time
 
 from app.command_line import absolute

@@ -1,5 +1,10 @@
 """Make a small BERT for a store: a vocabulary learned from its text, random weights; for trials without a network."""
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.listen_while_loading()
+
 import time
 from dataclasses import dataclass
 

@@ -6,6 +6,7 @@ object store a single put.
 """
 
 import errno
+import fcntl
 import itertools
 import json
 import os
@@ -19,6 +20,7 @@ from app.data.regular import check_regular
 from app.data.remote import SILENT_S, open_remote, open_with_folder
 from app.data.walking import walk
 from app.errors import DataError
+from app.machine import memory_bytes
 from app.printable import redacted
 from app.strict_json import parse
 
@@ -65,6 +67,8 @@ def read_bytes(path: str) -> bytes:
     with explained("read", path):
         if not is_url(path):
             with open(check_regular(path), "rb") as file:
+                if (size := os.fstat(file.fileno()).st_size) > (most := memory_bytes()):
+                    raise OSError(errno.EFBIG, f"it has {size:,} bytes, this machine a memory of {most:,}")
                 return file.read()
         system, key = open_remote(path)
         content: bytes = system.cat_file(key)
@@ -153,10 +157,12 @@ def _written_beside(path: str, content: bytes) -> Iterator[str]:
     temporary = os.path.join(folder, f".{uuid.uuid4().hex}{PART_SUFFIX}")
     try:
         with open(temporary, "xb") as file:  # as the user's umask has it: mkstemp's 0600 would hide a shared store
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)  # until it is renamed: by this app.data.store.ownership spares it
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        yield temporary
+            yield temporary
     finally:
         with suppress(FileNotFoundError):
             os.unlink(temporary)

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from app.data import files
 from app.errors import ResourceError, UsageError
+from app.machine import memory_bytes
+from app.strict_json import fault
 
 MARKER = ".synthetic.json"
 """Says which set a folder holds; hidden, so that whatever reads the data set does not see it."""
@@ -22,10 +24,12 @@ def open_folder(folder: str, wanted: dict[str, Any]) -> None:
     """Begin a set described by `wanted` in a new or empty folder, or go on with the same one.
 
     Raises:
-        UsageError: the folder holds something else.
+        UsageError: the folder holds something else, or `wanted` has numbers beyond use.
         DataError: it cannot be written.
     """
     marker = files.join(folder, MARKER)
+    if (wrong := fault(wanted)) is not None:  # what is written could not be read
+        raise UsageError(f"{folder}: {wrong}")
     if files.exists(marker):
         found = files.read_json(marker)
         if found != wanted:
@@ -41,11 +45,17 @@ def write_in_processes(
 ) -> Iterator[Result]:
     """Yield `write(item)` of each item as soon as it is done; `write` and what it takes and gives are pickled.
 
-    `num_bytes` is the memory of a process, for the message when one is killed.
+    `num_bytes` is the memory of a process.
 
     Raises:
-        ResourceError: a process was killed, most likely because memory ran out; and whatever `write` raises.
+        ResourceError: this machine has less memory than one process needs, or one was killed, most likely because
+            memory ran out; and whatever `write` raises.
     """
+    if num_bytes > (most := memory_bytes()):
+        raise ResourceError(
+            f"an item of this size takes {num_bytes / 2**30:,.0f} GiB of memory, this machine has "
+            f"{most / 2**30:,.0f}: make it smaller"
+        )
     if num_processes == 1 or len(items) < 2:
         yield from map(write, items)
         return
@@ -56,7 +66,14 @@ def write_in_processes(
         (signal.SIGINT, signal.SIG_IGN),
     )  # an interrupt is the parent's to answer: workers finish the item that they are at
     try:
-        for future in as_completed([pool.submit(write, item) for item in items]):
+        futures = [pool.submit(write, item) for item in items]
+    except (OSError, RuntimeError):  # a limit of processes or threads: those that were started would wait forever
+        for process in multiprocessing.active_children():
+            process.terminate()
+        pool.shutdown(wait=False)
+        raise
+    try:
+        for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool as error:
         raise ResourceError(

@@ -9,6 +9,7 @@ from typing import Any
 from app.configuration import from_dict, to_dict
 from app.errors import UsageError
 from app.experiment import Study
+from app.strict_json import whole_number
 
 DATA_PARALLEL, EXPERIMENT_PARALLEL, HYBRID = "data-parallel", "experiment-parallel", "hybrid"
 
@@ -78,16 +79,17 @@ def workers_per_trial(strategy: str, num_workers: int) -> int:
         return num_workers
     if strategy == EXPERIMENT_PARALLEL:
         return 1
-    if name != HYBRID or not given.isdecimal():
+    k = whole_number(given)
+    if name != HYBRID or k is None:
         raise UsageError(
             f"strategy: got {strategy!r}, expected auto, {DATA_PARALLEL}, {EXPERIMENT_PARALLEL}, {HYBRID}:K or "
             "plan:FILE"
         )
-    if not 1 <= int(given) <= num_workers:
+    if not 1 <= k <= num_workers:
         raise UsageError(
             f"strategy {strategy}: expected 1 to {num_workers} workers a trial, as there are {num_workers}"
         )
-    return int(given)
+    return k
 
 
 def plan_of_strategy(study: Study, strategy: str, num_workers: int) -> Plan:

@@ -6,19 +6,25 @@ the state of every generator is a function of the step.
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from app.configuration import from_dict
 from app.data import files
 from app.errors import DataError, TrainingError, UsageError
 from app.experiment import Experiment
 from app.printable import redacted
+from app.run_folder.contents import check_score
 from app.run_folder.run import BEST, LAST
+from app.strict_json import shown
+from app.training.choices import check_numerics
 
 FORMAT = 1
+LAST_HOLDS, BEST_HOLDS = ("model", "optimizer", "progress", "numerics"), ("model", "experiment", "metrics")
+"""What is read of them, each a mapping."""
 
 
 @dataclass
@@ -41,6 +47,13 @@ class Progress:
     """Wall time of the attempts before this one."""
     origin: dict[str, Any] = field(default_factory=dict)
     """Where the network's initial weights came from."""
+
+    def __post_init__(self) -> None:
+        for name in ("step", "num_samples", "num_epochs", "epoch_num_steps"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name}: got {getattr(self, name)}, expected 0 or more")
+        for name, value in self.best.items():
+            check_score(name, value)
 
 
 def save_last(
@@ -77,11 +90,16 @@ def save_best(folder: str, model: torch.nn.Module, experiment: dict[str, Any], b
     _write(files.join(folder, BEST), content)
 
 
-def load(path: str, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Read a checkpoint.
+def load_best(path: str, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Weights and what they are: `model`, `experiment` and `metrics`. Raises DataError as `load`."""
+    return load(path, device, BEST_HOLDS)
+
+
+def load(path: str, device: torch.device | str = "cpu", holds: Collection[str] = ("model",)) -> dict[str, Any]:
+    """Read a checkpoint that has a mapping for each name of `holds`.
 
     Raises:
-        DataError: the file is missing, damaged or of another format.
+        DataError: the file is missing, damaged, of another format, or lacks one.
     """
     content = files.read_bytes(path)
     try:
@@ -95,7 +113,29 @@ def load(path: str, device: torch.device | str = "cpu") -> dict[str, Any]:
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         found = state.get("format") if isinstance(state, dict) else type(state).__name__
         raise DataError(f"{path}: checkpoint format {found!r}, expected {FORMAT}")
+    try:
+        _check_content(state, holds)
+    except UsageError as error:
+        raise DataError(f"{path} is damaged: {error}") from error
     return state
+
+
+def _check_content(state: dict[str, Any], holds: Collection[str]) -> None:
+    for name in holds:
+        if not isinstance(state.get(name), dict):
+            raise UsageError(f"{name}: got {shown(state.get(name))}, expected names with values")
+    for name, weights in (("model", state["model"]), ("average", state.get("average") or {})):
+        if not isinstance(weights, dict) or not are_weights(weights):
+            raise UsageError(f"{name}: got {shown(weights)}, expected names with tensors")
+    for name, value in state["metrics"].items() if "metrics" in holds else ():
+        check_score(str(name), value)
+    if "numerics" in holds and state["numerics"]:
+        check_numerics(state["numerics"])
+
+
+def are_weights(values: Mapping[Any, Any]) -> bool:
+    """Whether these are tensors by name, as a state dict is."""
+    return all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in values.items())
 
 
 def _check_archive(content: bytes) -> None:
@@ -106,22 +146,33 @@ def _check_archive(content: bytes) -> None:
 
 
 def load_last(folder: str, device: torch.device) -> dict[str, Any] | None:
-    """The checkpoint to go on from, or None in a new folder."""
+    """The checkpoint to go on from, or None in a new folder. Raises DataError as `load`."""
     path = files.join(folder, LAST)
-    return load(path, device) if files.exists(path) else None
+    return load(path, device, LAST_HOLDS) if files.exists(path) else None
+
+
+def fill(network: torch.nn.Module, weights: Mapping[str, torch.Tensor], path: str) -> None:
+    """Load the weights of the checkpoint at `path`. Raises DataError when they are another network's."""
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise DataError(f"{path}: its weights do not fit its network: {str(error).splitlines()[0]}") from error
 
 
 def progress_of(saved: dict[str, Any] | None, folder: str, score: str) -> Progress:
     """How far the checkpoint `saved` of this folder is, or nowhere where there is none.
 
     The best is what best.pt holds, where that is better by `score` than what the checkpoint knows of: in a population a
-    member keeps its best network when it takes over another's checkpoint."""
+    member keeps its best network when it takes over another's checkpoint. Raises DataError."""
     if saved is None:
         return Progress()
-    progress = Progress(**saved["progress"])
+    try:
+        progress = from_dict(Progress, saved["progress"])
+    except UsageError as error:
+        raise DataError(f"{files.join(folder, LAST)} is damaged: progress: {error}") from error
     path = files.join(folder, BEST)
-    kept = load(path)["metrics"] if files.exists(path) else {}
-    if score in kept and (progress.best_score is None or kept[score] > progress.best_score):
+    kept = load_best(path)["metrics"] if files.exists(path) else {}
+    if kept.get(score) is not None and (progress.best_score is None or kept[score] > progress.best_score):
         progress.best_score, progress.best = kept[score], kept
     return progress
 

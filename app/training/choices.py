@@ -4,14 +4,18 @@ by whichever trial comes first and taken by all others. Free of torch."""
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, get_args
 
 from app.configuration import from_dict, to_dict
 from app.data import files
 from app.errors import DataError, UsageError
 from app.run_folder.study import NUMERICS
+from app.strict_json import DamagedFileError, mapping, parse_as, shown
 
 FOLDER = NUMERICS
+Precision = Literal["fp32", "bf16"]
+PRECISIONS = get_args(Precision)
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Choice:
     """Its kind: the name of a GPU, or `cpu`."""
     network: str
     """What a person knows it by."""
-    precision: Literal["fp32", "bf16"]
+    precision: Precision
     channels_last: bool
     measured_s: Mapping[str, float]
     """Seconds of a step, by option."""
@@ -36,6 +40,15 @@ class Choice:
     @property
     def label(self) -> str:
         return label(self.precision, self.channels_last)
+
+
+def check_numerics(values: Any) -> None:
+    """Raises UsageError unless these name a precision and a memory layout."""
+    found = mapping(values)
+    if found.get("precision") not in PRECISIONS:
+        raise UsageError(f"precision: got {shown(found.get('precision'))}, expected one of {', '.join(PRECISIONS)}")
+    if not isinstance(found.get("channels_last"), bool):
+        raise UsageError(f"channels_last: got {shown(found.get('channels_last'))}, expected true or false")
 
 
 def label(precision: str, channels_last: bool) -> str:
@@ -105,8 +118,6 @@ def _paths(folder: str) -> list[str]:
 
 def _parsed(path: str) -> Choice:
     try:
-        return from_dict(Choice, json.loads(files.read_bytes(path)))
-    except ValueError as error:
-        raise DataError(
-            f"{path} is damaged: {error}; restore it, or delete it, and the next trial chooses again"
-        ) from error
+        return parse_as(partial(from_dict, Choice), files.read_bytes(path), path)
+    except DamagedFileError as error:
+        raise DataError(f"{error}; restore it, or delete it, and the next trial chooses again") from error

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch.optim.swa_utils import AveragedModel
 
+from app.training.checkpoint import fill
+
 
 def ramped(decay: float, num_averaged: int) -> float:
     """What the average of `num_averaged` steps keeps of itself."""
@@ -19,7 +21,8 @@ def ramped(decay: float, num_averaged: int) -> float:
 def start_average(model: torch.nn.Module, decay: float | None, saved: dict[str, Any] | None) -> AveragedModel | None:
     """An average that begins with the next step's weights, or goes on from the one saved; None without a decay.
 
-    `update_parameters(model)` after each step; the averaged network is its `module`.
+    `update_parameters(model)` after each step; the averaged network is its `module`. Raises DataError when what was
+    saved is another network's.
     """
     if decay is None:
         return None
@@ -31,5 +34,5 @@ def start_average(model: torch.nn.Module, decay: float | None, saved: dict[str, 
 
     average = AveragedModel(model, multi_avg_fn=blend).requires_grad_(False)
     if saved is not None:
-        average.load_state_dict(saved)
+        fill(average, saved, "the checkpoint's average")
     return average

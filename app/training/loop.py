@@ -95,7 +95,7 @@ class Training:
         self.numerics, self.numerics_record = self._choose_numerics(saved, model)
         self.model = self.numerics.place(model.to(context.device))
         if saved:
-            self.model.load_state_dict(saved["model"])
+            checkpoint.fill(self.model, saved["model"], self.checkpoints)
         else:
             self.progress.origin = workload.origin(self.task, self.model)
         self.wrapped = context.wrap(torch.compile(self.model) if experiment.compile else self.model)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from app.errors import UsageError
 from app.machine import memory_bytes, num_cores
+from app.strict_json import whole_number
 
 if TYPE_CHECKING:
     import torch
@@ -46,8 +47,7 @@ def threads_per_worker(workers_on_node: int) -> int:
 def thread_limit(environment: Mapping[str, str]) -> int:
     """What OMP_THREAD_LIMIT allows. OpenMP gives no more whatever torch asks for, and oneDNN's kernels then wait for
     the missing threads forever (seen: the weight gradient of a 1x1 convolution)."""
-    limit = environment.get("OMP_THREAD_LIMIT", "")
-    return int(limit) if limit.isdecimal() and int(limit) > 0 else sys.maxsize
+    return whole_number(environment.get("OMP_THREAD_LIMIT", "")) or sys.maxsize
 
 
 def keep_freed_memory() -> bool:

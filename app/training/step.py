@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from app.errors import DataError
 from app.experiment import Experiment, OptimizerConfig
 from app.training.context import WorkerContext, exchange_s
 from app.training.numerics import Numerics
@@ -185,9 +186,16 @@ def _layer_wise(options: OptimizerConfig, groups: list[dict[str, Any]], rate: fl
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """What a checkpoint remembers, with the options that the optimizer was made with: those of a population's member
-    change on the way, and loading would bring back the old ones."""
+    change on the way, and loading would bring back the old ones.
+
+    Raises:
+        DataError: it is not of this optimizer.
+    """
     options = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
-    optimizer.load_state_dict(state)
+    try:
+        optimizer.load_state_dict(state)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise DataError(f"the checkpoint's optimizer does not fit this training's: {error}") from error
     for group, own in zip(optimizer.param_groups, options, strict=True):
         group.update(own)
 

@@ -228,6 +228,9 @@ class Declaration:
     num_cases: str | None = None
     """`module:function` of (task's options, store): the cases by split that a training of them has, for reports. None:
     the rows of the store's manifest by their column `split`."""
+    fingerprint: str | None = None
+    """`module:function` of a store: tells apart what trainings read of it beside its manifest, free of torch. None:
+    nothing."""
     recipes: str | None = None
     """`module:RECIPES`, complete studies by name for --recipe; workloads of one domain may share them."""
     later_facts: tuple[str, ...] = ()

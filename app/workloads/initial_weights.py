@@ -8,6 +8,7 @@ import torch
 from app.data import files
 from app.errors import DataError, UsageError
 from app.printable import redacted
+from app.strict_json import shown
 from app.workloads.initial_weights_place import find_weights
 
 MIN_SHARE = 0.5
@@ -36,6 +37,7 @@ def load_fitting(network: torch.nn.Module, weights: dict[str, torch.Tensor], sou
 
     Raises:
         UsageError: less than MIN_SHARE of the network's tensors fit: these are weights of another network.
+        DataError: one that fits is not finite.
     """
     own = network.state_dict()
     fitting = {key: value for key, value in weights.items() if key in own and own[key].shape == value.shape}
@@ -44,6 +46,8 @@ def load_fitting(network: torch.nn.Module, weights: dict[str, torch.Tensor], sou
             f"{source} fits {len(fitting)} of the network's {len(own)} tensors, expected at least {MIN_SHARE:.0%}: "
             "weights of another network"
         )
+    if wrong := next((key for key, value in fitting.items() if not bool(value.isfinite().all())), None):
+        raise DataError(f"{source}: {wrong}: got weights that are not finite, expected numbers; take another file")
     network.load_state_dict(fitting, strict=False)
     return {
         "source": redacted(source),
@@ -63,4 +67,7 @@ def _parse(path: str) -> dict[str, torch.Tensor]:
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # each format raises classes of its own
         raise DataError(f"{path} holds no weights that can be read: {str(error).splitlines()[0]}") from error
-    return dict(found.get("model", found.get("state_dict", found)))
+    weights = found.get("model", found.get("state_dict", found)) if isinstance(found, dict) else found
+    if not isinstance(weights, dict):
+        raise DataError(f"{path} holds no weights: got {shown(weights)}, expected names with tensors (a state dict)")
+    return {name: value for name, value in weights.items() if isinstance(name, str) and isinstance(value, torch.Tensor)}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from app.configuration import nearest
 from app.data.samples.splits import VALIDATION
 from app.errors import UsageError
+from app.strict_json import shown
 from app.workloads.declaration import Declaration, Recipe
 
 if TYPE_CHECKING:
@@ -38,10 +39,15 @@ def find_workload(name: str) -> "Workload":
     """The workload of that name.
 
     Raises:
-        UsageError: there is none; names the nearest.
+        UsageError: there is none; names the nearest. Or what is at that place is none.
     """
+    from app.workloads.base import Workload
+
     found = _load(_place(name))
-    return cast("Workload", (_load(found.workload) if isinstance(found, Declaration) else found)())
+    kind = _load(found.workload) if isinstance(found, Declaration) else found
+    if not isinstance(kind, type) or Workload not in kind.__mro__:  # the name may be a model's from elsewhere
+        raise UsageError(f"workload {name!r}: got {shown(kind)}, expected a subclass of {Workload.__module__}.Workload")
+    return cast(Workload, kind())
 
 
 def find_check(name: str) -> Callable[[Mapping[str, Any], str], Any]:
@@ -83,6 +89,14 @@ def find_num_cases(name: str) -> Callable[[Mapping[str, Any], str], dict[str, in
     if declared is None or declared.num_cases is None:
         return None
     return cast(Callable[[Mapping[str, Any], str], dict[str, int]], _load(declared.num_cases))
+
+
+def find_fingerprint(name: str) -> Callable[[str], str] | None:
+    """`fingerprint(store)` of the workload of that name, where it declares one."""
+    declared = find_declaration(name)
+    if declared is None or declared.fingerprint is None:
+        return None
+    return cast(Callable[[str], str], _load(declared.fingerprint))
 
 
 def find_recipe(name: str) -> Recipe:

@@ -4,6 +4,11 @@ First brain scans, then document pages, then a study by two strategies and one b
 where it stopped and keeps what is finished.
 """
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.listen_while_loading()
+
 from dataclasses import dataclass
 from pathlib import Path
 

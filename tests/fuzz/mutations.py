@@ -1,9 +1,10 @@
 """Damaged and hostile variants of a file: cut, bits flipped, other JSON in each place, depth, sizes, encodings."""
 
 import gzip
+import io
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 VALUES: tuple[Any, ...] = (
@@ -11,6 +12,8 @@ VALUES: tuple[Any, ...] = (
     "../../etc/passwd", "9" * 5000, "x" * 10_000, [], [None], [[]], {}, {"": None}, {"checksum": 1},
 )  # fmt: skip
 """What is put in the place of another value."""
+ANEW = "packed anew:"
+"""What the names of mutations begin with that no checksum can tell."""
 DEEP = (b"[" * 100_000, b'{"a":' * 100_000, b"[" * 70 + b"]" * 70)
 WHOLE = (
     b"",
@@ -41,6 +44,8 @@ def mutations(name: str, content: bytes, num: int, seed: int) -> Iterator[tuple[
         makers += [_other_cell] * 5
     elif name.endswith(".gz"):
         makers += [_within_gzip] * 5
+    elif name.endswith(".pt"):
+        makers += [_packed_anew] * 5
     for number in range(num):
         if number < len(WHOLE):
             yield f"whole content {WHOLE[number][:20]!r}", WHOLE[number]
@@ -80,36 +85,42 @@ def _encoded(content: bytes, rng: random.Random) -> tuple[str, bytes]:
 
 
 def _other_value(content: bytes, rng: random.Random) -> tuple[str, bytes]:
-    value = json.loads(content)
-    places = list(_places(value))
-    path, put, kind = rng.choice(places)
-    new = rng.choice(VALUES)
-    change = rng.choice(("value", "value", "value", "gone", "key"))
-    if change == "value" or not path:
-        if not path:
-            value = new
-        else:
-            put(new)
-    elif change == "gone":
-        kind()
-    else:
-        put(None)
-        kind()
-    told = f"{'.'.join(map(str, path))}: {change} {new!r:.40}"
+    told, value = _changed(json.loads(content), rng)
     return told, json.dumps(value).encode()
 
 
-def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, Callable[[Any], None], Callable[[], None]]]:
-    """Every place in a JSON value: its path, and what sets and removes the value there."""
-    if not path:
-        yield path, lambda _: None, lambda: None
+def _packed_anew(content: bytes, rng: random.Random) -> tuple[str, bytes]:
+    """A checkpoint as somebody else may write it: its own checksums are right."""
+    import torch
+
+    told, value = _changed(torch.load(io.BytesIO(content), weights_only=True), rng)
+    packed = io.BytesIO()
+    torch.save(value, packed)
+    return f"{ANEW} {told}", packed.getvalue()
+
+
+def _changed(value: Any, rng: random.Random) -> tuple[str, Any]:
+    """The value with another in one of its places, or without what is there, or under another name; what was done."""
+    path, inside, key = rng.choice([((), None, None), *_places(value)])
+    new = rng.choice(VALUES)
+    change = rng.choice(("value", "value", "value", "gone", "name"))
+    told = f"{'.'.join(map(str, path))}: {change} {new!r:.40}"
+    if inside is None:
+        return told, new
+    if change == "value":
+        inside[key] = new
+    elif change == "gone" or isinstance(inside, list):
+        del inside[key]
+    else:
+        inside[str(new)] = inside.pop(key)
+    return told, value
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any, Any]]:
+    """Every place in plain values: its path, the mapping or list that has it, and its key there."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, below in list(items):
-        yield (
-            (*path, key),
-            lambda new, key=key: value.__setitem__(key, new),
-            lambda key=key: value.__delitem__(key),
-        )
+        yield (*path, key), value, key
         yield from _places(below, (*path, key))
 
 

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mutations import mutations
-from subjects import SUBJECTS, Subject
+from mutations import ANEW, mutations
+from subject import Subject
+from subjects import SUBJECTS
 
 from app.checksum import PREFIX
 from app.errors import DataError, TrainingError, TwofoldError
@@ -84,6 +85,7 @@ def test_damage_is_told_or_does_no_harm(subject: Subject, name: str, tmp_path: P
         path.write_bytes(mutated)
         # What never had a checksum in it is taken as it is.
         is_sealed = subject.is_sealed and (PREFIX.encode() in mutated or PREFIX.encode() not in content)
+        is_sealed = is_sealed and not what.startswith(ANEW)
         if (told := verdict(subject, tmp_path, right, is_sealed)) is not None:
             faults.setdefault(told, what)
     path.write_bytes(content)

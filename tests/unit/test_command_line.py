@@ -1,9 +1,10 @@
 """How jobs end: exit codes, one line on stderr for a user's error, a trace for a bug."""
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from app.command_line import ENVIRONMENT, fail, run
 from app.errors import DataError, ResourceError, TrainingError, TwofoldError, UsageError, find_user_error
 from app.experiment import Experiment
+from app.machine import ProcessLimit
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,13 @@ class Arguments:
 
 
 @pytest.fixture(autouse=True)
-def _same_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _same_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     for name in ENVIRONMENT:
         monkeypatch.setenv(name, os.environ.get(name, "0"))
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def ending(main: Callable[[Any], None], argv: list[str] | None = None) -> int:
@@ -79,6 +85,26 @@ def test_errors_for_the_user_are_one_line_and_a_code(
     assert captured.out == ""
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            RuntimeError("can't start new thread"),
+            "no further process or thread can be started: a limit is 40 processes",
+        ),
+        (BlockingIOError(11, "Resource temporarily unavailable"), "no further process or thread can be started: a lim"),
+        (MemoryError("Unable to allocate 3 TiB"), "this machine's memory ran out (Unable to allocate 3 TiB): end "),
+    ],
+)
+def test_what_the_machine_refuses_is_one_line(
+    error: Exception, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.command_line.process_limits", lambda: [ProcessLimit("a limit", 40, 39)])
+    assert ending(raising(error)) == 4
+    line = capsys.readouterr().err
+    assert line.startswith(f"error: {told}") and line.count("\n") == 1
+
+
 def test_a_message_of_several_lines_becomes_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert ending(raising(DataError("no store:\n  a\n\n  b"))) == 3
     assert capsys.readouterr().err == "error: no store:; a; b\n"
@@ -93,44 +119,6 @@ def test_an_error_without_a_message_still_says_something(capsys: pytest.CaptureF
 def test_an_interrupted_job_exits_as_shells_expect(capsys: pytest.CaptureFixture[str]) -> None:
     assert ending(raising(KeyboardInterrupt())) == 130
     assert capsys.readouterr().err.count("\n") == 1
-
-
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_a_job_that_is_told_to_end_says_how_to_go_on(name: str) -> None:
-    code = (
-        "import signal, time\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored where tests run in the background
-        "from dataclasses import make_dataclass\n"
-        "from app.command_line import run\n"
-        "Arguments = make_dataclass('Arguments', [('store', str)])\n"
-        f"run(Arguments, lambda a: (signal.raise_signal(signal.{name}), time.sleep(60)), ['--store', 's'])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
-    assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "error: stopped; run the same command to resume\n"
-
-
-def test_told_twice_a_job_ends_at_once_whatever_it_waits_for() -> None:
-    """The second of two that come together is the same wish: a terminal tells a job and the demo that runs it."""
-    code = """
-import signal, time
-from dataclasses import make_dataclass
-from app.command_line import run
-Arguments = make_dataclass('Arguments', [('store', str)])
-def main(_):
-    try:
-        signal.raise_signal(signal.SIGTERM)
-    finally:
-        signal.raise_signal(signal.SIGTERM)
-        print('tidies up', flush=True)
-        time.sleep(1.1)
-        signal.raise_signal(signal.SIGTERM)
-        print('never', flush=True)
-run(Arguments, main, ['--store', 's'])
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
-    assert (done.returncode, done.stdout) == (130, "tidies up\n")
-    assert done.stderr == "error: stopped; run the same command to resume\n"
 
 
 def test_a_configuration_that_checks_itself_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from app import console
 
@@ -66,6 +67,28 @@ def test_progress_on_a_terminal_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "prepare" in shown
     assert "3/3" in shown
     assert "[1] :x: bad" in shown
+
+
+def test_names_reach_no_terminal_as_codes_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A case may be called so; a live bar has a line, which no name ends."""
+    screen = io.StringIO()
+    monkeypatch.setattr(console, "console", lambda: Console(file=screen, force_terminal=True, width=150))
+    with console.progress("unpack \x1b[31mset", total=2) as advance:
+        advance(2, "a\x1b]0;owned\x07\nerror: all is lost http://me:secret@host")
+    shown = screen.getvalue()
+    assert r"unpack \x1b[31mset" in shown and r"a\x1b]0;owned\x07\nerror: all is lost http://me:***@host" in shown
+    assert "secret" not in shown
+
+
+def test_a_cell_of_a_table_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """rich takes a `str` for its markup, and raises where a tag ends that none began."""
+    screen = io.StringIO()
+    table = Table(title=console.plain("[/x] [bold]s[/bold]"))
+    table.add_column(console.plain("[link=http://a]b"))
+    table.add_row(console.plain("=\x1b[2J"))
+    Console(file=screen, width=80).print(table)
+    for told in ("[/x] [bold]s[/bold]", "[link=http://a]b", r"=\x1b[2J"):
+        assert told in screen.getvalue()
 
 
 def test_lines_said_during_a_live_bar_stay_above_it(tmp_path: Path) -> None:

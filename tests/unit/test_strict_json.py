@@ -8,7 +8,7 @@ from app import checksum
 from app.errors import DataError
 from app.records import Span
 from app.run_folder.run import EXPORT, METRICS, SPANS
-from app.strict_json import DamagedFileError, parse
+from app.strict_json import DamagedFileError, parse, whole_number
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,15 @@ def test_an_edited_file_is_taken_once_its_checksum_is_emptied() -> None:
         EXPORT.parse(edited.encode())
     emptied = json.dumps({**json.loads(edited), "checksum": ""})
     assert EXPORT.parse(emptied.encode()) == {"classes": 4}
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *(("0", 0), ("042", 42), (str(2**63 - 1), 2**63 - 1), ("0" * 5000 + "7", 7)),
+        *((wrong, None) for wrong in ("", "-1", "1.0", "1_0", " 1", "²", "٣", str(2**63), "9" * 5000)),
+    ],
+)
+def test_digits_are_a_number_that_one_can_use_or_none(text: str, number: int | None) -> None:
+    """Python's own int takes 1_0 and ٣, and raises for ², which isdigit, and beyond 4,300 digits."""
+    assert whole_number(text) == number

@@ -7,6 +7,7 @@ here, by names that are checked first, and nothing but folders and plain files i
 import lzma
 import os
 import shutil
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -17,11 +18,18 @@ from typing import IO
 
 from app.console import progress
 from app.data.fetch.download import CHUNK_BYTES, require_space
-from app.errors import DataError
+from app.errors import DataError, TwofoldError
 
 MAX_GROWTH = 100
 """Assumed: scans and pages are compressed, text grows fivefold; what is made to fill disks grows by 1000."""
 ALWAYS_ALLOWED_BYTES = 2**30
+LAST_S = 2**33
+"""The year 2242."""
+DAMAGED = (
+    *(tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError),
+    *(ValueError, LookupError, ArithmeticError, NotImplementedError, struct.error),  # by headers that make no sense
+)
+"""What the libraries raise that read an archive."""
 
 
 def extract_tar(archive: Path, folder: Path, name: str, must_hold: str) -> Path:
@@ -37,20 +45,20 @@ def extract_tar(archive: Path, folder: Path, name: str, must_hold: str) -> Path:
     if target.exists():
         return target
     staging = folder / f".{name}.extracting"
-    with explained(archive), tarfile.open(archive) as tar:
+    with explained(archive, staging), tarfile.open(archive) as tar:
         members = [member for member in tar.getmembers() if not _is_resource_fork(member)]
         paths = [_path_below(name, member, archive) for member in members]
         if PurePosixPath(name, must_hold) not in paths:
             raise DataError(f"{archive} has no {name}/{must_hold}: it is not the expected archive")
         todo = [(m, staging / p) for m, p in zip(members, paths, strict=True) if m.isfile()]
-        todo = [(member, path) for member, path in todo if not is_unpacked(path, member.size, int(member.mtime))]
+        todo = [(one, path) for one, path in todo if not is_unpacked(path, one.size, seconds_of(one.mtime))]
         staging.mkdir(parents=True, exist_ok=True)
         num_bytes = sum(member.size for member, _ in todo)
         check_growth(num_bytes, archive)
         require_space(folder, num_bytes, f"unpacking {archive.name}")
         with progress(f"unpack {archive.name}", len(todo)) as advance:
             for member, path in todo:
-                write_file(member_content(tar, member), path, member.size, int(member.mtime), archive, sync=True)
+                write_file(member_content(tar, member), path, member.size, seconds_of(member.mtime), archive, sync=True)
                 advance()
     os.replace(staging / name, target)
     shutil.rmtree(staging)
@@ -82,11 +90,19 @@ def _path_below(name: str, member: tarfile.TarInfo, archive: Path) -> PurePosixP
 
 
 def safe_path(name: str, archive: Path) -> PurePosixPath:
-    """The path of a member; raises DataError where it leads out of the folder that it is unpacked into."""
+    """The path of a member; raises DataError for a name that no file has, or that leads out of the folder that it is
+    unpacked into."""
+    if "\0" in name:
+        raise DataError(f"{archive}: got the name {name!r:.100}, expected one without NUL; it is no data set")
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name:
         raise DataError(f"{archive}: {name} points outside the folder; it is not the expected archive")
     return path
+
+
+def seconds_of(modified: float) -> int:
+    """The time of a member; 0 for one that no file has."""
+    return int(modified) if 0 <= modified <= LAST_S else 0
 
 
 def is_unpacked(path: Path, num_bytes: int, modified_s: int) -> bool:
@@ -133,11 +149,18 @@ def removed_unless_whole(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def explained(archive: Path) -> Iterator[None]:
-    """Whatever goes wrong with an archive or the folder that it is unpacked into becomes a DataError."""
+def explained(archive: Path, staging: Path) -> Iterator[None]:
+    """Whatever goes wrong with an archive or the folder that it is unpacked into becomes a DataError; of an archive
+    that is none of a data set nothing stays, for what is unpacked next would take it over."""
     try:
         yield
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError) as error:
+    except DataError:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    except TwofoldError:
+        raise
+    except DAMAGED as error:
+        shutil.rmtree(staging, ignore_errors=True)
         raise DataError(f"{archive} is damaged or no archive ({error}); delete it and fetch it again") from error
     except FileNotFoundError as error:
         raise DataError(f"no such file: {archive}") from error

@@ -23,6 +23,7 @@ from typing import IO
 
 from app.console import progress, say
 from app.errors import DataError, ResourceError, UsageError
+from app.strict_json import whole_number
 
 CHUNK_BYTES = 2**20
 TIMEOUT_S = 30.0
@@ -196,7 +197,7 @@ def _request(url: str, start: int, validator: str | None, timeout_s: float) -> h
         error.close()
         if error.code == 416 and start:
             length = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
-            if length and int(length.group(1)) == start:
+            if length and whole_number(length.group(1)) == start:
                 return None
             return _request(url, 0, None, timeout_s)
         if error.code in TRANSIENT_STATUS:
@@ -229,13 +230,11 @@ def _as_source(response: http.client.HTTPResponse, asked_from: int) -> Source:
         validator = None  # a weak ETag may not be used for ranges
     if response.status == 206:
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-        if not found or int(found.group(1)) != asked_from:
+        if not found or whole_number(found.group(1)) != asked_from:
             seen = response.headers.get("Content-Range")
             raise DataError(f"{response.url}: asked for the bytes from {asked_from} on, got the range {seen}")
-        total = None if found.group(2) == "*" else int(found.group(2))
-        return Source(response, asked_from, total, validator)
-    length = response.headers.get("Content-Length", "")
-    return Source(response, 0, int(length) if length.isdigit() else None, validator)
+        return Source(response, asked_from, whole_number(found.group(2)), validator)  # None: `*`
+    return Source(response, 0, whole_number(response.headers.get("Content-Length", "")), validator)
 
 
 def _copy(source: Source, part: Path) -> None:

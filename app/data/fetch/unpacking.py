@@ -24,6 +24,7 @@ from app.data.fetch.archive import (
     is_unpacked,
     member_content,
     safe_path,
+    seconds_of,
     write_file,
 )
 from app.data.fetch.download import CHUNK_BYTES, require_space
@@ -56,7 +57,7 @@ def extract_data_set(archive: Path, target: Path, must_hold: tuple[str, ...]) ->
     staging = target.with_name(f".{target.name}.extracting")
     num_bytes = archive.stat().st_size if archive.is_file() else 0
     num_written = unpacked_bytes = 0
-    with explained(archive), _opened(archive) as entries:
+    with explained(archive, staging), _opened(archive) as entries:
         staging.mkdir(parents=True, exist_ok=True)
         there_bytes = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())  # of an earlier call
         require_space(staging, num_bytes - there_bytes, f"unpacking {archive.name}")  # at least: images do not compress
@@ -67,11 +68,7 @@ def extract_data_set(archive: Path, target: Path, must_hold: tuple[str, ...]) ->
                 if path.name.startswith("._"):  # macOS writes one beside each file
                     continue
                 unpacked_bytes += entry.num_bytes
-                try:
-                    check_growth(unpacked_bytes, archive)
-                except DataError:
-                    shutil.rmtree(staging)
-                    raise
+                check_growth(unpacked_bytes, archive)
                 if not is_unpacked(path, entry.num_bytes, entry.modified_s):
                     if entry.num_bytes > CHUNK_BYTES:  # it may be larger than its share of the archive
                         require_space(staging, entry.num_bytes, f"unpacking {archive.name}")
@@ -119,7 +116,7 @@ def _tar_entries(tar: tarfile.TarFile, raw: IO[bytes], archive: Path) -> Iterato
         if not member.isfile():
             raise DataError(f"{archive}: {member.name} is neither a file nor a folder; unpack it by hand")
         open_member = partial(member_content, tar, member)
-        yield _Entry(member.name, member.size, int(member.mtime), open_member, raw.tell())
+        yield _Entry(member.name, member.size, seconds_of(member.mtime), open_member, raw.tell())
 
 
 def _zip_entries(opened: zipfile.ZipFile, archive: Path) -> Iterator[_Entry]:
@@ -128,7 +125,7 @@ def _zip_entries(opened: zipfile.ZipFile, archive: Path) -> Iterator[_Entry]:
             continue
         if stat.S_ISLNK(info.external_attr >> 16):
             raise DataError(f"{archive}: {info.filename} is neither a file nor a folder; unpack it by hand")
-        modified_s = int(time.mktime((*info.date_time, 0, 0, -1)))
+        modified_s = seconds_of(time.mktime((*info.date_time, 0, 0, -1)))
         open_member = partial(_open_zipped, opened, info, archive)
         yield _Entry(info.filename, info.file_size, modified_s, open_member, info.header_offset)
 

@@ -10,7 +10,7 @@ from app import checksum
 from app.data import files
 from app.errors import DataError, UsageError
 from app.printable import redacted
-from app.strict_json import DamagedFileError, parse
+from app.strict_json import DamagedFileError, fault, parse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,10 +116,12 @@ def claim_store(store: str, options: Mapping[str, Any]) -> None:
     """Note how the store is made, in its store.json; every later call has to say the same.
 
     Raises:
-        UsageError: it was made otherwise.
+        UsageError: it was made otherwise, or an option has a value that could not be read back.
         DataError: store.json is damaged.
     """
     path, options = files.join(store, STORE_NAME), redacted(options)
+    if (found := fault(options)) is not None:
+        raise UsageError(f"the options of the store: {found}")
     seen = redacted(read_claim(store)) if files.exists(path) else options
     if seen != options:
         keys = [key for key in {**options, **seen} if seen.get(key) != options.get(key)]

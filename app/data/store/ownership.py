@@ -13,9 +13,10 @@ from app.data import files
 from app.errors import DataError, UsageError
 
 LOCK_NAME = ".lock"
-LEFTOVER_AGE_S = 600.0
-"""A file that is half written for longer than this is of a process that was killed: whoever does not hold the folder
-(a report, an evaluation) may be writing a younger one."""
+BEGUN_S, LEFTOVER_AGE_S = 5.0, 600.0
+"""A file that is half written is of a process that was killed when nobody has it locked and it is no longer just begun,
+or, where locks are not known, when it is as old as this: whoever does not hold the folder (a report, an evaluation) may
+be writing one. Assumed."""
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def held(folder: str, what: str) -> Iterator[None]:
 def _lock(path: str, folder: str, what: str) -> int:
     """Descriptor of the file, locked and with its owner in it."""
     while True:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)  # a link's file would be written over
         try:
             _take(lock, folder, what)
             if _is_at(lock, path):
@@ -108,10 +109,25 @@ def _missing(folder: str) -> list[str]:
 
 
 def _remove_leftovers(folder: str) -> None:
-    before_s = time.time() - LEFTOVER_AGE_S
     for place, _, names in os.walk(folder):
         for name in names:
             path = os.path.join(place, name)
-            if name.startswith(".") and name.endswith(files.PART_SUFFIX) and os.lstat(path).st_mtime < before_s:
+            if name.startswith(".") and name.endswith(files.PART_SUFFIX):
                 with suppress(OSError):
-                    os.unlink(path)
+                    if _is_left(path):
+                        os.unlink(path)
+
+
+def _is_left(path: str) -> bool:
+    """Whether nobody writes the file any longer."""
+    age_s = time.time() - os.lstat(path).st_mtime
+    if age_s > LEFTOVER_AGE_S or age_s < BEGUN_S:
+        return age_s > LEFTOVER_AGE_S
+    part = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError:  # it is written, or there are no locks
+        return False
+    finally:
+        os.close(part)

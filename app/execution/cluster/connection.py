@@ -22,6 +22,7 @@ from app.planning.plan import Plan
 from app.records import WorkerKind
 from app.reporting.page.formatting import plural
 from app.stopping import listen_again
+from app.strict_json import whole_number
 from app.training.order import Feeding
 
 SPARE_CPUS = 2
@@ -99,7 +100,7 @@ def _join(address: str) -> None:
 
 def _reach(address: str) -> None:
     host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+    if not host or not 0 < (whole_number(port) or 0) < 2**16:
         raise ValueError("expected HOST:PORT")
     socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_S).close()
 

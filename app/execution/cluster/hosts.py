@@ -92,6 +92,8 @@ def read_hosts_file(path: str) -> HostsFile:
         raise UsageError(f"{path}: {error.strerror or error}; expected a cluster.yaml as it lies at the top") from error
     except yaml.YAMLError as error:
         raise UsageError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
     except KeyError as error:
         raise UsageError(f"{path}: no {error.args[0]!r}, expected all that cluster.yaml at the top has") from error
     except TypeError as error:

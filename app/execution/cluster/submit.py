@@ -133,10 +133,13 @@ def follow(client: Any, job: str) -> Ending:
     Raises:
         ResourceError: the server has not answered for GIVE_UP_S seconds, or no longer takes the token; the job may
             still run.
+        RuntimeError: an event loop runs in this thread, which would stand still meanwhile.
     """
     import aiohttp
     from ray.exceptions import AuthenticationError
 
+    if asyncio._get_running_loop() is not None:
+        raise RuntimeError("follow: an event loop runs in this thread; use asyncio.to_thread(follow, client, job)")
     shown = _Shown()
     while True:
         try:

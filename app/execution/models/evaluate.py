@@ -16,7 +16,6 @@ from app import records
 from app.configuration import to_dict
 from app.console import progress
 from app.data import files
-from app.errors import UsageError
 from app.execution.models.model import TrainedModel, load_model, weights_file
 from app.execution.models.offline import without_hub
 from app.execution.models.predict import map_with_model
@@ -97,10 +96,7 @@ def check_run(
         DataError: the run has no model or cannot be written, or the store no case in the split.
         UsageError: the model is of none of the `workloads`, where these are given, or does not fit the store.
     """
-    model = load_model(run, task_options=task_options)
-    if workloads and model.workload.name not in workloads:
-        wanted = " or ".join(workloads)
-        raise UsageError(f"{run} is a model of the workload {model.workload.name!r}, expected one of {wanted}")
+    model = load_model(run, task_options=task_options, workloads=workloads)
     model.workload.resolve_task(model.task, store)  # says when the store has other classes
     case_ids = model.workload.validation_ids(model.task, store, split)
     files.check_folder(files.join(run, EVALUATIONS, split))

@@ -7,11 +7,10 @@ from typing import Any
 from rich.live import Live
 from rich.table import Table
 
-from app.console import console, say
+from app.console import console, plain, say
 from app.execution.studies.eta import study_eta_s
 from app.execution.studies.state import StudyState
 from app.execution.trials.display import PLAIN_INTERVAL_S
-from app.printable import printable
 from app.records import StudyTrial
 
 COLUMNS = ("trial", "stage", "k", "state", "epoch", "loss", "score", "samples/s", "waiting", "ETA")
@@ -45,7 +44,7 @@ class StudyDisplay:
 
     def event(self, text: str) -> None:
         if self._live is not None:
-            self._live.console.print(printable(text), markup=False, highlight=False)
+            self._live.console.print(plain(text), highlight=False)
         else:
             say(text)
 
@@ -75,15 +74,14 @@ class StudyDisplay:
 
     def _table(self, statuses: Mapping[str, Mapping[str, Any]], eta_s: float | None = None) -> Table:
         state = self._state
-        table = Table(
-            title=f"{state.study.name}, {state.plan.strategy}: {summary(state, len(statuses), eta_s, len(self.silent))}"
-        )
+        told = summary(state, len(statuses), eta_s, len(self.silent))
+        table = Table(title=plain(f"{state.study.name}, {state.plan.strategy}: {told}"))
         for column in COLUMNS:
             table.add_column(column, justify="left" if column in ("trial", "state") else "right")
         order = sorted(state.trials.values(), key=lambda t: (t.name not in statuses, t.status == "waiting"))
         for trial in order[:NUM_ROWS]:
             cells = row(trial, statuses.get(trial.name), self.silent.get(trial.name))
-            table.add_row(*(cells.get(column, "") for column in COLUMNS))
+            table.add_row(*(plain(cells.get(column, "")) for column in COLUMNS))
         if len(order) > NUM_ROWS:
             table.caption = f"and {len(order) - NUM_ROWS} more"
         return table

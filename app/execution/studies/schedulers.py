@@ -86,7 +86,7 @@ def make_scheduler(
         defaults = {"grace_period": MEDIAN_GRACE, "min_time_slice": math.inf}
     else:
         ours = {}
-    check_options("scheduler", scheduler.options, known)
+    check_options("scheduler", scheduler.options, [*known, "widen"])  # the last stands beside them in a study's file
     scheduler_of: TrialScheduler = made("scheduler", name, kind, {**defaults, **scheduler.options, **ours})
     return scheduler_of
 

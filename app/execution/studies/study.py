@@ -62,7 +62,8 @@ def run_study(study: Study, plan: Plan, setting: StudySetting, start_s: float | 
     ledger = Ledger(setting.folder)
     with held(setting.folder, "the study in"):
         ledger.claim(study, plan)
-        claim_stores(setting.folder, {e.store or UNNAMED: stores[e.name] for e in study.experiments})
+        read = {(e.store or UNNAMED, e.workload) for e in study.experiments}
+        claim_stores(setting.folder, {e.store or UNNAMED: stores[e.name] for e in study.experiments}, read)
         finished = {e.name: record for e in study.experiments if (record := ledger.finished(e.name)) is not None}
         before = ledger.read_record()
         if before is not None and before.status == "finished" and _is_all(before, finished):

@@ -9,7 +9,7 @@ from typing import Any
 from rich.live import Live
 from rich.table import Table
 
-from app.console import console, say
+from app.console import console, plain, say
 from app.errors import DataError
 from app.run_folder.run import STATUS
 
@@ -73,11 +73,12 @@ class TrainingDisplay:
         return {} if status == self._seen else status
 
     def _table(self, status: dict[str, Any]) -> Table:
-        table = Table(title=f"{self._name} on {self._num_workers} worker(s), {time.monotonic() - self._began:.0f} s")
+        took_s = time.monotonic() - self._began
+        table = Table(title=plain(f"{self._name} on {self._num_workers} worker(s), {took_s:.0f} s"))
         cells = status_cells(status) if status else {"state": "starting workers, first samples, choice of numerics"}
         for name in cells:
-            table.add_column(name)
-        table.add_row(*cells.values())
+            table.add_column(plain(name))
+        table.add_row(*map(plain, cells.values()))
         return table
 
 

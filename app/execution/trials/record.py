@@ -1,7 +1,7 @@
 """A trial's folder from its experiment to its record."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from app import records
@@ -16,7 +16,7 @@ from app.records import TrialRecord
 from app.run_folder.contents import StoreClaim
 from app.run_folder.run import CONFIG, FAILURE, ORIGIN, RECORD, STORES
 from app.training.order import Order
-from app.workloads.registry import find_declaration, find_workload
+from app.workloads.registry import find_declaration, find_fingerprint, find_workload
 
 NUM_NAMES = 4
 """How many names of tensors a line shows."""
@@ -75,9 +75,12 @@ def claim_folder(order: Order) -> TrialRecord | None:
     return record if record is not None and record.status == "finished" else None
 
 
-def claim_stores(folder: str, stores: Mapping[str, str]) -> None:
+def claim_stores(folder: str, stores: Mapping[str, str], workloads: Collection[tuple[str, str]] = ()) -> None:
     """The folder of a run or study is trained on these stores, by name, from now on. What a workload of one's own reads
     may have no manifest, and is not told apart.
+
+    Args:
+        workloads: that are trained, each with the name of its store: some read more than the cases of the manifest.
 
     Raises:
         UsageError: what is in it comes from a store with other contents.
@@ -86,6 +89,9 @@ def claim_stores(folder: str, stores: Mapping[str, str]) -> None:
     before = STORES.find(folder) or {}
     told = {name: fingerprint(store) for name, store in stores.items() if has_manifest(store)}
     now = {name: StoreClaim(redacted(stores[name]), found) for name, found in told.items()}
+    for name, workload in workloads:
+        if name in told and (more := find_fingerprint(workload)) is not None:
+            now[f"{name}:{workload}"] = StoreClaim(now[name].store, more(stores[name]))
     for name, found in now.items():
         known = before.get(name, found)
         if known.fingerprint != found.fingerprint:

@@ -37,7 +37,7 @@ def _run_held(order: Order, loggers: Loggers | None) -> TrialRecord:
     if order.launcher == "local" and order.num_workers != 1:
         raise UsageError(f"without Ray one worker trains in this process; got {order.num_workers} workers")
     finished = claim_folder(order)
-    claim_stores(order.folder, {"": order.store})
+    claim_stores(order.folder, {"": order.store}, {("", experiment.workload)})
     if finished is not None:
         say(f"{name}: already finished; skipped ({order.folder})")
         return finished

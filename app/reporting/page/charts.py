@@ -7,9 +7,9 @@ carry the number of their row in the table.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from app.errors import UsageError
+from app.reporting.page.markup import escape
 
 Axis = Callable[[float], float]
 """From a value to its place."""

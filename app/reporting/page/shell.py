@@ -1,8 +1,6 @@
 """What is around the content of every page: one file that fetches nothing, its style inside."""
 
-from html import escape
-
-from app.reporting.page.markup import Html
+from app.reporting.page.markup import Html, escape
 from app.reporting.page.style import STYLE
 
 

@@ -1,9 +1,7 @@
 """The top of a report: what was done and what came out, in two sentences and a few figures."""
 
-from html import escape
-
 from app.reporting.page import formatting
-from app.reporting.page.markup import Html
+from app.reporting.page.markup import Html, escape
 from app.reporting.page.scores import ScoreTexts
 from app.reporting.run.run_files import Run, ScoredSplit
 from app.reporting.run.sections import interval_text

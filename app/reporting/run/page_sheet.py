@@ -4,13 +4,12 @@ import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import Any
 
 from app.configuration import from_dict
 from app.errors import UsageError
 from app.reporting.page import formatting
-from app.reporting.page.markup import Column, Html, image, section, table, text
+from app.reporting.page.markup import Column, Html, escape, image, section, table, text
 from app.reporting.page.shell import document, footer
 from app.strict_json import mapping, shown
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from html import escape
 from typing import Any, TypeVar
 
 from app.configuration import to_dict
 from app.records import ScoreNames
-from app.reporting.page.markup import Html
+from app.reporting.page.markup import Html, escape
 from app.reporting.page.scores import ScoreTexts, merge_names
 from app.reporting.page.shell import document, footer
 from app.reporting.run import documents, run_files, sections

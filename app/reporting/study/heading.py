@@ -1,10 +1,9 @@
 """The top of a study's report: the finding in a few sentences, and the figures behind it."""
 
 from collections import Counter
-from html import escape
 
 from app.reporting.page import formatting
-from app.reporting.page.markup import Html
+from app.reporting.page.markup import Html, escape
 from app.reporting.study.comparison import Comparison, best_score
 from app.reporting.study.numbers import Cost
 from app.reporting.study.study_files import StudyRun

@@ -6,12 +6,12 @@ Kinds of time differ in colour, in pattern and by the number of their row in the
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from app.errors import UsageError
 from app.records import StudyTrial
 from app.reporting.page import charts
 from app.reporting.page.charts import CHARACTER_WIDTH, Series, rule, svg, text_at, tick_label, ticks
+from app.reporting.page.markup import escape
 from app.reporting.study.timeline import KINDS, Row, Segment, stints, workers_of
 
 WIDTH = 960

@@ -46,6 +46,7 @@ DOCUMENT_TEXT = Declaration(
     synthesize=SYNTHESIZE,
     check="app.workloads.documents.text.checks:check",
     num_cases="app.workloads.documents.store.counts:num_cases_with_text",
+    fingerprint="app.workloads.documents.ocr.texts:fingerprint",
     recipes=RECIPES,
     later_facts=("ocr",),
 )

@@ -263,3 +263,11 @@ def test_a_web_server_that_says_nothing_is_told_and_not_waited_for(monkeypatch: 
         pytest.raises(DataError, match=r"cannot read http://.*said nothing for 60 s"),
     ):
         files.read_bytes(f"http://127.0.0.1:{port}/store/manifest.parquet")
+
+
+def test_a_file_larger_than_memory_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    """An honest header, and nothing behind it: a sparse file costs whoever makes it nothing."""
+    with (tmp_path / "huge.json").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(DataError, match=r"cannot read .*huge\.json: it has 1,099,511,627,776 bytes, this machine"):
+        files.read_bytes(str(tmp_path / "huge.json"))

@@ -156,7 +156,7 @@ def test_a_right_input_comes_to_ray(start: Callable[..., None], flags: tuple[str
         ((*EVALUATE, "--run", "{}/nowhere"), 3, "the model {}/nowhere does not exist"),
         ((*EVALUATE, "--run", "{}/empty"), 3, "{}/empty holds no model"),
         ((*EVALUATE, "--run", "{}/broken"), 3, "best.pt: not a readable checkpoint"),
-        ((*EVALUATE, "--run", "{}/image"), 2, "of the workload 'document_image', expected one of brats"),
+        ((*EVALUATE, "--run", "{}/image"), 2, "of the workload 'document_image', expected one of 'brats'"),
         ((*EVALUATE, "--run", "{}/run", "--store", "{}/nowhere"), 3, "store {}/nowhere does not exist"),
         ((*EVALUATE, "--run", "{}/run", "--store", "{}/untold", "--split", "validation"), 3, "no labelled case"),
         ((*EVALUATE, "--run", "{}/full"), 3, "{}/full/evaluation is not a folder"),

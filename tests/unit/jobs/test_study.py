@@ -26,11 +26,22 @@ def test_a_study_comes_from_a_file_or_from_a_recipe(tmp_path: Path) -> None:
             read_study(*both_or_neither)
 
 
+@pytest.mark.parametrize(
+    ("epochs", "told"), [("1e400", "got inf"), ("1" * 40, "got a number of 130 bits"), ("[", "not")]
+)
+def test_numbers_that_nobody_can_use_are_refused_as_any_wrong_value(tmp_path: Path, epochs: str, told: str) -> None:
+    """With exit code 2, before anything starts."""
+    path = tmp_path / "study.json"
+    path.write_text(json.dumps(STUDY.to_dict()).replace('"epochs": 10', f'"epochs": {epochs}'))
+    with pytest.raises(UsageError, match=rf"study\.json is damaged: {told}"):
+        read_study(str(path), None)
+
+
 def test_a_scheduler_or_search_that_does_not_run_is_refused_when_the_study_is_read(tmp_path: Path) -> None:
     """So jobs/plan.py and jobs/calibrate.py refuse it as well, not only the study that they are for."""
     path = tmp_path / "study.json"
     for more, message in (
-        ({"scheduler": {"name": "asha", "grace_period": 0}}, "grace_period must be positive"),
+        ({"scheduler": {"name": "asha", "grace_period": 0}}, "scheduler: grace_period: got 0, exp"),
         ({"search": {"algorithm": "optunaa", "parameters": {"ema_decay": [0.9]}, "trials": ["a"]}}, "'optunaa'"),
     ):
         path.write_text(json.dumps({**STUDY.to_dict(), **more}))

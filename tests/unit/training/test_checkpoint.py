@@ -7,6 +7,7 @@ from app.errors import DataError, TrainingError
 from app.training import checkpoint
 from app.training.checkpoint import Progress
 from app.training.ema import start_average
+from app.training.step import load_optimizer
 
 CPU = torch.device("cpu")
 
@@ -110,3 +111,44 @@ def test_a_write_that_fails_leaves_the_one_before(tmp_path: Path, monkeypatch: p
     state = checkpoint.load_last(str(tmp_path), CPU)
     assert state is not None and state["progress"]["step"] == 5
     assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+
+
+WRONG = (None, [], 1, "x", torch.zeros(3))
+NAMES = ("model", "optimizer", "progress", "numerics")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        *((name, value, f"{name}: got ") for name in NAMES for value in WRONG),
+        ("model", {"weight": 1}, r"model: got \{'weight': 1\}, expected names with tensors"),
+        ("model", {1: torch.zeros(3)}, "model: got .* expected names with tensors"),
+        ("average", {"a": 3}, "average: got .* expected names with tensors"),
+        ("progress", {"stpe": 3}, "progress: unknown key 'stpe': did you mean 'step'"),
+        ("progress", {"step": "x"}, "progress: step: got 'x'"),
+        ("progress", {"step": -1}, "progress: step: got -1, expected 0 or more"),
+        ("progress", {"best": {"dice": [1]}}, r"progress: dice: got \[1\], expected a number or null"),
+        ("numerics", {"precision": "fp8", "channels_last": True}, "precision: got 'fp8', expected one of fp32, bf16"),
+        ("numerics", {"precision": "fp32", "channels_last": 1}, "channels_last: got 1, expected true or false"),
+    ],
+)
+def test_what_is_not_as_it_was_written_is_one_line(tmp_path: Path, name: str, value: object, message: str) -> None:
+    saved(tmp_path)
+    path = tmp_path / "last.pt"
+    torch.save({**torch.load(path, weights_only=True), name: value}, path)
+    with pytest.raises(DataError, match=rf"last\.pt is damaged: {message}"):
+        checkpoint.progress_of(checkpoint.load_last(str(tmp_path), CPU), str(tmp_path), "dice")
+
+
+def test_weights_optimizer_and_average_of_others_are_one_line(tmp_path: Path) -> None:
+    model = torch.nn.Linear(3, 1)
+    _, optimizer = saved(tmp_path)
+    state = checkpoint.load_last(str(tmp_path), CPU)
+    assert state is not None
+    with pytest.raises(DataError, match=r"a/last\.pt: its weights do not fit its network"):
+        checkpoint.fill(model, state["model"], "a/last.pt")
+    with pytest.raises(DataError, match="average: its weights do not fit its network"):
+        start_average(model, 0.9, state["model"])
+    for wrong in ([], {}, {"state": [], "param_groups": optimizer.state_dict()["param_groups"]}):
+        with pytest.raises(DataError, match="the checkpoint's optimizer does not fit"):
+            load_optimizer(optimizer, wrong)  # type: ignore[arg-type]

@@ -7,13 +7,13 @@
 """
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.data import files
 from app.data.inside import listed_path
 from app.errors import DataError
+from app.strict_json import whole_number
 from app.workloads.brats.source.layouts import MODALITIES, Source
 from app.workloads.volumes.source.case_files import CaseFiles, distinct, ending_of, is_nifti, stem_of
 
@@ -87,7 +87,7 @@ def channel_order(description: str) -> Order:
             "each once (nnU-Net)"
         )
     keys = _sorted_keys(facts)
-    if not all(key.isdecimal() and int(key) == number for number, key in enumerate(keys)):
+    if not all(whole_number(key) == number for number, key in enumerate(keys)):
         raise DataError(f"{description} numbers the channels {', '.join(keys)}; expected 0 to 3 (nnU-Net)")
     return tuple(named.index(modality) for modality in MODALITIES)
 
@@ -207,7 +207,8 @@ def _raw_names(facts: Any) -> list[str]:
 
 
 def _sorted_keys(facts: Any) -> list[str]:
-    return sorted(_named_channels(facts), key=lambda key: (int(key) if key.isdecimal() else sys.maxsize, key))
+    numbers = {key: whole_number(key) for key in _named_channels(facts)}
+    return sorted(numbers, key=lambda key: (numbers[key] is None, numbers[key] or 0, key))
 
 
 def _named_channels(facts: Any) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def challenge_of_names(ids: Sequence[str]) -> str | None:
 
 
 def _challenge_of_name(case: str) -> str | None:
-    match = re.match(r"brats-([a-z]+)-\d+(?:-(\d+))?", case, re.IGNORECASE)
+    match = re.match(r"brats-([a-z]+)-\d+(?:-([0-9]{1,9}))?", case, re.IGNORECASE)
     challenge = CODES_OF_NAMES.get(match[1].lower()) if match else None
     if match and challenge and match[1].lower() == "gli" and int(match[2] or 0) >= FIRST_TIME_AFTER_TREATMENT:
         return "brats2024"

@@ -1,5 +1,6 @@
 """OCR text of a store: the rows that jobs/ocr.py writes as `ocr/part-NNNNN.parquet`, and their reading by page id."""
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -134,6 +135,11 @@ def text_parts(root: str) -> tuple[tuple[str, str], ...]:
     return tuple((path, str(files.stamp(path))) for path in paths)
 
 
+def fingerprint(root: str) -> str:
+    """What tells apart the texts that a store has now from any others; a copy of the store has the same."""
+    return _fingerprint(text_parts(root))
+
+
 def write_part(root: str, pages: Sequence[PageText]) -> str:
     """Write one more part, atomically; its path.
 
@@ -149,6 +155,12 @@ def write_part(root: str, pages: Sequence[PageText]) -> str:
     path = files.join(root, OCR_FOLDER, f"part-{number:05d}.parquet")
     write_table(path, pa.Table.from_pylist([asdict(page) for page in pages], schema))
     return path
+
+
+@lru_cache(maxsize=8)
+def _fingerprint(parts: tuple[tuple[str, str], ...]) -> str:
+    told = [(files.name_of(path), hashlib.sha256(files.read_bytes(path)).hexdigest()) for path, _ in parts]
+    return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
 @lru_cache(maxsize=2)

@@ -10,6 +10,7 @@ from pathlib import Path
 from app.data import files
 from app.data.regular import IrregularFileError, check_regular
 from app.errors import ResourceError
+from app.strict_json import whole_number
 from app.workloads.documents.pages.bad_page import BadPage
 
 PDF_ENDING = ".pdf"
@@ -32,8 +33,7 @@ def count_pdf_pages(path: str) -> int:
             answer = _poppler(["pdfinfo", local])
     except BadPage:
         return 1
-    lines = [line for line in answer.stdout.decode(errors="replace").splitlines() if line.startswith("Pages:")]
-    return max(1, int(lines[0].split()[1])) if lines else 1
+    return max(1, whole_number(_last(answer.stdout, "Pages:").removeprefix("Pages:").strip()) or 1)
 
 
 def draw_pdf_page(path: str, page: int, notes: list[str] | None = None) -> bytes:
@@ -74,13 +74,19 @@ def _is_empty(png: bytes) -> bool:
 
 def _fitting_dpi(told: bytes) -> float:
     """Dots an inch at which the one page of which pdfinfo told has at most MAX_DRAWN pixels."""
-    words = next((line.split() for line in told.decode(errors="replace").splitlines() if " size: " in line), [])
+    words = _last(told, "Page ", " size: ").split()
     try:
         width, height = (float(word) for word in (words[3], words[5]))  # Page 1 size: 612 x 792 pts
     except (IndexError, ValueError):
         return PDF_DPI
     pixels = width * height * (PDF_DPI / 72) ** 2
     return PDF_DPI if not pixels > MAX_DRAWN else math.floor(1000 * PDF_DPI * math.sqrt(MAX_DRAWN / pixels)) / 1000
+
+
+def _last(told: bytes, start: str, within: str = "") -> str:
+    """The last line of pdfinfo's that begins so; those before may be of a title or subject with line ends in it."""
+    lines = told.decode(errors="replace").splitlines()
+    return next((line for line in reversed(lines) if line.startswith(start) and within in line), "")
 
 
 def _poppler(command: list[str]) -> subprocess.CompletedProcess[bytes]:

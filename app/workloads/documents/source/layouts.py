@@ -23,6 +23,7 @@ from app.data.names import as_text, is_text
 from app.data.store.quarantine import Quarantined
 from app.data.text import decode_text
 from app.errors import DataError
+from app.strict_json import whole_number
 from app.workloads.documents.source import classes, mirrors, side_files
 from app.workloads.documents.source.folders import Folders, read_folders
 from app.workloads.documents.source.grouping import documents_of
@@ -220,8 +221,9 @@ def _label_lines(path: str, listing: str) -> Iterator[tuple[int, str, int] | Qua
         if not line.strip():
             continue
         found = re.fullmatch(r"(?:\./)?(?:images/)?(.*\S)\s+([0-9]+)", line.strip())
-        if found and int(found[2]) < len(classes.RVL_CDIP):
-            yield number, found[1], int(found[2])
+        label = whole_number(found[2]) if found else None
+        if found and label is not None and label < len(classes.RVL_CDIP):
+            yield number, found[1], label
         else:
             wanted = f"`path class` with a class from 0 to {len(classes.RVL_CDIP) - 1}"
             yield Quarantined(

@@ -1,7 +1,6 @@
 """Parquet mirrors of document sets: a column of encoded images, bytes or a struct {bytes, path}, or of paths alone, and
 one of labels, numbers or words."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 from app.data import files
 from app.data.regular import check_regular
 from app.errors import DataError
+from app.strict_json import DamagedFileError, parse
 
 LABELS = ("label", "labels", "class", "category")
 PATHS = ("file_name", "image", "image_path", "path", "file")
@@ -169,7 +169,7 @@ def _columns(schema: Any) -> str:
 def _class_names(schema: Any, label: str) -> tuple[str, ...]:
     """As the `datasets` library notes them in the file's metadata."""
     try:
-        notes = json.loads((schema.metadata or {})[b"huggingface"])
+        notes = parse((schema.metadata or {})[b"huggingface"], "")
         return tuple(str(name) for name in notes["info"]["features"][label]["names"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, DamagedFileError):
         return ()

@@ -4,7 +4,6 @@ A line names a page (`file_name`, relative to the side file) and its class: a co
 the top or deeper, also in JSON within a text (Donut's `{"gt_parse": {"class": "invoice"}}`).
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from app.data.store.quarantine import Quarantined
 from app.data.tables import csv_rows
 from app.data.text import decode_text
 from app.errors import DataError
+from app.strict_json import DamagedFileError, parse, whole_number
 from app.workloads.documents.source.folders import read_folders
 from app.workloads.documents.source.grouping import documents_of, folders_of_documents
 from app.workloads.documents.source.listing import (
@@ -163,27 +163,27 @@ def _lines(source: str, side: str, options: SourceOptions) -> Iterator[Line | Qu
         place = f"{side}:{number}"
         if not line.strip():
             continue
-        try:
-            values = json.loads(line)
-        except ValueError:
-            values = None
+        values = _parsed(line)
         if isinstance(values, dict):
             yield Line(place, folder, dict(_flat("", values)))
         else:
             yield Quarantined(place, side, f"line {number} is {line.strip()[:100]!r}; expected a JSON object")
 
 
+def _parsed(text: str) -> Any:
+    """None where it is no JSON, or none that one can use."""
+    try:
+        return parse(text.encode(), "", any_number=True)
+    except DamagedFileError:
+        return None
+
+
 def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, str) and value.lstrip()[:1] == "{":
-        try:
-            value = json.loads(value)
-        except ValueError:
-            yield prefix, value
-            return
-    if not isinstance(value, dict):
+    inside = _parsed(value) if isinstance(value, str) and value.lstrip()[:1] == "{" else value
+    if not isinstance(inside, dict):
         yield prefix, value
         return
-    for name, inner in value.items():
+    for name, inner in inside.items():
         yield from _flat(f"{prefix}.{name}" if prefix else str(name), inner)
 
 
@@ -196,4 +196,5 @@ def _text(value: Any) -> str | None:
 
 def _by_number(name: str) -> tuple[int, str]:
     """Numbers in their order, before words in theirs."""
-    return (int(name), "") if name.isascii() and name.isdigit() else (2**63, name)
+    number = whole_number(name)
+    return (2**63, name) if number is None else (number, "")

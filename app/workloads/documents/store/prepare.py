@@ -18,6 +18,7 @@ from app.data.inside import listed_path
 from app.data.store.manifest import read_table, write_table
 from app.data.store.quarantine import Quarantined
 from app.errors import DataError
+from app.strict_json import whole_number
 from app.workloads.documents.pages.bad_page import BadPage
 from app.workloads.documents.pages.reading import READING, num_pages, stored_page
 from app.workloads.documents.source import parquet_source
@@ -96,7 +97,8 @@ def prepare_shard(task: ShardTask, fingerprint: str) -> Shard:
 def page_of(page_source: str) -> tuple[str, int]:
     """File (or row of a table) and number of the page in it, from 0, of a page's source as the store has it."""
     path, mark, number = page_source.rpartition("#p")
-    return (path, int(number) - 1) if mark and number.isdecimal() else (page_source, 0)
+    page = whole_number(number) if mark else None
+    return (page_source, 0) if page is None else (path, page - 1)
 
 
 def _each_page(task: ShardTask, notes: list[str]) -> Iterator[tuple[PageSource, int, bytes | BadPage]]:
@@ -120,10 +122,10 @@ def read_encoded(source: str, page_source: str) -> bytes:
         DataError: it is missing or cannot be read.
     """
     page_source = page_of(page_source)[0]
-    path, mark, row = page_source.rpartition("#")
-    if not (mark and row.isdigit() and path.endswith(".parquet")):
+    path, row = _parquet_row(page_source)
+    if not path:
         return files.read_bytes(_place(source, page_source))
-    for content in parquet_source.read_images(source, path, [int(row)]):
+    for content in parquet_source.read_images(source, path, [row]):
         if content is not None:
             return content
     raise DataError(f"{files.join(source, path)} has no image in row {row}")
@@ -183,8 +185,9 @@ def _place(source: str, path: str) -> str:
 
 def _parquet_row(source: str) -> tuple[str, int]:
     """File and row of a page of a mirror; "" and 0 for a file of its own."""
-    path, _, row = source.rpartition("#")
-    return (path, int(row)) if path.endswith(".parquet") and row.isdigit() else ("", 0)
+    path, _, number = source.rpartition("#")
+    row = whole_number(number) if path.endswith(".parquet") else None
+    return ("", 0) if row is None else (path, row)
 
 
 def _kept(task: ShardTask, fingerprint: str) -> Shard | None:

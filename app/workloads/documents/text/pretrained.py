@@ -14,7 +14,7 @@ NOTE_NAME = "twofold.json"
 
 CODE_OF_ITS_OWN = "model: {} brings code of its own, which is never run; expected a BERT of the transformers library"
 
-_LAYER = re.compile(r"(?:^|\.)encoder\.layer\.(\d+)\.")
+_LAYER = re.compile(r"(?:^|\.)encoder\.layer\.([0-9]{1,9})\.")
 
 
 def load_tokenizer(model: str) -> Any:

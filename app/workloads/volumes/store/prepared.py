@@ -15,6 +15,7 @@ import numpy.typing as npt
 from app.data import files
 from app.data.store.manifest import MANIFEST_NAME, STORE_NAME, read_claim, read_manifest
 from app.errors import DataError
+from app.strict_json import shown
 from app.workloads.volumes.spacing import Spacing
 from app.workloads.volumes.store.cases import Case
 
@@ -101,7 +102,12 @@ def store_spacing(store: str) -> Spacing | None:
     if not files.exists(path):
         raise DataError(f"the prepared store {store} does not exist (no {STORE_NAME}): run jobs/prepare.py with it")
     spacing = read_claim(store).get("spacing_mm")
-    return None if spacing is None else (float(spacing[0]), float(spacing[1]), float(spacing[2]))
+    if spacing is None:
+        return None
+    numbers = [step for step in spacing if isinstance(step, int | float)] if isinstance(spacing, list) else []
+    if len(numbers) != 3 or numbers != spacing or min(numbers) <= 0:
+        raise DataError(f"{path} is damaged: spacing_mm: got {shown(spacing)}, expected three numbers above 0 or null")
+    return numbers[0], numbers[1], numbers[2]
 
 
 class _Frames:

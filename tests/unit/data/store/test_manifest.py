@@ -143,3 +143,10 @@ def test_stores_without_checksums_are_taken_and_get_one_when_they_are_made_again
     (tmp_path / STORE_NAME).write_text((tmp_path / STORE_NAME).read_text().replace("1", "2", 1))
     with pytest.raises(DataError, match="its checksum does not match"):
         read_claim(store)
+
+
+def test_options_that_could_not_be_read_back_are_refused(tmp_path: Path) -> None:
+    """Else the store would be damaged from its beginning."""
+    with pytest.raises(UsageError, match="the options of the store: got a number of 133 bits, expected at most 63"):
+        claim_store(str(tmp_path / "store"), {"seed": 10**40})
+    assert not (tmp_path / "store").exists()

@@ -1,5 +1,7 @@
 """One process at a time in a folder."""
 
+import errno
+import fcntl
 import os
 import re
 import subprocess
@@ -85,18 +87,45 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
         pass
 
 
+def test_a_lock_that_is_a_link_writes_over_nothing(tmp_path: Path) -> None:
+    """A store from elsewhere may come with one that leads to a file of the user's."""
+    (tmp_path / "store").mkdir()
+    (tmp_path / "precious").write_text("keys")
+    (tmp_path / "store" / LOCK_NAME).symlink_to(tmp_path / "precious")
+    told = pytest.raises(DataError, match="store cannot be written to: Too many levels of symbolic links")
+    with told, held(str(tmp_path / "store"), "the store"):
+        pass
+    assert (tmp_path / "precious").read_text() == "keys"
+
+
 def test_an_object_store_lets_everybody_in() -> None:
     with held("memory://runs/a", "the run"), held("memory://runs/a", "the run"):
         assert not files.exists("memory://runs/a")  # no lock that a killed process would leave
 
 
 def test_what_a_killed_process_left_half_written_goes_and_what_is_being_written_stays(tmp_path: Path) -> None:
-    (tmp_path / "checkpoint").mkdir()
-    left, young, own = (tmp_path / "checkpoint" / name for name in (".a1b2.part", ".c3d4.part", "model.part"))
-    for path in (left, young, own):
-        path.write_bytes(b"half")
-    hour_ago_s = time.time() - 3600
-    for path in (left, own):
-        os.utime(path, (hour_ago_s, hour_ago_s))
+    """A run that is started again at once finds the half file that its death left a minute ago."""
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    for name, age_s in ((".old.part", 3600), (".left.part", 60), (".begun.part", 0), ("model.part", 3600)):
+        (folder / name).write_bytes(b"half")
+        os.utime(folder / name, (time.time() - age_s,) * 2)
+    with files._written_beside(str(folder / "best.pt"), b"whole") as written:
+        os.utime(written, (time.time() - 60,) * 2)
+        with held(str(tmp_path), "the run"):
+            kept = {".begun.part", "model.part", os.path.basename(written)}
+            assert {path.name for path in folder.iterdir()} == kept
+
+
+def test_where_nobody_knows_locks_only_age_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    for name, age_s in ((".old.part", 3600), (".left.part", 60)):
+        (tmp_path / name).write_bytes(b"half")
+        os.utime(tmp_path / name, (time.time() - age_s,) * 2)
     with held(str(tmp_path), "the run"):
-        assert sorted(path.name for path in (tmp_path / "checkpoint").iterdir()) == [".c3d4.part", "model.part"]
+        assert not (tmp_path / ".old.part").exists() and (tmp_path / ".left.part").exists()
+    files.write_bytes_atomic(str(tmp_path / "a"), b"whole")
+    assert (tmp_path / "a").read_bytes() == b"whole"

@@ -41,6 +41,7 @@ def test_the_machines_of_a_file_that_is_filled_in(tmp_path: Path) -> None:
         ("provider: 3", "no 'auth', expected all that cluster.yaml"),
         ("provider: 3\nauth: 4", "a part is not a table or list"),
         ("provider: [", "not YAML"),
+        ("[" * 100_000, "not YAML"),
     ],
 )
 def test_a_file_that_can_not_work_is_refused(tmp_path: Path, text: str, told: str) -> None:
@@ -49,6 +50,12 @@ def test_a_file_that_can_not_work_is_refused(tmp_path: Path, text: str, told: st
     with pytest.raises(UsageError) as error:
         read(tmp_path, text)
     assert told in str(error.value)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cluster.yaml").write_bytes(b"provider: \xff\xfe")
+    with pytest.raises(UsageError, match=r"cluster\.yaml: not YAML: "):
+        read_hosts_file(str(tmp_path / "cluster.yaml"))
 
 
 def test_all_that_is_sent_exists_and_is_no_whole_folder(tmp_path: Path) -> None:

@@ -82,6 +82,19 @@ def test_a_head_that_is_gone_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
         follow(Server(([ConnectionError("refused")], None)), "raysubmit_1")
 
 
+def test_where_an_event_loop_runs_it_is_refused_at_once() -> None:
+    """asyncio's own refusal was taken for a log that broke off, and asked for again until GIVE_UP_S had passed."""
+    server = Server((["one\n"], ("SUCCEEDED", 0, "")))
+
+    async def within() -> None:
+        with pytest.raises(RuntimeError, match=r"use asyncio\.to_thread\(follow, client, job\)"):
+            follow(server, "job")
+        assert server.num_looks == 0
+        assert (await asyncio.to_thread(follow, server, "job")).exit_code == 0
+
+    asyncio.run(within())
+
+
 def test_no_server_is_one_clear_line() -> None:
     with pytest.raises(ResourceError, match=r"no job server answers at http://127\.0\.0\.1:1"):
         submit.connect("http://127.0.0.1:1")

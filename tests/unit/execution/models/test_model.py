@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from app.configuration import from_dict
-from app.errors import DataError
-from app.execution.models.model import load_model, weights_file
+from app.errors import DataError, UsageError
+from app.execution.models.model import load_model, load_model_of, weights_file
 from app.experiment import Experiment
 from app.training.checkpoint import Progress, save_best, save_last
 from app.workloads.brats.task import BratsTask
@@ -118,3 +118,36 @@ def test_a_network_of_a_size_that_no_machine_has_is_refused(tmp_path: Path) -> N
     torch.save(content, path)
     with pytest.raises(DataError, match=r"best\.pt: the network that it names cannot be made: .*memory"):
         load_model(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["model", "experiment", "metrics"])
+@pytest.mark.parametrize("value", [None, [], 1, "x", {1: "x"}])
+def test_what_a_model_lacks_is_one_line(tmp_path: Path, name: str, value: object) -> None:
+    write_run(tmp_path)
+    path = tmp_path / "checkpoint/best.pt"
+    torch.save({**torch.load(path, weights_only=True), name: value}, path)
+    with pytest.raises(DataError, match=rf"best\.pt is damaged: ({name}|1): "):
+        load_model(str(tmp_path))
+
+
+@pytest.mark.parametrize("place", ["model.json", "record.json"])
+def test_numerics_that_nothing_computes_in_are_one_line(tmp_path: Path, place: str) -> None:
+    write_run(tmp_path)
+    (tmp_path / place).write_text(json.dumps(written(place, {"precision": "fp8"})))
+    with pytest.raises(DataError, match="numerics is damaged: precision: got 'fp8', expected one of fp32, bf16"):
+        load_model(str(tmp_path))
+
+
+def test_a_model_from_elsewhere_runs_no_code_that_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its workload may be a place in any module."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/trap.py").write_text("raise SystemExit('ran')\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "code"))
+    for number, workload in enumerate(("trap:MINE", "os:abort")):
+        experiment = {**EXPERIMENT.to_dict(), "workload": workload}
+        folder = tmp_path / str(number)
+        save_best(str(folder / "checkpoint"), build_network(from_dict(BratsTask, OPTIONS)), experiment, {})
+        with pytest.raises(UsageError, match=f"is a model of the workload '{workload}', expected one of 'brats'"):
+            load_model_of(str(folder), "brats")
+    with pytest.raises(UsageError, match=r"workload 'os:abort': got <built-in .*, expected a subclass of"):
+        load_model(str(folder))

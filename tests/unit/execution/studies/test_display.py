@@ -1,11 +1,14 @@
 """What a study shows of itself: cells of the table and when it will end."""
 
+import dataclasses
+import io
 from typing import Any
 
 import pytest
 from measured_records import record
+from rich.console import Console
 
-from app.execution.studies.display import row, summary
+from app.execution.studies.display import StudyDisplay, row, summary
 from app.execution.studies.eta import study_eta_s
 from app.execution.studies.state import StudyState
 from app.experiment import Experiment, Study
@@ -64,6 +67,17 @@ def test_a_row_says_what_is_known() -> None:
     assert row(s.trials["t0"], None)["state"] == "waiting"
     silent = row(s.trials["t0"], status(61.4), "w1 (10.0.0.2)")
     assert silent == {**running, "state": "no sign of w1 (10.0.0.2)"}
+
+
+def test_what_a_plan_calls_its_strategy_is_text() -> None:
+    s = state(1)
+    s.plan = dataclasses.replace(s.plan, strategy="[/x]")
+    screen = io.StringIO()
+    display = StudyDisplay(s, lambda _: {})
+    display.silent = {"t0": "[bold]host\x1b[2J"}
+    Console(file=screen, width=200).print(display._table({"t0": status(1.0)}))
+    assert "s, [/x]: 0/1 finished" in screen.getvalue()
+    assert r"no sign of [bold]host\x1b[2J" in screen.getvalue()
 
 
 def test_the_summary_counts() -> None:

@@ -114,9 +114,13 @@ def test_those_that_do_not_run_say_why(name: str) -> None:
         (Scheduler("asha", {"grace_epochs": 1}), "unknown option 'grace_epochs': did you mean 'grace_period'?"),
         (Scheduler("asha", {"seed": 1}), "unknown option 'seed'"),
         (Scheduler("medianstopping", {"hardstop": True}), "did you mean 'hard_stop'?"),
-        (Scheduler("fifo", {"grace_period": 1}), "it has no options"),
-        (Scheduler("asha", {"reduction_factor": 1}), "scheduler async_hyperband: Reduction Factor not valid!"),
-        (Scheduler("asha", {"grace_period": "3"}), "scheduler async_hyperband: "),
+        (Scheduler("fifo", {"grace_period": 1}), "unknown option 'grace_period': valid: widen"),
+        (Scheduler("asha", {"widne": True}), "did you mean 'widen'?"),
+        (
+            Scheduler("asha", {"zzz": True}),
+            "valid: brackets, grace_period, max_t, reduction_factor, stop_last_trials, widen",
+        ),
+        (Scheduler("asha", {"grace_period": 3, "max_t": 2}), "async_hyperband: grace_period must be <= max_t"),
         (Scheduler("pbt", {"perturbation_intervals": 1}), "did you mean 'perturbation_interval'?"),
     ],
 )

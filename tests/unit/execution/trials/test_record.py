@@ -1,6 +1,7 @@
 """A trial's folder: an older one is recognised, another experiment's is refused."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from app.execution.trials.attempts import write_failure
 from app.execution.trials.record import claim_folder, claim_stores, note_origin
 from app.experiment import Experiment, OptimizerConfig
 from app.training.order import Order
+from app.workloads.documents.ocr.texts import PageText, write_part
 
 TASK = {"model": "test_efficientnet", "classes": ["a", "b"], "stored_size": 384}
 
@@ -70,6 +72,22 @@ def test_a_run_does_not_go_on_with_other_data(tmp_path: Path) -> None:
     make_store(tmp_path / "copy", 3)
     with pytest.raises(UsageError, match=f"the store {moved} has changed since"):
         claim_stores(run, {"": moved})
+
+
+def test_a_training_of_texts_does_not_go_on_with_others(tmp_path: Path) -> None:
+    """OCR that is done again reads other words, and another number of pages: the order of samples would be another."""
+    store, run = make_store(tmp_path / "store", 1), str(tmp_path / "run")
+    text, image = {("", "document_text")}, {("", "document_image")}
+    write_part(store, [PageText("a", "dear sir", 90.0, "ok")])
+    claim_stores(run, {"": store}, text)
+    shutil.copytree(tmp_path / "store", tmp_path / "copy")
+    claim_stores(run, {"": str(tmp_path / "copy")}, text)
+    write_part(store, [PageText("a", "dear madam", 90.0, "ok")])
+    claim_stores(str(tmp_path / "images"), {"": store}, image)
+    with pytest.raises(UsageError, match=r"was begun on other data: the store .* is not "):
+        claim_stores(run, {"": store}, text)
+    write_part(store, [PageText("a", "dear all", 90.0, "ok")])
+    claim_stores(str(tmp_path / "images"), {"": store}, image)
 
 
 def test_each_store_of_a_study_is_known_by_its_name(tmp_path: Path) -> None:

@@ -99,6 +99,10 @@ def test_upper_case_endings_are_read(tmp_path: Path) -> None:
             "numbers the channels 0, 1, 2, 4; ex",
         ),
         (
+            {**V2, "channel_names": {"0": "T1", "1": "T1ce", "2": "T2", "9" * 5000: "Flair"}},
+            "numbers the channels 0, 1, 2, 9",
+        ),
+        (
             {**V2, "dataset": {case: {"images": [*"wxyz"], "label": f"{case}.nii"} for case in "ab"}},
             r"/[wxyz] is listed of two cases, a and b; expected files of each",
         ),

@@ -1,5 +1,6 @@
 """Pages to predict on: found in files, folders and PDFs; what cannot be read is one page's trouble."""
 
+import io
 import os
 from pathlib import Path
 
@@ -57,6 +58,18 @@ def test_a_pdf_is_its_pages(tmp_path: Path) -> None:
     assert [(page.id, page.page) for page in found] == [("letter-p1", 0), ("letter-p2", 1)]
     grey = [int(np.median(page.pixels)) for p in found if isinstance(page := read_for_prediction(p, 16), ReadPage)]
     assert grey == pytest.approx([250, 7], abs=1)
+
+
+def test_what_a_pdf_calls_itself_is_no_fact_about_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pdfinfo shows titles with their line ends, before what it finds out itself."""
+    pdf = tmp_path / "letter.pdf"
+    first, second = (Image.new("L", (425, 550), grey) for grey in (250, 7))  # Letter at 50 dots an inch
+    title = "A\nPages: none\nPage    1 size: 1 x 1 pts\n"
+    first.save(pdf, save_all=True, append_images=[second], resolution=50, title=title)
+    assert len(find_pages([str(pdf)])) == 2
+    monkeypatch.setattr(pdf_pages, "MAX_DRAWN", 425 * 550)
+    with Image.open(io.BytesIO(pdf_pages.draw_pdf_page(str(pdf), 0))) as drawn:
+        assert drawn.width * drawn.height <= 425 * 550
 
 
 def test_a_pdf_whose_picture_is_damaged_is_no_empty_page(tmp_path: Path) -> None:

@@ -72,15 +72,15 @@ def test_bad_lines_cost_only_themselves(tmp_path: Path) -> None:
         tmp_path, {"train": [("50000001", 0, 1)], "val": [("50000001", 0, 1)], "test": [("50000003", 2, 3)]}
     )
     with (root / "labels" / "train.txt").open("a") as file:
-        file.write("a/b.tif 16\n\nno-class.tif\n../../etc/x.tif 3\na b/c d.tif 4\n")
+        file.write(f"a/b.tif 16\n\nno-class.tif\n../../etc/x.tif 3\na b/c d.tif 4\na.tif {'9' * 5000}\n")
     found = detect_layout(str(root))
     assert [p.source for p in found.pages if p.split == "train"] == [
         "images/imagesa/a/b/c/abc01d00/50000001.tif",
         "images/a b/c d.tif",
     ]
-    assert [b.id for b in found.bad[:3]] == ["labels/train.txt:2", "labels/train.txt:4", "labels/train.txt:5"]
+    assert [b.id for b in found.bad[:4]] == [f"labels/train.txt:{number}" for number in (2, 4, 5, 7)]
     assert "'a/b.tif 16'; expected `path class` with a class from 0 to 15" in found.bad[0].reason
-    assert found.bad[3].reason == "listed more than once, again in labels/val.txt"
+    assert found.bad[4].reason == "listed more than once, again in labels/val.txt"
 
 
 def test_tobacco_is_known_by_its_folders(tmp_path: Path) -> None:

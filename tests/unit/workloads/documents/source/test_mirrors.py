@@ -98,3 +98,10 @@ def test_a_pipe_is_no_parquet_file_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "train.parquet")
     with pytest.raises(DataError, match="it is a named pipe; expected a regular file"):
         list_rows(str(tmp_path), "train.parquet")
+
+
+@pytest.mark.parametrize("notes", ["[" * 100_000, "{", "[1]", '{"info": {"features": {"label": {"names": 3}}}}'])
+def test_notes_on_classes_that_say_none_are_left_alone(tmp_path: Path, notes: str) -> None:
+    table = pa.table({"image": pa.array([PAGE, PAGE]), "label": [0, 1]}).replace_schema_metadata({"huggingface": notes})
+    pq.write_table(table, tmp_path / "part.parquet")
+    assert detect_layout(str(tmp_path)).classes == ("0", "1")

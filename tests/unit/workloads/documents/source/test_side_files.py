@@ -51,6 +51,21 @@ def test_a_table_with_a_mark_and_semicolons_and_numbers_in_order(tmp_path: Path)
     assert rows(found) == [("a.png", "10", "train"), ("sub/b.png", "9", "test"), ("c.png", None, "train")]
 
 
+def test_a_class_of_more_digits_than_python_reads_is_a_word(tmp_path: Path) -> None:
+    text = f"file_name,label\na.png,{'9' * 5000}\nb.png,x\nc.png,10\n"
+    found = detect_layout(write(tmp_path, {"metadata.csv": text}, "a.png", "b.png", "c.png"))
+    assert found.classes == ("10", "9" * 5000, "x")
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, '{"a":' * 900 + "1" + "}" * 900, '{"label":' + "9" * 5000 + "}"])
+def test_a_line_that_nobody_can_use_costs_itself(tmp_path: Path, line: str) -> None:
+    within = json.dumps({"file_name": "b.png", "label": '{"a":' + "[" * 100_000})
+    text = f'{{"file_name": "a.png", "label": "x"}}\n{line}\n{within}\n'
+    found = detect_layout(write(tmp_path, {"metadata.jsonl": text}, "a.png", "b.png"))
+    assert rows(found) == [("a.png", "x", ""), ("b.png", '{"a":' + "[" * 100_000, "")]
+    assert [(bad.id, bad.reason[-22:]) for bad in found.bad] == [("metadata.jsonl:2", "expected a JSON object")]
+
+
 def test_lines_that_lead_out_or_say_nothing_cost_themselves(tmp_path: Path) -> None:
     (tmp_path / "secret.png").touch()
     lines = [
