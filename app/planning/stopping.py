@@ -51,7 +51,8 @@ def _ended(rule: "Rule", name: str, experiment: Experiment, skill: float, chance
     """The epoch after which it ends."""
     rule.add(name, chance)
     epochs, every = experiment.epochs, experiment.evaluate_every_epochs
-    for epoch in [*range(every, epochs, every), epochs]:
+    evaluated: list[int] = [*range(every, epochs, every), epochs]
+    for epoch in evaluated:
         score = skill + chance.gauss(0, NOISE) + epoch / epochs
         if epoch == epochs or rule.stops(name, epoch, score):
             rule.over(name, epoch, score)
