@@ -28,10 +28,12 @@ class Measurement:
 
 
 def kinds(study: Study) -> list[Experiment]:
-    """One experiment of each group that costs the same (see group_of)."""
+    """One experiment of each group that costs the same (see group_of), with each value, or the ends, of what a search
+    may choose."""
     found: dict[str, Experiment] = {}
-    for experiment in study.experiments:
-        found.setdefault(group_of(experiment), experiment)
+    for variants in study.variants().values():
+        for experiment in variants:
+            found.setdefault(group_of(experiment), experiment)
     return list(found.values())
 
 

@@ -35,7 +35,8 @@ def plan_page(
         found: every candidate on every number of workers.
         expected: the chosen plan as it is expected to run (app.planning.schedule).
         price_per_hour: of one worker.
-        is_one_play: whether a scheduler ends trials early, and `expected` is one way in which that may go.
+        is_one_play: whether a scheduler or a search has a say in how long trials take, so that `expected` is one way in
+            which it may go.
     """
     parts = [_heading(chosen), _table(found, price_per_hour), _timeline(chosen, expected, is_one_play)]
     best = _best(found)
@@ -84,9 +85,7 @@ def _timeline(chosen: Forecast, expected: StudyRecord, is_one_play: bool) -> Htm
     borders = [(at_s, f"stage {stage + 1}") for stage, at_s in sorted(starts.items()) if stage]
     spoken = f"Expected timeline of {chosen.plan.num_workers} workers: {formatting.duration(total_s)}"
     chart = study_charts.timeline(rows, expected.trials, total_s, borders, spoken)
-    early = (
-        " Which trials end early is one of many ways in which it may go; times above are means." if is_one_play else ""
-    )
+    early = " It is one of many ways in which it may go; times above are means." if is_one_play else ""
     more = "" if len(rows) == chosen.plan.num_workers else f" The first {MAX_ROWS} workers are drawn."
     note = f"One row a worker, a framed block is a trial; its evaluations are drawn as one.{early}{more}"
     return section(

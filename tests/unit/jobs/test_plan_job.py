@@ -19,8 +19,9 @@ from app.planning.search import study_of
 from app.planning.stopping import drawn_epochs
 from app.records import Session, StudyRecord, StudyTrial, Timings, TrialRecord
 from app.reporting.page.formatting import duration
+from app.run_folder.contents import Suggested
 from app.run_folder.run import RECORD
-from app.run_folder.study import PLAN
+from app.run_folder.study import PLAN, SUGGESTED
 from app.run_folder.study import RECORD as STUDY_RECORD
 
 ROOT = Path(__file__).parents[3]
@@ -116,7 +117,7 @@ def test_the_page_draws_trials_as_short_as_a_scheduler_may_leave_them(
     epochs = sum(drawn_epochs(study, 0).values())
     assert 12 < epochs < 70
     assert duration(5 + epochs * 1000.0) in page
-    assert "Which trials end early is one of many ways" in page
+    assert "It is one of many ways" in page
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
@@ -153,6 +154,24 @@ def test_from_a_study_s_folder_to_a_plan(tmp_path: Path) -> None:
     # a and b end 5 s after they are done; c begins 5 s after one of them has ended
     assert [(s.start, s.handover_s) for s in samples] == [("command", 5), ("command", 5), ("kept", 10)]
     assert group_of(study_of(STUDY).experiments[0]) in samples[0].groups
+
+
+def test_what_an_earlier_search_chose_is_what_was_measured(
+    tmp_path: Path, open_job: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two trials of batches of 2 and 4, of which the study's file has neither."""
+    monkeypatch.syspath_prepend(str(ROOT / "jobs"))
+    search = {"algorithm": "optuna", "num_trials": 2, "parameters": {"batch_size": [2, 4]}, "base": {**TRIAL}}
+    searched = study_of({"name": "s", "search": search})
+    (tmp_path / "study.json").write_text(json.dumps(searched.to_dict()))
+    for name, batch in (("000", 2), ("001", 4)):
+        folder = tmp_path / "trials" / name
+        folder.mkdir(parents=True)
+        (folder / SUGGESTED.name).write_text(SUGGESTED.text(Suggested({"batch_size": batch}, {"batch_size": batch})))
+    study = StudyRecord("s", "finished", "x", {}, 1, "CPU", (Session(0.0, 9.0),), ())
+    (tmp_path / "record.json").write_text(STUDY_RECORD.text(study))
+    _, asked = open_job("plan").read_study_record(str(tmp_path))
+    assert [asked[name].batch_size for name in ("000", "001")] == [2, 4]
 
 
 def test_a_single_run_serves_a_study_whose_store_fills_its_tasks_in(
