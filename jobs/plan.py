@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.experiment import Experiment, Study
+    from app.planning.beside import HeadStart
     from app.planning.forecast import Forecast
     from app.planning.measured import Asked
+    from app.planning.play import Plays
     from app.planning.profile import Profile
     from app.records import StudyRecord, TrialRecord
 
@@ -50,6 +52,11 @@ class Arguments:
     """How often a worker is lost, spot machines' for example: says how often to write checkpoints."""
     job_limit_h: float | None = None
     """Hours after which a queue (SLURM's --time) ends a job: says how many jobs of the same command it takes."""
+    beside: tuple[str, ...] = ()
+    """Work on the CPUs that GPU training leaves free, and the trials that wait for it: NAME=AMOUNT@RATE:TRIALS, as
+    ocr=40000@1.9:text-*, pages and pages a second of one core. What waits goes last; several run in turn."""
+    beside_cores: int | None = None
+    """Cores for that work; all that training leaves free if not given."""
     out: str = PLAN.name
     """File of the chosen plan, for jobs/study.py --strategy plan:FILE."""
     page: str | None = None
@@ -65,7 +72,7 @@ def main(arguments: Arguments) -> None:
     from app.planning.forecast import choose, fitting, forecasts
     from app.planning.play import Plays
     from app.reporting.page.formatting import plural
-    from app.reporting.plan.advice import checkpoint_line, jobs_line, told
+    from app.reporting.plan.advice import beside_lines, checkpoint_line, jobs_line, told
 
     check(arguments)
     study = read_study(arguments.study, arguments.recipe, arguments.options)
@@ -75,7 +82,13 @@ def main(arguments: Arguments) -> None:
     store = next(filter(files.exists, known_stores), None) if arguments.store is None else absolute(arguments.store)
     if store is not None:
         study = resolved(study, profile, store)
-    found = [one for num_workers in arguments.workers for one in forecasts(study, profile, num_workers)]
+    plays = Plays(study, CostModel(profile))
+    beside = Works(arguments, plays, profile)
+    found = [
+        beside.after(one)
+        for num_workers in arguments.workers
+        for one in forecasts(study, profile, num_workers, waiting=beside.waiting)
+    ]
     show(found, arguments.price_per_worker_hour)
     for num_workers in arguments.workers:
         for line in fitting(study, profile, num_workers)[1].lines():
@@ -83,7 +96,6 @@ def main(arguments: Arguments) -> None:
     setting = profile.setting
     beside = f", beside other work on {profile.busy_cores:.1f} of them" if profile.busy_cores > 0.3 else ""
     say(f"measured on {setting.device}, {setting.num_cores} cores{beside} ({len(profile.samples)} trainings)")
-    plays = Plays(study, CostModel(profile))
     for line in told(plays):
         say(line)
     deadline_s = None if arguments.deadline_h is None else arguments.deadline_h * 3600
@@ -93,12 +105,16 @@ def main(arguments: Arguments) -> None:
     say(
         f"chosen for least {arguments.objective}: {chosen.plan.strategy} on {plural(chosen.plan.num_workers, 'worker')}"
     )
+    for line in beside_lines(beside.starts(chosen), beside.cores(chosen)):
+        say(line)
     if arguments.failures_per_worker_day is not None:
         say(checkpoint_line(profile, plays, chosen, arguments.failures_per_worker_day))
     if arguments.job_limit_h is not None:
         say(jobs_line(plays, chosen, arguments.job_limit_h))
     if arguments.page is not None:
-        write_page(absolute(arguments.page), study, profile, found, chosen, arguments.price_per_worker_hour)
+        write_page(
+            absolute(arguments.page), plays, found, chosen, arguments.price_per_worker_hour, beside.starts(chosen)
+        )
     say(f"written: {out}; run it: jobs/study.py --strategy plan:{out} --workers {chosen.plan.num_workers}")
 
 
@@ -137,30 +153,56 @@ def read_profile(arguments: Arguments) -> "tuple[Profile, list[str]]":
     return profile_of(studies, runs), [record.store for record in runs]
 
 
+class Works:
+    """The work beside the study that was asked for, if any."""
+
+    def __init__(self, arguments: Arguments, plays: "Plays", profile: "Profile") -> None:
+        from app.errors import require
+        from app.planning.beside import Beside
+
+        self._works = [Beside.parse(text) for text in arguments.beside]
+        self._plays, self._profile, self._cores = plays, profile, arguments.beside_cores
+        require(self._cores is None or self._cores >= 1, "--beside-cores", self._cores, "1 or more")
+        self.waiting = {name for work in self._works for name in work.waiting(plays.study)}
+
+    def cores(self, one: "Forecast") -> int:
+        from app.planning.beside import free_cores
+
+        return self._cores or (free_cores(self._profile, one.plan.num_workers) if self._works else 0)
+
+    def starts(self, one: "Forecast") -> "list[HeadStart]":
+        from app.planning.beside import head_starts
+        from app.planning.schedule import expected_of
+
+        if not self._works:
+            return []
+        trials = expected_of(self._plays, one.plan, self._plays.typical()).trials
+        starts_s = {trial.name: trial.start_s or 0.0 for trial in trials}
+        return head_starts(self._works, self._plays.study, one.plan, starts_s, self.cores(one))
+
+    def after(self, one: "Forecast") -> "Forecast":
+        """With the head start that the work needs."""
+        return one.after(max((start.before_s for start in self.starts(one)), default=0.0))
+
+
 def write_page(
-    path: str, study: "Study", profile: "Profile", found: "Sequence[Forecast]", chosen: "Forecast", price: float | None
+    path: str,
+    plays: "Plays",
+    found: "Sequence[Forecast]",
+    chosen: "Forecast",
+    price: float | None,
+    beside: "Sequence[HeadStart]" = (),
 ) -> None:
     import time
 
     from app.console import say
     from app.data import files
-    from app.planning.cost import CostModel
-    from app.planning.forecast import origins_of, start_of_command_s
-    from app.planning.play import Going, Plays
-    from app.planning.schedule import expected_record
+    from app.planning.schedule import expected_of
     from app.reporting.plan.page import plan_page
 
-    model, first = CostModel(profile), chosen.plan.stages[0]
-    plays = Plays(study, model)
-    widen_over = chosen.plan.num_workers if study.scheduler is not None and study.scheduler.widen else 0
-    going = Going(plays, model, plays.drawn(0), widen_over=widen_over)
-    before_s = start_of_command_s(model, first.workers_per_trial, first.concurrent_trials, going.kinds())
-    rounds = going.costs_of_rounds()
-    expected = expected_record(
-        chosen.plan, going.costs, before_s, model.closing_s, origins_of(study), widen_over > 0, rounds
-    )
+    expected = expected_of(plays, chosen.plan, plays.drawn(0))
     made = time.strftime("%Y-%m-%d %H:%M")
-    page = plan_page(found, chosen, expected, price, made, is_one_play=plays.varies)
+    page = plan_page(found, chosen, expected, price, made, plays.varies, beside)
     files.write_bytes_atomic(path, page.encode())
     say(f"written: {path}")
 

@@ -9,7 +9,7 @@ from typing import Any
 from app.errors import UsageError
 from app.experiment import Experiment, Study
 from app.planning.profile import group_of
-from app.search_space import Parameters, applicable, draw, listed, value_at
+from app.search_space import Parameters, applicable, draw, extremes, listed, value_at
 
 NUM_DRAWN = 100
 """Values that are drawn once, of which each trial has some in each play."""
@@ -51,18 +51,14 @@ class Space:
         self._orders: dict[str, list[int]] = {}
         if study.search is None:
             return
-        parameters, made = study.search.parameters, study.variants()
-        by_name = {experiment.name: experiment for experiment in study.experiments}
-        base: Experiment | None = None
-        options: Sequence[Option] = ()
-        for name in study.search.trials:
-            if base is None or base != replace(by_name[name], name=base.name):  # as of Study.variants
-                base = by_name[name]
-                paths = _changing(base, made[name], parameters)
-                self.paths = tuple(dict.fromkeys((*self.paths, *paths)))
-                options = _drawn(base, made[name], parameters, paths, study, knows) if paths else ()
-            if options:
-                self._options[name] = options
+        for base, names in _bases(study):
+            ends = _ends(base, study.search.parameters)
+            if len({_cost(base), *map(_cost, ends)}) == 1:
+                continue
+            paths = _changing(ends, study.search.parameters)
+            self.paths = tuple(dict.fromkeys((*self.paths, *paths)))
+            options = _drawn(base, ends, study.search.parameters, paths, study.seed, knows)
+            self._options |= dict.fromkeys(names, options)
 
     def options(self, name: str) -> Sequence[Option]:
         """None for a trial whose values are known, or change nothing."""
@@ -78,7 +74,7 @@ class Space:
 
     def line(self) -> str | None:
         """What the times take of it."""
-        if not self._options:
+        if not self.paths:
             return None
         kinds = {option.key: option for options in self._options.values() for option in options}.values()
         guessed = sum(option.spread > 0 for option in kinds)
@@ -87,39 +83,68 @@ class Space:
         return f"{chosen}{like if guessed else ''}"
 
 
-def _changing(base: Experiment, variants: Sequence[Experiment], parameters: Parameters) -> list[str]:
+def that_may_come(study: Study) -> list[Experiment]:
+    """The experiments, and in place of a search's those with each value, or the ends, of what it may choose; of trials
+    that are alike but for their names once."""
+    if study.search is None:
+        return [*study.experiments]
+    searched = {*study.search.trials}
+    found = [one for one in study.experiments if one.name not in searched]
+    for base, _ in _bases(study):
+        found += _ends(base, study.search.parameters)
+    return found
+
+
+def _bases(study: Study) -> list[tuple[Experiment, list[str]]]:
+    """The experiments that a search gives values, alike but for their names as one, and these names."""
+    by_name = {experiment.name: experiment for experiment in study.experiments}
+    found: list[tuple[Experiment, list[str]]] = []
+    for name in study.search.trials if study.search is not None else ():
+        if not found or found[-1][0] != replace(by_name[name], name=found[-1][0].name):
+            found.append((by_name[name], []))
+        found[-1][1].append(name)
+    return found
+
+
+def _ends(base: Experiment, parameters: Parameters) -> list[Experiment]:
+    """With each value of lists and the ends of ranges, one after the other, beside the first of all others."""
+    first: dict[str, Any] = {}
+    every = [*extremes(parameters)]
+    for path in parameters:
+        first[path] = next(values[path] for values in every if path in values)
+    return [base.with_values(applicable(parameters, {**first, **values})) for values in every]
+
+
+def _cost(experiment: Experiment) -> tuple[str, int, int]:
+    """Trials cost the same where it is equal."""
+    return group_of(experiment), experiment.epochs, experiment.evaluate_every_epochs
+
+
+def _changing(ends: Sequence[Experiment], parameters: Parameters) -> list[str]:
     """The parameters whose values make trials of other kinds or lengths."""
-
-    def cost(experiment: Experiment) -> tuple[str, int, int]:
-        return group_of(experiment), experiment.epochs, experiment.evaluate_every_epochs
-
-    plain = base.to_dict()
-    costs = {cost(base)} | {cost(variant) for variant in variants}
-    if len(costs) == 1:
-        return []
-    of_path: dict[str, set[tuple[str, int, int]]] = {}
-    for variant in variants:
-        values = variant.to_dict()
+    first, costs = ends[0].to_dict(), {path: {_cost(ends[0])} for path in parameters}
+    for one in ends:
+        values = one.to_dict()
         for path in parameters:
-            if value_at(values, path) != value_at(plain, path):
-                of_path.setdefault(path, {cost(base)}).add(cost(variant))
-    return [path for path in parameters if len(of_path.get(path, ())) > 1]
+            if value_at(values, path) != value_at(first, path):
+                costs[path].add(_cost(one))
+    return [path for path in parameters if len(costs[path]) > 1]
 
 
 def _drawn(
     base: Experiment,
-    variants: Sequence[Experiment],
+    ends: Sequence[Experiment],
     parameters: Parameters,
     paths: Sequence[str],
-    study: Study,
+    seed: int,
     knows: Callable[[Experiment], bool],
 ) -> list[Option]:
-    chance = random.Random(f"search {study.seed}")
+    chance = random.Random(f"search {seed}")
     drawn = []
     for _ in range(NUM_DRAWN):
         values = {path: draw(choice, chance) for path, choice in parameters.items()}
         drawn.append(base.with_values(applicable(parameters, values)))
-    known = Known([e for e in (base, *variants, *drawn) if knows(e)], [p for p in paths if p not in LENGTHS])
+    known = Known([e for e in (*ends, *drawn) if knows(e)], [p for p in paths if p not in LENGTHS])
     return [known.option(experiment, parameters) for experiment in drawn]
 
 

@@ -1,13 +1,15 @@
 """What a study will take by each candidate: time with its interval, worker-hours, price, and why."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
 
 from app.errors import UsageError
 from app.experiment import Experiment, Study
+from app.planning.beside import waiting_last
 from app.planning.choice import Candidate, candidates, lower_bound_s
+from app.planning.chosen import that_may_come
 from app.planning.cost import CostModel
 from app.planning.lanes import Origins
 from app.planning.memory import Room, room_for
@@ -42,24 +44,35 @@ class Forecast:
     """No plan on so many workers is faster."""
     measured: bool
     """Whether each number of workers a trial that it uses was measured."""
+    head_start_s: float = 0.0
+    """Of the times above, before the plan starts: work on CPUs that some of its trials wait for."""
 
     @property
     def worker_hours(self) -> float:
-        """All workers count until the end."""
-        return self.makespan_s * self.plan.num_workers / 3600
+        """All workers count from the plan's start to the end."""
+        return (self.makespan_s - self.head_start_s) * self.plan.num_workers / 3600
 
     @property
     def above_bound(self) -> float:
         return self.makespan_s / self.bound_s - 1
 
+    def after(self, head_start_s: float) -> "Forecast":
+        """Where the plan starts so much later."""
+        low_s, high_s = self.low_s + head_start_s, self.high_s + head_start_s
+        whole_s = self.makespan_s + head_start_s
+        return replace(self, makespan_s=whole_s, low_s=low_s, high_s=high_s, head_start_s=head_start_s)
 
-def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = False) -> list[Forecast]:
+
+def forecasts(
+    study: Study, profile: Profile, num_workers: int, is_up: bool = False, waiting: Set[str] = frozenset()
+) -> list[Forecast]:
     """What every candidate takes on so many workers, the fastest first. Where a scheduler ends trials early, a search
     chooses what they cost, or members of a population wait for each other, times are means over plays
     (app.planning.play); the candidates are made as if trials were whole, and as the mean of what may be chosen.
 
     Args:
         is_up: Ray and Tune are there and the numerics are chosen, as they are when a study was just measured.
+        waiting: trials that go last, for they wait for something else.
 
     Raises:
         UsageError: there are no workers, or the profile knows nothing of a trial; names it.
@@ -69,6 +82,8 @@ def forecasts(study: Study, profile: Profile, num_workers: int, is_up: bool = Fa
     at = _Setting(study, profile, num_workers, is_up)
     generations, origins = study.generations(), origins_of(study)
     some = candidates(generations, num_workers, at.widths, at.whole.seconds, origins, at.room.places)
+    if waiting:
+        some = [waiting_last(one, waiting, study) for one in some]
     return sorted((at.forecast(one) for one in some), key=lambda one: one.makespan_s)
 
 
@@ -170,8 +185,7 @@ def fitting(study: Study, profile: Profile, num_workers: int) -> tuple[list[int]
 
 def room_of(study: Study, profile: Profile, num_workers: int) -> Room:
     """What memory has room for."""
-    every = [variant for made in study.variants().values() for variant in made]
-    return room_for(every, profile, num_workers, _widths(study, num_workers))
+    return room_for(that_may_come(study), profile, num_workers, _widths(study, num_workers))
 
 
 def origins_of(study: Study) -> Origins:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.experiment import Experiment, Study
+from app.planning.chosen import that_may_come
 from app.planning.plan import Plan, Stage
 from app.planning.profile import Failed, Profile, group_of
 from app.records import StudyTrial
@@ -31,9 +32,8 @@ def kinds(study: Study) -> list[Experiment]:
     """One experiment of each group that costs the same (see group_of), with each value, or the ends, of what a search
     may choose."""
     found: dict[str, Experiment] = {}
-    for variants in study.variants().values():
-        for experiment in variants:
-            found.setdefault(group_of(experiment), experiment)
+    for experiment in that_may_come(study):
+        found.setdefault(group_of(experiment), experiment)
     return list(found.values())
 
 

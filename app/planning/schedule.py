@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from app.configuration import to_dict
 from app.planning.cost import ONCE, Cost
+from app.planning.forecast import origins_of, start_of_command_s
 from app.planning.lanes import ALONE, Origins, Placed, Seconds, lanes_s, places, same_width
 from app.planning.plan import Plan
-from app.planning.play import Costs
+from app.planning.play import Costs, Going, Plays, Works
 from app.records import Session, Span, Stint, StudyRecord, StudyTrial
 
 PHASES: Mapping[str, str] = {
@@ -22,6 +23,16 @@ PHASES: Mapping[str, str] = {
     "handover": "other",
 }
 """The terms of Cost, in the order in which they are drawn: a trial's evaluations are drawn as one."""
+
+
+def expected_of(plays: Plays, plan: Plan, works: Works) -> StudyRecord:
+    """The record of a study by its plan, where its trials turn out so."""
+    study, model, first = plays.study, plays.model, plan.stages[0]
+    widens = study.scheduler is not None and study.scheduler.widen
+    going = Going(plays, model, works, widen_over=plan.num_workers if widens else 0)
+    k, c = first.workers_per_trial, first.concurrent_trials
+    before_s, rounds = start_of_command_s(model, k, c, going.kinds()), going.costs_of_rounds()
+    return expected_record(plan, going.costs, before_s, model.closing_s, origins_of(study), widens, rounds)
 
 
 def expected_record(

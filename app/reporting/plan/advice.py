@@ -1,7 +1,9 @@
 """What a plan's times take for granted, and what lost workers and jobs of limited time would cost it."""
 
+from collections.abc import Sequence
 from statistics import fmean
 
+from app.planning.beside import HeadStart
 from app.planning.forecast import Forecast, start_of_command_s
 from app.planning.interruptions import checkpoint_interval_s, jobs_of, lost_by_failures_s
 from app.planning.play import Going, Plays
@@ -23,6 +25,17 @@ def told(plays: Plays) -> list[str]:
     lines += [line] if line is not None else []
     if scheduler is not None and scheduler.widen:
         lines.append("the last trials get the workers that are free, where that pays")
+    return lines
+
+
+def beside_lines(starts: Sequence[HeadStart], cores: int) -> list[str]:
+    """Whether work on free CPUs ends before the trainings that wait for it begin."""
+    lines = []
+    for one in starts:
+        on = f"{one.name}: done after {duration(one.takes_s)} on {plural(cores, 'core')} that training leaves free"
+        needed = f"trainings that wait for it begin {duration(one.needed_s)} after the study's start, at the earliest"
+        when = "start both together" if one.before_s == 0 else f"start it {duration(one.before_s)} before the study"
+        lines.append(f"{on}; {needed}: {when}")
     return lines
 
 

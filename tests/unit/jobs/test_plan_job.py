@@ -10,10 +10,12 @@ from types import ModuleType
 
 import pytest
 
-from app.experiment import Experiment
+from app.experiment import Experiment, Study
+from app.planning.cost import CostModel
 from app.planning.forecast import forecasts
 from app.planning.measured import profile_of
 from app.planning.plan import check
+from app.planning.play import Plays
 from app.planning.profile import Profile, group_of
 from app.planning.search import study_of
 from app.planning.stopping import drawn_epochs
@@ -36,6 +38,10 @@ def made_record(k: int, step_s: float) -> TrialRecord:
         numerics={}, timings=Timings(startup_s=5, step_s=step_s * 8, num_timed_steps=8), samples_per_s=None,
         samples_per_s_per_worker=None, waiting_share=None, binding_limit="compute", metrics={}, host={"num_cores": 2},
     )  # fmt: skip
+
+
+def plays_of(study: Study, profile: Profile) -> Plays:
+    return Plays(study, CostModel(profile))
 
 
 def write_run(folder: Path, k: int, step_s: float) -> None:
@@ -99,7 +105,7 @@ def test_the_timeline_of_the_page_is_as_long_as_the_plan(tmp_path: Path, open_jo
     profile = replace(profile, samples=samples, readies_s=(40.0,), closings_s=(9.0,))
     study = study_of(STUDY)
     (found,) = forecasts(study, profile, 1)
-    open_job("plan").write_page(str(tmp_path / "p.html"), study, profile, [found], found, None)
+    open_job("plan").write_page(str(tmp_path / "p.html"), plays_of(study, profile), [found], found, None)
     page = (tmp_path / "p.html").read_text()
     assert f"experiment-parallel, {duration(found.makespan_s)}" in page
 
@@ -112,7 +118,7 @@ def test_the_page_draws_trials_as_short_as_a_scheduler_may_leave_them(
     study = study_of({"name": "s", "experiments": trials, "scheduler": {"name": "asha", "reduction_factor": 3}})
     profile = profile_of([], [made_record(1, 100.0)])
     found = forecasts(study, profile, 1)
-    open_job("plan").write_page(str(tmp_path / "p.html"), study, profile, found, found[0], None)
+    open_job("plan").write_page(str(tmp_path / "p.html"), plays_of(study, profile), found, found[0], None)
     page = (tmp_path / "p.html").read_text()
     epochs = sum(drawn_epochs(study, 0).values())
     assert 12 < epochs < 70
@@ -154,6 +160,27 @@ def test_from_a_study_s_folder_to_a_plan(tmp_path: Path) -> None:
     # a and b end 5 s after they are done; c begins 5 s after one of them has ended
     assert [(s.start, s.handover_s) for s in samples] == [("command", 5), ("command", 5), ("kept", 10)]
     assert group_of(study_of(STUDY).experiments[0]) in samples[0].groups
+
+
+def test_text_trainings_wait_for_ocr_on_cores_that_gpus_leave_free(tmp_path: Path) -> None:
+    """c waits and so goes last: on one GPU it begins after 5 + 2 x 1,000 s, where all is as measured. A core is left
+    of two: 3,600 pages at 2 a second take 1,800 s, 14,400 take 7,200."""
+    write_run(tmp_path / "one", 1, 100.0)
+    flags = ("--workers", "1", "--profile-from", "one", "--page", "plan.html", "--beside")
+    short = run(tmp_path, *flags, "ocr=2880@2:a")
+    assert short.returncode == 0, short.stderr
+    assert PLAN.read(str(tmp_path)).stages[0].trials == ("b", "c", "a")
+    assert "ocr: done after 24 min 00 s on 1 core that training leaves free" in short.stdout
+    assert "start both together" in short.stdout
+    page = (tmp_path / "plan.html").read_text()
+    assert "ocr done" in page and "after ocr, which runs on other cores" not in page
+    long = run(tmp_path, *flags, "ocr=14400@2:a")
+    assert "ocr: done after 2 h 00 min" in long.stdout and "before the study" in long.stdout
+    assert "after ocr, which runs on other cores" in (tmp_path / "plan.html").read_text()
+    more = run(tmp_path, *flags, "ocr=14400@2:a", "--beside-cores", "8")
+    assert "ocr: done after 15 min 00 s on 8 cores" in more.stdout and "start both together" in more.stdout
+    wrong = run(tmp_path, *flags, "ocr=14400@2:text-*")
+    assert (wrong.returncode, "--beside ocr: no trial is named 'text-*'" in wrong.stderr) == (2, True)
 
 
 def test_what_an_earlier_search_chose_is_what_was_measured(
