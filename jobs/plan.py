@@ -83,11 +83,11 @@ def main(arguments: Arguments) -> None:
     if store is not None:
         study = resolved(study, profile, store)
     plays = Plays(study, CostModel(profile))
-    beside = Works(arguments, plays, profile)
+    works = Works(arguments, plays, profile)
     found = [
-        beside.after(one)
+        works.after(one)
         for num_workers in arguments.workers
-        for one in forecasts(study, profile, num_workers, waiting=beside.waiting)
+        for one in forecasts(study, profile, num_workers, waiting=works.waiting)
     ]
     show(found, arguments.price_per_worker_hour)
     for num_workers in arguments.workers:
@@ -105,7 +105,7 @@ def main(arguments: Arguments) -> None:
     say(
         f"chosen for least {arguments.objective}: {chosen.plan.strategy} on {plural(chosen.plan.num_workers, 'worker')}"
     )
-    for line in beside_lines(beside.starts(chosen), beside.cores(chosen)):
+    for line in beside_lines(works.starts(chosen), works.cores(chosen)):
         say(line)
     if arguments.failures_per_worker_day is not None:
         say(checkpoint_line(profile, plays, chosen, arguments.failures_per_worker_day))
@@ -113,7 +113,7 @@ def main(arguments: Arguments) -> None:
         say(jobs_line(plays, chosen, arguments.job_limit_h))
     if arguments.page is not None:
         write_page(
-            absolute(arguments.page), plays, found, chosen, arguments.price_per_worker_hour, beside.starts(chosen)
+            absolute(arguments.page), plays, found, chosen, arguments.price_per_worker_hour, works.starts(chosen)
         )
     say(f"written: {out}; run it: jobs/study.py --strategy plan:{out} --workers {chosen.plan.num_workers}")
 

@@ -48,9 +48,14 @@ class Forecast:
     """Of the times above, before the plan starts: work on CPUs that some of its trials wait for."""
 
     @property
+    def plan_s(self) -> float:
+        """From the plan's start."""
+        return self.makespan_s - self.head_start_s
+
+    @property
     def worker_hours(self) -> float:
         """All workers count from the plan's start to the end."""
-        return (self.makespan_s - self.head_start_s) * self.plan.num_workers / 3600
+        return self.plan_s * self.plan.num_workers / 3600
 
     @property
     def above_bound(self) -> float:

@@ -45,18 +45,18 @@ def checkpoint_line(profile: Profile, plays: Plays, chosen: Forecast, failures_p
     checkpoint_s = max(0.001, fmean(sample.checkpoint_s for sample in profile.samples))
     per_s, (every_s, restart_s) = failures_per_day / 86_400, _interrupted(plays, chosen)
     interval_s = checkpoint_interval_s(checkpoint_s, most * per_s)
-    lost_s = lost_by_failures_s(chosen.makespan_s, most, per_s, every_s, restart_s)
+    lost_s = lost_by_failures_s(chosen.plan_s, most, per_s, every_s, restart_s)
     return (
         f"checkpoints: one takes {checkpoint_s:.2g} s, a trial on {plural(most, 'worker')} loses one every "
         f"{duration(86_400 / failures_per_day / most)}: checkpoint_every_s {interval_s:.0f} costs least (Young 1974); "
-        f"with {every_s:.0f}, as the study has it, failures cost {duration(lost_s)} of {duration(chosen.makespan_s)}"
+        f"with {every_s:.0f}, as the study has it, failures cost {duration(lost_s)} of {duration(chosen.plan_s)}"
     )
 
 
 def jobs_line(plays: Plays, chosen: Forecast, limit_h: float) -> str:
     """How many jobs of limited time the study takes."""
     every_s, restart_s = _interrupted(plays, chosen)
-    jobs = jobs_of(chosen.makespan_s, limit_h * 3600, every_s, restart_s)
+    jobs = jobs_of(chosen.plan_s, limit_h * 3600, every_s, restart_s)
     each = f"; each but the first starts in {duration(restart_s)} and does {duration(every_s / 2)} again on average"
     took = f"{plural(jobs.number, 'job')} of at most {duration(limit_h * 3600)}, {duration(jobs.total_s)} in all"
     return f"{took}{each if jobs.number > 1 else ''}"

@@ -163,8 +163,8 @@ def test_from_a_study_s_folder_to_a_plan(tmp_path: Path) -> None:
 
 
 def test_text_trainings_wait_for_ocr_on_cores_that_gpus_leave_free(tmp_path: Path) -> None:
-    """c waits and so goes last: on one GPU it begins after 5 + 2 x 1,000 s, where all is as measured. A core is left
-    of two: 3,600 pages at 2 a second take 1,800 s, 14,400 take 7,200."""
+    """a waits and so goes last: on one GPU it begins after 5 + 2 x 1,000 s, where all is as measured. One core of two
+    is left: 2,880 pages at 2 a second take 1,440 s, 14,400 take 7,200."""
     write_run(tmp_path / "one", 1, 100.0)
     flags = ("--workers", "1", "--profile-from", "one", "--page", "plan.html", "--beside")
     short = run(tmp_path, *flags, "ocr=2880@2:a")
