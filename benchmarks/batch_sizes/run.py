@@ -39,7 +39,7 @@ def experiments(setting: Setting) -> dict[str, Experiment]:
     found: dict[str, Experiment] = {}
     for way, options in WAYS.items():
         sizes = (64, *LARGE) if way == "sgd" else LARGE
-        sizes = setting.choose(sizes, tuple(min(size, 128) for size in sizes))
+        sizes = setting.choose(sizes, tuple(dict.fromkeys(min(size, 128) for size in sizes)))
         for trial in documents_batch_sizes(
             small=True, batch_sizes=sizes, max_micro_batch_size=128, **{"epochs": setting.choose(EPOCHS, 1), **options}
         ).experiments:
