@@ -53,6 +53,9 @@ class Timings:
     """Timed steps of the last attempt, as num_warmup_steps: those that rates are measured on."""
     evaluated_share: float = 1.0
     """Of worker 0's part of the validation split: a training that only measures sees as much as there is time for."""
+    step_spread: float = 0.0
+    """Of the last attempt's timed steps, each with the wait for its batch: standard deviation as a share of the mean;
+    0 of fewer than two."""
 
     def samples_per_s(self, global_batch_size: int) -> float | None:
         """Steady rate over all workers, waiting for data included, warm-up left out. None before any timed step."""

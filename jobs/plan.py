@@ -16,11 +16,14 @@ from app.errors import UsageError
 from app.run_folder.study import PLAN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from app.experiment import Experiment, Study
+    from app.planning.beside import HeadStart
     from app.planning.forecast import Forecast
     from app.planning.measured import Asked
+    from app.planning.play import Plays
     from app.planning.profile import Profile
     from app.records import StudyRecord, TrialRecord
 
@@ -54,6 +57,11 @@ class Arguments:
     """How often a worker is lost, spot machines' for example: says how often to write checkpoints."""
     job_limit_h: float | None = None
     """Hours after which a queue (SLURM's --time) ends a job: says how many jobs of the same command it takes."""
+    beside: tuple[str, ...] = ()
+    """Work on the CPUs that GPU training leaves free, and the trials that wait for it: NAME=AMOUNT@RATE:TRIALS, as
+    ocr=40000@1.9:text-*, pages and pages a second of one core. What waits goes last; several run in turn."""
+    beside_cores: int | None = None
+    """Cores for that work; all that training leaves free if not given."""
     out: str = PLAN.name
     """File of the chosen plan, for jobs/study.py --strategy plan:FILE."""
     page: str | None = None
@@ -65,8 +73,11 @@ def main(arguments: Arguments) -> None:
 
     from app.console import say
     from app.data import files
+    from app.planning.cost import CostModel
     from app.planning.forecast import choose, fitting, forecasts
+    from app.planning.play import Plays
     from app.reporting.page.formatting import plural
+    from app.reporting.plan.advice import beside_lines, checkpoint_line, jobs_line, told
 
     check(arguments)
     study = read_study(arguments.study, arguments.recipe, arguments.options)
@@ -76,7 +87,13 @@ def main(arguments: Arguments) -> None:
     store = next(filter(files.exists, known_stores), None) if arguments.store is None else absolute(arguments.store)
     if store is not None:
         study = resolved(study, profile, store)
-    found = [one for num_workers in arguments.workers for one in forecasts(study, profile, num_workers)]
+    plays = Plays(study, CostModel(profile))
+    works = Works(arguments, plays, profile)
+    found = [
+        works.after(one)
+        for num_workers in arguments.workers
+        for one in forecasts(study, profile, num_workers, waiting=works.waiting)
+    ]
     show(found, arguments.price_per_worker_hour)
     for num_workers in arguments.workers:
         for line in fitting(study, profile, num_workers)[1].lines():
@@ -84,7 +101,7 @@ def main(arguments: Arguments) -> None:
     setting = profile.setting
     beside = f", beside other work on {profile.busy_cores:.1f} of them" if profile.busy_cores > 0.3 else ""
     say(f"measured on {setting.device}, {setting.num_cores} cores{beside} ({len(profile.samples)} trainings)")
-    for line in scheduler_lines(study):
+    for line in told(plays):
         say(line)
     deadline_s = None if arguments.deadline_h is None else arguments.deadline_h * 3600
     chosen = choose(found, arguments.objective, deadline_s)
@@ -92,12 +109,16 @@ def main(arguments: Arguments) -> None:
     files.write_bytes_atomic(out, chosen.plan.to_json().encode())
     workers = plural(chosen.plan.num_workers, "worker")
     say(f"chosen for least {arguments.objective}: {chosen.plan.strategy} on {workers}")
+    for line in beside_lines(works.starts(chosen), works.cores(chosen)):
+        say(line)
     if arguments.failures_per_worker_day is not None:
-        say(checkpoint_advice(profile, study, chosen, arguments.failures_per_worker_day))
+        say(checkpoint_line(profile, plays, chosen, arguments.failures_per_worker_day))
     if arguments.job_limit_h is not None:
-        say(jobs_line(profile, study, chosen, arguments.job_limit_h))
+        say(jobs_line(plays, chosen, arguments.job_limit_h))
     if arguments.page is not None:
-        write_page(absolute(arguments.page), study, profile, found, chosen, arguments.price_per_worker_hour)
+        write_page(
+            absolute(arguments.page), plays, found, chosen, arguments.price_per_worker_hour, works.starts(chosen)
+        )
     say(f"written: {out}; run it: jobs/study.py --strategy plan:{out} --workers {chosen.plan.num_workers}")
 
 
@@ -114,19 +135,6 @@ def check(arguments: Arguments) -> None:
     require(deadline is None or deadline > 0, "--deadline-h", deadline, "more than 0")
     require(failures is None or 0 < failures < math.inf, "--failures-per-worker-day", failures, "more than 0")
     require(all(number >= 1 for number in arguments.workers), "--workers", [*arguments.workers], "1 or more each")
-
-
-def scheduler_lines(study: "Study") -> list[str]:
-    """What the times take of the study's scheduler."""
-    from app.planning.stopping import stops_early
-
-    scheduler = study.scheduler
-    if scheduler is None:
-        return []
-    plays = "which stops trials early: times are means over plays of its rule with invented scores"
-    whole = "whose rounds and choices are left out: times are those of all epochs"
-    lines = [f"{scheduler.name}, {plays if stops_early(scheduler) else whole}"] if scheduler.name != "fifo" else []
-    return lines + (["the last trials get the workers that are free, where that pays"] if scheduler.widen else [])
 
 
 def read_profile(arguments: Arguments) -> "tuple[Profile, list[str]]":
@@ -149,73 +157,56 @@ def read_profile(arguments: Arguments) -> "tuple[Profile, list[str]]":
     return profile_of(studies, runs), [record.store for record in runs]
 
 
-def checkpoint_advice(profile: "Profile", study: "Study", chosen: "Forecast", failures_per_day: float) -> str:
-    """What failures cost where workers are lost so often, and how often to write a checkpoint."""
-    from statistics import fmean
+class Works:
+    """The work beside the study that was asked for, if any."""
 
-    from app.planning.interruptions import checkpoint_interval_s, lost_by_failures_s
-    from app.reporting.page.formatting import duration, plural
+    def __init__(self, arguments: Arguments, plays: "Plays", profile: "Profile") -> None:
+        from app.errors import require
+        from app.planning.beside import Beside
 
-    most = max(stage.workers_per_trial for stage in chosen.plan.stages)
-    checkpoint_s = max(0.001, fmean(sample.checkpoint_s for sample in profile.samples))
-    per_s, (every_s, restart_s) = failures_per_day / 86_400, interrupted(profile, study, chosen)
-    interval_s = checkpoint_interval_s(checkpoint_s, most * per_s)
-    lost_s = lost_by_failures_s(chosen.makespan_s, most, per_s, every_s, restart_s)
-    return (
-        f"checkpoints: one takes {checkpoint_s:.2g} s, a trial on {plural(most, 'worker')} loses one every "
-        f"{duration(86_400 / failures_per_day / most)}: checkpoint_every_s {interval_s:.0f} costs least (Young 1974); "
-        f"with {every_s:.0f}, as the study has it, failures cost {duration(lost_s)} of {duration(chosen.makespan_s)}"
-    )
+        self._works = [Beside.parse(text) for text in arguments.beside]
+        self._plays, self._profile, self._cores = plays, profile, arguments.beside_cores
+        require(self._cores is None or self._cores >= 1, "--beside-cores", self._cores, "1 or more")
+        self.waiting = {name for work in self._works for name in work.waiting(plays.study)}
 
+    def cores(self, one: "Forecast") -> int:
+        from app.planning.beside import free_cores
 
-def jobs_line(profile: "Profile", study: "Study", chosen: "Forecast", limit_h: float) -> str:
-    """How many jobs of limited time the study takes."""
-    from app.planning.interruptions import jobs_of
-    from app.reporting.page.formatting import duration, plural
+        return self._cores or (free_cores(self._profile, one.plan.num_workers) if self._works else 0)
 
-    every_s, restart_s = interrupted(profile, study, chosen)
-    jobs = jobs_of(chosen.makespan_s, limit_h * 3600, every_s, restart_s)
-    each = f"; each but the first starts in {duration(restart_s)} and does {duration(every_s / 2)} again on average"
-    took = f"{plural(jobs.number, 'job')} of at most {duration(limit_h * 3600)}, {duration(jobs.total_s)} in all"
-    return f"{took}{each if jobs.number > 1 else ''}"
+    def starts(self, one: "Forecast") -> "list[HeadStart]":
+        from app.planning.beside import head_starts
+        from app.planning.schedule import expected_of
 
+        if not self._works:
+            return []
+        trials = expected_of(self._plays, one.plan, self._plays.typical()).trials
+        starts_s = {trial.name: trial.start_s or 0.0 for trial in trials}
+        return head_starts(self._works, self._plays.study, one.plan, starts_s, self.cores(one))
 
-def interrupted(profile: "Profile", study: "Study", chosen: "Forecast") -> tuple[float, float]:
-    """Seconds between two checkpoints, and until trainings have resumed after a start of the command."""
-    from app.planning.cost import CostModel
-    from app.planning.forecast import start_of_command_s
-
-    model, first = CostModel(profile), chosen.plan.stages[0]
-    lane_s = model.cost(study.experiments[0], first.workers_per_trial, first.concurrent_trials).lane_s
-    start_s = start_of_command_s(model, first.workers_per_trial, first.concurrent_trials, ())
-    return max(one.checkpoint_every_s for one in study.experiments), start_s + lane_s
+    def after(self, one: "Forecast") -> "Forecast":
+        """With the head start that the work needs."""
+        return one.after(max((start.before_s for start in self.starts(one)), default=0.0))
 
 
 def write_page(
-    path: str, study: "Study", profile: "Profile", found: "Sequence[Forecast]", chosen: "Forecast", price: float | None
+    path: str,
+    plays: "Plays",
+    found: "Sequence[Forecast]",
+    chosen: "Forecast",
+    price: float | None,
+    beside: "Sequence[HeadStart]" = (),
 ) -> None:
     import time
 
     from app.console import say
     from app.data import files
-    from app.planning.cost import CostModel
-    from app.planning.forecast import divides, origins_of, played, start_of_command_s
-    from app.planning.schedule import expected_record
-    from app.planning.stopping import drawn_epochs, stops_early
+    from app.planning.schedule import expected_of
     from app.reporting.plan.page import plan_page
 
-    model, first = CostModel(profile), chosen.plan.stages[0]
-    experiments = played({one.name: one for one in study.experiments}, drawn_epochs(study, 0))
-    expected = expected_record(
-        chosen.plan,
-        lambda name, k, *where: model.cost(experiments[name], k, *where) if divides(experiments[name], k) else None,
-        start_of_command_s(model, first.workers_per_trial, first.concurrent_trials, study.experiments),
-        model.closing_s,
-        origins_of(study),
-        study.scheduler is not None and study.scheduler.widen,
-    )
+    expected = expected_of(plays, chosen.plan, plays.drawn(0))
     made = time.strftime("%Y-%m-%d %H:%M")
-    page = plan_page(found, chosen, expected, price, made, is_one_play=stops_early(study.scheduler))
+    page = plan_page(found, chosen, expected, price, made, plays.varies, beside)
     files.write_bytes_atomic(path, page.encode())
     say(f"written: {path}")
 
@@ -259,14 +250,20 @@ def read_runs(folders: "Sequence[str]") -> "tuple[list[tuple[StudyRecord, Asked]
 
 
 def read_study_record(folder: str) -> "tuple[StudyRecord, Asked]":
-    """With the records of its trials, which lie in their own folders; and what was asked for, by name."""
+    """With the records of its trials, which lie in their own folders; and what was asked for, by name, with what its
+    search chose."""
     from report import study_files
 
+    from app.data import files
     from app.planning.search import study_of
     from app.reporting.study.study_files import read_study as read_run
-    from app.run_folder.study import STUDY
+    from app.run_folder.study import STUDY, SUGGESTED, TRIALS
 
-    asked = {one.name: one for one in study_of(STUDY.read(folder)).experiments}
+    def chosen(name: str) -> "Mapping[str, Any]":
+        found = SUGGESTED.find(files.join(folder, TRIALS, name))
+        return {} if found is None else found.values
+
+    asked = {one.name: one.with_values(chosen(one.name)) for one in study_of(STUDY.read(folder)).experiments}
     return read_run(folder, study_files(folder)).record, asked
 
 

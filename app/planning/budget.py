@@ -9,6 +9,7 @@ from app.planning.cost import CostModel
 from app.planning.forecast import Forecast, choose, fitting, forecasts
 from app.planning.memory import Room
 from app.planning.plan import Plan, Stage, check
+from app.planning.play import Going, Plays
 from app.planning.profile import Profile
 from app.records import StudyTrial
 
@@ -53,12 +54,12 @@ def bounded(study: Study, profile: Profile, chosen: Forecast, budget_s: float, i
     part = chosen if num == len(names) else _fastest(study, profile, num_workers, num, is_up)
     plan = _with_rest(part.plan, study, names[num:], fitting(study, profile, num_workers)[1])
     model, above = CostModel(profile), part.high_s / part.makespan_s
-    stage_of = {name: stage for stage in plan.stages for name in stage.trials}
-    trial_s = {}
-    for experiment in study.experiments:
-        stage = stage_of[experiment.name]
-        cost = model.cost(experiment, stage.workers_per_trial, stage.concurrent_trials)
-        trial_s[experiment.name] = cost.run_s * above
+    plays = Plays(study, model)
+    going, trial_s = Going(plays, model, plays.typical()), {}
+    for stage in plan.stages:
+        for name in stage.trials:
+            cost = going.cost(name, stage.workers_per_trial, stage.concurrent_trials)
+            trial_s[name] = cost.run_s * above
     return Bound(plan, num, trial_s)
 
 

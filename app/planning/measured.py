@@ -143,6 +143,7 @@ def _sample(
         evaluated_share=timings.evaluated_share,
         memory_bytes=record.memory_bytes,
         memory_limit_bytes=record.memory_limit_bytes,
+        step_spread=timings.step_spread,
     )
 
 

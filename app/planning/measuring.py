@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.experiment import Experiment, Study
+from app.planning.chosen import that_may_come
 from app.planning.plan import Plan, Stage
 from app.planning.profile import Failed, Profile, group_of
 from app.records import StudyTrial
@@ -28,9 +29,10 @@ class Measurement:
 
 
 def kinds(study: Study) -> list[Experiment]:
-    """One experiment of each group that costs the same (see group_of)."""
+    """One experiment of each group that costs the same (see group_of), with each value, or the ends, of what a search
+    may choose."""
     found: dict[str, Experiment] = {}
-    for experiment in study.experiments:
+    for experiment in that_may_come(study):
         found.setdefault(group_of(experiment), experiment)
     return list(found.values())
 

@@ -61,6 +61,8 @@ class Sample:
     """Most that a worker held: of its GPU, or of its host. 0: not known."""
     memory_limit_bytes: int = 0
     """Of the GPU, or of the host. 0: not known."""
+    step_spread: float = 0.0
+    """Standard deviation of its single steps as a share of their mean. 0: not known."""
 
     def __post_init__(self) -> None:
         counts = ("workers", "side_by_side", "global_batch_size", *(() if self.places is None else ("places",)))
@@ -71,7 +73,8 @@ class Sample:
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name}: got {getattr(self, name)}, expected more than 0")
         parts = ("startup_s", "first_steps_s", "evaluation_s", "checkpoint_s", "other_s", "handover_s")
-        for name in (*parts, "choosing_s", "num_parameters", "memory_bytes", "memory_limit_bytes"):
+        others = ("choosing_s", "num_parameters", "memory_bytes", "memory_limit_bytes", "step_spread")
+        for name in (*parts, *others):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"{name}: got {getattr(self, name)}, expected 0 or more")
 

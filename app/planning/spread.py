@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 from app.planning.profile import Sample
@@ -16,6 +16,9 @@ SPREAD_LOADED = 0.3
 """Assumed: the same, where other work kept all cores busy while it was measured; in proportion where it kept some."""
 SPREAD_STEP = 0.03
 """Assumed, of the mean step of a training that was measured once."""
+SPREAD_TRAINING, WEIGHT_TRAINING = 0.03, 8.0
+"""Relative standard deviation between trainings alike in one run, where few were measured (assumed); and how many
+measured deviations it counts as."""
 SPREAD_START = 0.10
 """Assumed, of start-up from run to run."""
 
@@ -52,13 +55,29 @@ class Chance:
 def between_runs(samples: Sequence[Sample]) -> float:
     """Relative standard deviation of the same work between runs, pooled over what was measured in several; few of
     these are held to what is assumed."""
-    by_work: dict[tuple[str, int, int], dict[str, list[float]]] = {}
+    means: dict[tuple[str, int, int], list[float]] = {}
+    for work, logs in _by_run(samples).items():
+        means.setdefault(work[:3], []).append(fmean(logs))
+    return _pooled(means.values(), SPREAD_RUN, WEIGHT_RUN)
+
+
+def between_trainings(samples: Sequence[Sample]) -> float:
+    """The same between trainings alike that ran beside as many others in one run."""
+    return _pooled(_by_run(samples).values(), SPREAD_TRAINING, WEIGHT_TRAINING)
+
+
+def _by_run(samples: Sequence[Sample]) -> dict[tuple[str, int, int, str], list[float]]:
+    """Logarithms of steps, by work and run."""
+    found: dict[tuple[str, int, int, str], list[float]] = {}
     for s in samples:
-        runs = by_work.setdefault((s.groups[0], s.workers, s.side_by_side), {})
-        runs.setdefault(s.run, []).append(math.log(s.step_s))
+        found.setdefault((s.groups[0], s.workers, s.side_by_side, s.run), []).append(math.log(s.step_s))
+    return found
+
+
+def _pooled(sets: Iterable[Sequence[float]], assumed: float, weight: float) -> float:
+    """Standard deviation within sets, what is assumed counting as so many deviations."""
     squares, freedom = 0.0, 0
-    for runs in by_work.values():
-        means = [fmean(values) for values in runs.values()]
-        squares += sum((mean - fmean(means)) ** 2 for mean in means)
-        freedom += len(means) - 1
-    return math.sqrt((WEIGHT_RUN * SPREAD_RUN**2 + squares) / (WEIGHT_RUN + freedom))
+    for values in sets:
+        squares += sum((value - fmean(values)) ** 2 for value in values)
+        freedom += len(values) - 1
+    return math.sqrt((weight * assumed**2 + squares) / (weight + freedom))

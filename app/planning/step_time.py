@@ -6,6 +6,7 @@ from itertools import pairwise
 from statistics import fmean, median
 
 from app.planning.profile import Profile, Sample
+from app.planning.slowest import slower, spread_of
 from app.planning.spread import Chance
 
 BYTES_PER_WEIGHT = 4
@@ -117,12 +118,13 @@ class StepTimes:
         return 1 + self._slowdown * (busy - 1)
 
     def _inferred(self, group: str, samples: Sequence[Sample], k: int, batch: int, places: int, busy: int) -> float:
-        """T = a + b x local batch + all-reduce: a and b from the two nearest measured, or a = 0 from one; each where as
-        many workers are busy. Over several nodes, where training on one and on several was measured, a and b are those
-        of one, and the all-reduce is what several took beyond that, as much more as the ring's bound grows."""
+        """T = (a + b x local batch) x slowest + all-reduce: a and b from the two nearest measured, or a = 0 from one;
+        each where as many workers are busy, and less what it waited for its own slowest. Over several nodes, where
+        training on one and on several was measured, a and b are those of one, and the all-reduce is what several took
+        beyond that, as much more as the ring's bound grows."""
         widths = sorted({s.workers for s in samples}, key=lambda w: abs(math.log(w / k)))
         within, across = ([w for w in widths if (w > self._on_node) == far] for far in (False, True))
-        num_parameters = max(s.num_parameters for s in samples)
+        num_parameters, spread = max(s.num_parameters for s in samples), spread_of(group, samples, self._chance)
 
         def step_s(workers: int) -> tuple[float, float]:
             """Its local batch, and its step where as many workers are busy."""
@@ -130,25 +132,29 @@ class StepTimes:
             room, run = (max(1, num * k // workers) for num in (places, busy))
             return found[0].global_batch_size / workers, self._measured(group, found, workers, room, run)
 
+        def point(workers: int) -> tuple[float, float]:
+            """Its local batch, and what each worker computed of a step."""
+            local, whole_s = step_s(workers)
+            computing_s = max(whole_s - ring_s(num_parameters, workers), whole_s / 10)
+            return local, computing_s / slower(workers, spread)
+
         is_known = k > self._on_node and bool(within) and bool(across)
-        near = within if is_known else widths
-        points = [(*step_s(w), ring_s(num_parameters, w)) for w in near[:2]]
+        points = [point(w) for w in (within if is_known else widths)[:2]]
         factor = 1.0
         if is_known:
             local, measured_s = step_s(across[0])
-            factor = max(1.0, (measured_s - _computing_s(points, local)) / ring_s(num_parameters, across[0]))
-        return _computing_s(points, batch / k) + factor * ring_s(num_parameters, k)
+            beyond_s = measured_s - _computing_s(points, local) * slower(across[0], spread)
+            factor = max(1.0, beyond_s / ring_s(num_parameters, across[0]))
+        return _computing_s(points, batch / k) * slower(k, spread) + factor * ring_s(num_parameters, k)
 
 
-def _computing_s(points: Sequence[tuple[float, float, float]], local: float) -> float:
-    """The part of a step that computes, with so many samples a worker, on the line of those measured.
+def _computing_s(points: Sequence[tuple[float, float]], local: float) -> float:
+    """What a worker computes of a step with so many samples, on the line of those measured.
 
     Args:
-        points: samples a worker, step and all-reduce of the nearest, and of another.
+        points: samples a worker and seconds of the nearest, and of another.
     """
-    (x, y), other = (
-        (samples, max(step_s - sync_s, step_s / 10)) for samples, step_s, sync_s in (points[0], points[-1])
-    )
+    (x, y), other = points[0], points[-1]
     slope = (other[1] - y) / (other[0] - x) if other[0] != x else y / x
     slope = min(max(slope, 0.0), y / x)  # neither faster with more samples nor with less than no fixed part
     return y + slope * (local - x)

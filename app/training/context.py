@@ -113,7 +113,7 @@ def exchange_s(model: torch.nn.Module) -> float:
     logged = getattr(model, "_get_ddp_logging_data", None)
     if logged is None:
         return 0.0
-    found = logged()
+    found: dict[str, float] = logged()
     beyond_ns = found.get("avg_backward_comm_time", 0) - found.get("avg_backward_compute_comm_overlap_time", 0)
     return max(0.0, beyond_ns / 1e9)
 

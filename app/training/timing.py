@@ -1,5 +1,6 @@
 """Where the time of a training goes: exactly one phase at a time, so that the phases add up."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,25 @@ class Stretches:
         return [] if last is None else [last]
 
 
+class Lengths:
+    """How much the lengths of steps differ, by their sums alone: a training may have millions."""
+
+    def __init__(self) -> None:
+        self._num, self._sum_s, self._squares_s2 = 0, 0.0, 0.0
+
+    def add(self, length_s: float) -> None:
+        self._num += 1
+        self._sum_s += length_s
+        self._squares_s2 += length_s**2
+
+    def spread(self) -> float:
+        """Standard deviation as a share of the mean; 0 of fewer than two."""
+        if self._num < 2 or self._sum_s <= 0:
+            return 0.0
+        variance_s2 = (self._squares_s2 - self._sum_s**2 / self._num) / (self._num - 1)
+        return math.sqrt(max(0.0, variance_s2)) / (self._sum_s / self._num)
+
+
 class PhaseTimer:
     """Adds up seconds by phase. `start_s`: time.time() at which the command began, so that start-up counts whole."""
 
@@ -56,6 +76,9 @@ class PhaseTimer:
         self.seconds: dict[str, float] = {}
         self.num_steps = 0
         self._choosing_s, self.evaluated_share = 0.0, 1.0
+        self._lengths = Lengths()
+        self._busy_s = 0.0
+        """At the end of the last step."""
 
     @contextmanager
     def phase(self, name: str, shown_as: str | None = None) -> Iterator[None]:
@@ -70,6 +93,10 @@ class PhaseTimer:
         """One training step; the first ones count as warm-up."""
         with self.phase("warmup_steps" if self.in_warmup else "step", shown_as="step"):
             yield
+        busy_s = self.seconds.get("step", 0.0) + self.seconds.get("data_wait", 0.0)
+        if not self.in_warmup:
+            self._lengths.add(busy_s - self._busy_s)
+        self._busy_s = busy_s
         self.num_steps += 1
 
     @contextmanager
@@ -110,6 +137,7 @@ class PhaseTimer:
             choosing_share=self._choosing_s / max(self._choosing_s, self.seconds.get("startup", 0.0), 1e-9),
             synchronising_share=min(1.0, synchronised_s / max(1e-9, self.seconds_of_steps())),
             evaluated_share=self.evaluated_share,
+            step_spread=self._lengths.spread(),
         )
 
     def seconds_of_steps(self) -> float:

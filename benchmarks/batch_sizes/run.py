@@ -39,7 +39,7 @@ def experiments(setting: Setting) -> dict[str, Experiment]:
     found: dict[str, Experiment] = {}
     for way, options in WAYS.items():
         sizes = (64, *LARGE) if way == "sgd" else LARGE
-        sizes = setting.choose(sizes, tuple(min(size, 128) for size in sizes))
+        sizes = setting.choose(sizes, tuple(dict.fromkeys(min(size, 128) for size in sizes)))
         for trial in documents_batch_sizes(
             small=True, batch_sizes=sizes, max_micro_batch_size=128, **{"epochs": setting.choose(EPOCHS, 1), **options}
         ).experiments:
@@ -68,7 +68,7 @@ def run(setting: Setting) -> Report:
     found = against_reference(hits, pages)
     for name, told in found.items():
         told["training_s"] = training_s[name]
-        say(f"  {name}: {told['accuracy']:.3f}{told['against'] or ''}")
+        say(f"  {name}: {told['accuracy']:.3f}{'' if told['against'] is None else against_line(told['against'])}")
     return Report("batch_sizes", facts={"trials": found, "num_pages": len(pages), "load_average": load_average()})
 
 
@@ -91,3 +91,8 @@ def against_reference(hits: Mapping[str, Any], pages: Sequence[str]) -> dict[str
             against["verdict"] = verdict(against["difference"], against["holm_p"])
         found[name] = {"accuracy": float(own.mean()), "against": against}
     return found
+
+
+def against_line(against: Mapping[str, Any]) -> str:
+    interval = f"{against['low']:+.3f} to {against['high']:+.3f}"
+    return f", {against['difference']:+.3f} ({interval}): {against['verdict']}"

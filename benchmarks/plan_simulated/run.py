@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 from app.experiment import Experiment
@@ -21,7 +21,7 @@ from app.planning.profile import Profile, Sample, Setting, Start, group_of
 from benchmarks.common import ROOT, Report, compare, say
 from benchmarks.common import Setting as Run
 from benchmarks.plan.figures import regrets
-from benchmarks.plan_simulated.simulator import RANGES, Stages, Trial, World, world
+from benchmarks.plan_simulated.simulator import RANGES, Stages, Trial, World, drawn_step, world
 from benchmarks.plan_simulated.simulator import run as simulated
 
 NEAR = 0.05
@@ -34,8 +34,6 @@ NUM_LUCKS, NUM_AGAIN = 5, 30
 """Runs of a plan, each with other noise and failures; and plans that are run so often."""
 MEASURED_STEPS = 27
 STARTS: tuple[Start, ...] = ("lane", "kept")
-STEP_NOISE = 0.1
-"""Noise of a single step, log; the mean of those measured has less."""
 
 
 def run(setting: Run) -> Report:
@@ -159,7 +157,8 @@ def _sample(of: World, kind: int, k: int, c: int, start: Start, chance: random.R
     busy = min(of.on_node, k * c) if k * 2 <= of.on_node else k
     slow = 1 + of.supply * (busy - min(k, busy))
     speed = math.exp(chance.gauss(0, of.noise)) * max(math.exp(chance.gauss(0, of.straggler)) for _ in range(k))
-    steps = fmean(math.exp(chance.gauss(0, STEP_NOISE)) for _ in range(MEASURED_STEPS))
+    sync_s = of.sync_s(kind, k)
+    steps = [of.computing_s(kind, k) * drawn_step(k, of.step_noise, chance) + sync_s for _ in range(MEASURED_STEPS)]
     return Sample(
         groups=(group_of(_experiment(Trial("any", kind, 1))),),
         run="calibration",
@@ -169,8 +168,9 @@ def _sample(of: World, kind: int, k: int, c: int, start: Start, chance: random.R
         global_batch_size=BATCH,
         steps_per_epoch=one.steps,
         startup_s=of.start_s if start == "lane" else 0.0,
-        step_s=of.step_s(kind, k) * slow * speed * steps,
+        step_s=fmean(steps) * slow * speed,
         evaluation_s=one.evaluation_s / k * slow * math.exp(chance.gauss(0, of.noise)),
         handover_s=of.handover_s,
         num_parameters=1_000_000,
+        step_spread=stdev(steps) / fmean(steps),
     )

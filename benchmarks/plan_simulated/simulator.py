@@ -9,6 +9,8 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from statistics import fmean
 
 RANGES: Mapping[str, tuple[float, float]] = {
     "work_s": (0.02, 2.0),  # compute of a step on one worker, without its fixed part
@@ -18,6 +20,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "per_worker_s": (0.0, 2e-3),  # for each worker more than two
     "noise": (0.0, 0.05),  # standard deviation of a trial's speed, log
     "straggler": (0.0, 0.06),  # standard deviation between the workers of a trial, log: the slowest counts
+    "step_noise": (0.0, 0.2),  # the same from step to step of each worker, log: in each step the slowest counts
     "supply": (0.0, 0.15),  # by how much each busy neighbour on the node slows a step down
     "evaluation_s": (0.0, 20.0),  # on one worker
     "start_s": (3.0, 30.0),
@@ -28,6 +31,8 @@ RANGES: Mapping[str, tuple[float, float]] = {
 """Drawn evenly, times and factors over four in their logarithm."""
 NUM_STEPS = (20, 400)
 NUM_EPOCHS = (1, 8)
+NUM_DRAWN_STEPS = 400
+"""Of which the mean slowest is taken."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class World:
     trials: Mapping[str, Trial]
     noise: float
     straggler: float
+    step_noise: float
     supply: float
     start_s: float
     handover_s: float
@@ -68,12 +74,16 @@ class World:
     lost_s: float
 
     def step_s(self, kind: int, k: int) -> float:
-        """Alone, without noise."""
+        """Alone; the mean over steps, in each of which all wait for the slowest."""
+        return self.computing_s(kind, k) * _slowest(k, self.step_noise) + self.sync_s(kind, k)
+
+    def computing_s(self, kind: int, k: int) -> float:
         one = self.kinds[kind]
-        sync_s = 0.0
-        if k > 1:
-            sync_s = (one.inside_s if k <= self.on_node else one.across_s) + one.per_worker_s * (k - 2)
-        return one.fixed_s + one.work_s / k + sync_s
+        return one.fixed_s + one.work_s / k
+
+    def sync_s(self, kind: int, k: int) -> float:
+        one = self.kinds[kind]
+        return (one.inside_s if k <= self.on_node else one.across_s) + one.per_worker_s * (k - 2) if k > 1 else 0.0
 
     def alone_s(self, trial: Trial, k: int, luck: int | None) -> float:
         """A whole trial without neighbours, start-up apart; with noise, stragglers and failures unless luck is None."""
@@ -124,12 +134,24 @@ def world(seed: int, num_trials: int, num_workers: int) -> World:
         trials=trials,
         noise=draw("noise"),
         straggler=draw("straggler"),
+        step_noise=draw("step_noise"),
         supply=draw("supply"),
         start_s=draw("start_s"),
         handover_s=draw("handover_s"),
         failure_rate=draw("failures_per_worker_hour"),
         lost_s=draw("lost_s"),
     )
+
+
+def drawn_step(k: int, noise: float, chance: random.Random) -> float:
+    """How long one step computes on k workers, as a share of what it does without noise."""
+    return max(math.exp(chance.gauss(0, noise)) for _ in range(k))
+
+
+@cache
+def _slowest(k: int, noise: float) -> float:
+    chance = random.Random(f"steps {k}")
+    return fmean(drawn_step(k, noise, chance) for _ in range(NUM_DRAWN_STEPS))
 
 
 Stages = Sequence[tuple[int, int, Sequence[str]]]

@@ -41,11 +41,11 @@ class Asked:
     strategies: tuple[str, ...]
 
 
-GRID = Asked("grid", "distmis-grid-small", ("epochs=6",), (EXPERIMENT_PARALLEL, DATA_PARALLEL))
+GRID = Asked("grid", "distmis-grid-small", ("epochs=3",), (EXPERIMENT_PARALLEL, DATA_PARALLEL))
 IMAGE = Asked(
     "image",
     "ferrando2020-image",
-    ('models=["efficientnet_b0"]', "weights=random", f"image_size={IMAGE_SIZE}", "epochs=10"),
+    ('models=["efficientnet_b0"]', "weights=random", f"image_size={IMAGE_SIZE}", "epochs=8"),
     (DATA_PARALLEL,),
 )
 

@@ -11,10 +11,13 @@ from app.execution.studies.ledger import Ledger
 from app.execution.studies.state import LeftOut, is_left_out
 from app.experiment import Study
 from app.planning.budget import bounded, only, with_done
+from app.planning.cost import CostModel
 from app.planning.forecast import choose, fitting, forecasts
 from app.planning.plan import EXPERIMENT_PARALLEL, Plan, plan_of_strategy
+from app.planning.play import Plays
 from app.planning.profile import Profile
 from app.reporting.page.formatting import duration, plural
+from app.reporting.plan.advice import told
 from app.run_folder.study import PLAN
 from app.training.order import Feeding
 
@@ -63,6 +66,8 @@ def automatic_plan(
     counted = replace(found, samples=chosen_before) if has_numerics else found
     every = forecasts(study, counted, num_workers, is_up=found is not known)
     for line in fitting(study, found, num_workers)[1].lines():
+        say(line)
+    for line in told(Plays(study, CostModel(found))):
         say(line)
     for one in every[:NUM_TOLD]:
         span = f"{duration(one.low_s)} to {duration(one.high_s)}"

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+from app.planning.beside import HeadStart
 from app.planning.forecast import Forecast
 from app.records import StudyRecord
 from app.reporting.page import formatting
@@ -28,6 +29,7 @@ def plan_page(
     price_per_hour: float | None,
     made: str = "",
     is_one_play: bool = False,
+    beside: Sequence[HeadStart] = (),
 ) -> str:
     """The HTML.
 
@@ -35,9 +37,11 @@ def plan_page(
         found: every candidate on every number of workers.
         expected: the chosen plan as it is expected to run (app.planning.schedule).
         price_per_hour: of one worker.
-        is_one_play: whether a scheduler ends trials early, and `expected` is one way in which that may go.
+        is_one_play: whether a scheduler or a search has a say in how long trials take, so that `expected` is one way in
+            which it may go.
+        beside: work on free CPUs that trials wait for.
     """
-    parts = [_heading(chosen), _table(found, price_per_hour), _timeline(chosen, expected, is_one_play)]
+    parts = [_heading(chosen), _table(found, price_per_hour), _timeline(chosen, expected, is_one_play, beside)]
     best = _best(found)
     if len(best) > 1:
         parts.append(_what_if(best, price_per_hour))
@@ -74,7 +78,7 @@ def _table(found: Sequence[Forecast], price_per_hour: float | None) -> Html:
     return section("candidates", "Ways to run it", table("What each takes", columns, rows), paragraph(note, "note"))
 
 
-def _timeline(chosen: Forecast, expected: StudyRecord, is_one_play: bool) -> Html:
+def _timeline(chosen: Forecast, expected: StudyRecord, is_one_play: bool, beside: Sequence[HeadStart]) -> Html:
     rows = worker_rows(expected)[:MAX_ROWS]
     total_s = expected.makespan_s()
     kinds = "".join(f"<span>{study_charts.swatch(n)}{text(NAMES[k][0])}</span> " for n, k in enumerate(KINDS, 1))
@@ -82,13 +86,15 @@ def _timeline(chosen: Forecast, expected: StudyRecord, is_one_play: bool) -> Htm
     for trial in expected.trials:
         starts[trial.stage] = min(trial.start_s or 0.0, starts.get(trial.stage, float("inf")))
     borders = [(at_s, f"stage {stage + 1}") for stage, at_s in sorted(starts.items()) if stage]
+    done = [(max(0.0, one.takes_s - chosen.head_start_s), f"{one.name} done") for one in beside]
+    borders += [(at_s, name) for at_s, name in done if at_s <= total_s]
     spoken = f"Expected timeline of {chosen.plan.num_workers} workers: {formatting.duration(total_s)}"
     chart = study_charts.timeline(rows, expected.trials, total_s, borders, spoken)
-    early = (
-        " Which trials end early is one of many ways in which it may go; times above are means." if is_one_play else ""
-    )
+    early = " It is one of many ways in which it may go; times above are means." if is_one_play else ""
     more = "" if len(rows) == chosen.plan.num_workers else f" The first {MAX_ROWS} workers are drawn."
-    note = f"One row a worker, a framed block is a trial; its evaluations are drawn as one.{early}{more}"
+    head = formatting.duration(chosen.head_start_s)
+    later = f" It starts {head} after {beside[0].name}, which runs on other cores." if chosen.head_start_s else ""
+    note = f"One row a worker, a framed block is a trial; its evaluations are drawn as one.{early}{more}{later}"
     return section(
         "timeline", "Who would do what when", paragraph(note), Html(f'<p class="legend">{kinds}</p>'),
         figure(Html(chart), f"{chosen.plan.strategy}, {formatting.duration(total_s)}", "wide"),

@@ -90,16 +90,16 @@ def networks_section(found: Comparison) -> Html:
     columns += [Column(found.scores.column(score), True), *COLUMNS]
     rows: list[list[str | Html]] = [
         [
-            point.network,
+            f"{number}\u2002{point.network}",
             f"{point.num_parameters / 1e6:.2f} M",
             formatting.MISSING if point.samples_per_s is None else f"{point.samples_per_s:.3g}",
             formatting.size(point.memory_bytes) if point.memory_bytes else formatting.MISSING,
             found.scores.number(point.score, score),
             *point.cells(),
         ]
-        for point in points
+        for number, point in enumerate(points, 1)
     ]
-    caption = f"{name} against parameters and against the rate of training"
+    caption = f"{name} against parameters and against the rate of training; numbers as in the table"
     return section(
         "networks",
         "The networks",
@@ -135,8 +135,9 @@ def networks_chart(points: Sequence[NetworkPoint], marks: Sequence[Mark], title:
     """Two panels with the score upwards: against parameters, and against samples a second, both on scales of powers."""
     values = [v for p in points for v in (p.score, p.low, p.high) if v is not None] + [mark.value for mark in marks]
     y_ticks = ticks(min(values), max(values))
-    sizes = [(p.num_parameters / 1e6, p) for p in points]
-    rates = [(p.samples_per_s, p) for p in points if p.samples_per_s]
+    numbered = [*enumerate(points, 1)]
+    sizes = [(p.num_parameters / 1e6, number, p) for number, p in numbered]
+    rates = [(p.samples_per_s, number, p) for number, p in numbered if p.samples_per_s]
     parts = _panel(0.0, f"{title} by million parameters", sizes, y_ticks, marks)
     if rates:
         parts += _panel(WIDTH - PANEL_WIDTH, f"{title} by samples a second in training", rates, y_ticks, marks)
@@ -144,13 +145,17 @@ def networks_chart(points: Sequence[NetworkPoint], marks: Sequence[Mark], title:
 
 
 def _panel(
-    shift: float, title: str, places: Sequence[tuple[float, NetworkPoint]], y_ticks: list[float], marks: Sequence[Mark]
+    shift: float,
+    title: str,
+    places: Sequence[tuple[float, int, NetworkPoint]],
+    y_ticks: list[float],
+    marks: Sequence[Mark],
 ) -> list[str]:
     left, right, bottom = shift + LEFT, shift + PANEL_WIDTH - 20, HEIGHT - BOTTOM
-    low, high = math.log(min(x for x, _ in places)), math.log(max(x for x, _ in places))
+    low, high = math.log(min(x for x, *_ in places)), math.log(max(x for x, *_ in places))
 
     def x_at(x: float) -> float:
-        return left + 20 + (right - left - 90) * ((math.log(x) - low) / (high - low) if high > low else 0.5)
+        return left + 20 + (right - left - 50) * ((math.log(x) - low) / (high - low) if high > low else 0.5)
 
     def y_at(y: float) -> float:
         return bottom - (bottom - TOP) * (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0])
@@ -159,17 +164,27 @@ def _panel(
     parts.append(rule("axis", left, bottom, right, bottom))
     for mark in marks:
         parts += [rule("border", left, y_at(mark.value), right, y_at(mark.value))]
-    for x, point in places:
-        parts += _dot(x_at(x), y_at, point)
+    for x in round_values(math.exp(low), math.exp(high)):
+        parts.append(rule("axis", x_at(x), bottom, x_at(x), bottom + 4))
         parts.append(text_at("tick middle", x_at(x), bottom + 17, f"{x:.3g}"))
+    for x, number, point in places:
+        parts += _dot(x_at(x), y_at, number, point)
     return parts
 
 
-def _dot(x: float, y_at: Axis, point: NetworkPoint) -> list[str]:
+def round_values(low: float, high: float) -> list[float]:
+    """1, 2, 5, 10, 20, ... between the two; where fewer than two are, the ends themselves."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    found = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
+    within = [value for value in found if low <= value * (1 + 1e-9) and value <= high * (1 + 1e-9)]
+    return within if len(within) > 1 else sorted({low, high})
+
+
+def _dot(x: float, y_at: Axis, number: int, point: NetworkPoint) -> list[str]:
     if point.score is None:
         return []
     y = y_at(point.score)
-    parts = [f'<circle class="dot c1" cx="{x:.1f}" cy="{y:.1f}" r="4"/>', text_at("label", x + 7, y - 5, point.network)]
+    parts = [f'<circle class="dot c1" cx="{x:.1f}" cy="{y:.1f}" r="4"/>', text_at("label", x + 7, y - 5, str(number))]
     if point.low is not None and point.high is not None:
         parts.insert(0, rule("interval", x, y_at(point.low), x, y_at(point.high)))
     return parts

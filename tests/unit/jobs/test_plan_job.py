@@ -10,17 +10,20 @@ from types import ModuleType
 
 import pytest
 
-from app.experiment import Experiment
+from app.experiment import Experiment, Study
+from app.planning.cost import CostModel
 from app.planning.forecast import forecasts
 from app.planning.measured import profile_of
 from app.planning.plan import check
+from app.planning.play import Plays
 from app.planning.profile import Profile, group_of
 from app.planning.search import study_of
 from app.planning.stopping import drawn_epochs
 from app.records import Session, StudyRecord, StudyTrial, Timings, TrialRecord
 from app.reporting.page.formatting import duration
+from app.run_folder.contents import Suggested
 from app.run_folder.run import RECORD
-from app.run_folder.study import PLAN
+from app.run_folder.study import PLAN, SUGGESTED
 from app.run_folder.study import RECORD as STUDY_RECORD
 
 ROOT = Path(__file__).parents[3]
@@ -35,6 +38,10 @@ def made_record(k: int, step_s: float) -> TrialRecord:
         numerics={}, timings=Timings(startup_s=5, step_s=step_s * 8, num_timed_steps=8), samples_per_s=None,
         samples_per_s_per_worker=None, waiting_share=None, binding_limit="compute", metrics={}, host={"num_cores": 2},
     )  # fmt: skip
+
+
+def plays_of(study: Study, profile: Profile) -> Plays:
+    return Plays(study, CostModel(profile))
 
 
 def write_run(folder: Path, k: int, step_s: float) -> None:
@@ -98,7 +105,7 @@ def test_the_timeline_of_the_page_is_as_long_as_the_plan(tmp_path: Path, open_jo
     profile = replace(profile, samples=samples, readies_s=(40.0,), closings_s=(9.0,))
     study = study_of(STUDY)
     (found,) = forecasts(study, profile, 1)
-    open_job("plan").write_page(str(tmp_path / "p.html"), study, profile, [found], found, None)
+    open_job("plan").write_page(str(tmp_path / "p.html"), plays_of(study, profile), [found], found, None)
     page = (tmp_path / "p.html").read_text()
     assert f"experiment-parallel, {duration(found.makespan_s)}" in page
 
@@ -111,12 +118,12 @@ def test_the_page_draws_trials_as_short_as_a_scheduler_may_leave_them(
     study = study_of({"name": "s", "experiments": trials, "scheduler": {"name": "asha", "reduction_factor": 3}})
     profile = profile_of([], [made_record(1, 100.0)])
     found = forecasts(study, profile, 1)
-    open_job("plan").write_page(str(tmp_path / "p.html"), study, profile, found, found[0], None)
+    open_job("plan").write_page(str(tmp_path / "p.html"), plays_of(study, profile), found, found[0], None)
     page = (tmp_path / "p.html").read_text()
     epochs = sum(drawn_epochs(study, 0).values())
     assert 12 < epochs < 70
     assert duration(5 + epochs * 1000.0) in page
-    assert "Which trials end early is one of many ways" in page
+    assert "It is one of many ways" in page
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
@@ -153,6 +160,45 @@ def test_from_a_study_s_folder_to_a_plan(tmp_path: Path) -> None:
     # a and b end 5 s after they are done; c begins 5 s after one of them has ended
     assert [(s.start, s.handover_s) for s in samples] == [("command", 5), ("command", 5), ("kept", 10)]
     assert group_of(study_of(STUDY).experiments[0]) in samples[0].groups
+
+
+def test_text_trainings_wait_for_ocr_on_cores_that_gpus_leave_free(tmp_path: Path) -> None:
+    """a waits and so goes last: on one GPU it begins after 5 + 2 x 1,000 s, where all is as measured. One core of two
+    is left: 2,880 pages at 2 a second take 1,440 s, 14,400 take 7,200."""
+    write_run(tmp_path / "one", 1, 100.0)
+    flags = ("--workers", "1", "--profile-from", "one", "--page", "plan.html", "--beside")
+    short = run(tmp_path, *flags, "ocr=2880@2:a")
+    assert short.returncode == 0, short.stderr
+    assert PLAN.read(str(tmp_path)).stages[0].trials == ("b", "c", "a")
+    assert "ocr: done after 24 min 00 s on 1 core that training leaves free" in short.stdout
+    assert "start both together" in short.stdout
+    page = (tmp_path / "plan.html").read_text()
+    assert "ocr done" in page and "after ocr, which runs on other cores" not in page
+    long = run(tmp_path, *flags, "ocr=14400@2:a")
+    assert "ocr: done after 2 h 00 min" in long.stdout and "before the study" in long.stdout
+    assert "after ocr, which runs on other cores" in (tmp_path / "plan.html").read_text()
+    more = run(tmp_path, *flags, "ocr=14400@2:a", "--beside-cores", "8")
+    assert "ocr: done after 15 min 00 s on 8 cores" in more.stdout and "start both together" in more.stdout
+    wrong = run(tmp_path, *flags, "ocr=14400@2:text-*")
+    assert (wrong.returncode, "--beside ocr: no trial is named 'text-*'" in wrong.stderr) == (2, True)
+
+
+def test_what_an_earlier_search_chose_is_what_was_measured(
+    tmp_path: Path, open_job: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two trials of batches of 2 and 4, of which the study's file has neither."""
+    monkeypatch.syspath_prepend(str(ROOT / "jobs"))
+    search = {"algorithm": "optuna", "num_trials": 2, "parameters": {"batch_size": [2, 4]}, "base": {**TRIAL}}
+    searched = study_of({"name": "s", "search": search})
+    (tmp_path / "study.json").write_text(json.dumps(searched.to_dict()))
+    for name, batch in (("000", 2), ("001", 4)):
+        folder = tmp_path / "trials" / name
+        folder.mkdir(parents=True)
+        (folder / SUGGESTED.name).write_text(SUGGESTED.text(Suggested({"batch_size": batch}, {"batch_size": batch})))
+    study = StudyRecord("s", "finished", "x", {}, 1, "CPU", (Session(0.0, 9.0),), ())
+    (tmp_path / "record.json").write_text(STUDY_RECORD.text(study))
+    _, asked = open_job("plan").read_study_record(str(tmp_path))
+    assert [asked[name].batch_size for name in ("000", "001")] == [2, 4]
 
 
 def test_a_single_run_serves_a_study_whose_store_fills_its_tasks_in(

@@ -65,8 +65,9 @@ def test_members_of_a_population_are_counted_like_other_trials() -> None:
 
 def test_what_fits_leaves_the_batches_to_the_search() -> None:
     """Of batches that may be odd none divides by two workers: one after the other takes twice as long as by halves."""
-    search = Search("optuna", {"batch_size": Range(2, 3, integer=True)}, tuple(e.name for e in STUDY.experiments))
+    search = Search("optuna", {"batch_size": Range(3, 4, integer=True)}, tuple(e.name for e in STUDY.experiments))
     searched = replace(STUDY, search=search)
     one_s = choose(forecasts(replace(STUDY, experiments=STUDY.experiments[:1]), PROFILE, 1)).high_s
-    assert num_that_fit(searched, PROFILE, 2, 0.9 * one_s) == 0
+    odd = record(experiment=replace(LIKE, batch_size=3).to_dict(), global_batch_size=3)
+    assert num_that_fit(searched, profile_of([], [record(), odd]), 2, 0.9 * one_s) == 0
     assert num_that_fit(STUDY, PROFILE, 2, 0.9 * one_s) > 0

@@ -33,17 +33,32 @@ def test_the_same_play_again_is_the_same() -> None:
     assert drawn_epochs(ASHA, 3) == drawn_epochs(ASHA, 3) != drawn_epochs(ASHA, 4)
 
 
-def test_median_stopping_waits_its_grace_and_then_ends_about_half() -> None:
+def test_median_stopping_waits_its_grace_and_then_ends_most() -> None:
     rule = Scheduler("median_stopping_rule", {"grace_period": 3, "min_samples_required": 3})
     found = [drawn_epochs(replace(ASHA, scheduler=rule), seed) for seed in range(20)]
     assert min(epochs for one in found for epochs in one.values()) >= 3
-    assert 0.25 < fmean(sum(epochs < 9 for epochs in one.values()) / 60 for one in found) < 0.6
+    # only the survivors have come as far, and their median is higher the later it is
+    assert 0.5 < fmean(sum(epochs < 9 for epochs in one.values()) / 60 for one in found) < 0.75
     assert all(one[name] == 9 for one in found for name in ("t00", "t01", "t02"))  # too few before them
 
 
 def test_median_stopping_ends_trials_from_the_first_epoch_on_unless_told_otherwise() -> None:
     rule = Scheduler("median_stopping_rule")
     assert 1 in drawn_epochs(replace(ASHA, scheduler=rule), 0).values()
+
+
+def test_trials_that_are_validated_on_other_data_do_not_compare() -> None:
+    """Of each two the first of its kind has none before it to fall behind; of all four that goes on for one alone."""
+    mixed = tuple(replace(e, workload="wv"[number % 2]) for number, e in enumerate(TRIALS[:4]))
+    apart = [drawn_epochs(replace(ASHA, experiments=mixed), seed) for seed in range(20)]
+    assert all(one["t00"] == one["t01"] == 9 for one in apart)
+    together = [drawn_epochs(replace(ASHA, experiments=TRIALS[:4]), seed) for seed in range(20)]
+    assert any(one["t01"] < 9 for one in together)
+
+
+def test_a_median_that_only_pauses_leaves_trials_whole() -> None:
+    rule = Scheduler("median_stopping_rule", {"hard_stop": False})
+    assert set(drawn_epochs(replace(ASHA, scheduler=rule), 0).values()) == {9}
 
 
 def test_without_a_scheduler_every_trial_runs_to_its_end() -> None:

@@ -55,3 +55,20 @@ def test_the_timer_shows_start_up_from_the_command_on_and_warm_up_as_steps() -> 
     assert spans[2].end_s - spans[2].start_s == pytest.approx(
         timer.seconds["warmup_steps"] + timer.seconds["step"], abs=0.05
     )
+
+
+def test_how_much_steps_differ_with_the_waits_for_their_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After three of warm-up steps of 1, 1, 2 and 4 s, the third with a wait of 2 s: 1, 1, 4 and 4, whose mean is 2.5
+    and whose variance is 3."""
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    timer = PhaseTimer()
+    for wait_s, step_s in [(9, 9), (9, 9), (0, 5), (0, 1), (0, 1), (2, 2), (0, 4)]:
+        with timer.waiting():
+            now[0] += wait_s
+        with timer.step():
+            now[0] += step_s
+        now[0] += 0.5
+    assert timer.timings().num_timed_steps == 4
+    assert timer.timings().step_spread == pytest.approx(3**0.5 / 2.5)
+    assert PhaseTimer().timings().step_spread == 0.0

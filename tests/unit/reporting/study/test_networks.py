@@ -63,6 +63,13 @@ def test_a_lighter_network_that_scores_better_is_told_and_an_equal_one_is_not() 
     assert report.html.count('<circle class="dot c1"') >= 6, "each in both panels"
 
 
+def test_ticks_of_powers_are_round() -> None:
+    assert networks.round_values(4.0, 134.3) == [5, 10, 20, 50, 100]
+    assert networks.round_values(20, 200) == [20, 50, 100, 200]
+    assert networks.round_values(2.2, 4.4) == [2.2, 4.4], "no two round ones are between them"
+    assert networks.round_values(3.0, 3.0) == [3.0]
+
+
 def test_a_heavier_network_that_scores_better_refutes_the_claim() -> None:
     report = build_study_report({"/runs/a": made({LIGHT: 0.0, MIDDLE: 0.0, HEAVY: 0.1})})
     assert "vgg16 scores better than efficientnet_b0, the lightest" in Page(report.html).words
