@@ -77,7 +77,7 @@ def test_a_whole_volume_is_refused_where_it_cannot_fit_and_taken_where_it_may(mo
     """Two whole volumes hold 9.2 GB in fp32, one at a time 4.9."""
     monkeypatch.setattr(memory, "device_bytes", lambda device, workers: 8 * 10**9)
     wanted = (
-        r"a step of 2 sample\(s\) a worker, 2 at a time, in fp32 holds 9\.\d GB of tensors \(13 to 18 GB with all "
+        r"a step of 2 sample\(s\) a worker, 2 at a time, in fp32 holds 9\.\d GB of tensors \(14 to 24 GB with all "
         r"else\), expected at most the 8\.0 GB of its device\. Set a smaller max_micro_batch_size"
     )
     with pytest.raises(ResourceError, match=wanted):
