@@ -33,12 +33,13 @@ def speed_ups(
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     axes = figure.add_subplot()
     most = max(k for points in curves.values() for k in points) + 1
+    top = 1.25 * max(value for points in (*curves.values(), *known.values()) for value in points.values())
     for (name, points), dashes in zip(curves.items(), ("-", "--", ":", "-."), strict=False):
         (line,) = axes.plot([*points], [*points.values()], dashes, marker="o", markersize=3, label=name)
         if name in known:
             there = known[name]
             axes.plot([*there], [*there.values()], marker="x", markersize=9, color=line.get_color(), linestyle="")
-    axes.set(xlabel=label, ylabel="speed-up", xlim=(0, most), ylim=(0, most))
+    axes.set(xlabel=label, ylabel="speed-up", xlim=(0, most), ylim=(0, top))
     axes.legend(loc="upper left", frameon=False)
     _write(figure, path)
 
