@@ -19,7 +19,7 @@ def test_models_of_different_classes_are_refused(
 ) -> None:
     job = open_job("predict")
 
-    def load_model(path: str) -> Any:
+    def load_model(path: str, **_: Any) -> Any:
         name = Path(path).name
         task = SimpleNamespace(
             classes={"image": ("form", "memo"), "text": ("memo", "note")}[name], image_size=64, ocr=""
