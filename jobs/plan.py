@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from app.planning.profile import Profile
     from app.records import StudyRecord, TrialRecord
 
+NUM_PLAYS = 20
+"""Of a scheduler's rule and a search's values, of which the beginnings of trials are means."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
@@ -180,8 +183,12 @@ class Works:
 
         if not self._works:
             return []
-        trials = expected_of(self._plays, one.plan, self._plays.typical()).trials
-        starts_s = {trial.name: trial.start_s or 0.0 for trial in trials}
+        plays = self._plays
+        works = [plays.drawn(seed) for seed in range(NUM_PLAYS)] if plays.varies else [plays.typical()]
+        starts_s: dict[str, float] = {}
+        for some in works:
+            for trial in expected_of(plays, one.plan, some).trials:
+                starts_s[trial.name] = starts_s.get(trial.name, 0.0) + (trial.start_s or 0.0) / len(works)
         return head_starts(self._works, self._plays.study, one.plan, starts_s, self.cores(one))
 
     def after(self, one: "Forecast") -> "Forecast":

@@ -183,6 +183,26 @@ def test_text_trainings_wait_for_ocr_on_cores_that_gpus_leave_free(tmp_path: Pat
     assert (wrong.returncode, "--beside ocr: no trial is named 'text-*'" in wrong.stderr) == (2, True)
 
 
+def test_what_waits_begins_earlier_where_trials_before_it_end_early(open_job: Callable[[str], ModuleType]) -> None:
+    """Eight epochs of 1,000 s each, one trial after the other. Whole, c begins after 16 of them; with ASHA after fewer,
+    and not before the nine that a and b train at least, for who comes first to a rung goes on."""
+    plan, profile = open_job("plan"), profile_of([], [made_record(1, 100.0)])
+    began_s = {}
+    for how, more in (
+        ("whole", {}),
+        ("asha", {"scheduler": {"name": "asha", "grace_period": 1, "reduction_factor": 2}}),
+    ):
+        study = study_of({**STUDY, "experiments": [{**one, "epochs": 8} for one in STUDY["experiments"]], **more})
+        works = plan.Works(
+            plan.Arguments(workers=(1,), beside=("ocr=1@1:c",), beside_cores=1), plays_of(study, profile), profile
+        )
+        found = forecasts(study, profile, 1, waiting=works.waiting)[0]
+        early = found.low_s / found.makespan_s
+        began_s[how] = works.starts(found)[0].needed_s / early
+    assert began_s["whole"] == pytest.approx(5 + 16 * 1000, rel=0.01)
+    assert 9_000 < began_s["asha"] < 15_500
+
+
 def test_what_an_earlier_search_chose_is_what_was_measured(
     tmp_path: Path, open_job: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
