@@ -138,11 +138,18 @@ def are_weights(values: Mapping[Any, Any]) -> bool:
     return all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in values.items())
 
 
+FOLDER = 0x10
+"""Of the attributes of a zip's member: it is a folder (MS-DOS)."""
+
+
 def _check_archive(content: bytes) -> None:
-    """torch.load does not compare the CRC-32 of a zip's members. Raises BadZipFile."""
+    """torch.load does not compare the CRC-32 of a zip's members, and reads nothing of one that is marked as a folder:
+    a tensor is then whatever was in memory. Raises BadZipFile."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if (member := archive.testzip()) is not None:
             raise zipfile.BadZipFile(f"wrong CRC-32 of {member}")
+        if folders := [one.filename for one in archive.infolist() if one.external_attr & FOLDER]:
+            raise zipfile.BadZipFile(f"{folders[0]} is marked as a folder, expected a file")
 
 
 def load_last(folder: str, device: torch.device) -> dict[str, Any] | None:

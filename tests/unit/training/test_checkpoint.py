@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,21 @@ def test_one_flipped_bit_of_the_weights_is_told(tmp_path: Path) -> None:
     content[content.index(weights)] ^= 1
     path.write_bytes(content)
     torch.load(path, weights_only=True)  # which does not notice
+    with pytest.raises(DataError, match=r"last\.pt: not a readable checkpoint"):
+        checkpoint.load_last(str(tmp_path), CPU)
+
+
+def test_a_bit_that_marks_weights_as_a_folder_is_told(tmp_path: Path) -> None:
+    """By the zip's own CRC-32 all is whole, and torch fills the tensor with what is in memory."""
+    saved(tmp_path)
+    path = tmp_path / "last.pt"
+    content = bytearray(path.read_bytes())
+    name = content.index(b"/data/0", content.index(b"PK\x01\x02"))
+    record = content.rindex(b"PK\x01\x02", 0, name)
+    content[record + 38] ^= 0x10  # external attributes, 38 bytes into the record (APPNOTE 4.3.12)
+    path.write_bytes(content)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
     with pytest.raises(DataError, match=r"last\.pt: not a readable checkpoint"):
         checkpoint.load_last(str(tmp_path), CPU)
 
