@@ -2,13 +2,15 @@
 
 The writer puts PLACEHOLDER where the format has room for a text: a key of a JSON file, the notes in a Parquet footer.
 `sealed` writes the SHA-256 of the content over its zeros. Checkpoints need none of this: they are zip archives, whose
-members have checksums of their own, which app.training.checkpoint verifies.
+members have checksums of their own (`check_archive`).
 
 A file without one was made before there were any, or by somebody else, and is taken as it is.
 """
 
 import hashlib
+import io
 import re
+import zipfile
 
 from app.strict_json import DamagedFileError
 
@@ -19,6 +21,24 @@ PLACEHOLDER = PREFIX + "0" * NUM_DIGITS
 
 _PREFIX = PREFIX.encode()
 _SEAL = re.compile(re.escape(_PREFIX) + rb"[0-9a-f]{64}")
+
+
+FOLDER = 0x10
+"""Of the attributes of a zip's member: it is a folder (MS-DOS)."""
+
+
+def check_archive(content: bytes) -> None:
+    """torch.load does not compare the CRC-32 of a zip's members, and reads nothing of one that is marked as a folder:
+    a tensor is then whatever was in memory.
+
+    Raises:
+        zipfile.BadZipFile: this is no zip, or a damaged one.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if (member := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(f"wrong CRC-32 of {member}")
+        if folders := [one.filename for one in archive.infolist() if one.external_attr & FOLDER]:
+            raise zipfile.BadZipFile(f"{folders[0]} is marked as a folder, expected a file")
 
 
 def sealed(content: bytes) -> bytes:

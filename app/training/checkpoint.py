@@ -5,13 +5,13 @@ the state of every generator is a function of the step.
 """
 
 import io
-import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from app.checksum import check_archive
 from app.configuration import from_dict
 from app.data import files
 from app.errors import DataError, TrainingError, UsageError
@@ -103,7 +103,7 @@ def load(path: str, device: torch.device | str = "cpu", holds: Collection[str] =
     """
     content = files.read_bytes(path)
     try:
-        _check_archive(content)
+        check_archive(content)
         state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         raise DataError(
@@ -136,20 +136,6 @@ def _check_content(state: dict[str, Any], holds: Collection[str]) -> None:
 def are_weights(values: Mapping[Any, Any]) -> bool:
     """Whether these are tensors by name, as a state dict is."""
     return all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in values.items())
-
-
-FOLDER = 0x10
-"""Of the attributes of a zip's member: it is a folder (MS-DOS)."""
-
-
-def _check_archive(content: bytes) -> None:
-    """torch.load does not compare the CRC-32 of a zip's members, and reads nothing of one that is marked as a folder:
-    a tensor is then whatever was in memory. Raises BadZipFile."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if (member := archive.testzip()) is not None:
-            raise zipfile.BadZipFile(f"wrong CRC-32 of {member}")
-        if folders := [one.filename for one in archive.infolist() if one.external_attr & FOLDER]:
-            raise zipfile.BadZipFile(f"{folders[0]} is marked as a folder, expected a file")
 
 
 def load_last(folder: str, device: torch.device) -> dict[str, Any] | None:

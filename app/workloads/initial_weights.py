@@ -5,12 +5,14 @@ from typing import Any
 
 import torch
 
+from app.checksum import check_archive
 from app.data import files
 from app.errors import DataError, UsageError
 from app.printable import redacted
 from app.strict_json import shown
 from app.workloads.initial_weights_place import find_weights
 
+ZIP = b"PK\x03\x04"
 MIN_SHARE = 0.5
 """Smallest share of the network's tensors that must fit; assumed: a new head leaves out two, and less than half is
 another network."""
@@ -64,6 +66,8 @@ def _parse(path: str) -> dict[str, torch.Tensor]:
             from safetensors.torch import load
 
             return dict(load(content))
+        if content.startswith(ZIP):  # else in the format before torch 1.6, which has no checksums
+            check_archive(content)
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # each format raises classes of its own
         raise DataError(f"{path} holds no weights that can be read: {str(error).splitlines()[0]}") from error

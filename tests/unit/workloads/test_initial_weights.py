@@ -39,3 +39,20 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path, value: float) -
     torch.save({"weight": torch.tensor([[1.0, value]]), "bias": torch.zeros(1)}, tmp_path / "w.pt")
     with pytest.raises(DataError, match=r"w\.pt: weight: got weights that are not finite"):
         load_file(torch.nn.Linear(2, 1), str(tmp_path / "w.pt"))
+
+
+def test_one_flipped_bit_of_the_weights_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "w.pt"
+    torch.save({"weight": torch.tensor([[0.25, 0.5]]), "bias": torch.zeros(1)}, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.tensor([0.25, 0.5]).numpy().tobytes())] ^= 1
+    path.write_bytes(content)
+    torch.load(path, weights_only=True)  # which does not notice
+    with pytest.raises(DataError, match=r"w\.pt holds no weights that can be read: wrong CRC-32"):
+        load_file(torch.nn.Linear(2, 1), str(path))
+
+
+def test_the_format_before_zip_is_read(tmp_path: Path) -> None:
+    weights = torch.nn.Linear(2, 1).state_dict()
+    torch.save(weights, tmp_path / "w.pt", _use_new_zipfile_serialization=False)
+    assert load_file(torch.nn.Linear(2, 1), str(tmp_path / "w.pt"))["num_loaded"] == 2
