@@ -1,7 +1,7 @@
 """Measure Twofold beside its peers and limits, in one run; results as JSON in benchmarks/results and as a table.
 
 Each benchmark runs in a process of its own. Sides of a comparison take turns; warm-up is left out. A full run takes
-about four hours on two cores; keep the machine quiet meanwhile.
+about five hours on two cores; keep the machine quiet meanwhile.
 """
 
 import json

@@ -29,16 +29,19 @@ class Pages:
 
 def make(setting: Setting) -> Pages:
     """The data set of this setting; made where it is not there yet."""
-    num_pages = setting.choose(NUM_FULL_PAGES, NUM_QUICK_PAGES)
-    name = f"rvl-cdip-{num_pages}-seed{SEED}"
+    return make_pages(setting, setting.choose(NUM_FULL_PAGES, NUM_QUICK_PAGES), IMAGE_SIZE)
+
+
+def make_pages(setting: Setting, num_pages: int, image_size: int, *flags: str) -> Pages:
+    """So many pages in a store of this size, made with these flags beside; made where they are not there yet."""
+    name = "-".join(["rvl-cdip", str(num_pages), str(image_size), *(f.strip("-") for f in flags), f"seed{SEED}"])
     found = Pages(setting.work / "data" / name, setting.work / "stores" / name)
     if not (found.source / "labels" / "test.txt").exists():
         say(f"drawing {num_pages} pages")
-        run_job(
-            "synthesize.py", "rvl-cdip", "--out", str(found.source), "--num-pages", str(num_pages), "--seed", str(SEED)
-        )
+        asked = ("--num-pages", str(num_pages), "--seed", str(SEED), *flags)
+        run_job("synthesize.py", "rvl-cdip", "--out", str(found.source), *asked)
     if not (found.store / "manifest.parquet").exists():
-        prepare = ("--source", str(found.source), "--store", str(found.store), "--image-size", str(IMAGE_SIZE))
+        prepare = ("--source", str(found.source), "--store", str(found.store), "--image-size", str(image_size))
         run_job("prepare.py", "documents", *prepare)
     return found
 

@@ -137,21 +137,18 @@ class Going:
             found = [one(name, k, places, busy) for one in self._rounds]
             known = [one for one in found if one is not None]
             return (known[0][0], sum(run_s for _, run_s in known)) if known else None
-        return self._seconds(name, self._works[name], k, places, busy)
+        return self._seconds(self._works[name], k, places, busy)
 
     def costs(self, name: str, k: int, places: int, busy: int) -> Cost | None:
         """Of a whole trial of no population, by term; None as of `seconds`."""
-        work = self._works[name]
-        return None if self._seconds(name, work, k, places, busy) is None else work.cost(self._model, k, places, busy)
+        return self._costs_of(self._works[name], k, places, busy)
 
     def costs_of_rounds(self) -> list[Costs]:
         """The same of each round of a population."""
 
         def of_round(epochs: int) -> Costs:
             def costs(name: str, k: int, places: int, busy: int) -> Cost | None:
-                work = replace(self._works[name], epochs=epochs)
-                known = self._seconds(name, work, k, places, busy)
-                return None if known is None else work.cost(self._model, k, places, busy)
+                return self._costs_of(replace(self._works[name], epochs=epochs), k, places, busy)
 
             return costs
 
@@ -193,7 +190,10 @@ class Going:
                         found[term] = found.get(term, 0.0) + k * term_s
         return found
 
-    def _seconds(self, name: str, work: Work, k: int, places: int, busy: int) -> tuple[float, float] | None:
+    def _costs_of(self, work: Work, k: int, places: int, busy: int) -> Cost | None:
+        return None if self._seconds(work, k, places, busy) is None else work.cost(self._model, k, places, busy)
+
+    def _seconds(self, work: Work, k: int, places: int, busy: int) -> tuple[float, float] | None:
         if (work.key, k) not in self._divides:
             self._divides[work.key, k] = all(divides(one, k) for one, _ in work.parts)
         if k in self._lacking or not self._divides[work.key, k]:
@@ -209,7 +209,7 @@ class Going:
         factors: dict[str, float] = {}
 
         def seconds(name: str, k: int, places: int, busy: int) -> tuple[float, float] | None:
-            found = self._seconds(name, replace(self._works[name], epochs=epochs), k, places, busy)
+            found = self._seconds(replace(self._works[name], epochs=epochs), k, places, busy)
             if found is None:
                 return None
             if name not in factors:

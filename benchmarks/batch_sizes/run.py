@@ -15,8 +15,9 @@ from app.experiment import Experiment
 from app.intervals import holm
 from benchmarks import data
 from benchmarks.common import Report, Setting, load_average, say
+from benchmarks.document_data import make_pages
 from benchmarks.documents_quality.run import compare_hits, evaluate
-from benchmarks.networks.run import make_pages
+from benchmarks.networks.run import HEIGHT
 
 NUM_PAGES, QUICK_PAGES = 6_000, 320
 IMAGE_SIZE = 64
@@ -49,7 +50,7 @@ def experiments(setting: Setting) -> dict[str, Experiment]:
 
 
 def run(setting: Setting) -> Report:
-    store = make_pages(setting, setting.choose(NUM_PAGES, QUICK_PAGES), IMAGE_SIZE)
+    store = make_pages(setting, setting.choose(NUM_PAGES, QUICK_PAGES), IMAGE_SIZE, *HEIGHT).store
     folder = setting.work / "batch_sizes"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

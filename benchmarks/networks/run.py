@@ -6,20 +6,22 @@ carry over to other pages: parameters, images a second in training, memory. All 
 
 import json
 import shutil
-from pathlib import Path
 from typing import Any
 
 from benchmarks import data
 from benchmarks.common import Report, Setting, load_average, say
+from benchmarks.document_data import make_pages
 
 NUM_PAGES, QUICK_PAGES = 960, 160
 IMAGE_SIZE = 96
 """Inception-ResNet-v2 needs 75 pixels."""
 EPOCHS = 3
+HEIGHT = ("--height", "400")
+"""Of the pages, whose text nobody reads."""
 
 
 def run(setting: Setting) -> Report:
-    store = make_pages(setting, setting.choose(NUM_PAGES, QUICK_PAGES), IMAGE_SIZE)
+    store = make_pages(setting, setting.choose(NUM_PAGES, QUICK_PAGES), IMAGE_SIZE, *HEIGHT).store
     folder = setting.work / "networks"
     shutil.rmtree(folder, ignore_errors=True)
     models = setting.choose((), ('models=["efficientnet_b0","resnet50","densenet121"]',))
@@ -39,18 +41,6 @@ def run(setting: Setting) -> Report:
     for line in table(points):
         say("  " + line)
     return Report("networks", facts={"options": options, "points": points, "load_average": load_average()})
-
-
-def make_pages(setting: Setting, num_pages: int, image_size: int) -> Path:
-    """A store of so many made pages of RVL-CDIP's classes; made where it is not there yet."""
-    name = f"rvl-cdip-{num_pages}-{image_size}"
-    source, store = setting.work / "data" / name, setting.work / "stores" / name
-    if not (store / "manifest.parquet").exists():
-        pages = ["--num-pages", str(num_pages), "--height", "400", "--seed", "1"]
-        data.run_job("synthesize.py", "rvl-cdip", "--out", str(source), *pages)
-        where = ["--source", str(source), "--store", str(store), "--image-size", str(image_size)]
-        data.run_job("prepare.py", "documents", *where)
-    return store
 
 
 def table(points: list[dict[str, Any]]) -> list[str]:
