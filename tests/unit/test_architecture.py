@@ -8,13 +8,10 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from source_imports import ROOT, is_within, module_name, paths, read_module
 
 LEAVES = {
     *("app", "app.records", "app.errors", "app.console", "app.command_line", "app.configuration"),
@@ -72,74 +69,6 @@ HEAVY = {"monai", "transformers", "timm", "pytesseract", "matplotlib", "onnx", "
 
 NUM_FILE_LINES = 300
 NUM_FUNCTION_LINES = 60
-
-
-@dataclass(frozen=True)
-class Import:
-    target: str
-    line: int
-    at_start: bool
-    """Whether importing the module runs it; false in functions and under TYPE_CHECKING."""
-
-
-@dataclass(frozen=True)
-class Module:
-    name: str
-    path: Path
-    tree: ast.Module
-    num_lines: int
-    imports: tuple[Import, ...]
-
-    def at(self, line: int) -> str:
-        return f"{self.path.relative_to(ROOT)}:{line}"
-
-
-def paths() -> list[Path]:
-    return [path for folder in ("app", "jobs") for path in sorted((ROOT / folder).rglob("*.py"))]
-
-
-def module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def is_within(name: str, package: str) -> bool:
-    return name == package or name.startswith(package + ".")
-
-
-def read_module(path: Path, known: set[str]) -> Module:
-    text = path.read_text()
-    tree = ast.parse(text)
-    return Module(
-        module_name(path), path, tree, len(text.splitlines()), tuple(find_imports(tree, path, known, at_start=True))
-    )
-
-
-def find_imports(node: ast.AST, path: Path, known: set[str], at_start: bool) -> Iterator[Import]:
-    for child in ast.iter_child_nodes(node):
-        inside = at_start and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-            inside = False
-        for target in targets(child, path, known):
-            yield Import(target, getattr(child, "lineno", 0), at_start)
-        yield from find_imports(child, path, known, inside)
-
-
-def targets(node: ast.AST, path: Path, known: set[str]) -> list[str]:
-    """Full names of the modules that a statement imports; also import_module("name")."""
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom):
-        parts = module_name(path).split(".")
-        package = parts if path.name == "__init__.py" else parts[:-1]
-        origin = ".".join(
-            [*package[: len(package) - node.level + 1], node.module or ""] if node.level else [node.module or ""]
-        )
-        full = [f"{origin.strip('.')}.{alias.name}" for alias in node.names]
-        return [name if name in known else origin.strip(".") for name in full]
-    if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
-        return [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-    return []
 
 
 KNOWN = {module_name(path) for path in paths()}
@@ -270,6 +199,9 @@ def test_files_and_functions_stay_short() -> None:
             num_lines = (node.end_lineno or node.lineno) - node.lineno + 1
             if num_lines > NUM_FUNCTION_LINES:
                 long.append(f"{m.at(node.lineno)}: {node.name} has {num_lines} lines")
+    for path in [path for folder in ("benchmarks", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]:
+        if (num_lines := len(path.read_text().splitlines())) > NUM_FILE_LINES:
+            long.append(f"{path.relative_to(ROOT)}: {num_lines} lines")
     assert not long, "\n".join(long)
 
 
@@ -356,25 +288,3 @@ def test_importing_loads_no_more_than_it_needs(names: list[str], absent: set[str
 )
 def test_the_table_itself(importer: str, target: str, allowed: bool) -> None:
     assert is_allowed(importer, target) is allowed
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        ("import ray.data", [("ray.data", True)]),
-        ("from app import records", [("app.records", True)]),
-        ("from app.records import TrialRecord", [("app.records", True)]),
-        ("from . import context", [("app.training.context", True)]),
-        ("from .context import LocalContext", [("app.training.context", True)]),
-        ("from ..workloads import base", [("app.workloads.base", True)]),
-        ("def f():\n    import torch", [("torch", False)]),
-        ("class A:\n    import torch", [("torch", True)]),
-        ("try:\n    import torch\nexcept ImportError:\n    pass", [("torch", True)]),
-        ("if TYPE_CHECKING:\n    import torch", [("torch", False)]),
-        ("import importlib\nimportlib.import_module('ray')", [("importlib", True), ("ray", True)]),
-    ],
-)
-def test_the_reading_of_imports(source: str, expected: list[tuple[str, bool]]) -> None:
-    known = {"app.records", "app.training.context", "app.workloads.base"}
-    found = find_imports(ast.parse(source), ROOT / "app/training/loop.py", known, at_start=True)
-    assert [(i.target, i.at_start) for i in found] == expected

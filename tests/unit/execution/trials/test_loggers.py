@@ -1,8 +1,6 @@
 """What the loggers are told is found again by each one's own reader, once, also after a restart."""
 
 import json
-import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -10,17 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from logger_readers import Found, read_mlflow, read_wandb
 
 from app.errors import UsageError
 from app.execution.trials import logger_tools, loggers
 from app.execution.trials.loggers import Loggers, flattened, open_loggers
 
-ROOT = Path(__file__).parents[4]
-
 OPTIONS = {"workload": "toy", "optimizer": {"learning_rate": 0.1}, "task": {}}
-
-Found = dict[str, dict[str, dict[int, float]]]
-"""Trial -> metric -> step -> value."""
 
 EXPECTED: Found = {
     "a": {
@@ -53,75 +47,6 @@ def folder_of(tmp_path: Path, trial: str) -> str:
 
 def open_at(tmp_path: Path, *flags: str) -> Loggers:
     return open_loggers(flags, "s", str(tmp_path / "runs" / "s"))
-
-
-def read_mlflow(uri: str) -> tuple[Found, dict[str, str], dict[str, dict[str, str]]]:
-    """Metrics, status and parameters of each run; fails where a step is there twice."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=uri)
-    experiment = client.get_experiment_by_name("s")
-    assert experiment is not None
-    found, status, options = {}, {}, {}
-    for run in client.search_runs([experiment.experiment_id]):
-        name = run.info.run_name
-        assert name not in found, f"two runs of {name}"
-        histories = {key: client.get_metric_history(run.info.run_id, key) for key in run.data.metrics}
-        found[name] = {key: {m.step: m.value for m in history} for key, history in histories.items()}
-        assert all(len(history) == len(found[name][key]) for key, history in histories.items())
-        status[name] = f"{run.info.status} {run.data.tags.get('status')}"
-        options[name] = run.data.params
-    return found, status, options
-
-
-def wandb_records(path: Path) -> list[Any]:
-    """Records of a .wandb file: after 7 bytes of header those of a LevelDB log, in blocks of 32 KiB, where each part
-    has a checksum of 4 bytes, a length of 2 and a kind: 1 whole, 2 first, 3 middle, 4 last. wandb reads it in Go."""
-    from wandb.proto.wandb_internal_pb2 import Record
-
-    content, position, records, parts = path.read_bytes(), 7, [], b""
-    assert content[:4] == b":W&B"
-    while position + 7 <= len(content):
-        left = 32768 - position % 32768
-        if left < 7:
-            position += left
-            continue
-        length, kind = int.from_bytes(content[position + 4 : position + 6], "little"), content[position + 6]
-        parts += content[position + 7 : position + 7 + length]
-        position += 7 + length
-        if kind in (1, 4):
-            record = Record()
-            record.ParseFromString(parts)
-            records.append(record)
-            parts = b""
-    return records
-
-
-def read_wandb(folder: Path) -> tuple[Found, dict[str, set[str]], dict[str, dict[str, Any]], dict[str, list[int]]]:
-    """Metrics, ids of runs, options and exit codes of each trial, over all its files; fails on a step twice."""
-    found: Found = {}
-    ids: dict[str, set[str]] = {}
-    options: dict[str, dict[str, Any]] = {}
-    ends: dict[str, list[int]] = {}
-    for path in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
-        name = ""
-        for record in wandb_records(path):
-            kind = record.WhichOneof("record_type")
-            if kind == "run" and not name:
-                name = record.run.display_name
-                assert (record.run.project, record.run.run_group) == ("twofold", "s")
-                ids.setdefault(name, set()).add(record.run.run_id)
-                options[name] = {item.key: json.loads(item.value_json) for item in record.run.config.update}
-            elif kind == "history":
-                items = {(i.key or ".".join(i.nested_key)): json.loads(i.value_json) for i in record.history.item}
-                for key, value in items.items():
-                    if not key.startswith("_"):
-                        values = found.setdefault(name, {}).setdefault(key, {})
-                        assert items["_step"] not in values, f"step {items['_step']} twice"
-                        values[items["_step"]] = value
-            elif kind == "exit":
-                ends.setdefault(name, []).append(record.exit.exit_code)
-    return found, ids, options, ends
 
 
 def log_two_trials(told: Loggers, tmp_path: Path) -> None:
@@ -329,46 +254,6 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
     monkeypatch.setitem(sys.modules, kind, None)
     with pytest.raises(UsageError, match=rf"its package is missing .*pip install 'twofold\[{kind}\]'"):
         open_at(tmp_path, kind)
-
-
-IN_A_JOB = """
-import sys
-from app.execution.trials.loggers import open_loggers
-told = open_loggers(sys.argv[2:], "s", sys.argv[1])
-told.begin("a", {"epochs": 1}, sys.argv[1] + "/a")
-told.line("a", {"step": 1, "epoch": 1, "loss": 0.5})
-told.end("a", "finished")
-told.close()
-assert not {"torch", "ray"} & set(sys.modules), "the driver has no torch"
-"""
-
-
-def run_in_a_job(code: str, tmp_path: Path, *flags: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", code, str(tmp_path / "s"), *flags]
-    return subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
-    )
-
-
-def test_a_driver_logs_without_torch_and_says_one_line(tmp_path: Path) -> None:
-    uri = f"{tmp_path}/mlruns"
-    done = run_in_a_job(IN_A_JOB, tmp_path, f"mlflow:{uri}", "wandb", "tensorboard")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"mlflow: experiment s at {uri}\n", "")
-
-
-def test_an_offline_run_has_its_lines_though_everything_is_killed(tmp_path: Path) -> None:
-    kill = IN_A_JOB.replace('told.end("a", "finished")', "import os, time; time.sleep(5); os.kill(os.getpid(), 9)")
-    done = run_in_a_job(kill, tmp_path, "wandb")
-    assert done.returncode == -9
-    assert json.loads((tmp_path / "s" / "a" / "wandb.json").read_text())["step"] == 1
-    assert read_wandb(tmp_path / "s")[0] == {"a": {"epoch": {1: 1.0}, "loss": {1: 0.5}}}
-
-
-def test_wandb_without_an_account_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    nowhere = {"HOME": str(tmp_path), "NETRC": str(tmp_path / "netrc"), "WANDB_CONFIG_DIR": str(tmp_path)}
-    done = run_in_a_job(IN_A_JOB, tmp_path, "wandb", WANDB_MODE="online", WANDB_API_KEY="", **nowhere)
-    assert "UsageError: --log wandb: there is no account to send to; log in (wandb login), " in done.stderr
-    assert not (tmp_path / "s").exists()
 
 
 def test_options_are_flattened_with_dots() -> None:
