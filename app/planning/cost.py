@@ -76,12 +76,12 @@ class CostModel:
 
     def launch_s(self, k: int) -> float:
         """What the first lanes of a command, of k workers each, take longer to start than later ones: Python, Ray and
-        Tune come up. A group's workers come up beside Tune; where no command that began with them was measured, nothing
-        is taken off for that: both compute, and where cores are few one waits for the other."""
-        ready_s = fmean(self._profile.readies_s) * self._start if self._profile.readies_s else 0.0
+        Tune come up; workers of a group come up beside Tune, and so wait less for it."""
+        if k == 1 and self._profile.readies_s:
+            return fmean(self._profile.readies_s) * self._start
         found = {w: more_s for w in {s.workers for s in self._profile.samples} if (more_s := self._launch_of(w))}
-        if (k == 1 and ready_s) or not found:
-            return ready_s
+        if not found:
+            return 0.0
         kin = [w for w in found if (w > 1) == (k > 1)] or [*found]
         return found[min(kin, key=lambda w: abs(math.log(w / k)))] * self._start
 
