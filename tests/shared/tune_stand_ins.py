@@ -2,6 +2,21 @@
 
 from typing import Any
 
+from app.configuration import to_dict
+from app.scheduling import Scheduler
+from app.search_space import Range
+
+RATE = "optimizer.learning_rate"
+PBT = Scheduler(
+    "pbt",
+    {
+        "perturbation_interval": 2,
+        "hyperparam_mutations": {RATE: to_dict(Range(1e-4, 1.0, log=True))},
+        "resample_probability": 0.5,
+    },
+)
+"""A population of two epochs a round; one option changes."""
+
 
 class Stub:
     """What schedulers see of a trial."""

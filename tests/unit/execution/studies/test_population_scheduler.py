@@ -8,25 +8,12 @@ from typing import Any
 import numpy as np
 from ray import tune
 from ray.tune.schedulers import PopulationBasedTraining
-from tune_stand_ins import Controller, Stub
+from tune_stand_ins import PBT, RATE, Controller, Stub
 
 from app.configuration import to_dict
 from app.execution.studies.schedulers import make_scheduler
 from app.planning.population import Decision
 from app.records import Takeover
-from app.scheduling import Scheduler
-from app.search_space import Range
-
-RATE = "optimizer.learning_rate"
-PBT = Scheduler(
-    "pbt",
-    {
-        "perturbation_interval": 2,
-        "hyperparam_mutations": {RATE: to_dict(Range(1e-4, 1.0, log=True))},
-        "resample_probability": 0.5,
-    },
-)
-
 
 SCORES = {"m0": 0.9, "m1": 0.8, "m2": 0.5, "m3": 0.4, "m4": 0.2, "m5": 0.1, "m6": 0.6, "m7": 0.3}
 

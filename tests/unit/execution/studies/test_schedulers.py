@@ -9,24 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from ray.tune.schedulers import SCHEDULER_IMPORT, AsyncHyperBandScheduler
-from tune_stand_ins import Controller, Stub
+from tune_stand_ins import PBT, RATE, Controller, Stub
 
-from app.configuration import to_dict
 from app.errors import UsageError
 from app.execution.studies.schedulers import ALIASES, SCHEDULERS, check_scheduler, make_scheduler
 from app.scheduling import Scheduler
-from app.search_space import Range
 
 DOCS = Path(__file__).parents[4] / "docs" / "schedulers-and-searches.md"
-RATE = "optimizer.learning_rate"
-PBT = Scheduler(
-    "pbt",
-    {
-        "perturbation_interval": 2,
-        "hyperparam_mutations": {RATE: to_dict(Range(1e-4, 1.0, log=True))},
-        "resample_probability": 0.5,
-    },
-)
 
 
 def documented(section: str) -> dict[str, str]:

@@ -14,6 +14,8 @@ from app.errors import UsageError
 from app.execution.trials import logger_tools, loggers
 from app.execution.trials.loggers import Loggers, flattened, open_loggers
 
+pytestmark = pytest.mark.usefixtures("without_a_network")
+
 OPTIONS = {"workload": "toy", "optimizer": {"learning_rate": 0.1}, "task": {}}
 
 EXPECTED: Found = {
@@ -29,16 +31,6 @@ EXPECTED: Found = {
 def line_of(trial: str, step: int) -> dict[str, Any]:
     values = {metric: values[step] for metric, values in EXPECTED[trial].items()}
     return {**values, "epoch": step // 10, "step": step, "samples_per_s": None}
-
-
-@pytest.fixture(autouse=True)
-def _without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
-    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.delenv("WANDB_DIR", raising=False)
 
 
 def folder_of(tmp_path: Path, trial: str) -> str:

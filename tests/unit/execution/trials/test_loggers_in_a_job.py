@@ -11,15 +11,7 @@ from logger_readers import read_wandb
 
 ROOT = Path(__file__).parents[4]
 
-
-@pytest.fixture(autouse=True)
-def _without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
-    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.delenv("WANDB_DIR", raising=False)
+pytestmark = pytest.mark.usefixtures("without_a_network")
 
 
 IN_A_JOB = """

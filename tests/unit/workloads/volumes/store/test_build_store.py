@@ -34,13 +34,6 @@ def build(source: Path, store: Path, max_bad_fraction: float = 0.2, **options: o
     return finish_store(str(store), [prepare_or_keep(task) for task in tasks], max_bad_fraction)
 
 
-@pytest.fixture
-def case(tmp_path: Path, write_nifti: Write, image_xyzc: Images, label_xyz: npt.NDArray[np.uint8]) -> CaseFiles:
-    """One MSD case."""
-    image = write_nifti(tmp_path / "raw" / "A.nii.gz", image_xyzc(0))
-    return CaseFiles("A", (image,), write_nifti(tmp_path / "raw" / "A_label.nii.gz", label_xyz))
-
-
 def test_a_store_is_complete_only_at_the_end(make_msd: MakeMsd, tmp_path: Path) -> None:
     source, store = make_msd(num_cases=6, num_test=1), tmp_path / "store"
     _, tasks = plan_store(str(source), str(store))

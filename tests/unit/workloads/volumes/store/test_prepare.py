@@ -16,16 +16,13 @@ from app.data.store.quarantine import Quarantined
 from app.errors import DataError
 from app.workloads.brats.labels import BRAIN, FILE_CODES
 from app.workloads.brats.scans import condition
-from app.workloads.brats.store.plan import plan_store
 from app.workloads.volumes.source.case_files import CaseFiles
 from app.workloads.volumes.store import prepare
-from app.workloads.volumes.store.build_store import finish_store
 from app.workloads.volumes.store.cases import Case
 from app.workloads.volumes.store.prepare import CaseTask, prepare_case, prepare_or_keep
 
 Images = Callable[..., npt.NDArray[np.generic]]
 Write = Callable[..., str]
-MakeMsd = Callable[..., Path]
 
 BOX_START_ZYX, BOX_SHAPE_ZYX = (1, 2, 3), (13, 15, 18)
 """Of the conftest's brain, by hand."""
@@ -35,18 +32,6 @@ def prepared(case: CaseFiles, store: Path, layout: str = "msd") -> Case:
     result = prepare_case(CaseTask(case, layout, "train", str(store), FILE_CODES[layout], BRAIN))  # type: ignore[arg-type]
     assert isinstance(result, Case), result
     return result
-
-
-def build(source: Path, store: Path, max_bad_fraction: float = 0.2, **options: object) -> list[Case]:
-    _, tasks = plan_store(str(source), str(store), **options)  # type: ignore[arg-type]
-    return finish_store(str(store), [prepare_or_keep(task) for task in tasks], max_bad_fraction)
-
-
-@pytest.fixture
-def case(tmp_path: Path, write_nifti: Write, image_xyzc: Images, label_xyz: npt.NDArray[np.uint8]) -> CaseFiles:
-    """One MSD case."""
-    image = write_nifti(tmp_path / "raw" / "A.nii.gz", image_xyzc(0))
-    return CaseFiles("A", (image,), write_nifti(tmp_path / "raw" / "A_label.nii.gz", label_xyz))
 
 
 def test_a_case_is_cropped_to_the_brain_and_described(case: CaseFiles, tmp_path: Path, image_xyzc: Images) -> None:
