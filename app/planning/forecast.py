@@ -207,7 +207,9 @@ def start_of_command_s(
 def reason(candidate: Candidate, total_s: float, bound_s: float, measured: bool) -> str:
     """One plain sentence on what makes its time."""
     parts = [
-        f"{len(stage.trials)} trials on {stage.workers_per_trial} each, {stage.concurrent_trials} at a time"
+        f"1 trial on {stage.workers_per_trial}"
+        if len(stage.trials) == 1
+        else f"{len(stage.trials)} trials on {stage.workers_per_trial} each, {stage.concurrent_trials} at a time"
         for stage in candidate.stages
     ]
     above = total_s / bound_s - 1

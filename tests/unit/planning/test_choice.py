@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.planning.choice import candidates, lower_bound_s
+from app.planning.choice import Candidate, candidates, lower_bound_s
+from app.planning.forecast import reason
 from app.planning.lanes import Seconds, makespan_s, places
 from app.planning.plan import Stage
 
@@ -126,3 +127,10 @@ def test_stages_of_one_width_follow_each_other_without_a_pause() -> None:
     assert makespan_s(stages(2), seconds) == 10.0
     assert makespan_s(stages(1), seconds) == 14.0
     assert makespan_s([Stage(1, 1, ("c",)), Stage(1, 2, ("a", "b"))], seconds) == 10.0, "a begins beside c"
+
+
+def test_the_reason_counts_trials_of_each_stage() -> None:
+    stages = (Stage(1, 2, ("a", "b", "c")), Stage(2, 1, ("d",)))
+    assert reason(Candidate("mixed:1+2", stages, 15.0), 15.0, 10.0, measured=True) == (
+        "3 trials on 1 each, 2 at a time, then 1 trial on 2: 50% above what any plan needs"
+    )
