@@ -12,7 +12,10 @@ from app.planning.profile import Profile, Sample, Start, group_of, num_evaluatio
 from app.planning.spread import SPREAD_LOADED, SPREAD_START, Chance, between_runs
 from app.planning.step_time import StepTimes, nearest_width
 
-ONCE = ("start", "new_steps", "new_evaluation")
+BESIDE_TUNE = 0.25
+"""Share of the time until Tune gives out trials that a group's start saves by running beside it. Assumed: 0.25 as
+measured on two cores; more where cores are free."""
+ONCE = ("start", "new_steps", "new_evaluation", "new_handover")
 """Terms of a cost that only the first training on a lane has."""
 
 
@@ -36,7 +39,9 @@ class Cost:
     new_steps_s: float = 0.0
     """Once a lane: what the first steps in new processes take longer than those of a later training ..."""
     new_evaluation_s: float = 0.0
-    """... and the first evaluation."""
+    """... and the first evaluation ..."""
+    new_handover_s: float = 0.0
+    """... and the first hand-over."""
 
     @property
     def lane_s(self) -> float:
@@ -76,12 +81,14 @@ class CostModel:
 
     def launch_s(self, k: int) -> float:
         """What the first lanes of a command, of k workers each, take longer to start than later ones: Python, Ray and
-        Tune come up; workers of a group come up beside Tune, and so wait less for it."""
-        if k == 1 and self._profile.readies_s:
-            return fmean(self._profile.readies_s) * self._start
+        Tune come up. A group's workers come up beside Tune; where no command that began with them was measured, a part
+        of Tune's time is taken off for that: both compute, and where cores are few one waits for the other."""
+        ready_s = fmean(self._profile.readies_s) * self._start if self._profile.readies_s else 0.0
         found = {w: more_s for w in {s.workers for s in self._profile.samples} if (more_s := self._launch_of(w))}
+        if k == 1 and ready_s:
+            return ready_s
         if not found:
-            return 0.0
+            return ready_s * (1 - BESIDE_TUNE)
         kin = [w for w in found if (w > 1) == (k > 1)] or [*found]
         return found[min(kin, key=lambda w: abs(math.log(w / k)))] * self._start
 
@@ -143,10 +150,11 @@ class CostModel:
             evaluation_s=num_evaluations(experiment) * means.later("evaluation_s") * spread * today,
             checkpoint_s=epochs * means.all("checkpoint_s") * today,
             other_s=epochs * means.all("other_s") * today,
-            handover_s=means.all("handover_s") * today,
+            handover_s=means.later("handover_s") * today,
             measured=measured,
             new_steps_s=means.more("first_steps_s") * today,
             new_evaluation_s=means.more("evaluation_s") * spread * today,
+            new_handover_s=means.more("handover_s") * today,
         )
 
     def _startups(self, key: str, same: Sequence[Sample]) -> tuple[float, float]:

@@ -62,8 +62,8 @@ def measurement(
 ) -> Measurement:
     """Each experiment on each of its numbers of workers with all workers busy, for neighbours share cores, memory and
     disk; of each width one more in the end, which has no neighbours. What says most comes first, for the end may be
-    left out: as the two plain strategies begin, the widest first, since it is the start of its command that cannot be
-    inferred, then one worker each.
+    left out: the two plain strategies, one worker each before the widest. So the command begins as one of one worker
+    each does; beside a group that comes up, both would take longer than either alone where cores are few.
 
     Args:
         shares_cores: what runs alone on one worker has the node's cores; GPUs' workers have not.
@@ -71,7 +71,7 @@ def measurement(
     asked: dict[str, Experiment] = {}
     stages: list[Stage] = []
     widths = sorted({k for _, some in wanted for k in some})
-    order = list(dict.fromkeys([widths[-1], widths[0], *widths])) if widths else []
+    order = list(dict.fromkeys([widths[0], widths[-1], *widths])) if widths else []
 
     def add(k: int, places: int, what: str, numbers: Sequence[int]) -> None:
         names = [_named(asked, wanted[number][0], f"{number}-k{k}-{what}") for number in numbers]
@@ -84,8 +84,6 @@ def measurement(
         add(k, places, "busy", [n for n in some for _ in range(times)] + (some[:1] if places > 1 else []))
         if k == 1 and places > 1 and shares_cores:
             add(1, 1, "alone", some)
-    if len(order) > 1:
-        add(order[0], 1, "again", [next(n for n, (_, mine) in enumerate(wanted) if order[0] in mine)])
     experiments = tuple(
         replace(e, name=name, epochs=NUM_EPOCHS, evaluate_every_epochs=NUM_EPOCHS) for name, e in asked.items()
     )

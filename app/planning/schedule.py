@@ -20,6 +20,7 @@ PHASES: Mapping[str, str] = {
     "evaluation": "evaluation",
     "checkpoint": "checkpoint",
     "other": "other",
+    "new_handover": "other",
     "handover": "other",
 }
 """The terms of Cost, in the order in which they are drawn: a trial's evaluations are drawn as one."""

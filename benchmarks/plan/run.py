@@ -88,18 +88,17 @@ QUICK = (
 )
 FULL = (
     Asked("one", BRATS, 1, 28),
-    Asked("pages-three", PAGES, 3, 28, store="pages"),
     Asked("three", BRATS, 3, 45),
-    Asked("pages-one", PAGES, 1, 26, store="pages"),
+    Asked("large-one", LARGER, 1, 130, feeding="worker"),
+    Asked("pages-three", PAGES, 3, 28, store="pages"),
+    Asked("large-two-unequal", LARGER, 2, 110, (8, 1), feeding="worker"),
     Asked("four-asha", BRATS, 4, 60, more=ASHA),
-    Asked("large-three", LARGER, 3, 75, feeding="worker"),
     Asked("five-unequal", BRATS, 5, 40, (2, 1)),
-    Asked("large-one", LARGER, 1, 75, feeding="worker"),
+    Asked("large-three-unequal", LARGER, 3, 110, (6, 1, 1), feeding="worker"),
     Asked("pages-two", PAGES, 2, 26, store="pages"),
-    Asked("large-four-unequal", LARGER, 4, 75, (3, 1, 1, 1), feeding="worker"),
-    Asked("large-asha", LARGER, 4, 120, more=ASHA, feeding="worker"),
-    Asked("large-four-unequal-again", LARGER, 4, 75, (3, 1, 1, 1), feeding="worker"),
+    Asked("pages-two-unequal", PAGES, 2, 100, (8, 1), store="pages"),
     Asked("rarely-evaluated-four", {**BRATS, "evaluate_every_epochs": 3}, 4, 50),
+    Asked("large-three", LARGER, 3, 100, feeding="worker"),
     Asked("eight", BRATS, 8, 26),
 )
 

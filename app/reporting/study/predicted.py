@@ -17,7 +17,7 @@ TERMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "steps": ("Training steps, with waiting for data", ("steps", "new_steps")),
     "evaluation": ("Evaluation", ("evaluation", "new_evaluation")),
     "checkpoint": ("Checkpoints", ("checkpoint",)),
-    "other": ("Logging, and between trials", ("other", "handover")),
+    "other": ("Logging, and between trials", ("other", "handover", "new_handover")),
     "idle": ("Idle", ("idle",)),
 }
 """What is compared: name, and the terms of the plan that it adds up."""

@@ -243,17 +243,20 @@ def test_a_command_starts_each_width_in_its_own_time() -> None:
     measured = (sample(4, "command"), sample(4, "lane"), sample(1, "lane"))
     model = CostModel(profile(*measured, readies_s=(15.0,)))
     assert [model.launch_s(k) for k in (1, 2, 4)] == pytest.approx([15.0, 12.0, 12.0])
+    apart = CostModel(profile(sample(4, "lane"), sample(1, "command"), readies_s=(16.0,)))
+    assert apart.launch_s(4) == pytest.approx(12.0), "no command began with a group: three quarters of Tune's start"
     without = CostModel(profile(sample(4, "command"), sample(4, "kept"), readies_s=(15.0,)))
     assert without.cost(LIKE, 4, 1).start_s == pytest.approx(20.0 - 15.0 - 2.0), "a lane is the command less its begin"
 
 
 def test_the_first_training_of_a_lane_takes_longer_once() -> None:
-    """Its evaluation 4 s more, of which it saw a half, and its first steps 3 s more."""
-    first = sample(1, "lane", evaluation_s=5.0, evaluated_share=0.5, first_steps_s=3.5)
-    cost = CostModel(profile(first, sample(1, "kept", first_steps_s=0.5))).cost(LIKE, 1, 1)
+    """Its evaluation 4 s more, of which it saw a half, its first steps 3 s more, its hand-over half a second."""
+    first = sample(1, "lane", evaluation_s=5.0, evaluated_share=0.5, first_steps_s=3.5, handover_s=0.6)
+    cost = CostModel(profile(first, sample(1, "kept", first_steps_s=0.5, handover_s=0.1))).cost(LIKE, 1, 1)
+    assert (cost.handover_s, cost.new_handover_s) == pytest.approx((0.1, 0.5))
     assert (cost.new_steps_s, cost.new_evaluation_s) == pytest.approx((3.0, 2.0))
     assert (cost.steps_s, cost.evaluation_s) == pytest.approx((2 * 10 * 1.0 + 0.5, 2 * 1.0))
-    assert cost.lane_s == pytest.approx(8.0 - 2.0 + 3.0 + 2.0)
+    assert cost.lane_s == pytest.approx(8.0 - 2.0 + 3.0 + 2.0 + 0.5)
 
 
 def test_workers_of_cpus_share_the_cores_of_those_that_have_room_whether_they_run_or_not() -> None:

@@ -31,11 +31,11 @@ def test_the_measurement_is_a_study_that_runs_alone_and_beside() -> None:
     made = measurement("m", missing(STUDY, 4, 4, None), 4)
     check(made.plan, made.study)
     shapes = [(s.workers_per_trial, s.concurrent_trials, len(s.trials)) for s in made.plan.stages]
-    # each kind twice on all four workers, then on one each, two on each lane and one more that is alone in the end; on
-    # one with the node's cores to itself; two and two on two each; and the widest again, on a lane that is new
-    assert shapes == [(4, 1, 4), (1, 4, 17), (1, 1, 2), (2, 2, 5), (4, 1, 1)]
+    # each kind on one worker each, two on each lane and one more that is alone in the end; on one with the node's cores
+    # to itself; twice on all four workers; and two and two on two each
+    assert shapes == [(1, 4, 17), (1, 1, 2), (4, 1, 4), (2, 2, 5)]
     without = measurement("m", missing(STUDY, 4, 4, None), 4, shares_cores=False)
-    assert [(s.workers_per_trial, s.concurrent_trials) for s in without.plan.stages] == [(4, 1), (1, 4), (2, 2), (4, 1)]
+    assert [(s.workers_per_trial, s.concurrent_trials) for s in without.plan.stages] == [(1, 4), (4, 1), (2, 2)]
     assert {num_evaluations(e) for e in made.study.experiments} == {1}
     assert {made.asked[e.name].task.get("filters") is None for e in made.study.experiments} == {True, False}
 
