@@ -284,7 +284,7 @@ class Training:
 
     def _status(self, epoch: int, loss: float, scores: dict[str, float] | None = None) -> dict[str, Any]:
         timings = self.timer.timings()
-        done, total = self.progress.step - self.first_step, self.num_steps - self.first_step
+        done, total = self.progress.step - self.first_step, min(self.num_steps - self.first_step, self.order.max_steps)
         busy_s = timings.total_s - timings.startup_s
         return {
             "epoch": epoch + 1,

@@ -64,6 +64,10 @@ class Order:
         return f"{self.study}:stage{self.stage + 1}:{self.experiment.name}" if self.study else self.experiment.name
 
     @property
+    def max_steps(self) -> float:
+        return math.inf if self.measure is None else self.measure.max_steps
+
+    @property
     def evaluation_s(self) -> float:
         """Longest that an evaluation may take."""
         return math.inf if self.measure is None else self.measure.max_evaluation_s

@@ -54,6 +54,8 @@ class Asked:
     store: str = "brats"
     more: Mapping[str, Any] = field(default_factory=dict)
     """Of the study: its scheduler."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """That a search chooses, trial by trial."""
     feeding: str = "auto"
     """Who reads: Ray Data's processes need a part of two cores, so that two workers gain little beside them."""
 
@@ -61,13 +63,21 @@ class Asked:
     def kind(self) -> str:
         """Of its trainings: they share a profile."""
         patch = self.options["task"].get("patch_size") or [self.options["task"]["image_size"]]
-        return f"{self.options['workload']}-{patch[0]}-{self.feeding}"
+        return f"{self.options['workload']}-{patch[0]}-{self.feeding}{'-search' if self.parameters else ''}"
 
     def values(self, epochs: float = 1.0) -> dict[str, Any]:
         """`epochs` of a trial of length 1."""
+        experiments = self.experiments(epochs)
+        if not self.parameters:
+            return {"name": self.name, "experiments": experiments, **self.more}
+        base = {key: value for key, value in experiments[0].items() if key != "name"}
+        search = {"algorithm": "optuna", "num_trials": self.num_trials, "base": base, "parameters": self.parameters}
+        return {"name": self.name, "search": search, **self.more}
+
+    def experiments(self, epochs: float = 1.0) -> list[dict[str, Any]]:
         every = self.options.get("evaluate_every_epochs", 1)
         lengths = [self.lengths[seed % len(self.lengths)] for seed in range(self.num_trials)]
-        experiments = [
+        return [
             {
                 **self.options,
                 **fixed(),
@@ -77,9 +87,16 @@ class Asked:
             }
             for n, one in enumerate(lengths)
         ]
-        return {"name": self.name, "experiments": experiments, **self.more}
 
 
+RATES = {"low": 0.0001, "high": 0.1, "log": True}
+POPULATION = {
+    "scheduler": {
+        "name": "pbt",
+        "perturbation_interval": 1,
+        "hyperparam_mutations": {"optimizer.learning_rate": RATES},
+    }
+}
 ASHA = {"scheduler": {"name": "asha", "grace_period": 1, "reduction_factor": 2}}
 QUICK = (
     Asked("few", BRATS, 1, 10),
@@ -100,6 +117,8 @@ FULL = (
     Asked("rarely-evaluated-four", {**BRATS, "evaluate_every_epochs": 3}, 4, 50),
     Asked("large-three", LARGER, 3, 100, feeding="worker"),
     Asked("eight", BRATS, 8, 26),
+    Asked("four-population", BRATS, 4, 100, more=POPULATION),
+    Asked("five-search", BRATS, 5, 60, parameters={"optimizer.learning_rate": RATES, "batch_size": [2, 4]}),
 )
 
 
@@ -148,7 +167,7 @@ def measured(folder: Path, one: Asked, store: Path) -> tuple[Profile, float]:
 
 def sized(one: Asked, profile: Profile) -> dict[str, Any]:
     """The study, as long as it is to be."""
-    model, experiment = CostModel(profile), Experiment.from_dict(one.values()["experiments"][0])
+    model, experiment = CostModel(profile), Experiment.from_dict(one.experiments()[0])
     every = experiment.evaluate_every_epochs
     few, many = (
         model.cost(Experiment.from_dict({**experiment.to_dict(), "epochs": n * every}), NUM_WORKERS, 1).run_s

@@ -15,7 +15,7 @@ from app.training import checkpoint
 from app.training.context import LocalContext
 from app.training.evaluation import evaluate
 from app.training.loop import Training
-from app.training.order import Order
+from app.training.order import Measure, Order
 from app.training.timing import PhaseTimer
 
 CPU = torch.device("cpu")
@@ -47,8 +47,10 @@ class Telling(LocalContext):
         self.told.append(metrics)
 
 
-def trained(experiment: Experiment, folder: Path, workload: ToyWorkload, context: LocalContext) -> Training:
-    training = Training(Order(experiment, "", str(folder), time.time()), workload, context)
+def trained(
+    experiment: Experiment, folder: Path, workload: ToyWorkload, context: LocalContext, measure: Measure | None = None
+) -> Training:
+    training = Training(Order(experiment, "", str(folder), time.time(), measure=measure), workload, context)
     while not training.is_done:
         training.advance()
         assert training.model.training, "and not as it was judged"
@@ -95,6 +97,9 @@ def test_the_rate_is_in_samples_and_the_time_left_is_that_of_the_steps_left(
     told = {(line["samples_per_s"], line["waiting_share"], line["elapsed_s"]) for line in [*lines, *context.told]}
     assert told == {(8.0, 0.25, 7.0)}
     assert [told["eta_s"] for told in context.told] == [12.0, 3.0, 0.0], "6 s for three of nine steps, then for six"
+    measured = Telling()
+    trained(toy_experiment(), tmp_path / "measured", ToyWorkload(), measured, Measure(6, 60.0))
+    assert [told["eta_s"] for told in measured.told] == [6.0, 0.0], "it ends after six"
 
 
 def test_cases_are_in_the_order_asked_for_whoever_scored_them() -> None:

@@ -1,7 +1,7 @@
 """3D layers for volumes in channels-last layout on a CPU, where the library's own leave time on the table.
 
 Each computes what its torch.nn counterpart computes, with the same parameters, up to float rounding; on a GPU, in
-bf16, in evaluation and in export they are that counterpart. Shapes: B batch, C channel, D H W depth, height, width.
+bf16 and in export they are that counterpart. Shapes: B batch, C channel, D H W depth, height, width.
 """
 
 from typing import Any
@@ -15,6 +15,10 @@ MIN_SLICED_EDGE = 64
 48^3 0.8x)."""
 MAX_SLICED_CHANNELS = 256
 """Input times output channels up to which it is (measured at 120^2: 16 to 8 channels 1.8x, 32 to 32 0.7x)."""
+MAX_PASSED_OVER = 20480
+"""Channels times depth times height up to which torch gives a single sample of a stride-1 convolution to its plain
+routine and not to oneDNN (use_mkldnn in aten/src/ATen/native/Convolution.cpp: a rule for images, which leaves out the
+width of volumes; measured on 8^3 to 64^3 voxels: oneDNN is 1.5 to 16 times as fast)."""
 
 
 class ConvBeforeNorm(nn.Conv3d):
@@ -29,8 +33,10 @@ class ConvBeforeNorm(nn.Conv3d):
         self.bias_cancels = bias_cancels
 
     def forward(self, x: Tensor) -> Tensor:
-        if not _is_plain_cpu_training(x):
+        if not _is_plain_cpu(x):
             return super().forward(x)
+        if not torch.is_grad_enabled():
+            return _conv(x, self.weight, self.bias)
         out: Tensor = _Conv.apply(x, self.weight, self.bias, self.bias_cancels)
         return out
 
@@ -82,14 +88,31 @@ def _is_exporting() -> bool:
     return torch.onnx.is_in_onnx_export() or torch.compiler.is_exporting()
 
 
-def _is_plain_cpu_training(x: Tensor) -> bool:
+def _is_plain_cpu(x: Tensor) -> bool:
     return (
         x.device.type == "cpu"
         and x.dtype == torch.float32
-        and torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
+        and not _is_exporting()
     )
+
+
+def _is_passed_over(x: Tensor) -> bool:
+    """Whether torch leaves out oneDNN that is there (see MAX_PASSED_OVER). What only counts memory (FakeTensor) has
+    no data for it."""
+    library, (samples, channels, depth, height, _) = torch.backends.mkldnn, x.shape
+    is_small = samples == 1 and channels * depth * height <= MAX_PASSED_OVER
+    return is_small and type(x) is Tensor and bool(library.enabled and library.is_available())  # type: ignore[no-untyped-call]
+
+
+def _conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Convolution 3^3, stride 1, padding 1."""
+    if not _is_passed_over(x):
+        return F.conv3d(x, weight, bias, padding=1)
+    ones = [1, 1, 1]
+    found: Tensor = torch.ops.aten.mkldnn_convolution(x, weight, bias, ones, ones, ones, 1)
+    return found
 
 
 class _Conv(torch.autograd.Function):
@@ -99,12 +122,12 @@ class _Conv(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, bias_cancels: bool) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.bias_cancels = bias_cancels
-        return F.conv3d(x, weight, bias, padding=1)
+        return _conv(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
-        grad_x = _conv_backward(grad, x, weight, (True, False))[0] if ctx.needs_input_grad[0] else None
+        grad_x = _input_gradient(grad, x, weight) if ctx.needs_input_grad[0] else None
         grad_weight = _weight_gradient(grad, x, weight) if ctx.needs_input_grad[1] else None
         grad_bias = None
         if ctx.needs_input_grad[2]:
@@ -112,10 +135,21 @@ class _Conv(torch.autograd.Function):
         return grad_x, grad_weight, grad_bias, None
 
 
+def _input_gradient(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """By the convolution with the mirrored kernel where that alone goes to oneDNN."""
+    if not (_is_passed_over(x) and _is_passed_over(grad)):
+        found: Tensor = _conv_backward(grad, x, weight, (True, False))[0]
+        return found
+    layout = _layout(weight)
+    return _conv(grad, weight.flip(2, 3, 4).transpose(0, 1).contiguous(memory_format=layout), None)
+
+
 def _weight_gradient(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     small = weight.shape[0] * weight.shape[1] <= MAX_SLICED_CHANNELS
     if small and min(x.shape[3:]) >= MIN_SLICED_EDGE and x.is_contiguous(memory_format=torch.channels_last_3d):
         return _sliced_weight_gradient(grad, x, weight)
+    if _is_passed_over(x):
+        return _halved_weight_gradient(grad, x, weight)
     whole: Tensor = _conv_backward(grad, x, weight, (False, True))[1]
     return whole
 
@@ -135,8 +169,30 @@ def _sliced_weight_gradient(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     return total
 
 
-def _conv_backward(grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]) -> Any:
+def _halved_weight_gradient(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """The sum over two halves of a single sample, cut along D, each with the planes beside it: a batch of two goes to
+    oneDNN."""
+    depth = x.shape[2]
+    half = -(-depth // 2)
+    odd = 2 * half - depth  # a plane of zeros more, which adds nothing
+    padded_x, padded_grad = F.pad(x, (0, 0, 0, 0, 1, 1 + odd)), F.pad(grad, (0, 0, 0, 0, 0, odd))
+    halves_x = torch.cat([padded_x[:, :, : half + 2], padded_x[:, :, half:]])
+    halves_grad = torch.cat([padded_grad[:, :, :half], padded_grad[:, :, half:]])
+    found: Tensor = _conv_backward(halves_grad, halves_x, weight, (False, True), [0, 1, 1])[1]
+    return found
+
+
+def _layout(weight: Tensor) -> torch.memory_format:
+    channels_last = weight.is_contiguous(memory_format=torch.channels_last_3d)
+    return torch.channels_last_3d if channels_last else torch.contiguous_format
+
+
+def _conv_backward(
+    grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool], padding: list[int] | None = None
+) -> Any:
     axes = x.dim() - 2
     ones, zeros = [1] * axes, [0] * axes
     gradients = [*wanted, False]  # of input, weight, bias
-    return torch.ops.aten.convolution_backward(grad, x, weight, None, ones, ones, ones, False, zeros, 1, gradients)
+    return torch.ops.aten.convolution_backward(
+        grad, x, weight, None, ones, padding or ones, ones, False, zeros, 1, gradients
+    )
