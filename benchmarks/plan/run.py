@@ -107,7 +107,6 @@ FULL = (
     Asked("one", BRATS, 1, 28),
     Asked("three", BRATS, 3, 45),
     Asked("large-one", LARGER, 1, 130, feeding="worker"),
-    Asked("pages-three", PAGES, 3, 28, store="pages"),
     Asked("large-two-unequal", LARGER, 2, 110, (8, 1), feeding="worker"),
     Asked("four-asha", BRATS, 4, 60, more=ASHA),
     Asked("five-unequal", BRATS, 5, 40, (2, 1)),
@@ -116,7 +115,6 @@ FULL = (
     Asked("pages-two-unequal", PAGES, 2, 100, (8, 1), store="pages"),
     Asked("rarely-evaluated-four", {**BRATS, "evaluate_every_epochs": 3}, 4, 50),
     Asked("large-three", LARGER, 3, 100, feeding="worker"),
-    Asked("eight", BRATS, 8, 26),
     Asked("four-population", BRATS, 4, 100, more=POPULATION),
     Asked("five-search", BRATS, 5, 60, parameters={"optimizer.learning_rate": RATES, "batch_size": [2, 4]}),
 )
