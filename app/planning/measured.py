@@ -35,7 +35,8 @@ def profile_of(
     for number, (study, asked) in enumerate(studies):
         run, places = f"{study.name} {number}", _places(study)
         for trial in study.trials:
-            if trial.record is not None and _is_usable(trial.record):
+            is_in_one_go = len(trial.stints) <= 1  # members of a population resume round by round
+            if trial.record is not None and is_in_one_go and _is_usable(trial.record):
                 records.append(trial.record)
                 sample = _of_study(trial, trial.record, study, asked.get(trial.name), run)
                 samples.append(replace(sample, places=places.get((trial.name, trial.workers_per_trial))))
@@ -48,7 +49,8 @@ def profile_of(
         samples.append(_sample(record, f"run {number}", 1, "command"))
     if not records:
         raise UsageError(
-            "profile: got no training that finished without a restart and with a timed step, expected at least one"
+            "profile: got no training that finished in one go, without a restart or rounds of a population, and with a "
+            "timed step, expected at least one"
         )
     first, wanted = (records[0].name, setting_of(records[0])) if setting is None else ("the profile", setting)
     for record in records:

@@ -15,6 +15,8 @@ TARGET = 0.37
 CURVE_TARGET = 0.02
 """Largest difference of the losses, as a share of the loss: assumed to be what bf16 may do; fp32 stays far below."""
 PATCH = (96, 96, 96)
+SMALL_PATCH = (64, 64, 64)
+"""Of a single sample: torch gives its convolutions to the plain routine (MAX_PASSED_OVER of the layers)."""
 WHOLE = (152, 240, 240)
 """DistMIS's volume, z, y, x."""
 
@@ -27,6 +29,8 @@ def run(setting: Setting) -> Report:
     size = "x".join(map(str, patch))
     _compare(setting, report, f"2x4x{size}", patches, str(found.store), 2, setting.choose(7, 2), setting.choose(10, 3))
     if not setting.quick:
+        small = {**patches, "patch_size": SMALL_PATCH}
+        _compare(setting, report, "1x4x64x64x64", small, str(found.store), 1, 7, 10)
         whole = {"outputs": "whole", "norm": "batch", "loss": "dice", "sampling": "whole", "patch_size": WHOLE}
         name = "1x4x152x240x240 (the seed's)"
         _compare(setting, report, name, {**whole, "augment": None}, str(found.store), 1, 3, 3)

@@ -74,7 +74,7 @@ def _measured(record: StudyRecord) -> dict[str, float]:
     for trial in record.trials:
         if trial.record is None:
             continue
-        if trial.record.earlier_num_workers:
+        if len(trial.stints) > 1:  # its record's times are those of its last workers, and between stints others ran
             for term, worker_s in _by_stints(trial).items():
                 found[term] += worker_s
             continue
@@ -91,7 +91,8 @@ def _measured(record: StudyRecord) -> dict[str, float]:
 
 
 def _by_stints(trial: StudyTrial) -> dict[str, float]:
-    """Worker-seconds of a trial whose number of workers changed; what no span covers is `other`."""
+    """Worker-seconds of a trial that ran in several goes, on other workers or between other members of a population;
+    what no span covers is `other`."""
     found = dict.fromkeys(TERMS, 0.0)
     for stint in trial.stints:
         inside = [(s.phase, min(s.end_s, stint.end_s) - max(s.start_s, stint.start_s)) for s in trial.spans]

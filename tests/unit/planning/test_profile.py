@@ -66,7 +66,7 @@ def test_other_hardware_or_versions_do_not_mix() -> None:
 
 
 def test_failed_and_restarted_trainings_are_no_samples() -> None:
-    with pytest.raises(ValueError, match="got no training that finished without a restart"):
+    with pytest.raises(ValueError, match="got no training that finished in one go"):
         profile_of([], [record(status="failed"), record(num_restarts=1)])
 
 

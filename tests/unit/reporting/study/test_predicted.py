@@ -66,6 +66,26 @@ def test_a_trial_that_got_another_worker_counts_each_stretch_by_its_own() -> Non
     assert sample == 1, "its times are of both widths: no sample of either"
 
 
+def test_between_its_rounds_a_member_of_a_population_has_no_worker() -> None:
+    """c: two rounds of 10 and 12 s with 20 s between them, and 1 s in no span."""
+    study = planned()
+    rounds = Stint(0, 1, 47.5, 57.5), Stint(0, 1, 77.5, 89.5)
+    spans = (
+        Span("startup", 47.5, 51.5),
+        Span("step", 51.5, 57.5),
+        Span("step", 77.5, 85.5),
+        Span("evaluation", 85.5, 88.5),
+    )
+    c = replace(study.trials[2], stints=rounds, spans=spans, record=record("c"))
+    population = replace(study, trials=(*study.trials[:2], c))
+    found, two = prediction_of(population), prediction_of(study)
+    assert found is not None and two is not None
+    for term, of_c in {"startup": 4.0, "steps": 14.0, "evaluation": 3.0}.items():
+        assert found.measured[term] == pytest.approx(two.measured[term] * 2 / 3 + of_c)
+    assert found.measured["idle"] == pytest.approx(195 - 2 * 47 - 22)
+    assert len(profile_of([(population, {})]).samples) == 2, "the times of its record are not those of one go"
+
+
 def test_a_study_that_takes_what_was_measured_is_off_in_no_term() -> None:
     """Of four warm-up steps of 1 s more than later ones, too: they are steps on both sides."""
     timings = Timings(
