@@ -83,14 +83,12 @@ class CostModel:
         """What the first lanes of a command, of k workers each, take longer to start than later ones: Python, Ray and
         Tune come up. A group's workers come up beside Tune; where no command that began with them was measured, a part
         of Tune's time is taken off for that: both compute, and where cores are few one waits for the other."""
-        ready_s = fmean(self._profile.readies_s) * self._start if self._profile.readies_s else 0.0
         found = {w: more_s for w in {s.workers for s in self._profile.samples} if (more_s := self._launch_of(w))}
-        if k == 1 and ready_s:
-            return ready_s
-        if not found:
-            return ready_s * (1 - BESIDE_TUNE)
-        kin = [w for w in found if (w > 1) == (k > 1)] or [*found]
-        return found[min(kin, key=lambda w: abs(math.log(w / k)))] * self._start
+        groups = [w for w in found if w > 1]
+        tune_s = fmean(self._profile.readies_s) if self._profile.readies_s else found.get(1, 0.0)
+        if groups and (k > 1 or not tune_s):
+            return found[min(groups, key=lambda w: abs(math.log(w / k)))] * self._start
+        return tune_s * self._start * (1.0 if k == 1 else 1 - BESIDE_TUNE)
 
     def _launch_of(self, k: int) -> float | None:
         """By the mean over kinds of work that were started both ways on so many workers; None: there is none."""

@@ -65,6 +65,7 @@ class Order:
 
     @property
     def max_steps(self) -> float:
+        """Most steps that it makes, whatever its epochs have."""
         return math.inf if self.measure is None else self.measure.max_steps
 
     @property

@@ -42,7 +42,7 @@ PAGES = {"workload": "document_image", "batch_size": 16, "task": {"weights": "ra
 
 @dataclass(frozen=True)
 class Asked:
-    """A study of equal trainings, but for their seeds and their lengths."""
+    """A study of equal trainings, but for their seeds, their lengths and what a search chooses."""
 
     name: str
     options: Mapping[str, Any]

@@ -245,6 +245,8 @@ def test_a_command_starts_each_width_in_its_own_time() -> None:
     assert [model.launch_s(k) for k in (1, 2, 4)] == pytest.approx([15.0, 12.0, 12.0])
     apart = CostModel(profile(sample(4, "lane"), sample(1, "command"), readies_s=(16.0,)))
     assert apart.launch_s(4) == pytest.approx(8.0), "no command began with a group: half of Tune's start"
+    ones = CostModel(profile(sample(4, "lane"), sample(1, "command"), sample(1, "lane"), readies_s=(16.0,)))
+    assert ones.launch_s(4) == pytest.approx(8.0), "nor is it that of commands that began with one worker each"
     without = CostModel(profile(sample(4, "command"), sample(4, "kept"), readies_s=(15.0,)))
     assert without.cost(LIKE, 4, 1).start_s == pytest.approx(20.0 - 15.0 - 2.0), "a lane is the command less its begin"
 

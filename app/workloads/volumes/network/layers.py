@@ -140,7 +140,8 @@ def _input_gradient(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     if not (_is_passed_over(x) and _is_passed_over(grad)):
         found: Tensor = _conv_backward(grad, x, weight, (True, False))[0]
         return found
-    layout = _layout(weight)
+    channels_last = weight.is_contiguous(memory_format=torch.channels_last_3d)
+    layout = torch.channels_last_3d if channels_last else torch.contiguous_format
     return _conv(grad, weight.flip(2, 3, 4).transpose(0, 1).contiguous(memory_format=layout), None)
 
 
@@ -180,11 +181,6 @@ def _halved_weight_gradient(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     halves_grad = torch.cat([padded_grad[:, :, :half], padded_grad[:, :, half:]])
     found: Tensor = _conv_backward(halves_grad, halves_x, weight, (False, True), [0, 1, 1])[1]
     return found
-
-
-def _layout(weight: Tensor) -> torch.memory_format:
-    channels_last = weight.is_contiguous(memory_format=torch.channels_last_3d)
-    return torch.channels_last_3d if channels_last else torch.contiguous_format
 
 
 def _conv_backward(

@@ -86,7 +86,8 @@ def test_our_layers_compute_what_the_librarys_do(
     for (name, mine), (_, other) in zip(network.named_parameters(), plain.named_parameters(), strict=True):
         assert mine.grad is not None
         assert other.grad is not None
-        torch.testing.assert_close(mine.grad, other.grad, rtol=1e-3, atol=5e-6, msg=lambda m, n=name: f"{n}: {m}")
+        atol = 2e-6 if num_samples == 2 else 5e-6  # the mean over half as many voxels has gradients twice as large
+        torch.testing.assert_close(mine.grad, other.grad, rtol=1e-3, atol=atol, msg=lambda m, n=name: f"{n}: {m}")
 
 
 def test_a_bias_that_cancels_has_no_gradient_and_one_that_does_not_has() -> None:
