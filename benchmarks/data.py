@@ -58,10 +58,10 @@ def make(setting: Setting, full_shape: tuple[int, int, int] = FULL_SHAPE) -> Dat
     return Data(source, store, shape, ids)
 
 
-def run_job(script: str, *arguments: str) -> None:
+def run_job(script: str, *arguments: str, **variables: str) -> None:
     """Run one of the project's jobs as a user would, but for this: Ray's workers keep the priority of this process, as
-    those of a peer do, where Ray would lower it."""
-    environment = {**os.environ, "RAY_worker_niceness": "0"}
+    those of a peer do, where Ray would lower it. With further environment variables."""
+    environment = {**os.environ, "RAY_worker_niceness": "0", **variables}
     subprocess.run([sys.executable, str(ROOT / "jobs" / script), *arguments], cwd=ROOT, env=environment, check=True)
 
 

@@ -33,8 +33,9 @@ def open_training(experiment: Any, workload: Any, task: Any) -> OpenTraining:
     """Choose precision and layout by measurement, as every training does, and build the network from seed 0."""
     from app.training import numerics
     from app.training.context import LocalContext
+    from app.training.optimizers import make_optimizer
     from app.training.process import tune_process
-    from app.training.step import StepFunction, make_optimizer
+    from app.training.step import StepFunction
 
     tune_process(num_cores())
     context = LocalContext(torch.device("cpu"))

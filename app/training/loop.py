@@ -14,14 +14,14 @@ from app.data.samples.splits import VALIDATION
 from app.errors import TrainingError, UsageError
 from app.records import Timings
 from app.run_folder.run import CHECKPOINTS
-from app.training import checkpoint, numerics
+from app.training import checkpoint, numerics, optimizers
 from app.training.context import WorkerContext, device_name, to_device
 from app.training.ema import start_average
 from app.training.evaluation import evaluate, share_seen
 from app.training.log import TrainingLog
 from app.training.order import Order
 from app.training.schedules import learning_rate_factor
-from app.training.step import StepFunction, load_optimizer, make_optimizer
+from app.training.step import StepFunction
 from app.training.timing import PhaseTimer
 from app.workloads.base import Workload
 
@@ -99,9 +99,9 @@ class Training:
         else:
             self.progress.origin = workload.origin(self.task, self.model)
         self.wrapped = context.wrap(torch.compile(self.model) if experiment.compile else self.model)  # type: ignore[arg-type]
-        self.optimizer = make_optimizer(experiment, self.model, context.world_size, self._parameter_groups())
+        self.optimizer = optimizers.make_optimizer(experiment, self.model, context.world_size, self._parameter_groups())
         if saved:
-            load_optimizer(self.optimizer, saved["optimizer"])
+            optimizers.load_optimizer(self.optimizer, saved["optimizer"])
         self.average = start_average(self.model, experiment.ema_decay, saved.get("average") if saved else None)
         self.step_function = StepFunction(experiment, workload, self.task, context, self.numerics)
         self.log = self._open_log() if context.rank == 0 else None

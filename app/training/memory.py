@@ -15,8 +15,9 @@ from app.experiment import Experiment
 from app.machine import memory_bytes
 from app.training.context import LocalContext, WorkerContext
 from app.training.numerics import Numerics, candidates
+from app.training.optimizers import make_optimizer
 from app.training.order import Order
-from app.training.step import StepFunction, make_optimizer
+from app.training.step import StepFunction
 from app.workloads.base import Workload
 
 

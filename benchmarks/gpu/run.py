@@ -102,7 +102,8 @@ def make_step(
     from app.experiment import Experiment
     from app.training.context import LocalContext
     from app.training.numerics import Numerics
-    from app.training.step import StepFunction, make_optimizer
+    from app.training.optimizers import make_optimizer
+    from app.training.step import StepFunction
     from app.workloads.brats.workload import BratsWorkload
 
     workload, context = BratsWorkload(), LocalContext()

@@ -58,12 +58,20 @@ class Asked:
     """That a search chooses, trial by trial."""
     feeding: str = "auto"
     """Who reads: Ray Data's processes need a part of two cores, so that two workers gain little beside them."""
+    one_core: bool = False
+    """A worker computes on one core whether others run or not, as on clusters it has one GPU and no other's."""
 
     @property
     def kind(self) -> str:
         """Of its trainings: they share a profile."""
         patch = self.options["task"].get("patch_size") or [self.options["task"]["image_size"]]
-        return f"{self.options['workload']}-{patch[0]}-{self.feeding}{'-search' if self.parameters else ''}"
+        more = "-core" * self.one_core + "-search" * bool(self.parameters)
+        return f"{self.options['workload']}-{patch[0]}-{self.feeding}{more}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of the commands that measure and run it."""
+        return {"OMP_THREAD_LIMIT": "1"} if self.one_core else {}
 
     def values(self, epochs: float = 1.0) -> dict[str, Any]:
         """`epochs` of a trial of length 1."""
@@ -106,15 +114,15 @@ QUICK = (
 FULL = (
     Asked("one", BRATS, 1, 28),
     Asked("three", BRATS, 3, 45),
-    Asked("large-one", LARGER, 1, 130, feeding="worker"),
-    Asked("large-two-unequal", LARGER, 2, 110, (8, 1), feeding="worker"),
+    Asked("large-one", LARGER, 1, 130, feeding="worker", one_core=True),
+    Asked("large-two-unequal", LARGER, 2, 110, (8, 1), feeding="worker", one_core=True),
     Asked("four-asha", BRATS, 4, 60, more=ASHA),
     Asked("five-unequal", BRATS, 5, 40, (2, 1)),
-    Asked("large-three-unequal", LARGER, 3, 110, (6, 1, 1), feeding="worker"),
+    Asked("large-three-unequal", LARGER, 3, 110, (6, 1, 1), feeding="worker", one_core=True),
     Asked("pages-two", PAGES, 2, 26, store="pages"),
     Asked("pages-two-unequal", PAGES, 2, 100, (8, 1), store="pages"),
     Asked("rarely-evaluated-four", {**BRATS, "evaluate_every_epochs": 3}, 4, 50),
-    Asked("large-three", LARGER, 3, 100, feeding="worker"),
+    Asked("large-three", LARGER, 3, 100, feeding="worker", one_core=True),
     Asked("four-population", BRATS, 4, 100, more=POPULATION),
     Asked("five-search", BRATS, 5, 60, parameters={"optimizer.learning_rate": RATES, "batch_size": [2, 4]}),
 )
@@ -157,8 +165,8 @@ def measured(folder: Path, one: Asked, store: Path) -> tuple[Profile, float]:
         out.unlink(missing_ok=True)
         wait_for_quiet()
         began_s = time.monotonic()
-        workers = ("--workers", str(NUM_WORKERS), "--out", str(out))
-        run_job("calibrate.py", "--study", str(path), "--store", str(store), *workers, "--feeding", one.feeding)
+        flags = ("--workers", str(NUM_WORKERS), "--out", str(out), "--feeding", one.feeding)
+        run_job("calibrate.py", "--study", str(path), "--store", str(store), *flags, **one.environment)
         noted.write_text(str(time.monotonic() - began_s))
     return Profile.parse(out.read_bytes(), out.name), float(noted.read_text())
 
@@ -194,10 +202,11 @@ def _predicted_and_run(folder: Path, one: Asked, profile: Profile, store: Path) 
             plan.write_text(forecast.plan.to_json())  # before the run
             run_folder = folder / "runs" / name
             shutil.rmtree(run_folder, ignore_errors=True)  # of a start that was broken off
-            strategy = ("--strategy", f"plan:{plan}", "--runs", str(folder / "runs"), "--name", name)
+            flags = ["--strategy", f"plan:{plan}", "--runs", str(folder / "runs"), "--name", name]
+            flags += ["--feeding", one.feeding]
             wait_for_quiet()
             with OtherWork() as other:
-                run_job("study.py", "--study", str(path), "--store", str(store), *strategy, "--feeding", one.feeding)
+                run_job("study.py", "--study", str(path), "--store", str(store), *flags, **one.environment)
             row = _row(one, forecast, run_folder, chosen=forecast is every[0])
             row["others_busy_cores"] = other.busy_cores
             done.write_text(json.dumps(row))

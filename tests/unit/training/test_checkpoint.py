@@ -8,7 +8,7 @@ from app.errors import DataError, TrainingError
 from app.training import checkpoint
 from app.training.checkpoint import Progress
 from app.training.ema import start_average
-from app.training.step import load_optimizer
+from app.training.optimizers import load_optimizer
 
 CPU = torch.device("cpu")
 

@@ -12,7 +12,7 @@ from toy import MeanWorkload, ToyTask, ToyWorkload, toy_experiment
 from app.experiment import OptimizerConfig
 from app.training.context import LocalContext
 from app.training.numerics import Numerics, candidates, choose, has_bf16
-from app.training.step import StepFunction, make_optimizer, parameter_groups, seed_dropout, without_trace
+from app.training.step import StepFunction, seed_dropout, without_trace
 
 CPU = torch.device("cpu")
 
@@ -150,74 +150,6 @@ def test_a_step_whose_loss_or_gradient_is_not_finite_changes_nothing(
     loss, norm = step(model, torch.optim.SGD(model.parameters(), lr=0.1), batch_of(workload, 6), None, 0)
     assert math.isfinite(loss) is not is_loss and not math.isfinite(norm)
     torch.testing.assert_close(list(model.parameters()), before, rtol=0, atol=0)
-
-
-@pytest.mark.parametrize(
-    ("config", "kind"),
-    [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)],
-)
-def test_optimizer_by_name(config: str, kind: type) -> None:
-    options = OptimizerConfig(name=config, learning_rate=0.01, beta2=0.99, amsgrad=True)  # type: ignore[arg-type]
-    optimizer = make_optimizer(toy_experiment(optimizer=options), ToyWorkload().build_model(ToyTask()), 1)
-    assert type(optimizer) is kind and optimizer.param_groups[0]["lr"] == 0.01
-    if config != "sgd":
-        assert optimizer.param_groups[0]["betas"] == (0.9, 0.99) and optimizer.param_groups[0]["amsgrad"]
-
-
-@pytest.mark.parametrize(("nesterov", "expected"), [(False, 0.536), (True, 0.2624)])
-def test_momentum_is_plain_or_nesterovs(nesterov: bool, expected: float) -> None:
-    """Two steps from 1 with gradient 1, rate 0.16, momentum 0.9, by hand: velocities 1 and 1.9, so plain steps end at
-    1 - 0.16 x 2.9, and Nesterov's (Sutskever et al. 2013, as torch has it) at 1 - 0.16 (1.9 + 2.71)."""
-    model = torch.nn.Linear(1, 1, bias=False)
-    torch.nn.init.ones_(model.weight)
-    options = OptimizerConfig(name="sgd", learning_rate=0.16, momentum=0.9, nesterov=nesterov)
-    optimizer = make_optimizer(toy_experiment(optimizer=options), model, 1)
-    for _ in range(2):
-        model.weight.grad = torch.ones_like(model.weight)
-        optimizer.step()
-    assert model.weight.item() == pytest.approx(expected, abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        # You et al. 2017: (g + 0.1 w) x 0.001 |w| / (|g| + 0.1 |w|), |w| = 5, |g| = 1
-        ("lars", (3 - 2 * 0.9 * 0.005 / 1.5, 4 - 2 * 1.2 * 0.005 / 1.5)),
-        # You et al. 2020: Adam's first step is (1, 1); u = (1, 1) + 0.1 w, and the step u |w| / |u|
-        ("lamb", (3 - 2 * 1.3 * 5 / math.sqrt(3.65), 4 - 2 * 1.4 * 5 / math.sqrt(3.65))),
-    ],
-)
-def test_a_layers_step_is_as_long_as_its_weights(name: Any, expected: tuple[float, float]) -> None:
-    """One step at rate 2 and decay 0.1 from weights (3, 4) along (0.6, 0.8), by hand."""
-    model = torch.nn.Linear(2, 1, bias=False)
-    model.weight.data = torch.tensor([[3.0, 4.0]])
-    options = OptimizerConfig(name=name, learning_rate=2.0, momentum=0.0, weight_decay=0.1)
-    optimizer = make_optimizer(toy_experiment(optimizer=options), model, 1)
-    model.weight.grad = torch.tensor([[0.6, 0.8]])
-    optimizer.step()
-    assert model.weight.tolist()[0] == pytest.approx(expected, abs=1e-4)
-
-
-def test_vectors_decay_where_asked() -> None:
-    model = torch.nn.Sequential(torch.nn.Conv3d(1, 2, 3), torch.nn.InstanceNorm3d(2, affine=True))
-    options = OptimizerConfig(name="sgd", learning_rate=0.05, weight_decay=0.1, decay_vectors=True)
-    groups = make_optimizer(toy_experiment(optimizer=options), model, 1).param_groups
-    assert sorted(p.ndim for group in groups for p in group["params"]) == [1, 1, 1, 5]
-    assert [group["weight_decay"] for group in groups] == [0.1, 0.1]
-
-
-def test_learning_rate_scales_with_workers_when_the_batch_does() -> None:
-    model = ToyWorkload().build_model(ToyTask())
-    grown = make_optimizer(toy_experiment(batch_rule="fixed-per-worker"), model, 4)
-    fixed = make_optimizer(toy_experiment(), model, 4)
-    assert grown.param_groups[0]["lr"] == pytest.approx(0.2) and fixed.param_groups[0]["lr"] == pytest.approx(0.05)
-
-
-def test_biases_and_norms_do_not_decay() -> None:
-    model = torch.nn.Sequential(torch.nn.Conv3d(1, 2, 3), torch.nn.InstanceNorm3d(2, affine=True))
-    decayed, plain = parameter_groups(model, 0.1)
-    assert [p.ndim for p in decayed["params"]] == [5] and decayed["weight_decay"] == 0.1
-    assert [p.ndim for p in plain["params"]] == [1, 1, 1] and plain["weight_decay"] == 0.0
 
 
 def test_numerics_are_those_that_measured_fastest() -> None:

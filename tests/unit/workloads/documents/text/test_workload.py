@@ -14,8 +14,8 @@ from app.experiment import Experiment, OptimizerConfig
 from app.training import checkpoint
 from app.training.context import LocalContext
 from app.training.loop import train
+from app.training.optimizers import make_optimizer
 from app.training.order import Order
-from app.training.step import make_optimizer
 from app.workloads.documents.ocr.engines import OcrOptions
 from app.workloads.documents.ocr.texts import PageText, write_part
 from app.workloads.documents.store import prepared as documents_store
