@@ -125,6 +125,7 @@ class GroupStart:
         """
         for variable, value in TRAIN_ENVIRONMENT.items():
             os.environ.setdefault(variable, value)
+        _start_coordinator()
         import ray.train.torch
 
         self._shape, self._folder, self._is_kept = shape, folder, is_kept
@@ -178,6 +179,15 @@ class GroupStart:
                 failure_config=ray.train.FailureConfig(max_failures=0, controller_failure_limit=0),  # type: ignore[call-arg]
             ),
         )
+
+
+def _start_coordinator() -> None:
+    """The actor through which TorchTrainers ask for nodes. A controller waits for its answer before it starts workers;
+    it comes up while this process imports torch."""
+    with suppress(ImportError):  # where another Ray has it elsewhere, its controllers start it
+        from ray.data._internal.cluster_autoscaler import get_or_create_autoscaling_coordinator
+
+        get_or_create_autoscaling_coordinator()
 
 
 class StartedGroups:
