@@ -18,7 +18,8 @@ def with_earlier(timings: Timings, folder: str) -> Timings:
         own = [span for span in spans if start_s <= (span.start_s + span.end_s) / 2 < next_s]
         held_s = max(0.0, _last_sign_s(attempt, own, next_s) - start_s)
         kept_s = held_s
-        if following.trained_s is not None:
+        # A pause loses nothing, also where a member of a population then goes on from another's checkpoint.
+        if following.trained_s is not None and not attempt.paused:
             kept_s = min(held_s, max(0.0, following.trained_s - (attempt.trained_s or 0.0)))
         named_s = 0.0
         for span in own:

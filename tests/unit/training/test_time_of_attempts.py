@@ -10,7 +10,11 @@ import pytest
 import torch
 from toy import ToyWorkload, toy_experiment
 
+from app.execution.trials.earlier import with_earlier
 from app.execution.trials.trial_worker import TrialWorker
+from app.records import Span, Timings
+from app.run_folder.contents import Attempt
+from app.run_folder.run import ATTEMPTS, SPANS
 from app.training.context import LocalContext
 from app.training.order import Order
 
@@ -60,3 +64,16 @@ def test_the_record_has_the_time_of_all_attempts(tmp_path: Path, monkeypatch: py
     assert 3 * EVALUATION_S <= timings["evaluation_s"] < 3 * EVALUATION_S + 0.15, "of three epochs, not of four"
     phases = sum(seconds for name, seconds in timings.items() if name.endswith("_s") and name != "total_s")
     assert phases == pytest.approx(timings["total_s"], abs=1e-6)
+
+
+@pytest.mark.parametrize(("paused", "lost_s"), [(True, 0.0), (False, 6.0)])
+def test_what_ran_until_a_pause_is_not_lost(tmp_path: Path, paused: bool, lost_s: float) -> None:
+    """A member of a population ran for 10 s, then took over a network with 4 s of training behind it."""
+    first = Attempt(100.0, 100.0, last_sign_s=110.0, paused=paused)
+    ATTEMPTS.write(str(tmp_path), [first, Attempt(100.0, 120.0, trained_s=4.0)])
+    SPANS.write(str(tmp_path), [Span("startup", 100.0, 103.0), Span("steps", 103.0, 110.0)])
+    last = Timings(total_s=5.0, other_s=5.0)
+    timings = with_earlier(last, str(tmp_path))
+    assert timings.total_s == pytest.approx(15.0)
+    assert timings.lost_s == pytest.approx(lost_s)
+    assert timings.startup_s == pytest.approx(3.0)
