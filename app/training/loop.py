@@ -255,7 +255,7 @@ class Training:
     def _open_batches(self) -> Prefetcher:
         who = self.context.rank, self.context.world_size
         reader = StepReader(self.samples, self.experiment.seed, self.batch_size, *who, self.offset, self.epoch_size)
-        return self.context.batches(reader, self.first_step, self.num_steps)
+        return self.context.batches(reader, self.first_step, self.order.end_step(self.first_step, self.num_steps))
 
     def _open_log(self) -> TrainingLog:
         return TrainingLog(self.order.folder, self.first_step, self.progress.num_epochs)
@@ -284,7 +284,7 @@ class Training:
 
     def _status(self, epoch: int, loss: float, scores: dict[str, float] | None = None) -> dict[str, Any]:
         timings = self.timer.timings()
-        done, total = self.progress.step - self.first_step, min(self.num_steps - self.first_step, self.order.max_steps)
+        done, end_step = self.progress.step - self.first_step, self.order.end_step(self.first_step, self.num_steps)
         busy_s = timings.total_s - timings.startup_s
         return {
             "epoch": epoch + 1,
@@ -296,5 +296,5 @@ class Training:
             "best_score": self.progress.best_score,
             "samples_per_s": timings.samples_per_s(self.batch_size),
             "waiting_share": timings.waiting_share(),
-            "eta_s": busy_s / done * (total - done) if done else None,
+            "eta_s": busy_s / done * (end_step - self.progress.step) if done else None,
         }

@@ -63,10 +63,11 @@ class Order:
         """What Ray's dashboard shows it by; also part of names of files."""
         return f"{self.study}:stage{self.stage + 1}:{self.experiment.name}" if self.study else self.experiment.name
 
-    @property
-    def max_steps(self) -> float:
-        """Most steps that it makes, whatever its epochs have."""
-        return math.inf if self.measure is None else self.measure.max_steps
+    def end_step(self, first_step: int, num_steps: int) -> int:
+        """The step before which it ends where it begins with `first_step` and its epochs have `num_steps`. Nothing
+        beyond is read: Ray Data reads ahead, and what is measured would be slowed by reading for steps that never are
+        made (by a fifth to a third on two cores, measured)."""
+        return num_steps if self.measure is None else min(num_steps, first_step + self.measure.max_steps)
 
     @property
     def evaluation_s(self) -> float:

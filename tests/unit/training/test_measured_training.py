@@ -7,6 +7,7 @@ import pytest
 import torch
 from toy import ToyWorkload, toy_experiment
 
+from app.data.samples.feeding import Prefetcher, StepReader
 from app.training.context import LocalContext
 from app.training.evaluation import share_seen
 from app.training.loop import Training
@@ -28,6 +29,25 @@ def test_a_training_that_measures_evaluates_as_much_as_there_is_time_for(tmp_pat
         training.close()
     assert shares["capped"] == (2 / shares["capped"][1], shares["capped"][1])
     assert shares["whole"][0] == 1.0
+
+
+def test_nothing_is_read_for_steps_that_are_not_measured(tmp_path: Path) -> None:
+    """Of nine steps it makes six."""
+    read: list[tuple[int, int]] = []
+
+    class Reading(LocalContext):
+        def batches(self, reader: StepReader, start: int, end: int) -> Prefetcher:
+            read.append((start, end))
+            return super().batches(reader, start, end)
+
+    for name, measure in (("measured", Measure(6, 60.0)), ("whole", None)):
+        order = Order(toy_experiment(), "", str(tmp_path / name), time.time(), measure=measure)
+        training = Training(order, ToyWorkload(), Reading(CPU))
+        while not training.is_done:
+            training.advance()
+        training.finish()
+        training.close()
+    assert read == [(0, 6), (0, 9)]
 
 
 def test_choosing_numerics_is_told_as_a_share_of_the_start_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
