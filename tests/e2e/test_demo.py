@@ -120,7 +120,7 @@ def test_the_study_comes_to_the_same_under_both_strategies(demo: Demo) -> None:
             for folder in folders
         )
         # What rounding makes differ grows from step to step: AdamW divides small gradients by themselves, and a voxel
-        # at a kink of ReLU has a gradient or none (seen: 1.7e-4 at the fifth step, at rate 0.02).
+        # at a kink of ReLU has a gradient or none (seen: 1.7e-4 at the fifth step, in bf16 at rate 0.02).
         assert one[0] == pytest.approx(two[0], abs=1e-5)
         assert one[:5] == pytest.approx(two[:5], abs=1e-3)
         assert one == pytest.approx(two, abs=0.1)
