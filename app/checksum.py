@@ -24,7 +24,7 @@ _SEAL = re.compile(re.escape(_PREFIX) + rb"[0-9a-f]{64}")
 
 
 FOLDER = 0x10
-"""Of the attributes of a zip's member: it is a folder (MS-DOS)."""
+"""The attribute of a zip's member that says it is a folder (MS-DOS)."""
 
 
 def check_archive(content: bytes) -> None:

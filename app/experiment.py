@@ -15,7 +15,7 @@ from app.strict_json import MAX_WHOLE_NUMBER, fault
 BatchRule = Literal["fixed-global", "fixed-per-worker"]
 
 MOST = 1_000_000
-"""Of epochs, and of samples a step (assumed)."""
+"""Most epochs, and most samples a step (assumed)."""
 MOVED = {
     "early_stopping": '"scheduler": {"name": "asha", "grace_period": 1, "reduction_factor": 3}',
     "population": '"scheduler": {"name": "pbt", "perturbation_interval": 1, "hyperparam_mutations": {...}}',

@@ -28,7 +28,7 @@ class Timings:
     startup_s: float = 0.0
     """From the command to the first request for data: processes, imports, network, choice of numerics, resume."""
     choosing_share: float = 0.0
-    """Of startup_s, by the last attempt: what chose the numerics. Only a study's first trainings measure."""
+    """Share of startup_s in which the last attempt chose the numerics. Only a study's first trainings measure."""
     first_batch_s: float = 0.0
     """Waiting for the first batch, after everything else was ready."""
     data_wait_s: float = 0.0
@@ -38,9 +38,9 @@ class Timings:
     step_s: float = 0.0
     """Steps after the warm-up: forward, backward, exchange of gradients, update."""
     synchronising_share: float = 0.0
-    """Of the steps, warm-up included, by the last attempt: exchange with the other workers beyond what was computed
-    meanwhile, waiting for the slowest included. Of gradients by torch's sample of the steps; the sums that a loss is
-    made of as a CPU waits for them."""
+    """Share of the last attempt's steps, warm-up included, that went to exchange with the other workers beyond what was
+    computed meanwhile, waiting for the slowest included: gradients by torch's sample of the steps; the sums that a
+    loss is made of as a CPU waits for them."""
     evaluation_s: float = 0.0
     checkpoint_s: float = 0.0
     other_s: float = 0.0
@@ -52,9 +52,9 @@ class Timings:
     num_timed_steps: int = 0
     """Timed steps of the last attempt, as num_warmup_steps: those that rates are measured on."""
     evaluated_share: float = 1.0
-    """Of worker 0's part of the validation split: a training that only measures sees as much as there is time for."""
+    """Share of worker 0's part of the validation split: a training that only measures sees what there is time for."""
     step_spread: float = 0.0
-    """Of the last attempt's timed steps, each with the wait for its batch: standard deviation as a share of the mean;
+    """Standard deviation of the last attempt's timed steps, each with the wait for its batch, as a share of the mean;
     0 of fewer than two."""
 
     def samples_per_s(self, global_batch_size: int) -> float | None:
@@ -136,7 +136,7 @@ class TrialRecord:
     """Most that worker 0 held in this training: of its GPU as torch reserved it, on a CPU its process. 0: older than
     this."""
     memory_limit_bytes: int = 0
-    """Of that GPU, or of the host."""
+    """Memory of that GPU, or of the host."""
     predicted_s: float | None = None
     """The plan's forecast of total_s; None where there was no plan."""
     failure: str | None = None

@@ -12,7 +12,7 @@ from app.search_space import Range, check_choices, condition, value_at, with_val
 WHOLE = {"grace_period": 10**6, "max_t": 10**6, "min_samples_required": 10**6, "brackets": 100}
 """Options of Tune's schedulers that are whole numbers, and the most of each (assumed: no study is longer)."""
 FACTOR, MIN_FACTOR = "reduction_factor", 1.1
-"""Of the trials at a rung one in so many goes on; assumed: with less the rungs are hardly apart."""
+"""One in so many trials at a rung goes on; the least is assumed: with less the rungs are hardly apart."""
 
 
 @dataclass(frozen=True)

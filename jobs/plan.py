@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from app.records import StudyRecord, TrialRecord
 
 NUM_PLAYS = 20
-"""Of a scheduler's rule and a search's values, of which the beginnings of trials are means."""
+"""Plays of a scheduler's rule and a search's values, of which the beginnings of trials are means."""
 
 
 @dataclass(frozen=True, kw_only=True)

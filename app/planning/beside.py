@@ -22,7 +22,7 @@ class Beside:
     amount: float
     per_core_s: float
     patterns: tuple[str, ...]
-    """Of trials' names, with * and ? as of files."""
+    """Patterns of trials' names, with * and ? as of files."""
 
     @staticmethod
     def parse(text: str) -> "Beside":

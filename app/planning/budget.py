@@ -24,7 +24,7 @@ class Bound:
     """What each trial may take, as far above what is expected as the plan's 80 % interval ends."""
 
     def left_out(self, trials: Mapping[str, StudyTrial], now_s: float, end_s: float) -> list[str]:
-        """Of the trials that wait those that could end too late."""
+        """The waiting trials that could end too late."""
         waiting = [name for name, trial in trials.items() if trial.status == "waiting" and trial.start_s is None]
         return [name for name in waiting if now_s + self.trial_s[name] > end_s]
 

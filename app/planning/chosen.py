@@ -25,7 +25,7 @@ class Option:
     """One draw: the measured trainings between which its cost lies, with their weights."""
 
     key: str
-    """Of what was drawn."""
+    """Names what was drawn."""
     parts: tuple[tuple[Experiment, float], ...]
     spread: float
     """0: it was measured itself."""
@@ -65,7 +65,7 @@ class Space:
         return self._options.get(name, ())
 
     def drawn(self, seed: int) -> dict[str, Option]:
-        """Of each trial whose values change its cost, one draw; over NUM_DRAWN seeds each of its draws has its turn
+        """One draw for each trial whose values change its cost; over NUM_DRAWN seeds each of its draws has its turn
         (Latin hypercube, McKay et al. 1979)."""
         if not self._orders:
             for name in self._options:

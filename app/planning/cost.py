@@ -176,7 +176,7 @@ class CostModel:
 
 
 class Means:
-    """Of what trainings took that ran alike; the first in new processes take longer for some."""
+    """Mean times of trainings that ran alike; the first in new processes take longer for some."""
 
     def __init__(self, group: str, samples: Sequence[Sample], chance: Chance) -> None:
         self._key, self._samples, self._chance = f"{group} {samples[0].workers}", samples, chance

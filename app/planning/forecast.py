@@ -45,7 +45,7 @@ class Forecast:
     measured: bool
     """Whether each number of workers a trial that it uses was measured."""
     head_start_s: float = 0.0
-    """Of the times above, before the plan starts: work on CPUs that some of its trials wait for."""
+    """The part of the times above that lies before the plan starts: work on CPUs that some trials wait for."""
 
     @property
     def plan_s(self) -> float:

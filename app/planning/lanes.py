@@ -126,7 +126,7 @@ def _most(c: int | Mapping[str, int], names: Sequence[str]) -> int:
 
 
 Left = tuple[float, str, int]
-"""Of a trial under way: when it ends, its name, and its workers."""
+"""A trial under way: when it ends, its name, and its workers."""
 
 
 def _drained_s(

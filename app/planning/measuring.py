@@ -109,7 +109,7 @@ class Limit:
     start_s: float
 
     def left_out(self, trials: Mapping[str, StudyTrial], now_s: float) -> list[str]:
-        """Of the trainings that wait those that are no longer begun: none of a kind of which nothing is known yet."""
+        """The waiting trainings that are no longer begun: none of a kind of which nothing is known yet."""
         waiting = [name for name, trial in trials.items() if trial.status == "waiting"]
         if now_s - self.start_s < max(LEAST_S, SHARE * self._shortest_s(trials)):
             return []
@@ -121,7 +121,7 @@ class Limit:
         return [name for name in waiting if name not in needed and trials[name].start_s is None]
 
     def _shortest_s(self, trials: Mapping[str, StudyTrial]) -> float:
-        """Of the steps of the study's trials as they are known so far."""
+        """Shortest time that the steps of one of the study's trials take, as far as is known."""
         found: dict[str, float] = {}
         for name, trial in trials.items():
             if trial.record is not None and (timings := trial.record.timings).num_timed_steps:

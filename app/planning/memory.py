@@ -8,7 +8,7 @@ from app.experiment import Experiment
 from app.planning.profile import Profile, Sample, group_of
 
 USABLE = 0.9
-"""Of a host's memory, for its workers (assumed): the rest is Ray's and the system's."""
+"""Share of a host's memory that its workers may take (assumed): the rest is Ray's and the system's."""
 GIB = 2**30
 
 
@@ -52,8 +52,8 @@ def room_for(experiments: Iterable[Experiment], profile: Profile, num_workers: i
 
 
 def needed_bytes(samples: Sequence[Sample], k: int, batch: int) -> float:
-    """Of one worker of k: the most that was measured; else on the line of the two nearest numbers of workers over the
-    samples that each has at a time; of one alone in proportion to these, or as much where they are fewer."""
+    """Memory of one worker of k: the most that was measured; else on the line of the two nearest numbers of workers
+    over the samples that each has at a time; of one alone in proportion to these, or as much where they are fewer."""
     most: dict[int, tuple[float, int]] = {}
     for s in samples:
         local = s.global_batch_size / s.workers

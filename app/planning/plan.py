@@ -42,7 +42,7 @@ class Expected:
     """Worker-seconds by term, and those without a trial: `start`, `again`, `steps`, `evaluation`, `checkpoint`,
     `other`, `handover`, `idle`."""
     trial_s: Mapping[str, float] = field(default_factory=dict)
-    """Of each trial from its begin to its end, on a lane that is there."""
+    """Seconds of each trial from its begin to its end, on a lane that is there."""
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ class Going:
         self._rounds = [self._round(number, epochs, unevenness) for number, epochs in enumerate(plays.rounds)]
 
     def seconds(self, name: str, k: int, places: int, busy: int) -> tuple[float, float] | None:
-        """Of a whole trial; None for numbers of workers that memory has no room for, or that cannot share a batch."""
+        """Time of a whole trial; None for numbers of workers that memory has no room for, or that share no batch."""
         if self._rounds:
             found = [one(name, k, places, busy) for one in self._rounds]
             known = [one for one in found if one is not None]
@@ -140,7 +140,7 @@ class Going:
         return self._seconds(self._works[name], k, places, busy)
 
     def costs(self, name: str, k: int, places: int, busy: int) -> Cost | None:
-        """Of a whole trial of no population, by term; None as of `seconds`."""
+        """Cost of a whole trial of no population, by term; None as of `seconds`."""
         return self._costs_of(self._works[name], k, places, busy)
 
     def costs_of_rounds(self) -> list[Costs]:
@@ -164,7 +164,7 @@ class Going:
         return list({work.key: work.experiment for work in self._works.values()}.values())
 
     def cost(self, name: str, k: int, c: int) -> Cost:
-        """Of a whole trial; one of a population has as many starts on its lane as rounds."""
+        """Cost of a whole trial; one of a population has as many starts on its lane as rounds."""
         work = self._works[name]
         key = work.key, work.epochs, k, c
         if key not in self._costs:

@@ -56,11 +56,11 @@ class Sample:
     choosing_s: float = 0.0
     """Seconds in which it chose the numerics of its study; of later trainings nearly none."""
     evaluated_share: float = 1.0
-    """Of the validation split that the evaluation saw; `evaluation_s` is that of all."""
+    """Share of the validation split that the evaluation saw; `evaluation_s` is that of all."""
     memory_bytes: int = 0
     """Most that a worker held: of its GPU, or of its host. 0: not known."""
     memory_limit_bytes: int = 0
-    """Of the GPU, or of the host. 0: not known."""
+    """Memory of the GPU, or of the host. 0: not known."""
     step_spread: float = 0.0
     """Standard deviation of its single steps as a share of their mean. 0: not known."""
 

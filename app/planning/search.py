@@ -16,7 +16,7 @@ from app.strict_json import mapping
 GRID, RANDOM = "grid", "random"
 """Written out before the study runs; any other algorithm is one of app.execution.studies.searchers."""
 MAX_TRIALS = 10_000
-"""Of a search, assumed: each is written out and checked before anything starts, 2 ms each."""
+"""Most trials of a search (assumed): each is written out and checked before anything starts, 2 ms each."""
 MOVED = {
     "method": '"algorithm": "grid", "random" or a searcher of Ray Tune; "tpe" is "optuna"',
     "num_random": '"n_startup_trials" (of algorithm optuna)',

@@ -67,8 +67,8 @@ class StepTimes:
         return self._inferred(group, samples, k, batch, places, busy) * factor, False
 
     def alike(self, samples: Sequence[Sample], k: int, places: int) -> tuple[int, list[Sample]]:
-        """Of the samples on k workers those with as many threads as there are where so many trials have room, or with
-        the nearest number; that number."""
+        """The samples on k workers with as many threads as there are where so many trials have room, or with the
+        nearest number; that number."""
         threads = self.threads(k, places)
         by_threads: dict[int, list[Sample]] = {}
         for s in samples:

@@ -32,7 +32,7 @@ class Wider:
 
 
 Again = Callable[[int], tuple[float, float]]
-"""Of a number of workers: seconds until a training has resumed on them, and the rest of its time as a share of what it
+"""For a number of workers: seconds until a training has resumed on them, and the rest of its time as a share of what it
 takes on those that it has."""
 
 

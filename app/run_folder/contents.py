@@ -64,7 +64,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class FailureNote:
-    """Of a training that was given up."""
+    """Why a training was given up."""
 
     name: str
     status: Literal["failed"]
@@ -82,7 +82,7 @@ class Status:
     num_steps: int
     loss: float
     scores: Mapping[str, Any]
-    """Of the epoch's evaluation; empty between evaluations."""
+    """Scores of the epoch's evaluation; empty between evaluations."""
     best_score: Any = None
     samples_per_s: float | None = None
     waiting_share: float | None = None
@@ -99,7 +99,7 @@ class StoreClaim:
 
     store: str
     fingerprint: str
-    """Of its contents (app.data.store.manifest)."""
+    """Identifies its contents (app.data.store.manifest)."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Suggested:
 
 @dataclass(frozen=True)
 class Decisions:
-    """Of a population, after each round."""
+    """What was decided in a population, after each round."""
 
     decisions: tuple[Decision, ...] = ()
 

@@ -122,7 +122,7 @@ class JsonLines(Generic[T]):
 
 
 def _end(content: bytes) -> int:
-    """Of the last whole line."""
+    """Where the last whole line ends."""
     return content.rfind(b"\n") + 1
 
 

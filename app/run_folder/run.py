@@ -34,7 +34,7 @@ def _status(value: Any) -> dict[str, Any]:
 CONFIG: JsonFile[Mapping[str, Any]] = JsonFile("config.json", mapping)
 """The experiment as requested; one that an older version wrote may have other options."""
 RECORD = JsonFile("record.json", partial(from_dict, TrialRecord), is_sealed=True, any_number=True)
-"""Of a training that is finished: what else there is, is only of interest beside it."""
+"""What a finished training took and reached: what else there is, is only of interest beside it."""
 FAILURE = JsonFile("failure.json", partial(from_dict, FailureNote))
 STATUS = JsonFile("status.json", _status, any_number=True)
 ORIGIN = JsonFile("origin.json", origin)
@@ -68,5 +68,5 @@ ABOUT: JsonFile[dict[str, Any]] = JsonFile("about.json", mapping)
 """With what the pages were read and classified."""
 
 EXPORT: JsonFile[dict[str, Any]] = JsonFile("model.json", mapping, is_sealed=True)
-"""Of a folder with an exported model, beside its weights."""
+"""Describes an exported model, beside its weights."""
 EXPORTED_WEIGHTS = "weights.pt"

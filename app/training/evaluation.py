@@ -48,7 +48,7 @@ def evaluate(
 
 
 def share_seen(scores: Mapping[str, Scores], case_ids: list[str], context: WorkerContext) -> float:
-    """Of this worker's cases, those that have scores."""
+    """Share of this worker's cases that have scores."""
     mine = case_ids[context.rank :: context.world_size]
     return sum(case_id in scores for case_id in mine) / len(mine) if mine else 1.0
 

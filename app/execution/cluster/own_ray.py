@@ -27,7 +27,7 @@ _ENVIRONMENT: Mapping[str, str | None] = {
     ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",
     "GLOO_SOCKET_IFNAME": "lo",
 }
-"""Of Ray's processes, which are this user's own: others cannot read it. None: without."""
+"""Environment of Ray's processes, which are this user's own: others cannot read it. None: without."""
 _WATCHERS = ("RAY_TRAIN_ENABLE_STATE_TRACKING", "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER")
 """Processes of Ray Train for a dashboard and for nodes of a cloud; the process that trains asks for them later on."""
 _folders: list[OwnFolder] = []

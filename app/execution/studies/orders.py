@@ -37,7 +37,7 @@ class Orders:
         self.measure: Measure | None = None
 
     def begin(self, name: str, study: str, c: int, start_s: float, known_epochs: int, desk: Any) -> dict[str, Any]:
-        """Of a trial of which `c` run at a time.
+        """What a trial that begins is told; `c` run at a time.
 
         Args:
             study: name of the run.
@@ -66,7 +66,7 @@ class Orders:
         return {"name": name, ORDER: order, SHAPE: self.shape(k, c), VALUES: values, DESK: desk}
 
     def resume(self, config: Mapping[str, Any], k: int, epoch: int, start_s: float) -> dict[str, Any]:
-        """Of a trial that goes on after an epoch on `k` workers."""
+        """What a trial is told that goes on after an epoch on `k` workers."""
         c = self._state.plan.num_workers // k
         order = replace(
             config[ORDER],
@@ -92,7 +92,7 @@ class Orders:
 
 
 def known_epochs(past: Sequence[Mapping[str, Any]]) -> int:
-    """Of a trial's results so far."""
+    """How many epochs a trial's results so far cover."""
     return int(past[-1][EPOCH]) if past else 0
 
 

@@ -69,6 +69,6 @@ class Widening:
         return found
 
     def _longest_start_s(self) -> float:
-        """Of the study's trials so far."""
+        """Longest start-up of the study's trials so far."""
         spans = (span for trial in self._state.trials.values() for span in trial.spans if span.phase == "startup")
         return max((span.end_s - span.start_s for span in spans), default=0.0)

@@ -119,7 +119,7 @@ def read_ensemble(files: Files) -> Ensemble | None:
 
 
 def _ensemble(content: Mapping[str, Any]) -> Ensemble:
-    """Of what is shown; there is more in the file. Raises UsageError."""
+    """The part of the file that is shown. Raises UsageError."""
     methods = [
         {"name": name, "accuracy": of.get("mean"), **_only(of, "low", "high", "std", "values")}
         for name, of in _mappings(content.get("accuracy"))

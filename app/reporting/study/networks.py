@@ -29,7 +29,7 @@ class Mark:
     """A published score, which ours can be seen beside."""
 
     store: str
-    """Of the data that it was reached on, as recipes name it."""
+    """The data that it was reached on, as recipes name it."""
     score: str
     value: float
     source: str

@@ -20,7 +20,7 @@ class Cost:
     worker_s: Mapping[str, float]
     """Worker-seconds by kind (study_timeline.KINDS); they add up to num_workers x makespan_s."""
     synchronising_s: float
-    """Of the training steps among them: exchange with the other workers of a trial, waiting for them included."""
+    """The part of the training steps that went to exchange with a trial's other workers, waiting for them included."""
     worker_hours: float
     price: float | None
     one_worker_s: float | None

@@ -36,7 +36,7 @@ class PairedScore:
         return _interval(self.low, self.high)
 
     def cells(self) -> list[str | Html]:
-        """Of COLUMNS."""
+        """One for each of COLUMNS."""
         difference = formatting.MISSING if self.difference is None else f"{self.difference:+.4f}"
         return [self.interval, difference, _interval(self.difference_low, self.difference_high)]
 

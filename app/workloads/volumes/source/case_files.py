@@ -20,7 +20,7 @@ OTHER_ENDINGS = (
     ".mnc",
     ".nii.zst",
 )
-"""Of volumes in formats that are not read."""
+"""Endings of volumes in formats that are not read."""
 
 
 @dataclass(frozen=True)
