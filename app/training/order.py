@@ -66,8 +66,11 @@ class Order:
     def end_step(self, first_step: int, num_steps: int) -> int:
         """The step before which it ends where it begins with `first_step` and its epochs have `num_steps`. Nothing
         beyond is read: Ray Data reads ahead, and what is measured would be slowed by reading for steps that never are
-        made (by a fifth to a third on two cores, measured)."""
-        return num_steps if self.measure is None else min(num_steps, first_step + self.measure.max_steps)
+        made (on two cores 0.16 s a step for the study's 0.10, measured; 0.099 without, a little too good, for some of
+        these steps were read before the first)."""
+        if self.measure is None:
+            return num_steps
+        return min(num_steps, first_step + max(self.measure.max_steps, self.measure.min_steps))
 
     @property
     def evaluation_s(self) -> float:

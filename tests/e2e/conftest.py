@@ -79,14 +79,15 @@ def head() -> Iterator[Head]:
         start_new_session=True,
     )
     address, until_s = f"http://127.0.0.1:{dashboard}", time.monotonic() + HEAD_WITHIN_S
-    while not answers(f"{address}/api/jobs/", token.read_text()):
-        assert started.poll() is None and time.monotonic() < until_s, "Ray's head does not start"
-        time.sleep(0.2)
-    yield Head(address, f"127.0.0.1:{port}", f"http://127.0.0.1:{metrics}/metrics", environment, folder)
-    # All at once: told to end, Ray's head waits half a minute for its agents.
-    os.killpg(started.pid, signal.SIGKILL)
-    started.wait(60)
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        while not answers(f"{address}/api/jobs/", token.read_text()):
+            assert started.poll() is None and time.monotonic() < until_s, "Ray's head does not start"
+            time.sleep(0.2)
+        yield Head(address, f"127.0.0.1:{port}", f"http://127.0.0.1:{metrics}/metrics", environment, folder)
+    finally:
+        os.killpg(started.pid, signal.SIGKILL)  # told to end, it waits half a minute for its agents
+        started.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def answers(address: str, token: str) -> bool:

@@ -68,7 +68,8 @@ def note_progress(order: Order, trained_s: float) -> None:
 def note_failure(order: Order, failure: Failure) -> None:
     """Write down how the attempt under way ended; one that begins its process anew finds it there."""
     attempts = ATTEMPTS.read(order.folder)
-    if not attempts or attempts[-1].command_start_s != order.start_s or attempts[-1].failure is not None:
+    last = attempts[-1] if attempts else None
+    if last is None or last.command_start_s != order.start_s or last.failure is not None or last.paused:
         attempts.append(Attempt(order.start_s, time.time()))  # failed before it was noted
     ATTEMPTS.write(order.folder, [*attempts[:-1], dataclasses.replace(attempts[-1], failure=failure)])
 

@@ -61,6 +61,13 @@ def test_the_failures_of_this_command_are_found_by_the_next_attempt(tmp_path: Pa
     assert attempts.count_restarts(str(tmp_path)) == 3
 
 
+def test_what_fails_before_it_is_noted_fails_after_the_pause(tmp_path: Path) -> None:
+    attempts.note_attempt(order(tmp_path))
+    attempts.note_pause(order(tmp_path))
+    attempts.note_failure(order(tmp_path), NAN)
+    assert attempts.failures_so_far(order(tmp_path)) == [NAN]
+
+
 def test_what_follows_a_pause_is_no_restart_and_no_death(tmp_path: Path) -> None:
     for _ in range(3):
         attempts.note_attempt(order(tmp_path))
