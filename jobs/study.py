@@ -79,8 +79,7 @@ def main(arguments: Arguments) -> None:
             raise UsageError(f"{flag}: got it beside --strategy {arguments.strategy}, expected --strategy {AUTO}")
     left_out = None
     if arguments.strategy == AUTO:
-        plan, left_out = find_plan(study, stores, arguments, folder, start_s)
-        start_s = time.time()  # measuring is no part of the study
+        plan, left_out, start_s = find_plan(study, stores, arguments, folder, start_s)
     else:
         plan = make_plan(study, arguments.strategy, arguments.workers)
     loggers = open_loggers(arguments.log, arguments.name or study.name, folder)
@@ -159,7 +158,8 @@ def recipe_options(recipe: Any, options: tuple[str, ...]) -> dict[str, Any]:
 
 
 def find_plan(study: Any, stores: Any, arguments: Arguments, folder: str, start_s: float) -> Any:
-    """The fastest, by what trainings are measured to take; asks the cluster where no number of workers is given."""
+    """The fastest, by what trainings are measured to take, and from when the study's time counts; asks the cluster
+    where no number of workers is given."""
     from app.execution.cluster import connection
     from app.execution.studies.automatic import automatic_plan
 

@@ -35,13 +35,15 @@ def automatic_plan(
     start_s: float | None = None,
     budget_s: float | None = None,
     has_numerics: bool = False,
-) -> tuple[Plan, LeftOut | None]:
+) -> tuple[Plan, LeftOut | None, float]:
     """The plan of least time, and why, told, and what of it there is no time for; of a study that was begun on as many
-    workers, its own.
+    workers, its own. And from when the study's time counts: its command's start, as its plan has it, or from now on
+    where something was measured, which is no part of it.
 
     Args:
         folder: of the study; what is measured is kept there.
         profile: file of what was measured before; it is not changed.
+        start_s: of the command; None: now.
         budget_s: the study may take from when this returns, over all starts of its command.
         has_numerics: those of another run are taken, so that none are chosen.
 
@@ -49,6 +51,7 @@ def automatic_plan(
         UsageError: no plan fits the study, or not even its first trial the time, or the profile is none.
         TwofoldError: what has to be measured could not be.
     """
+    start_s = time.time() if start_s is None else start_s
     plan = PLAN.find(folder)
     names = {experiment.name for experiment in study.experiments}
     is_whole = plan is not None and {name for stage in plan.stages for name in stage.trials} == names
@@ -56,9 +59,9 @@ def automatic_plan(
     is_over = budget_s is None or _over(study, ledger) == names
     if plan is not None and is_whole and plan.num_workers == num_workers and is_over:
         say(f"{study.name}: resumes with the plan that it was started with ({PLAN.path(folder)})")
-        return plan, None
+        return plan, None, start_s
     if num_workers == 1 and budget_s is None:
-        return plan_of_strategy(study, EXPERIMENT_PARALLEL, 1), None
+        return plan_of_strategy(study, EXPERIMENT_PARALLEL, 1), None, start_s
     known = Profile.parse(files.read_bytes(profile), profile) if profile else ledger.profile()
     found = calibrated(study, stores, num_workers, f"{folder}/measuring", known, feeding, start_s, folder)
     ledger.write_profile(found)
@@ -75,9 +78,10 @@ def automatic_plan(
     chosen = choose(every)
     on = plural(num_workers, "worker")
     say(f"chosen: {chosen.plan.strategy} on {on}, expected to take {duration(chosen.makespan_s)}")
+    begins_s = start_s if found is known else time.time()
     if budget_s is None:
-        return chosen.plan, None
-    return _bounded(study, counted, num_workers, budget_s, ledger, found is not known)
+        return chosen.plan, None, begins_s
+    return *_bounded(study, counted, num_workers, budget_s, ledger, found is not known), begins_s
 
 
 def _bounded(

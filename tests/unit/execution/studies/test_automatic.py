@@ -59,7 +59,7 @@ def _trials(plan: Any) -> tuple[records.StudyTrial, ...]:
 def test_it_measures_once_and_takes_the_fastest(
     tmp_path: Path, measured: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plan, left_out = automatic_plan(STUDY, {}, 2, str(tmp_path / "runs"))
+    plan, left_out, _ = automatic_plan(STUDY, {}, 2, str(tmp_path / "runs"))
     assert left_out is None
     assert len(measured) == 8  # two and two side by side, one that is left; one alone; twice on both
     assert plan.strategy == "experiment-parallel"
@@ -67,12 +67,22 @@ def test_it_measures_once_and_takes_the_fastest(
     assert "chosen: experiment-parallel on 2 workers" in told
     assert "other work keeps 1.5 of 2 cores busy" in told
     assert Profile.parse((tmp_path / "runs/profile.json").read_bytes(), "p").busy_cores == 1.5
-    assert automatic_plan(STUDY, {}, 2, str(tmp_path / "runs")) == (plan, None)
+    assert automatic_plan(STUDY, {}, 2, str(tmp_path / "runs"))[:2] == (plan, None)
     assert len(measured) == 8
 
 
+def test_the_time_of_a_study_is_its_command_s_unless_it_measures(tmp_path: Path, measured: list[str]) -> None:
+    """As its forecast has it: with Python and Ray where nothing was measured before."""
+    began_s, folder = time.time() - 60, str(tmp_path / "runs")
+    *_, begins_s = automatic_plan(STUDY, {}, 2, folder, start_s=began_s)
+    assert len(measured) == 8 and time.time() - 30 < begins_s <= time.time()
+    profile = f"{folder}/profile.json"
+    assert automatic_plan(STUDY, {}, 2, str(tmp_path / "again"), profile, start_s=began_s)[2] == began_s
+    assert automatic_plan(STUDY, {}, 1, str(tmp_path / "one"), start_s=began_s)[2] == began_s
+
+
 def test_a_study_that_was_begun_goes_on_by_its_plan(tmp_path: Path, measured: list[str]) -> None:
-    plan, _ = automatic_plan(STUDY, {}, 2, str(tmp_path))
+    plan, *_ = automatic_plan(STUDY, {}, 2, str(tmp_path))
     (tmp_path / "plan.json").write_text(replace(plan, strategy="by hand").to_json())
     (tmp_path / "profile.json").unlink()
     assert automatic_plan(STUDY, {}, 2, str(tmp_path))[0].strategy == "by hand"
@@ -92,7 +102,7 @@ def test_a_budget_cuts_a_study_says_so_and_a_larger_one_goes_on(
     """Of three trials of 49 s on one worker two fit into 160 s at the end of their interval. Once these are finished,
     in 100 s, 120 s in all are too little for the third and 230 s enough."""
     folder = str(tmp_path)
-    plan, left_out = automatic_plan(STUDY, {}, 1, folder, budget_s=160.0)
+    plan, left_out, _ = automatic_plan(STUDY, {}, 1, folder, budget_s=160.0)
     assert [stage.trials for stage in plan.stages] == [("a", "b"), ("c",)]
     assert "budget: of 3 trials the first 2 fit into 0.0444 h" in capsys.readouterr().out
     assert left_out is not None
@@ -105,12 +115,12 @@ def test_a_budget_cuts_a_study_says_so_and_a_larger_one_goes_on(
     STUDY_RECORD.write(folder, ran)
     with pytest.raises(UsageError, match="the budget is"):
         automatic_plan(STUDY, {}, 1, folder, budget_s=120.0)
-    plan, _ = automatic_plan(STUDY, {}, 1, folder, budget_s=230.0)
+    plan, *_ = automatic_plan(STUDY, {}, 1, folder, budget_s=230.0)
     assert [stage.trials for stage in plan.stages] == [("a", "b"), ("c",)]
     PLAN.write(folder, plan)
     run.RECORD.write(f"{folder}/trials/c", record("c", **HERE))
     capsys.readouterr()
-    assert automatic_plan(STUDY, {}, 1, folder, budget_s=1.0) == (plan, None), "nothing is left to find time for"
+    assert automatic_plan(STUDY, {}, 1, folder, budget_s=1.0)[:2] == (plan, None), "nothing is left to find time for"
     assert "chosen" not in capsys.readouterr().out
 
 
@@ -125,7 +135,7 @@ def test_what_the_study_s_rule_has_ended_needs_no_time_any_more(
     STUDY_RECORD.write(
         folder, records.StudyRecord("s", "running", "x", {}, 1, "CPU", (records.Session(0, 50),), trials)
     )
-    plan, _ = automatic_plan(STUDY, {}, 1, folder, budget_s=500.0)
+    plan, *_ = automatic_plan(STUDY, {}, 1, folder, budget_s=500.0)
     assert [stage.trials for stage in plan.stages] == [("a",), ("b", "c")]
     assert "budget: all 2 trials fit into 0.125 h" in capsys.readouterr().out
 
