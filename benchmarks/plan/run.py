@@ -279,7 +279,7 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
             f"{row['predicted_s']:.0f} s",
             f"{row['low_s']:.0f} to {row['high_s']:.0f}" + ("" if row["held"] else " (not held)"),
             f"**{took}**" if _took(row) == fastest else took,
-            f"{row['error']:+.0%}",
+            f"{100 * row['error']:+.0f} %",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines

@@ -121,8 +121,9 @@ def test_the_study_comes_to_the_same_under_both_strategies(demo: Demo) -> None:
         )
         # What rounding makes differ grows from step to step: AdamW divides small gradients by themselves, and a voxel
         # at a kink of ReLU has a gradient or none (seen: 1.7e-4 at the fifth step, in bf16 at rate 0.02).
+        trained = json.loads((folders[0] / "trials" / name / "record.json").read_text())
         assert one[0] == pytest.approx(two[0], abs=1e-5)
-        assert one[:5] == pytest.approx(two[:5], abs=1e-3)
+        assert one[:5] == pytest.approx(two[:5], abs=1e-3 if trained["numerics"]["precision"] == "bf16" else 1e-4)
         assert one == pytest.approx(two, abs=0.1)
 
 

@@ -44,7 +44,7 @@ def automatic_plan(
         folder: of the study; what is measured is kept there.
         profile: file of what was measured before; it is not changed.
         start_s: of the command; None: now.
-        budget_s: the study may take from when this returns, over all starts of its command.
+        budget_s: the study may take from when its time counts, over all starts of its command.
         has_numerics: those of another run are taken, so that none are chosen.
 
     Raises:
@@ -81,11 +81,11 @@ def automatic_plan(
     begins_s = start_s if found is known else time.time()
     if budget_s is None:
         return chosen.plan, None, begins_s
-    return *_bounded(study, counted, num_workers, budget_s, ledger, found is not known), begins_s
+    return *_bounded(study, counted, num_workers, budget_s, ledger, found is not known, begins_s), begins_s
 
 
 def _bounded(
-    study: Study, profile: Profile, num_workers: int, budget_s: float, ledger: Ledger, is_up: bool
+    study: Study, profile: Profile, num_workers: int, budget_s: float, ledger: Ledger, is_up: bool, begins_s: float
 ) -> tuple[Plan, LeftOut | None]:
     """What fits is told; trials that are finished take no time any more, but what earlier starts took is taken off."""
     before = ledger.read_record()
@@ -102,7 +102,7 @@ def _bounded(
         f"of {num} trials the first {bound.num_fitting} fit into {fits}; the others are left out unless there is time"
     )
     say(f"budget: {whole if bound.num_fitting == num else part}")
-    end_s = time.time() + left_s
+    end_s = begins_s + left_s
     return with_done(bound.plan, study, done), lambda trials, now_s: bound.left_out(trials, now_s, end_s)
 
 

@@ -109,6 +109,9 @@ def test_a_budget_cuts_a_study_says_so_and_a_larger_one_goes_on(
     waiting = {name: records.StudyTrial(name, "waiting", 0, 0, 1) for name in "abc"}
     assert left_out(waiting, time.time()) == []
     assert left_out(waiting, time.time() + 150) == ["a", "b", "c"]
+    _, left_out, _ = automatic_plan(STUDY, {}, 1, folder, budget_s=300.0, start_s=time.time() - 260)
+    assert left_out is not None
+    assert left_out(waiting, time.time()) == ["a", "b", "c"], "what its command has run already counts"
     for name in "ab":
         run.RECORD.write(f"{folder}/trials/{name}", record(name, **HERE))
     ran = records.StudyRecord("s", "finished", "x", {}, 1, "CPU", (records.Session(0, 100),), ())
